@@ -16,6 +16,7 @@ export * from "./grpcweb/orchestrator/v1/queue.js";
 export * from "./grpcweb/orchestrator/v1/queue_service.client.js";
 export * from "./grpcweb/orchestrator/v1/queue_service.js";
 export * from "./grpcweb/orchestrator/v1/run.js";
+export * from "./grpcweb/orchestrator/v1/run_diagnosis.js";
 export * from "./grpcweb/orchestrator/v1/run_event.js";
 export * from "./grpcweb/orchestrator/v1/run_service.client.js";
 export * from "./grpcweb/orchestrator/v1/run_service.js";

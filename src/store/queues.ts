@@ -9,6 +9,7 @@ import type {
   QueueTotals,
   TaskCounts,
   WaitingLine,
+  WaitingPlace,
 } from "../engine/ports/dispatch/queues.ts";
 import { createQueueLimitStore } from "./queue-limits.ts";
 import { CHANNEL, TELL, TIDY } from "./queue-statements.ts";
@@ -108,6 +109,18 @@ const RESUME = prepared(
   WHERE tenant_id = $1 AND queue = $2 RETURNING ${COLUMNS}`,
 );
 
+const PLACE = prepared(
+  "queues.place",
+  `SELECT w.tenant_id AS "tenantId", w.queue, w.handler, w.labels, w.deferred, (
+    SELECT count(*) FROM (
+      SELECT 1 FROM orchestrator.waiting_tasks b
+      WHERE b.tenant_id = w.tenant_id AND b.queue = w.queue AND b.handler = w.handler AND b.labels = w.labels AND NOT b.held AND NOT b.deferred
+        AND (b.rank, b.turn, b.ready_at, b.run_id, b.task_path) < (w.rank, w.turn, w.ready_at, w.run_id, w.task_path)
+      LIMIT 1001
+    ) AS before)::int AS ahead
+  FROM orchestrator.waiting_tasks w WHERE w.run_id = $2 AND w.task_path = $3 AND w.tenant_id = $1`,
+);
+
 const LINES = prepared(
   "queues.lines",
   `SELECT l.tenant_id AS "tenantId", l.queue, l.handler, l.labels, l.count::float8 AS count,
@@ -185,6 +198,8 @@ export function createQueueStore(database: Database, { alone = false } = {}): Qu
         priority: rank === null ? null : 0 - rank,
       }));
     },
+    findPlace: async (tenantId, runId, path) =>
+      (await reads.query<WaitingPlace>(PLACE, [tenantId, runId, path])).rows[0] ?? null,
     listLines: async () => (await reads.query<WaitingLine>(LINES)).rows,
     listTotals: async () => (await reads.query<QueueTotals>(TOTALS)).rows,
     change: (tenantId, queue, by, change) =>

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { QueueService } from "../../src/gen/orchestrator/v1/queue_service_pb.ts";
+import { RunFindingKind } from "../../src/gen/orchestrator/v1/run_diagnosis_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { WorkerService } from "../../src/gen/orchestrator/v1/worker_service_pb.ts";
 import { eventually } from "../support/eventually.ts";
@@ -86,6 +87,48 @@ test("a queue shows at every instance what waits in it, and the workers of all i
   } finally {
     await worker.kill();
   }
+}, 60_000);
+
+test("a diagnosis says what a scheduled task waits for, and which call would move it", async () => {
+  const { run } = await client(0).call(RunService.method.startRun, {
+    flowId: "one",
+    inputValue: { case: "input", value: { queue: "sick" } },
+  });
+  const runId = run?.runId ?? "";
+  const found = async (at: 0 | 1 = 1) =>
+    (await client(at).call(RunService.method.diagnoseRun, { runId })).findings.map(
+      ({ taskId, kind, message, method }) => ({
+        taskId,
+        kind,
+        message,
+        method,
+      }),
+    );
+  await eventually(async () =>
+    expect(await found()).toEqual([
+      {
+        taskId: "go",
+        kind: RunFindingKind.NO_WORKER,
+        message: "no worker serves queue sick with handler work",
+        method: "",
+      },
+    ]),
+  );
+  await client(0).call(QueueService.method.pauseQueue, { queue: "sick", reason: "fix" });
+  expect(await found()).toMatchObject([
+    {
+      kind: RunFindingKind.QUEUE_PAUSED,
+      message: "queue sick is paused by ann: fix",
+      method: "QueueService.ResumeQueue",
+    },
+  ]);
+  await client(0).call(QueueService.method.resumeQueue, { queue: "sick" });
+  await client(0).call(RunService.method.pauseRun, { runId, reason: "wait" });
+  expect((await found())[0]).toMatchObject({ taskId: "", kind: RunFindingKind.HELD, method: "RunService.ResumeRun" });
+  const shown = await runCommand(["runs", "diagnose", runId], folder, { ORCHESTRATOR_SERVER: second.address });
+  expect(shown.out).toMatch(/go +NO_WORKER .* no worker serves queue sick with handler work/);
+  await client(0).call(RunService.method.terminateRun, { runId });
+  expect(await found(0)).toEqual([]);
 }, 60_000);
 
 test("metrics have the tasks of the whole database once, and the workers of each instance", async () => {

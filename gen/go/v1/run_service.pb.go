@@ -3072,11 +3072,112 @@ func (x *DeleteRunResponse) GetDeleteTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// Request of RunService.DiagnoseRun.
+type DiagnoseRunRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Run to diagnose.
+	RunId         string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagnoseRunRequest) Reset() {
+	*x = DiagnoseRunRequest{}
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagnoseRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagnoseRunRequest) ProtoMessage() {}
+
+func (x *DiagnoseRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagnoseRunRequest.ProtoReflect.Descriptor instead.
+func (*DiagnoseRunRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *DiagnoseRunRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+// Response of RunService.DiagnoseRun.
+type DiagnoseRunResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the run waits for: first what concerns all of it, then its tasks, at most 100. Empty when it has ended, or waits for nothing.
+	Findings []*RunFinding `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
+	// Whether there are more.
+	Truncated     bool `protobuf:"varint,2,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagnoseRunResponse) Reset() {
+	*x = DiagnoseRunResponse{}
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagnoseRunResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagnoseRunResponse) ProtoMessage() {}
+
+func (x *DiagnoseRunResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagnoseRunResponse.ProtoReflect.Descriptor instead.
+func (*DiagnoseRunResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *DiagnoseRunResponse) GetFindings() []*RunFinding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *DiagnoseRunResponse) GetTruncated() bool {
+	if x != nil {
+		return x.Truncated
+	}
+	return false
+}
+
 var File_orchestrator_v1_run_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\n" +
-	"!orchestrator/v1/run_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\x1a\x1forchestrator/v1/run_event.proto\"\x82\a\n" +
+	"!orchestrator/v1/run_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\x1a#orchestrator/v1/run_diagnosis.proto\x1a\x1forchestrator/v1/run_event.proto\"\x82\a\n" +
 	"\x0fStartRunRequest\x12\x17\n" +
 	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12/\n" +
@@ -3282,12 +3383,17 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\x11DeleteRunResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12;\n" +
 	"\vdelete_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"deleteTime*\x95\x01\n" +
+	"deleteTime\"+\n" +
+	"\x12DiagnoseRunRequest\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\"l\n" +
+	"\x13DiagnoseRunResponse\x127\n" +
+	"\bfindings\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunFindingR\bfindings\x12\x1c\n" +
+	"\ttruncated\x18\x02 \x01(\bR\ttruncated*\x95\x01\n" +
 	"\fRunKeyPolicy\x12\x1e\n" +
 	"\x1aRUN_KEY_POLICY_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RUN_KEY_POLICY_REJECT\x10\x01\x12\"\n" +
 	"\x1eRUN_KEY_POLICY_RETURN_EXISTING\x10\x02\x12&\n" +
-	"\"RUN_KEY_POLICY_TERMINATE_AND_START\x10\x032\x94\r\n" +
+	"\"RUN_KEY_POLICY_TERMINATE_AND_START\x10\x032\xf3\r\n" +
 	"\n" +
 	"RunService\x12O\n" +
 	"\bStartRun\x12 .orchestrator.v1.StartRunRequest\x1a!.orchestrator.v1.StartRunResponse\x12a\n" +
@@ -3297,7 +3403,8 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\bListRuns\x12 .orchestrator.v1.ListRunsRequest\x1a!.orchestrator.v1.ListRunsResponse\"\x03\x90\x02\x01\x12W\n" +
 	"\tCountRuns\x12!.orchestrator.v1.CountRunsRequest\x1a\".orchestrator.v1.CountRunsResponse\"\x03\x90\x02\x01\x12c\n" +
 	"\rListRunEvents\x12%.orchestrator.v1.ListRunEventsRequest\x1a&.orchestrator.v1.ListRunEventsResponse\"\x03\x90\x02\x01\x12`\n" +
-	"\fListRunTasks\x12$.orchestrator.v1.ListRunTasksRequest\x1a%.orchestrator.v1.ListRunTasksResponse\"\x03\x90\x02\x01\x12Z\n" +
+	"\fListRunTasks\x12$.orchestrator.v1.ListRunTasksRequest\x1a%.orchestrator.v1.ListRunTasksResponse\"\x03\x90\x02\x01\x12]\n" +
+	"\vDiagnoseRun\x12#.orchestrator.v1.DiagnoseRunRequest\x1a$.orchestrator.v1.DiagnoseRunResponse\"\x03\x90\x02\x01\x12Z\n" +
 	"\n" +
 	"GetRunTask\x12\".orchestrator.v1.GetRunTaskRequest\x1a#.orchestrator.v1.GetRunTaskResponse\"\x03\x90\x02\x01\x12V\n" +
 	"\bWatchRun\x12 .orchestrator.v1.WatchRunRequest\x1a!.orchestrator.v1.WatchRunResponse\"\x03\x90\x02\x010\x01\x12Y\n" +
@@ -3325,7 +3432,7 @@ func file_orchestrator_v1_run_service_proto_rawDescGZIP() []byte {
 }
 
 var file_orchestrator_v1_run_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_orchestrator_v1_run_service_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_orchestrator_v1_run_service_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_orchestrator_v1_run_service_proto_goTypes = []any{
 	(RunKeyPolicy)(0),              // 0: orchestrator.v1.RunKeyPolicy
 	(*StartRunRequest)(nil),        // 1: orchestrator.v1.StartRunRequest
@@ -3369,124 +3476,130 @@ var file_orchestrator_v1_run_service_proto_goTypes = []any{
 	(*ResumeRunResponse)(nil),      // 39: orchestrator.v1.ResumeRunResponse
 	(*DeleteRunRequest)(nil),       // 40: orchestrator.v1.DeleteRunRequest
 	(*DeleteRunResponse)(nil),      // 41: orchestrator.v1.DeleteRunResponse
-	nil,                            // 42: orchestrator.v1.StartRunRequest.LabelsEntry
-	(*structpb.Struct)(nil),        // 43: google.protobuf.Struct
-	(*PayloadRef)(nil),             // 44: orchestrator.v1.PayloadRef
-	(*durationpb.Duration)(nil),    // 45: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),  // 46: google.protobuf.FieldMask
-	(*structpb.Value)(nil),         // 47: google.protobuf.Value
-	(*Run)(nil),                    // 48: orchestrator.v1.Run
-	(*status.Status)(nil),          // 49: google.rpc.Status
-	(*RunSummary)(nil),             // 50: orchestrator.v1.RunSummary
-	(RunState)(0),                  // 51: orchestrator.v1.RunState
-	(*RunEvent)(nil),               // 52: orchestrator.v1.RunEvent
-	(*RunTask)(nil),                // 53: orchestrator.v1.RunTask
-	(*RunSnapshot)(nil),            // 54: orchestrator.v1.RunSnapshot
-	(*WatchGap)(nil),               // 55: orchestrator.v1.WatchGap
-	(*WatchHeartbeat)(nil),         // 56: orchestrator.v1.WatchHeartbeat
-	(*RunEnd)(nil),                 // 57: orchestrator.v1.RunEnd
-	(*RunsSnapshot)(nil),           // 58: orchestrator.v1.RunsSnapshot
-	(*RunUpdate)(nil),              // 59: orchestrator.v1.RunUpdate
-	(HoldKind)(0),                  // 60: orchestrator.v1.HoldKind
-	(*timestamppb.Timestamp)(nil),  // 61: google.protobuf.Timestamp
+	(*DiagnoseRunRequest)(nil),     // 42: orchestrator.v1.DiagnoseRunRequest
+	(*DiagnoseRunResponse)(nil),    // 43: orchestrator.v1.DiagnoseRunResponse
+	nil,                            // 44: orchestrator.v1.StartRunRequest.LabelsEntry
+	(*structpb.Struct)(nil),        // 45: google.protobuf.Struct
+	(*PayloadRef)(nil),             // 46: orchestrator.v1.PayloadRef
+	(*durationpb.Duration)(nil),    // 47: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),  // 48: google.protobuf.FieldMask
+	(*structpb.Value)(nil),         // 49: google.protobuf.Value
+	(*Run)(nil),                    // 50: orchestrator.v1.Run
+	(*status.Status)(nil),          // 51: google.rpc.Status
+	(*RunSummary)(nil),             // 52: orchestrator.v1.RunSummary
+	(RunState)(0),                  // 53: orchestrator.v1.RunState
+	(*RunEvent)(nil),               // 54: orchestrator.v1.RunEvent
+	(*RunTask)(nil),                // 55: orchestrator.v1.RunTask
+	(*RunSnapshot)(nil),            // 56: orchestrator.v1.RunSnapshot
+	(*WatchGap)(nil),               // 57: orchestrator.v1.WatchGap
+	(*WatchHeartbeat)(nil),         // 58: orchestrator.v1.WatchHeartbeat
+	(*RunEnd)(nil),                 // 59: orchestrator.v1.RunEnd
+	(*RunsSnapshot)(nil),           // 60: orchestrator.v1.RunsSnapshot
+	(*RunUpdate)(nil),              // 61: orchestrator.v1.RunUpdate
+	(HoldKind)(0),                  // 62: orchestrator.v1.HoldKind
+	(*timestamppb.Timestamp)(nil),  // 63: google.protobuf.Timestamp
+	(*RunFinding)(nil),             // 64: orchestrator.v1.RunFinding
 }
 var file_orchestrator_v1_run_service_proto_depIdxs = []int32{
-	43, // 0: orchestrator.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
-	44, // 1: orchestrator.v1.StartRunRequest.input_ref:type_name -> orchestrator.v1.PayloadRef
+	45, // 0: orchestrator.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
+	46, // 1: orchestrator.v1.StartRunRequest.input_ref:type_name -> orchestrator.v1.PayloadRef
 	0,  // 2: orchestrator.v1.StartRunRequest.run_key_policy:type_name -> orchestrator.v1.RunKeyPolicy
-	42, // 3: orchestrator.v1.StartRunRequest.labels:type_name -> orchestrator.v1.StartRunRequest.LabelsEntry
-	45, // 4: orchestrator.v1.StartRunRequest.run_timeout:type_name -> google.protobuf.Duration
-	45, // 5: orchestrator.v1.StartRunRequest.start_delay:type_name -> google.protobuf.Duration
+	44, // 3: orchestrator.v1.StartRunRequest.labels:type_name -> orchestrator.v1.StartRunRequest.LabelsEntry
+	47, // 4: orchestrator.v1.StartRunRequest.run_timeout:type_name -> google.protobuf.Duration
+	47, // 5: orchestrator.v1.StartRunRequest.start_delay:type_name -> google.protobuf.Duration
 	2,  // 6: orchestrator.v1.StartRunRequest.signals:type_name -> orchestrator.v1.RunSignal
-	45, // 7: orchestrator.v1.StartRunRequest.wait:type_name -> google.protobuf.Duration
-	46, // 8: orchestrator.v1.StartRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	47, // 9: orchestrator.v1.RunSignal.data:type_name -> google.protobuf.Value
-	44, // 10: orchestrator.v1.RunSignal.data_ref:type_name -> orchestrator.v1.PayloadRef
-	48, // 11: orchestrator.v1.StartRunResponse.run:type_name -> orchestrator.v1.Run
+	47, // 7: orchestrator.v1.StartRunRequest.wait:type_name -> google.protobuf.Duration
+	48, // 8: orchestrator.v1.StartRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	49, // 9: orchestrator.v1.RunSignal.data:type_name -> google.protobuf.Value
+	46, // 10: orchestrator.v1.RunSignal.data_ref:type_name -> orchestrator.v1.PayloadRef
+	50, // 11: orchestrator.v1.StartRunResponse.run:type_name -> orchestrator.v1.Run
 	1,  // 12: orchestrator.v1.BatchStartRunsRequest.requests:type_name -> orchestrator.v1.StartRunRequest
-	45, // 13: orchestrator.v1.BatchStartRunsRequest.wait:type_name -> google.protobuf.Duration
-	46, // 14: orchestrator.v1.BatchStartRunsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	47, // 13: orchestrator.v1.BatchStartRunsRequest.wait:type_name -> google.protobuf.Duration
+	48, // 14: orchestrator.v1.BatchStartRunsRequest.read_mask:type_name -> google.protobuf.FieldMask
 	6,  // 15: orchestrator.v1.BatchStartRunsResponse.results:type_name -> orchestrator.v1.BatchStartRunsResult
-	48, // 16: orchestrator.v1.BatchStartRunsResult.run:type_name -> orchestrator.v1.Run
-	49, // 17: orchestrator.v1.BatchStartRunsResult.error:type_name -> google.rpc.Status
-	46, // 18: orchestrator.v1.GetRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	48, // 19: orchestrator.v1.GetRunResponse.run:type_name -> orchestrator.v1.Run
-	45, // 20: orchestrator.v1.WaitRunRequest.wait:type_name -> google.protobuf.Duration
-	46, // 21: orchestrator.v1.WaitRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	48, // 22: orchestrator.v1.WaitRunResponse.run:type_name -> orchestrator.v1.Run
-	50, // 23: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.RunSummary
+	50, // 16: orchestrator.v1.BatchStartRunsResult.run:type_name -> orchestrator.v1.Run
+	51, // 17: orchestrator.v1.BatchStartRunsResult.error:type_name -> google.rpc.Status
+	48, // 18: orchestrator.v1.GetRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	50, // 19: orchestrator.v1.GetRunResponse.run:type_name -> orchestrator.v1.Run
+	47, // 20: orchestrator.v1.WaitRunRequest.wait:type_name -> google.protobuf.Duration
+	48, // 21: orchestrator.v1.WaitRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	50, // 22: orchestrator.v1.WaitRunResponse.run:type_name -> orchestrator.v1.Run
+	52, // 23: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.RunSummary
 	15, // 24: orchestrator.v1.CountRunsResponse.state_counts:type_name -> orchestrator.v1.RunStateCount
-	51, // 25: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
-	52, // 26: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
-	53, // 27: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask
-	46, // 28: orchestrator.v1.GetRunTaskRequest.read_mask:type_name -> google.protobuf.FieldMask
-	53, // 29: orchestrator.v1.GetRunTaskResponse.task:type_name -> orchestrator.v1.RunTask
-	46, // 30: orchestrator.v1.WatchRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	54, // 31: orchestrator.v1.WatchRunResponse.snapshot:type_name -> orchestrator.v1.RunSnapshot
-	52, // 32: orchestrator.v1.WatchRunResponse.event:type_name -> orchestrator.v1.RunEvent
-	55, // 33: orchestrator.v1.WatchRunResponse.gap:type_name -> orchestrator.v1.WatchGap
-	56, // 34: orchestrator.v1.WatchRunResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
-	57, // 35: orchestrator.v1.WatchRunResponse.end:type_name -> orchestrator.v1.RunEnd
-	58, // 36: orchestrator.v1.WatchRunsResponse.snapshot:type_name -> orchestrator.v1.RunsSnapshot
-	59, // 37: orchestrator.v1.WatchRunsResponse.update:type_name -> orchestrator.v1.RunUpdate
-	55, // 38: orchestrator.v1.WatchRunsResponse.gap:type_name -> orchestrator.v1.WatchGap
-	56, // 39: orchestrator.v1.WatchRunsResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
-	47, // 40: orchestrator.v1.SignalRunRequest.data:type_name -> google.protobuf.Value
-	44, // 41: orchestrator.v1.SignalRunRequest.data_ref:type_name -> orchestrator.v1.PayloadRef
-	48, // 42: orchestrator.v1.SignalRunResponse.run:type_name -> orchestrator.v1.Run
-	47, // 43: orchestrator.v1.CompleteTaskRequest.output:type_name -> google.protobuf.Value
-	44, // 44: orchestrator.v1.CompleteTaskRequest.output_ref:type_name -> orchestrator.v1.PayloadRef
-	53, // 45: orchestrator.v1.CompleteTaskResponse.task:type_name -> orchestrator.v1.RunTask
-	53, // 46: orchestrator.v1.FailTaskResponse.task:type_name -> orchestrator.v1.RunTask
-	48, // 47: orchestrator.v1.CancelRunResponse.run:type_name -> orchestrator.v1.Run
-	48, // 48: orchestrator.v1.TerminateRunResponse.run:type_name -> orchestrator.v1.Run
-	48, // 49: orchestrator.v1.PauseRunResponse.run:type_name -> orchestrator.v1.Run
-	60, // 50: orchestrator.v1.ResumeRunRequest.hold_kinds:type_name -> orchestrator.v1.HoldKind
-	48, // 51: orchestrator.v1.ResumeRunResponse.run:type_name -> orchestrator.v1.Run
-	61, // 52: orchestrator.v1.DeleteRunResponse.delete_time:type_name -> google.protobuf.Timestamp
-	1,  // 53: orchestrator.v1.RunService.StartRun:input_type -> orchestrator.v1.StartRunRequest
-	4,  // 54: orchestrator.v1.RunService.BatchStartRuns:input_type -> orchestrator.v1.BatchStartRunsRequest
-	7,  // 55: orchestrator.v1.RunService.GetRun:input_type -> orchestrator.v1.GetRunRequest
-	9,  // 56: orchestrator.v1.RunService.WaitRun:input_type -> orchestrator.v1.WaitRunRequest
-	11, // 57: orchestrator.v1.RunService.ListRuns:input_type -> orchestrator.v1.ListRunsRequest
-	13, // 58: orchestrator.v1.RunService.CountRuns:input_type -> orchestrator.v1.CountRunsRequest
-	16, // 59: orchestrator.v1.RunService.ListRunEvents:input_type -> orchestrator.v1.ListRunEventsRequest
-	18, // 60: orchestrator.v1.RunService.ListRunTasks:input_type -> orchestrator.v1.ListRunTasksRequest
-	20, // 61: orchestrator.v1.RunService.GetRunTask:input_type -> orchestrator.v1.GetRunTaskRequest
-	22, // 62: orchestrator.v1.RunService.WatchRun:input_type -> orchestrator.v1.WatchRunRequest
-	24, // 63: orchestrator.v1.RunService.WatchRuns:input_type -> orchestrator.v1.WatchRunsRequest
-	26, // 64: orchestrator.v1.RunService.SignalRun:input_type -> orchestrator.v1.SignalRunRequest
-	28, // 65: orchestrator.v1.RunService.CompleteTask:input_type -> orchestrator.v1.CompleteTaskRequest
-	30, // 66: orchestrator.v1.RunService.FailTask:input_type -> orchestrator.v1.FailTaskRequest
-	32, // 67: orchestrator.v1.RunService.CancelRun:input_type -> orchestrator.v1.CancelRunRequest
-	34, // 68: orchestrator.v1.RunService.TerminateRun:input_type -> orchestrator.v1.TerminateRunRequest
-	36, // 69: orchestrator.v1.RunService.PauseRun:input_type -> orchestrator.v1.PauseRunRequest
-	38, // 70: orchestrator.v1.RunService.ResumeRun:input_type -> orchestrator.v1.ResumeRunRequest
-	40, // 71: orchestrator.v1.RunService.DeleteRun:input_type -> orchestrator.v1.DeleteRunRequest
-	3,  // 72: orchestrator.v1.RunService.StartRun:output_type -> orchestrator.v1.StartRunResponse
-	5,  // 73: orchestrator.v1.RunService.BatchStartRuns:output_type -> orchestrator.v1.BatchStartRunsResponse
-	8,  // 74: orchestrator.v1.RunService.GetRun:output_type -> orchestrator.v1.GetRunResponse
-	10, // 75: orchestrator.v1.RunService.WaitRun:output_type -> orchestrator.v1.WaitRunResponse
-	12, // 76: orchestrator.v1.RunService.ListRuns:output_type -> orchestrator.v1.ListRunsResponse
-	14, // 77: orchestrator.v1.RunService.CountRuns:output_type -> orchestrator.v1.CountRunsResponse
-	17, // 78: orchestrator.v1.RunService.ListRunEvents:output_type -> orchestrator.v1.ListRunEventsResponse
-	19, // 79: orchestrator.v1.RunService.ListRunTasks:output_type -> orchestrator.v1.ListRunTasksResponse
-	21, // 80: orchestrator.v1.RunService.GetRunTask:output_type -> orchestrator.v1.GetRunTaskResponse
-	23, // 81: orchestrator.v1.RunService.WatchRun:output_type -> orchestrator.v1.WatchRunResponse
-	25, // 82: orchestrator.v1.RunService.WatchRuns:output_type -> orchestrator.v1.WatchRunsResponse
-	27, // 83: orchestrator.v1.RunService.SignalRun:output_type -> orchestrator.v1.SignalRunResponse
-	29, // 84: orchestrator.v1.RunService.CompleteTask:output_type -> orchestrator.v1.CompleteTaskResponse
-	31, // 85: orchestrator.v1.RunService.FailTask:output_type -> orchestrator.v1.FailTaskResponse
-	33, // 86: orchestrator.v1.RunService.CancelRun:output_type -> orchestrator.v1.CancelRunResponse
-	35, // 87: orchestrator.v1.RunService.TerminateRun:output_type -> orchestrator.v1.TerminateRunResponse
-	37, // 88: orchestrator.v1.RunService.PauseRun:output_type -> orchestrator.v1.PauseRunResponse
-	39, // 89: orchestrator.v1.RunService.ResumeRun:output_type -> orchestrator.v1.ResumeRunResponse
-	41, // 90: orchestrator.v1.RunService.DeleteRun:output_type -> orchestrator.v1.DeleteRunResponse
-	72, // [72:91] is the sub-list for method output_type
-	53, // [53:72] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	53, // 25: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
+	54, // 26: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
+	55, // 27: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask
+	48, // 28: orchestrator.v1.GetRunTaskRequest.read_mask:type_name -> google.protobuf.FieldMask
+	55, // 29: orchestrator.v1.GetRunTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	48, // 30: orchestrator.v1.WatchRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	56, // 31: orchestrator.v1.WatchRunResponse.snapshot:type_name -> orchestrator.v1.RunSnapshot
+	54, // 32: orchestrator.v1.WatchRunResponse.event:type_name -> orchestrator.v1.RunEvent
+	57, // 33: orchestrator.v1.WatchRunResponse.gap:type_name -> orchestrator.v1.WatchGap
+	58, // 34: orchestrator.v1.WatchRunResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
+	59, // 35: orchestrator.v1.WatchRunResponse.end:type_name -> orchestrator.v1.RunEnd
+	60, // 36: orchestrator.v1.WatchRunsResponse.snapshot:type_name -> orchestrator.v1.RunsSnapshot
+	61, // 37: orchestrator.v1.WatchRunsResponse.update:type_name -> orchestrator.v1.RunUpdate
+	57, // 38: orchestrator.v1.WatchRunsResponse.gap:type_name -> orchestrator.v1.WatchGap
+	58, // 39: orchestrator.v1.WatchRunsResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
+	49, // 40: orchestrator.v1.SignalRunRequest.data:type_name -> google.protobuf.Value
+	46, // 41: orchestrator.v1.SignalRunRequest.data_ref:type_name -> orchestrator.v1.PayloadRef
+	50, // 42: orchestrator.v1.SignalRunResponse.run:type_name -> orchestrator.v1.Run
+	49, // 43: orchestrator.v1.CompleteTaskRequest.output:type_name -> google.protobuf.Value
+	46, // 44: orchestrator.v1.CompleteTaskRequest.output_ref:type_name -> orchestrator.v1.PayloadRef
+	55, // 45: orchestrator.v1.CompleteTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	55, // 46: orchestrator.v1.FailTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	50, // 47: orchestrator.v1.CancelRunResponse.run:type_name -> orchestrator.v1.Run
+	50, // 48: orchestrator.v1.TerminateRunResponse.run:type_name -> orchestrator.v1.Run
+	50, // 49: orchestrator.v1.PauseRunResponse.run:type_name -> orchestrator.v1.Run
+	62, // 50: orchestrator.v1.ResumeRunRequest.hold_kinds:type_name -> orchestrator.v1.HoldKind
+	50, // 51: orchestrator.v1.ResumeRunResponse.run:type_name -> orchestrator.v1.Run
+	63, // 52: orchestrator.v1.DeleteRunResponse.delete_time:type_name -> google.protobuf.Timestamp
+	64, // 53: orchestrator.v1.DiagnoseRunResponse.findings:type_name -> orchestrator.v1.RunFinding
+	1,  // 54: orchestrator.v1.RunService.StartRun:input_type -> orchestrator.v1.StartRunRequest
+	4,  // 55: orchestrator.v1.RunService.BatchStartRuns:input_type -> orchestrator.v1.BatchStartRunsRequest
+	7,  // 56: orchestrator.v1.RunService.GetRun:input_type -> orchestrator.v1.GetRunRequest
+	9,  // 57: orchestrator.v1.RunService.WaitRun:input_type -> orchestrator.v1.WaitRunRequest
+	11, // 58: orchestrator.v1.RunService.ListRuns:input_type -> orchestrator.v1.ListRunsRequest
+	13, // 59: orchestrator.v1.RunService.CountRuns:input_type -> orchestrator.v1.CountRunsRequest
+	16, // 60: orchestrator.v1.RunService.ListRunEvents:input_type -> orchestrator.v1.ListRunEventsRequest
+	18, // 61: orchestrator.v1.RunService.ListRunTasks:input_type -> orchestrator.v1.ListRunTasksRequest
+	42, // 62: orchestrator.v1.RunService.DiagnoseRun:input_type -> orchestrator.v1.DiagnoseRunRequest
+	20, // 63: orchestrator.v1.RunService.GetRunTask:input_type -> orchestrator.v1.GetRunTaskRequest
+	22, // 64: orchestrator.v1.RunService.WatchRun:input_type -> orchestrator.v1.WatchRunRequest
+	24, // 65: orchestrator.v1.RunService.WatchRuns:input_type -> orchestrator.v1.WatchRunsRequest
+	26, // 66: orchestrator.v1.RunService.SignalRun:input_type -> orchestrator.v1.SignalRunRequest
+	28, // 67: orchestrator.v1.RunService.CompleteTask:input_type -> orchestrator.v1.CompleteTaskRequest
+	30, // 68: orchestrator.v1.RunService.FailTask:input_type -> orchestrator.v1.FailTaskRequest
+	32, // 69: orchestrator.v1.RunService.CancelRun:input_type -> orchestrator.v1.CancelRunRequest
+	34, // 70: orchestrator.v1.RunService.TerminateRun:input_type -> orchestrator.v1.TerminateRunRequest
+	36, // 71: orchestrator.v1.RunService.PauseRun:input_type -> orchestrator.v1.PauseRunRequest
+	38, // 72: orchestrator.v1.RunService.ResumeRun:input_type -> orchestrator.v1.ResumeRunRequest
+	40, // 73: orchestrator.v1.RunService.DeleteRun:input_type -> orchestrator.v1.DeleteRunRequest
+	3,  // 74: orchestrator.v1.RunService.StartRun:output_type -> orchestrator.v1.StartRunResponse
+	5,  // 75: orchestrator.v1.RunService.BatchStartRuns:output_type -> orchestrator.v1.BatchStartRunsResponse
+	8,  // 76: orchestrator.v1.RunService.GetRun:output_type -> orchestrator.v1.GetRunResponse
+	10, // 77: orchestrator.v1.RunService.WaitRun:output_type -> orchestrator.v1.WaitRunResponse
+	12, // 78: orchestrator.v1.RunService.ListRuns:output_type -> orchestrator.v1.ListRunsResponse
+	14, // 79: orchestrator.v1.RunService.CountRuns:output_type -> orchestrator.v1.CountRunsResponse
+	17, // 80: orchestrator.v1.RunService.ListRunEvents:output_type -> orchestrator.v1.ListRunEventsResponse
+	19, // 81: orchestrator.v1.RunService.ListRunTasks:output_type -> orchestrator.v1.ListRunTasksResponse
+	43, // 82: orchestrator.v1.RunService.DiagnoseRun:output_type -> orchestrator.v1.DiagnoseRunResponse
+	21, // 83: orchestrator.v1.RunService.GetRunTask:output_type -> orchestrator.v1.GetRunTaskResponse
+	23, // 84: orchestrator.v1.RunService.WatchRun:output_type -> orchestrator.v1.WatchRunResponse
+	25, // 85: orchestrator.v1.RunService.WatchRuns:output_type -> orchestrator.v1.WatchRunsResponse
+	27, // 86: orchestrator.v1.RunService.SignalRun:output_type -> orchestrator.v1.SignalRunResponse
+	29, // 87: orchestrator.v1.RunService.CompleteTask:output_type -> orchestrator.v1.CompleteTaskResponse
+	31, // 88: orchestrator.v1.RunService.FailTask:output_type -> orchestrator.v1.FailTaskResponse
+	33, // 89: orchestrator.v1.RunService.CancelRun:output_type -> orchestrator.v1.CancelRunResponse
+	35, // 90: orchestrator.v1.RunService.TerminateRun:output_type -> orchestrator.v1.TerminateRunResponse
+	37, // 91: orchestrator.v1.RunService.PauseRun:output_type -> orchestrator.v1.PauseRunResponse
+	39, // 92: orchestrator.v1.RunService.ResumeRun:output_type -> orchestrator.v1.ResumeRunResponse
+	41, // 93: orchestrator.v1.RunService.DeleteRun:output_type -> orchestrator.v1.DeleteRunResponse
+	74, // [74:94] is the sub-list for method output_type
+	54, // [54:74] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_service_proto_init() }
@@ -3496,6 +3609,7 @@ func file_orchestrator_v1_run_service_proto_init() {
 	}
 	file_orchestrator_v1_payload_proto_init()
 	file_orchestrator_v1_run_proto_init()
+	file_orchestrator_v1_run_diagnosis_proto_init()
 	file_orchestrator_v1_run_event_proto_init()
 	file_orchestrator_v1_run_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*StartRunRequest_Input)(nil),
@@ -3540,7 +3654,7 @@ func file_orchestrator_v1_run_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_run_service_proto_rawDesc), len(file_orchestrator_v1_run_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   42,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,7 @@ const (
 	RunService_CountRuns_FullMethodName      = "/orchestrator.v1.RunService/CountRuns"
 	RunService_ListRunEvents_FullMethodName  = "/orchestrator.v1.RunService/ListRunEvents"
 	RunService_ListRunTasks_FullMethodName   = "/orchestrator.v1.RunService/ListRunTasks"
+	RunService_DiagnoseRun_FullMethodName    = "/orchestrator.v1.RunService/DiagnoseRun"
 	RunService_GetRunTask_FullMethodName     = "/orchestrator.v1.RunService/GetRunTask"
 	RunService_WatchRun_FullMethodName       = "/orchestrator.v1.RunService/WatchRun"
 	RunService_WatchRuns_FullMethodName      = "/orchestrator.v1.RunService/WatchRuns"
@@ -76,6 +77,9 @@ type RunServiceClient interface {
 	// ListRunTasks returns the tasks of a run, without payloads, in the order of the flow; children follow their
 	// parent. Errors: RUN_NOT_FOUND, FILTER_INVALID, PAGE_TOKEN_INVALID.
 	ListRunTasks(ctx context.Context, in *ListRunTasksRequest, opts ...grpc.CallOption) (*ListRunTasksResponse, error)
+	// DiagnoseRun returns what an open run and its tasks wait for, since when, and which call would move it. It reads, and changes
+	// nothing. Errors: RUN_NOT_FOUND, RUN_UNREADABLE.
+	DiagnoseRun(ctx context.Context, in *DiagnoseRunRequest, opts ...grpc.CallOption) (*DiagnoseRunResponse, error)
 	// GetRunTask returns one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
 	GetRunTask(ctx context.Context, in *GetRunTaskRequest, opts ...grpc.CallOption) (*GetRunTaskResponse, error)
 	// WatchRun streams a run: a snapshot, then events in order, then the end. With a cursor it continues right after
@@ -216,6 +220,16 @@ func (c *runServiceClient) ListRunTasks(ctx context.Context, in *ListRunTasksReq
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListRunTasksResponse)
 	err := c.cc.Invoke(ctx, RunService_ListRunTasks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *runServiceClient) DiagnoseRun(ctx context.Context, in *DiagnoseRunRequest, opts ...grpc.CallOption) (*DiagnoseRunResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiagnoseRunResponse)
+	err := c.cc.Invoke(ctx, RunService_DiagnoseRun_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -384,6 +398,9 @@ type RunServiceServer interface {
 	// ListRunTasks returns the tasks of a run, without payloads, in the order of the flow; children follow their
 	// parent. Errors: RUN_NOT_FOUND, FILTER_INVALID, PAGE_TOKEN_INVALID.
 	ListRunTasks(context.Context, *ListRunTasksRequest) (*ListRunTasksResponse, error)
+	// DiagnoseRun returns what an open run and its tasks wait for, since when, and which call would move it. It reads, and changes
+	// nothing. Errors: RUN_NOT_FOUND, RUN_UNREADABLE.
+	DiagnoseRun(context.Context, *DiagnoseRunRequest) (*DiagnoseRunResponse, error)
 	// GetRunTask returns one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
 	GetRunTask(context.Context, *GetRunTaskRequest) (*GetRunTaskResponse, error)
 	// WatchRun streams a run: a snapshot, then events in order, then the end. With a cursor it continues right after
@@ -473,6 +490,9 @@ func (UnimplementedRunServiceServer) ListRunEvents(context.Context, *ListRunEven
 }
 func (UnimplementedRunServiceServer) ListRunTasks(context.Context, *ListRunTasksRequest) (*ListRunTasksResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRunTasks not implemented")
+}
+func (UnimplementedRunServiceServer) DiagnoseRun(context.Context, *DiagnoseRunRequest) (*DiagnoseRunResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DiagnoseRun not implemented")
 }
 func (UnimplementedRunServiceServer) GetRunTask(context.Context, *GetRunTaskRequest) (*GetRunTaskResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRunTask not implemented")
@@ -668,6 +688,24 @@ func _RunService_ListRunTasks_Handler(srv interface{}, ctx context.Context, dec 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(RunServiceServer).ListRunTasks(ctx, req.(*ListRunTasksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RunService_DiagnoseRun_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiagnoseRunRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RunServiceServer).DiagnoseRun(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RunService_DiagnoseRun_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RunServiceServer).DiagnoseRun(ctx, req.(*DiagnoseRunRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -894,6 +932,10 @@ var RunService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListRunTasks",
 			Handler:    _RunService_ListRunTasks_Handler,
+		},
+		{
+			MethodName: "DiagnoseRun",
+			Handler:    _RunService_DiagnoseRun_Handler,
 		},
 		{
 			MethodName: "GetRunTask",

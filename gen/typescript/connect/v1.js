@@ -10,6 +10,7 @@ export * from "./orchestrator/v1/payload_pb.js";
 export * from "./orchestrator/v1/payload_service_pb.js";
 export * from "./orchestrator/v1/queue_pb.js";
 export * from "./orchestrator/v1/queue_service_pb.js";
+export * from "./orchestrator/v1/run_diagnosis_pb.js";
 export * from "./orchestrator/v1/run_event_pb.js";
 export * from "./orchestrator/v1/run_pb.js";
 export * from "./orchestrator/v1/run_service_pb.js";

@@ -3,10 +3,12 @@ import { type Command, Option } from "commander";
 import type { ApiClient } from "../../api/client/client.ts";
 import { fromTimestamp, toDuration } from "../../api/mapping/time.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
+import { RunFindingKindSchema } from "../../gen/orchestrator/v1/run_diagnosis_pb.ts";
 import { RunEventSchema } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { type Run, RunStateSchema, RunSummarySchema, RunTaskSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import {
   CountRunsResponseSchema,
+  DiagnoseRunResponseSchema,
   RunService,
   WatchRunResponseSchema,
 } from "../../gen/orchestrator/v1/run_service_pb.ts";
@@ -34,6 +36,7 @@ import {
   formatRun,
   formatRuns,
   formatTasks,
+  formatTime,
   nameOf,
   printJson,
   runState,
@@ -189,6 +192,23 @@ async function waitForEnd(client: ApiClient, runId: string, timeout: string | un
 /** Commands that control a single run. */
 function defineEvents(leaf: Leaf): void {
   const { method } = RunService;
+  leaf("diagnose", "show what a run and its tasks wait for, and which call would move it")
+    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .action((runId: string, options: Options) =>
+      withClient(options, async (client) => {
+        const answer = await client.call(method.diagnoseRun, { runId });
+        if (options.output === "json") return printJson(toPrintable(DiagnoseRunResponseSchema, answer));
+        const rows = answer.findings.map(({ taskId, kind, message, time, method: moves }) => [
+          taskId === "" ? "(run)" : taskId,
+          nameOf(RunFindingKindSchema, kind),
+          formatTime(time),
+          moves,
+          message,
+        ]);
+        toStdout`${formatTable(["TASK", "WAITS FOR", "TIME", "MOVED BY", "WHY"], rows)}`;
+        if (answer.truncated) toStderr`more tasks wait; these are the first\n`;
+      }),
+    );
   leaf("pause", "pause a run: no further attempt starts")
     .addArgument(new CompletedArgument("<run>", "run", "run"))
     .option("--reason <text>", "reason, stored in the journal", "")

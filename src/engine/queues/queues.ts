@@ -25,6 +25,7 @@ export function createQueues({ store, changed }: QueuesParts): Queues {
   };
   return {
     viewQueues: async ({ tenantId }: Caller, queues) => view(tenantId, await store.find(tenantId, queues)),
+    findPlace: ({ tenantId }: Caller, runId, path) => store.findPlace(tenantId, runId, path),
     listNames: ({ tenantId }: Caller, after, limit) => store.listNames(tenantId, after, limit),
     changeQueue: async ({ tenantId, actor }: Caller, queue: string, change: QueueChange) => {
       const settings = await store.change(tenantId, queue, actor, change);

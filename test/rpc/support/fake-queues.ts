@@ -10,6 +10,7 @@ export function createFakeQueues(): Queues {
     };
   return {
     viewQueues: async ({ tenantId }, queues) => queues.map((queue) => viewOf(tenantId, queue)),
+    findPlace: async () => null,
     listNames: async (_caller, after, limit) => [...kept.keys()].filter((name) => name > after).slice(0, limit),
     changeQueue: async ({ tenantId, actor }, queue, change) => {
       const before = viewOf(tenantId, queue);

@@ -5,6 +5,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.rpc import status_pb2 as _status_pb2
 from orchestrator_client.v1 import payload_pb2 as _payload_pb2
 from orchestrator_client.v1 import run_pb2 as _run_pb2
+from orchestrator_client.v1 import run_diagnosis_pb2 as _run_diagnosis_pb2
 from orchestrator_client.v1 import run_event_pb2 as _run_event_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -450,3 +451,17 @@ class DeleteRunResponse(_message.Message):
     run_id: str
     delete_time: _timestamp_pb2.Timestamp
     def __init__(self, run_id: _Optional[str] = ..., delete_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class DiagnoseRunRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class DiagnoseRunResponse(_message.Message):
+    __slots__ = ("findings", "truncated")
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    findings: _containers.RepeatedCompositeFieldContainer[_run_diagnosis_pb2.RunFinding]
+    truncated: bool
+    def __init__(self, findings: _Optional[_Iterable[_Union[_run_diagnosis_pb2.RunFinding, _Mapping]]] = ..., truncated: bool = ...) -> None: ...

@@ -78,6 +78,11 @@ class RunServiceStub(object):
                 request_serializer=orchestrator_dot_v1_dot_run__service__pb2.ListRunTasksRequest.SerializeToString,
                 response_deserializer=orchestrator_dot_v1_dot_run__service__pb2.ListRunTasksResponse.FromString,
                 _registered_method=True)
+        self.DiagnoseRun = channel.unary_unary(
+                '/orchestrator.v1.RunService/DiagnoseRun',
+                request_serializer=orchestrator_dot_v1_dot_run__service__pb2.DiagnoseRunRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_run__service__pb2.DiagnoseRunResponse.FromString,
+                _registered_method=True)
         self.GetRunTask = channel.unary_unary(
                 '/orchestrator.v1.RunService/GetRunTask',
                 request_serializer=orchestrator_dot_v1_dot_run__service__pb2.GetRunTaskRequest.SerializeToString,
@@ -202,6 +207,14 @@ class RunServiceServicer(object):
     def ListRunTasks(self, request, context):
         """ListRunTasks returns the tasks of a run, without payloads, in the order of the flow; children follow their
         parent. Errors: RUN_NOT_FOUND, FILTER_INVALID, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiagnoseRun(self, request, context):
+        """DiagnoseRun returns what an open run and its tasks wait for, since when, and which call would move it. It reads, and changes
+        nothing. Errors: RUN_NOT_FOUND, RUN_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -360,6 +373,11 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.ListRunTasks,
                     request_deserializer=orchestrator_dot_v1_dot_run__service__pb2.ListRunTasksRequest.FromString,
                     response_serializer=orchestrator_dot_v1_dot_run__service__pb2.ListRunTasksResponse.SerializeToString,
+            ),
+            'DiagnoseRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiagnoseRun,
+                    request_deserializer=orchestrator_dot_v1_dot_run__service__pb2.DiagnoseRunRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_run__service__pb2.DiagnoseRunResponse.SerializeToString,
             ),
             'GetRunTask': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRunTask,
@@ -637,6 +655,33 @@ class RunService(object):
             '/orchestrator.v1.RunService/ListRunTasks',
             orchestrator_dot_v1_dot_run__service__pb2.ListRunTasksRequest.SerializeToString,
             orchestrator_dot_v1_dot_run__service__pb2.ListRunTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiagnoseRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.RunService/DiagnoseRun',
+            orchestrator_dot_v1_dot_run__service__pb2.DiagnoseRunRequest.SerializeToString,
+            orchestrator_dot_v1_dot_run__service__pb2.DiagnoseRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

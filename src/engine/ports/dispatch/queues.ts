@@ -83,10 +83,19 @@ export interface QueueLimitStore {
 /** A queue as it is shown. */
 export interface QueueView extends QueueSettings, QueueCounts {}
 
+/** Where a task waits. */
+export interface WaitingPlace extends LabeledLine {
+  readonly deferred: boolean;
+  /** Tasks that go before it, at most 1,001. */
+  readonly ahead: number;
+}
+
 /** Queues of a database, for callers at any instance. */
 export interface Queues {
   /** Views of these queues, whether they exist or not. */
   viewQueues(caller: Caller, queues: readonly string[]): Promise<readonly QueueView[]>;
+  /** Where a task waits for a worker; null: it does not. */
+  findPlace(caller: Caller, runId: string, path: string): Promise<WaitingPlace | null>;
   /** Names of queues that have settings or tasks, in order, from the one after `after`. */
   listNames(caller: Caller, after: string, limit: number): Promise<readonly string[]>;
   /**
@@ -124,6 +133,7 @@ export interface QueueStore extends QueueLimitStore {
   listAll(): Promise<readonly QueueSettings[]>;
   /** Settings of these queues, in their order. */
   find(tenantId: string, queues: readonly string[]): Promise<readonly QueueSettings[]>;
+  findPlace(tenantId: string, runId: string, path: string): Promise<WaitingPlace | null>;
   listNames(tenantId: string, after: string, limit: number): Promise<readonly string[]>;
   /** Counts of those of these queues in which tasks wait. */
   count(tenantId: string, queues: readonly string[]): Promise<readonly QueueCounts[]>;

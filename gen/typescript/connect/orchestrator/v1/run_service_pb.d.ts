@@ -11,6 +11,7 @@ import type { Duration, FieldMask, Timestamp, Value } from "@bufbuild/protobuf/w
 import type { HoldKind, Run, RunState, RunSummary, RunTask } from "./run_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
 import type { RunEnd, RunEvent, RunSnapshot, RunsSnapshot, RunUpdate, WatchGap, WatchHeartbeat } from "./run_event_pb.js";
+import type { RunFinding } from "./run_diagnosis_pb.js";
 
 /**
  * Describes the file orchestrator/v1/run_service.proto.
@@ -1541,6 +1542,53 @@ export declare type DeleteRunResponse = Message<"orchestrator.v1.DeleteRunRespon
 export declare const DeleteRunResponseSchema: GenMessage<DeleteRunResponse>;
 
 /**
+ * Request of RunService.DiagnoseRun.
+ *
+ * @generated from message orchestrator.v1.DiagnoseRunRequest
+ */
+export declare type DiagnoseRunRequest = Message<"orchestrator.v1.DiagnoseRunRequest"> & {
+  /**
+   * Run to diagnose.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.DiagnoseRunRequest.
+ * Use `create(DiagnoseRunRequestSchema)` to create a new message.
+ */
+export declare const DiagnoseRunRequestSchema: GenMessage<DiagnoseRunRequest>;
+
+/**
+ * Response of RunService.DiagnoseRun.
+ *
+ * @generated from message orchestrator.v1.DiagnoseRunResponse
+ */
+export declare type DiagnoseRunResponse = Message<"orchestrator.v1.DiagnoseRunResponse"> & {
+  /**
+   * What the run waits for: first what concerns all of it, then its tasks, at most 100. Empty when it has ended, or waits for nothing.
+   *
+   * @generated from field: repeated orchestrator.v1.RunFinding findings = 1;
+   */
+  findings: RunFinding[];
+
+  /**
+   * Whether there are more.
+   *
+   * @generated from field: bool truncated = 2;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.DiagnoseRunResponse.
+ * Use `create(DiagnoseRunResponseSchema)` to create a new message.
+ */
+export declare const DiagnoseRunResponseSchema: GenMessage<DiagnoseRunResponse>;
+
+/**
  * What to do when an open run has the key of a start.
  *
  * @generated from enum orchestrator.v1.RunKeyPolicy
@@ -1679,6 +1727,17 @@ export declare const RunService: GenService<{
     methodKind: "unary";
     input: typeof ListRunTasksRequestSchema;
     output: typeof ListRunTasksResponseSchema;
+  },
+  /**
+   * DiagnoseRun returns what an open run and its tasks wait for, since when, and which call would move it. It reads, and changes
+   * nothing. Errors: RUN_NOT_FOUND, RUN_UNREADABLE.
+   *
+   * @generated from rpc orchestrator.v1.RunService.DiagnoseRun
+   */
+  diagnoseRun: {
+    methodKind: "unary";
+    input: typeof DiagnoseRunRequestSchema;
+    output: typeof DiagnoseRunResponseSchema;
   },
   /**
    * GetRunTask returns one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.

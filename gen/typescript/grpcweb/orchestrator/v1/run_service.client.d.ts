@@ -27,6 +27,8 @@ import type { WatchRunRequest } from "./run_service.js";
 import type { ServerStreamingCall } from "@protobuf-ts/runtime-rpc";
 import type { GetRunTaskResponse } from "./run_service.js";
 import type { GetRunTaskRequest } from "./run_service.js";
+import type { DiagnoseRunResponse } from "./run_service.js";
+import type { DiagnoseRunRequest } from "./run_service.js";
 import type { ListRunTasksResponse } from "./run_service.js";
 import type { ListRunTasksRequest } from "./run_service.js";
 import type { ListRunEventsResponse } from "./run_service.js";
@@ -111,6 +113,13 @@ export interface IRunServiceClient {
      * @generated from protobuf rpc: ListRunTasks
      */
     listRunTasks(input: ListRunTasksRequest, options?: RpcOptions): UnaryCall<ListRunTasksRequest, ListRunTasksResponse>;
+    /**
+     * DiagnoseRun returns what an open run and its tasks wait for, since when, and which call would move it. It reads, and changes
+     * nothing. Errors: RUN_NOT_FOUND, RUN_UNREADABLE.
+     *
+     * @generated from protobuf rpc: DiagnoseRun
+     */
+    diagnoseRun(input: DiagnoseRunRequest, options?: RpcOptions): UnaryCall<DiagnoseRunRequest, DiagnoseRunResponse>;
     /**
      * GetRunTask returns one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
      *
@@ -283,6 +292,13 @@ export declare class RunServiceClient implements IRunServiceClient, ServiceInfo 
      * @generated from protobuf rpc: ListRunTasks
      */
     listRunTasks(input: ListRunTasksRequest, options?: RpcOptions): UnaryCall<ListRunTasksRequest, ListRunTasksResponse>;
+    /**
+     * DiagnoseRun returns what an open run and its tasks wait for, since when, and which call would move it. It reads, and changes
+     * nothing. Errors: RUN_NOT_FOUND, RUN_UNREADABLE.
+     *
+     * @generated from protobuf rpc: DiagnoseRun
+     */
+    diagnoseRun(input: DiagnoseRunRequest, options?: RpcOptions): UnaryCall<DiagnoseRunRequest, DiagnoseRunResponse>;
     /**
      * GetRunTask returns one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
      *

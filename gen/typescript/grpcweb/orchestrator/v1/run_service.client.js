@@ -101,12 +101,22 @@ export class RunServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
+     * DiagnoseRun returns what an open run and its tasks wait for, since when, and which call would move it. It reads, and changes
+     * nothing. Errors: RUN_NOT_FOUND, RUN_UNREADABLE.
+     *
+     * @generated from protobuf rpc: DiagnoseRun
+     */
+    diagnoseRun(input, options) {
+        const method = this.methods[8], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
      * GetRunTask returns one task of a run with its input and output. Errors: RUN_NOT_FOUND, RUN_TASK_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetRunTask
      */
     getRunTask(input, options) {
-        const method = this.methods[8], opt = this._transport.mergeOptions(options);
+        const method = this.methods[9], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -118,7 +128,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: WatchRun
      */
     watchRun(input, options) {
-        const method = this.methods[9], opt = this._transport.mergeOptions(options);
+        const method = this.methods[10], opt = this._transport.mergeOptions(options);
         return stackIntercept("serverStreaming", this._transport, method, opt, input);
     }
     /**
@@ -139,7 +149,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: WatchRuns
      */
     watchRuns(input, options) {
-        const method = this.methods[10], opt = this._transport.mergeOptions(options);
+        const method = this.methods[11], opt = this._transport.mergeOptions(options);
         return stackIntercept("serverStreaming", this._transport, method, opt, input);
     }
     /**
@@ -151,7 +161,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: SignalRun
      */
     signalRun(input, options) {
-        const method = this.methods[11], opt = this._transport.mergeOptions(options);
+        const method = this.methods[12], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -165,7 +175,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: CompleteTask
      */
     completeTask(input, options) {
-        const method = this.methods[12], opt = this._transport.mergeOptions(options);
+        const method = this.methods[13], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -176,7 +186,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: FailTask
      */
     failTask(input, options) {
-        const method = this.methods[13], opt = this._transport.mergeOptions(options);
+        const method = this.methods[14], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -187,7 +197,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: CancelRun
      */
     cancelRun(input, options) {
-        const method = this.methods[14], opt = this._transport.mergeOptions(options);
+        const method = this.methods[15], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -197,7 +207,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: TerminateRun
      */
     terminateRun(input, options) {
-        const method = this.methods[15], opt = this._transport.mergeOptions(options);
+        const method = this.methods[16], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -207,7 +217,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: PauseRun
      */
     pauseRun(input, options) {
-        const method = this.methods[16], opt = this._transport.mergeOptions(options);
+        const method = this.methods[17], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -217,7 +227,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: ResumeRun
      */
     resumeRun(input, options) {
-        const method = this.methods[17], opt = this._transport.mergeOptions(options);
+        const method = this.methods[18], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -230,7 +240,7 @@ export class RunServiceClient {
      * @generated from protobuf rpc: DeleteRun
      */
     deleteRun(input, options) {
-        const method = this.methods[18], opt = this._transport.mergeOptions(options);
+        const method = this.methods[19], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
 }

@@ -8,6 +8,7 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { RunFinding } from "./run_diagnosis.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { HoldKind } from "./run.js";
 import { RunUpdate } from "./run_event.js";
@@ -1210,6 +1211,38 @@ export interface DeleteRunResponse {
     deleteTime?: Timestamp;
 }
 /**
+ * Request of RunService.DiagnoseRun.
+ *
+ * @generated from protobuf message orchestrator.v1.DiagnoseRunRequest
+ */
+export interface DiagnoseRunRequest {
+    /**
+     * Run to diagnose.
+     *
+     * @generated from protobuf field: string run_id = 1
+     */
+    runId: string;
+}
+/**
+ * Response of RunService.DiagnoseRun.
+ *
+ * @generated from protobuf message orchestrator.v1.DiagnoseRunResponse
+ */
+export interface DiagnoseRunResponse {
+    /**
+     * What the run waits for: first what concerns all of it, then its tasks, at most 100. Empty when it has ended, or waits for nothing.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.RunFinding findings = 1
+     */
+    findings: RunFinding[];
+    /**
+     * Whether there are more.
+     *
+     * @generated from protobuf field: bool truncated = 2
+     */
+    truncated: boolean;
+}
+/**
  * What to do when an open run has the key of a start.
  *
  * @generated from protobuf enum orchestrator.v1.RunKeyPolicy
@@ -1653,6 +1686,26 @@ declare class DeleteRunResponse$Type extends MessageType<DeleteRunResponse> {
  * @generated MessageType for protobuf message orchestrator.v1.DeleteRunResponse
  */
 export declare const DeleteRunResponse: DeleteRunResponse$Type;
+declare class DiagnoseRunRequest$Type extends MessageType<DiagnoseRunRequest> {
+    constructor();
+    create(value?: PartialMessage<DiagnoseRunRequest>): DiagnoseRunRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DiagnoseRunRequest): DiagnoseRunRequest;
+    internalBinaryWrite(message: DiagnoseRunRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DiagnoseRunRequest
+ */
+export declare const DiagnoseRunRequest: DiagnoseRunRequest$Type;
+declare class DiagnoseRunResponse$Type extends MessageType<DiagnoseRunResponse> {
+    constructor();
+    create(value?: PartialMessage<DiagnoseRunResponse>): DiagnoseRunResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DiagnoseRunResponse): DiagnoseRunResponse;
+    internalBinaryWrite(message: DiagnoseRunResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DiagnoseRunResponse
+ */
+export declare const DiagnoseRunResponse: DiagnoseRunResponse$Type;
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.RunService
  */

@@ -11,6 +11,7 @@ import { WireType } from "@protobuf-ts/runtime";
 import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { RunFinding } from "./run_diagnosis.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { HoldKind } from "./run.js";
 import { RunUpdate } from "./run_event.js";
@@ -2733,6 +2734,108 @@ class DeleteRunResponse$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.DeleteRunResponse
  */
 export const DeleteRunResponse = new DeleteRunResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DiagnoseRunRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DiagnoseRunRequest", [
+            { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.runId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string run_id */ 1:
+                    message.runId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string run_id = 1; */
+        if (message.runId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.runId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DiagnoseRunRequest
+ */
+export const DiagnoseRunRequest = new DiagnoseRunRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DiagnoseRunResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DiagnoseRunResponse", [
+            { no: 1, name: "findings", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => RunFinding },
+            { no: 2, name: "truncated", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.findings = [];
+        message.truncated = false;
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* repeated orchestrator.v1.RunFinding findings */ 1:
+                    message.findings.push(RunFinding.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* bool truncated */ 2:
+                    message.truncated = reader.bool();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* repeated orchestrator.v1.RunFinding findings = 1; */
+        for (let i = 0; i < message.findings.length; i++)
+            RunFinding.internalBinaryWrite(message.findings[i], writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+        /* bool truncated = 2; */
+        if (message.truncated !== false)
+            writer.tag(2, WireType.Varint).bool(message.truncated);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DiagnoseRunResponse
+ */
+export const DiagnoseRunResponse = new DiagnoseRunResponse$Type();
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.RunService
  */
@@ -2745,6 +2848,7 @@ export const RunService = new ServiceType("orchestrator.v1.RunService", [
     { name: "CountRuns", idempotency: "NO_SIDE_EFFECTS", options: {}, I: CountRunsRequest, O: CountRunsResponse },
     { name: "ListRunEvents", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListRunEventsRequest, O: ListRunEventsResponse },
     { name: "ListRunTasks", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListRunTasksRequest, O: ListRunTasksResponse },
+    { name: "DiagnoseRun", idempotency: "NO_SIDE_EFFECTS", options: {}, I: DiagnoseRunRequest, O: DiagnoseRunResponse },
     { name: "GetRunTask", idempotency: "NO_SIDE_EFFECTS", options: {}, I: GetRunTaskRequest, O: GetRunTaskResponse },
     { name: "WatchRun", idempotency: "NO_SIDE_EFFECTS", serverStreaming: true, options: {}, I: WatchRunRequest, O: WatchRunResponse },
     { name: "WatchRuns", idempotency: "NO_SIDE_EFFECTS", serverStreaming: true, options: {}, I: WatchRunsRequest, O: WatchRunsResponse },

@@ -1,0 +1,179 @@
+/** DiagnoseRun: what a run waits for, since when, and which call would move it. */
+import { create } from "@bufbuild/protobuf";
+import { formatDuration } from "../../../base/time/duration.ts";
+import type { Wait } from "../../../engine/machine/records.ts";
+import type { TaskState } from "../../../engine/machine/state.ts";
+import type { Queues, QueueView, WaitingPlace } from "../../../engine/ports/dispatch/queues.ts";
+import type { Workers } from "../../../engine/ports/dispatch/workers.ts";
+import type { RunReader } from "../../../engine/ports/run-reader.ts";
+import { type RunFinding, RunFindingKind, RunFindingSchema } from "../../../gen/orchestrator/v1/run_diagnosis_pb.ts";
+import { DiagnoseRunResponseSchema, type RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
+import type { Worker } from "../../../gen/orchestrator/v1/worker_pb.ts";
+import { WorkerService } from "../../../gen/orchestrator/v1/worker_service_pb.ts";
+import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
+import { MAX_PAGE_SIZE } from "../../lists/paging.ts";
+import { toTimestamp } from "../../mapping/time.ts";
+import { toWorker } from "../../mapping/worker.ts";
+import type { AskPeers } from "../../peers/ask-peers.ts";
+
+/** Most findings of a run. */
+const MAX_FINDINGS = 100;
+
+/** Most tasks that are counted before another one. */
+const MAX_AHEAD = 1_000;
+
+const DECIDE = "ApprovalService.DecideApproval";
+
+/** What a diagnosis takes. */
+export interface DiagnosisNeeds {
+  readonly runReader: Pick<RunReader, "getRun">;
+  readonly queues: Pick<Queues, "findPlace" | "viewQueues">;
+  readonly workers: Pick<Workers, "list">;
+  readonly askPeers: AskPeers;
+}
+
+type Method = Pick<ServiceHandlers<typeof RunService>, "diagnoseRun">;
+
+export function createRunDiagnosis(needs: DiagnosisNeeds): Method {
+  return {
+    async diagnoseRun({ runId }, call) {
+      const { state } = await needs.runReader.getRun(call.caller, runId);
+      if (state.endedAt !== 0) return create(DiagnoseRunResponseSchema, {});
+      const findings = state.holds.map(({ kind, by, why, since }) => {
+        const who = by === "" ? "" : ` by ${by}`;
+        const message = `the run is held (${kind})${who}${why === "" ? "" : `: ${why}`}`;
+        return toFinding("", RunFindingKind.HELD, message, since, "RunService.ResumeRun");
+      });
+      const open = [...state.tasks.values()].filter(isOpen);
+      const connected = open.some(awaitsWorker) ? await listWorkers(needs, call) : [];
+      for (const task of open.slice(0, MAX_FINDINGS - findings.length))
+        findings.push(awaitsWorker(task) ? await findWorker(needs, call, runId, task, connected) : findWait(task));
+      return create(DiagnoseRunResponseSchema, {
+        findings,
+        truncated: findings.length < state.holds.length + open.length,
+      });
+    },
+  };
+}
+
+function isOpen({ state, group }: TaskState): boolean {
+  // A group waits for its children, which are tasks of their own.
+  return group === null && ["SCHEDULED", "RUNNING", "RETRYING", "WAITING"].includes(state);
+}
+
+function awaitsWorker({ state, handedTo }: TaskState): boolean {
+  return state === "SCHEDULED" && handedTo === null;
+}
+
+function findWait(task: TaskState): RunFinding {
+  const { path, state, attempt, wait, handedTo, dueAt, error, readyAt, startedAt } = task;
+  if (wait !== null) return findWaiting(path, wait, dueAt, readyAt);
+  if (state === "RETRYING") {
+    const message = `attempt ${attempt} failed (${error?.type ?? "unknown"}); the next one is due`;
+    return toFinding(path, RunFindingKind.RETRY, message, dueAt ?? readyAt, "");
+  }
+  if (handedTo === null)
+    return toFinding(path, RunFindingKind.ATTEMPT, `attempt ${attempt} is under way`, startedAt || readyAt, "");
+  const message =
+    state === "SCHEDULED" ? "it is handed out and not acknowledged yet" : `attempt ${attempt} is under way at a worker`;
+  return toFinding(path, RunFindingKind.WORKER, message, startedAt || readyAt, "");
+}
+
+function findWaiting(path: string, wait: Wait, dueAt: number | null, since: number): RunFinding {
+  switch (wait.kind) {
+    case "timer":
+      return toFinding(path, RunFindingKind.TIMER, "it waits until a point in time", dueAt ?? since, "");
+    case "signal":
+      return toFinding(
+        path,
+        RunFindingKind.SIGNAL,
+        `it waits for the signal ${wait.name}`,
+        since,
+        "RunService.SignalRun",
+      );
+    case "approval":
+      return toFinding(path, RunFindingKind.APPROVAL, "it waits for a decision", since, DECIDE);
+    case "run":
+      return toFinding(path, RunFindingKind.CHILD_RUN, `it waits for the end of run ${wait.runId}`, since, "");
+  }
+}
+
+async function findWorker(
+  { queues }: DiagnosisNeeds,
+  call: CallContext,
+  runId: string,
+  { path, readyAt }: TaskState,
+  connected: readonly Worker[],
+): Promise<RunFinding> {
+  const place = await queues.findPlace(call.caller, runId, path);
+  if (place === null) return toFinding(path, RunFindingKind.QUEUE, "it is about to be handed out", readyAt, "");
+  const [view] = await queues.viewQueues(call.caller, [place.queue]);
+  const stopped = view === undefined ? null : findStop(path, place, view, readyAt);
+  return stopped ?? findSlot(path, place, view?.buildIds ?? [], connected, readyAt);
+}
+
+/** What keeps tasks in the queue, or out of it. */
+function findStop(path: string, place: WaitingPlace, view: QueueView, since: number): RunFinding | null {
+  const { queue, pause, drain, maxLength } = view;
+  const stop = pause ?? (place.deferred ? drain : null);
+  if (stop !== null) {
+    const [verb, kind] =
+      stop === pause ? ["paused", RunFindingKind.QUEUE_PAUSED] : ["drained", RunFindingKind.QUEUE_DRAINED];
+    const who = `by ${stop.by === "" ? "somebody" : stop.by}${stop.why === "" ? "" : `: ${stop.why}`}`;
+    return toFinding(
+      path,
+      kind as RunFindingKind,
+      `queue ${queue} is ${verb} ${who}`,
+      stop.since,
+      "QueueService.ResumeQueue",
+    );
+  }
+  if (!place.deferred) return null;
+  const message = `QUEUE_FULL: queue ${queue} holds ${maxLength ?? "as many"} tasks as it may; the task is deferred`;
+  return toFinding(path, RunFindingKind.QUEUE_FULL, message, since, "QueueService.UpdateQueue");
+}
+
+function findSlot(
+  path: string,
+  { queue, handler, labels, ahead }: WaitingPlace,
+  pins: readonly string[],
+  connected: readonly Worker[],
+  since: number,
+): RunFinding {
+  const serving = connected.filter((one) => one.queues.includes(queue) && one.handlers.includes(handler));
+  const able = serving.filter((worker) => hasLabels(worker, labels));
+  const fit = able.filter(({ buildId }) => pins.length === 0 || pins.includes(buildId));
+  if (fit.length > 0) {
+    const before = ahead > MAX_AHEAD ? `more than ${MAX_AHEAD}` : String(ahead);
+    const waits = formatDuration(Math.max(0, Date.now() - since));
+    const message = `it waits in queue ${queue} for ${waits}; ${before} tasks go before it; ${fit.length} workers can do it`;
+    return toFinding(path, RunFindingKind.QUEUE, message, since, "");
+  }
+  const missing =
+    serving.length === 0
+      ? `no worker serves queue ${queue} with handler ${handler}`
+      : able.length === 0
+        ? `none of the ${serving.length} workers of queue ${queue} has the labels ${labels}`
+        : `queue ${queue} takes the builds ${pins.join(", ")}, and none of its workers has one of them`;
+  return toFinding(path, RunFindingKind.NO_WORKER, missing, since, able.length > 0 ? "QueueService.UpdateQueue" : "");
+}
+
+function hasLabels(worker: Worker, labels: string): boolean {
+  return (
+    labels === "" ||
+    labels.split(",").every((label) => {
+      const [key = "", value] = label.split("=");
+      return worker.labels[key] === value;
+    })
+  );
+}
+
+/** Workers of all instances, at most a page of each. */
+async function listWorkers({ workers, askPeers }: DiagnosisNeeds, call: CallContext): Promise<readonly Worker[]> {
+  const { answers } = await askPeers(WorkerService.method.listWorkers, { pageSize: MAX_PAGE_SIZE }, call);
+  return [...workers.list(call.caller).map(toWorker), ...answers.flatMap((answer) => answer.workers)];
+}
+
+function toFinding(taskId: string, kind: RunFindingKind, message: string, time: number, method: string): RunFinding {
+  return create(RunFindingSchema, { taskId, kind, message, method, time: toTimestamp(time) });
+}
