@@ -110,6 +110,8 @@ function createValid(schema: DescField["parent"]): ReflectMessage {
     if (required) message.set(field, reflect(DurationSchema, create(DurationSchema)));
     if (type.case === "string" && field.oneof === undefined && !message.isSet(field))
       message.set(field, validText(type.value));
+    if (type.case === "bytes" && type.value.minLen > 0n && field.oneof === undefined)
+      message.set(field, new TextEncoder().encode("1".repeat(Number(type.value.minLen))));
     if (type.case === "enum" && type.value.notIn.includes(0)) message.set(field, 1);
     if (type.case === "repeated" && field.fieldKind === "list" && type.value.minItems > 0n)
       message.get(field).add(field.listKind === "message" ? validValue(field) : "a");

@@ -44,11 +44,11 @@ type Queue struct {
 	// Only workers with one of these builds get tasks. Empty: all workers.
 	BuildIds []string `protobuf:"bytes,7,rep,name=build_ids,json=buildIds,proto3" json:"build_ids,omitempty"`
 	// Tasks that wait for a worker.
-	Depth int64 `protobuf:"varint,8,opt,name=depth,proto3" json:"depth,omitempty"`
+	Depth int32 `protobuf:"varint,8,opt,name=depth,proto3" json:"depth,omitempty"`
 	// Tasks that are not in the queue yet, because it is full or drained. They use up no attempt.
-	DeferredCount int64 `protobuf:"varint,9,opt,name=deferred_count,json=deferredCount,proto3" json:"deferred_count,omitempty"`
+	DeferredCount int32 `protobuf:"varint,9,opt,name=deferred_count,json=deferredCount,proto3" json:"deferred_count,omitempty"`
 	// Tasks whose run is held.
-	HeldCount int64 `protobuf:"varint,10,opt,name=held_count,json=heldCount,proto3" json:"held_count,omitempty"`
+	HeldCount int32 `protobuf:"varint,10,opt,name=held_count,json=heldCount,proto3" json:"held_count,omitempty"`
 	// Since when the oldest task waits; absent when none does.
 	OldestTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=oldest_time,json=oldestTime,proto3" json:"oldest_time,omitempty"`
 	// Highest priority among the tasks that wait; absent when none does.
@@ -146,21 +146,21 @@ func (x *Queue) GetBuildIds() []string {
 	return nil
 }
 
-func (x *Queue) GetDepth() int64 {
+func (x *Queue) GetDepth() int32 {
 	if x != nil {
 		return x.Depth
 	}
 	return 0
 }
 
-func (x *Queue) GetDeferredCount() int64 {
+func (x *Queue) GetDeferredCount() int32 {
 	if x != nil {
 		return x.DeferredCount
 	}
 	return 0
 }
 
-func (x *Queue) GetHeldCount() int64 {
+func (x *Queue) GetHeldCount() int32 {
 	if x != nil {
 		return x.HeldCount
 	}
@@ -224,7 +224,7 @@ type QueueStop struct {
 	// Why, for people.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Since when.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	SinceTime     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,9 +273,9 @@ func (x *QueueStop) GetReason() string {
 	return ""
 }
 
-func (x *QueueStop) GetSince() *timestamppb.Timestamp {
+func (x *QueueStop) GetSinceTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.Since
+		return x.SinceTime
 	}
 	return nil
 }
@@ -286,11 +286,11 @@ type QueueHandler struct {
 	// Name of the handler.
 	Handler string `protobuf:"bytes,1,opt,name=handler,proto3" json:"handler,omitempty"`
 	// Tasks that wait for a worker.
-	Depth int64 `protobuf:"varint,2,opt,name=depth,proto3" json:"depth,omitempty"`
+	Depth int32 `protobuf:"varint,2,opt,name=depth,proto3" json:"depth,omitempty"`
 	// Tasks that are not in the queue yet.
-	DeferredCount int64 `protobuf:"varint,3,opt,name=deferred_count,json=deferredCount,proto3" json:"deferred_count,omitempty"`
+	DeferredCount int32 `protobuf:"varint,3,opt,name=deferred_count,json=deferredCount,proto3" json:"deferred_count,omitempty"`
 	// Tasks whose run is held.
-	HeldCount int64 `protobuf:"varint,4,opt,name=held_count,json=heldCount,proto3" json:"held_count,omitempty"`
+	HeldCount int32 `protobuf:"varint,4,opt,name=held_count,json=heldCount,proto3" json:"held_count,omitempty"`
 	// Workers that serve the queue with this handler, at all instances.
 	WorkerCount   int32 `protobuf:"varint,5,opt,name=worker_count,json=workerCount,proto3" json:"worker_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -334,21 +334,21 @@ func (x *QueueHandler) GetHandler() string {
 	return ""
 }
 
-func (x *QueueHandler) GetDepth() int64 {
+func (x *QueueHandler) GetDepth() int32 {
 	if x != nil {
 		return x.Depth
 	}
 	return 0
 }
 
-func (x *QueueHandler) GetDeferredCount() int64 {
+func (x *QueueHandler) GetDeferredCount() int32 {
 	if x != nil {
 		return x.DeferredCount
 	}
 	return 0
 }
 
-func (x *QueueHandler) GetHeldCount() int64 {
+func (x *QueueHandler) GetHeldCount() int32 {
 	if x != nil {
 		return x.HeldCount
 	}
@@ -376,11 +376,11 @@ const file_orchestrator_v1_queue_proto_rawDesc = "" +
 	"max_length\x18\x05 \x01(\x05H\x00R\tmaxLength\x88\x01\x01\x12+\n" +
 	"\x03ttl\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x1b\n" +
 	"\tbuild_ids\x18\a \x03(\tR\bbuildIds\x12\x14\n" +
-	"\x05depth\x18\b \x01(\x03R\x05depth\x12%\n" +
-	"\x0edeferred_count\x18\t \x01(\x03R\rdeferredCount\x12\x1d\n" +
+	"\x05depth\x18\b \x01(\x05R\x05depth\x12%\n" +
+	"\x0edeferred_count\x18\t \x01(\x05R\rdeferredCount\x12\x1d\n" +
 	"\n" +
 	"held_count\x18\n" +
-	" \x01(\x03R\theldCount\x12;\n" +
+	" \x01(\x05R\theldCount\x12;\n" +
 	"\voldest_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"oldestTime\x12.\n" +
 	"\x10highest_priority\x18\f \x01(\x05H\x01R\x0fhighestPriority\x88\x01\x01\x129\n" +
@@ -391,17 +391,18 @@ const file_orchestrator_v1_queue_proto_rawDesc = "" +
 	"\x0ffree_slot_count\x18\x10 \x01(\x05R\rfreeSlotCount\x122\n" +
 	"\x15silent_instance_count\x18\x11 \x01(\x05R\x13silentInstanceCountB\r\n" +
 	"\v_max_lengthB\x13\n" +
-	"\x11_highest_priority\"k\n" +
+	"\x11_highest_priority\"t\n" +
 	"\tQueueStop\x12\x14\n" +
 	"\x05actor\x18\x01 \x01(\tR\x05actor\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\x120\n" +
-	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xa7\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x129\n" +
+	"\n" +
+	"since_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tsinceTime\"\xa7\x01\n" +
 	"\fQueueHandler\x12\x18\n" +
 	"\ahandler\x18\x01 \x01(\tR\ahandler\x12\x14\n" +
-	"\x05depth\x18\x02 \x01(\x03R\x05depth\x12%\n" +
-	"\x0edeferred_count\x18\x03 \x01(\x03R\rdeferredCount\x12\x1d\n" +
+	"\x05depth\x18\x02 \x01(\x05R\x05depth\x12%\n" +
+	"\x0edeferred_count\x18\x03 \x01(\x05R\rdeferredCount\x12\x1d\n" +
 	"\n" +
-	"held_count\x18\x04 \x01(\x03R\theldCount\x12!\n" +
+	"held_count\x18\x04 \x01(\x05R\theldCount\x12!\n" +
 	"\fworker_count\x18\x05 \x01(\x05R\vworkerCountB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"QueueProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
@@ -432,7 +433,7 @@ var file_orchestrator_v1_queue_proto_depIdxs = []int32{
 	3, // 2: orchestrator.v1.Queue.ttl:type_name -> google.protobuf.Duration
 	4, // 3: orchestrator.v1.Queue.oldest_time:type_name -> google.protobuf.Timestamp
 	2, // 4: orchestrator.v1.Queue.handlers:type_name -> orchestrator.v1.QueueHandler
-	4, // 5: orchestrator.v1.QueueStop.since:type_name -> google.protobuf.Timestamp
+	4, // 5: orchestrator.v1.QueueStop.since_time:type_name -> google.protobuf.Timestamp
 	6, // [6:6] is the sub-list for method output_type
 	6, // [6:6] is the sub-list for method input_type
 	6, // [6:6] is the sub-list for extension type_name

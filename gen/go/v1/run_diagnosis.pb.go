@@ -131,7 +131,7 @@ type RunFinding struct {
 	// The same in a sentence, for people.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	// Since when; for a timer or a retry, until when.
-	Time *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	EventTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
 	// Method that moves it, such as `RunService.ResumeRun`; empty when no call does, or none is needed.
 	Method        string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -189,9 +189,9 @@ func (x *RunFinding) GetMessage() string {
 	return ""
 }
 
-func (x *RunFinding) GetTime() *timestamppb.Timestamp {
+func (x *RunFinding) GetEventTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.Time
+		return x.EventTime
 	}
 	return nil
 }
@@ -207,13 +207,14 @@ var File_orchestrator_v1_run_diagnosis_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_run_diagnosis_proto_rawDesc = "" +
 	"\n" +
-	"#orchestrator/v1/run_diagnosis.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x01\n" +
+	"#orchestrator/v1/run_diagnosis.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x01\n" +
 	"\n" +
 	"RunFinding\x12\x17\n" +
 	"\atask_id\x18\x01 \x01(\tR\x06taskId\x123\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1f.orchestrator.v1.RunFindingKindR\x04kind\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\x12.\n" +
-	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x129\n" +
+	"\n" +
+	"event_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\teventTime\x12\x16\n" +
 	"\x06method\x18\x05 \x01(\tR\x06method*\xc0\x03\n" +
 	"\x0eRunFindingKind\x12 \n" +
 	"\x1cRUN_FINDING_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
@@ -254,7 +255,7 @@ var file_orchestrator_v1_run_diagnosis_proto_goTypes = []any{
 }
 var file_orchestrator_v1_run_diagnosis_proto_depIdxs = []int32{
 	0, // 0: orchestrator.v1.RunFinding.kind:type_name -> orchestrator.v1.RunFindingKind
-	2, // 1: orchestrator.v1.RunFinding.time:type_name -> google.protobuf.Timestamp
+	2, // 1: orchestrator.v1.RunFinding.event_time:type_name -> google.protobuf.Timestamp
 	2, // [2:2] is the sub-list for method output_type
 	2, // [2:2] is the sub-list for method input_type
 	2, // [2:2] is the sub-list for extension type_name

@@ -1305,7 +1305,7 @@ type WorkerHolding struct {
 	// Path of the task in its run; empty when the worker got the task from another instance or before a restart.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// When this instance handed it out, or heard of it first.
-	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	SinceTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
 	// Whether the worker has acknowledged it.
 	Acknowledged  bool `protobuf:"varint,4,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1356,9 +1356,9 @@ func (x *WorkerHolding) GetTaskId() string {
 	return ""
 }
 
-func (x *WorkerHolding) GetSince() *timestamppb.Timestamp {
+func (x *WorkerHolding) GetSinceTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.Since
+		return x.SinceTime
 	}
 	return nil
 }
@@ -1378,7 +1378,7 @@ type WorkerStop struct {
 	// Why, for people.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Since when.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	SinceTime     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1427,9 +1427,9 @@ func (x *WorkerStop) GetReason() string {
 	return ""
 }
 
-func (x *WorkerStop) GetSince() *timestamppb.Timestamp {
+func (x *WorkerStop) GetSinceTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.Since
+		return x.SinceTime
 	}
 	return nil
 }
@@ -1541,17 +1541,19 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\x05drain\x18\x0e \x01(\v2\x1b.orchestrator.v1.WorkerStopR\x05drain\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x95\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9e\x01\n" +
 	"\rWorkerHolding\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
-	"\atask_id\x18\x02 \x01(\tR\x06taskId\x120\n" +
-	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\"\n" +
-	"\facknowledged\x18\x04 \x01(\bR\facknowledged\"l\n" +
+	"\atask_id\x18\x02 \x01(\tR\x06taskId\x129\n" +
+	"\n" +
+	"since_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tsinceTime\x12\"\n" +
+	"\facknowledged\x18\x04 \x01(\bR\facknowledged\"u\n" +
 	"\n" +
 	"WorkerStop\x12\x14\n" +
 	"\x05actor\x18\x01 \x01(\tR\x05actor\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\x120\n" +
-	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since*\xb7\x02\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x129\n" +
+	"\n" +
+	"since_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tsinceTime*\xb7\x02\n" +
 	"\x11TaskReportOutcome\x12#\n" +
 	"\x1fTASK_REPORT_OUTCOME_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cTASK_REPORT_OUTCOME_ACCEPTED\x10\x01\x12 \n" +
@@ -1630,8 +1632,8 @@ var file_orchestrator_v1_worker_proto_depIdxs = []int32{
 	19, // 22: orchestrator.v1.Worker.register_time:type_name -> google.protobuf.Timestamp
 	19, // 23: orchestrator.v1.Worker.heard_time:type_name -> google.protobuf.Timestamp
 	16, // 24: orchestrator.v1.Worker.drain:type_name -> orchestrator.v1.WorkerStop
-	19, // 25: orchestrator.v1.WorkerHolding.since:type_name -> google.protobuf.Timestamp
-	19, // 26: orchestrator.v1.WorkerStop.since:type_name -> google.protobuf.Timestamp
+	19, // 25: orchestrator.v1.WorkerHolding.since_time:type_name -> google.protobuf.Timestamp
+	19, // 26: orchestrator.v1.WorkerStop.since_time:type_name -> google.protobuf.Timestamp
 	27, // [27:27] is the sub-list for method output_type
 	27, // [27:27] is the sub-list for method input_type
 	27, // [27:27] is the sub-list for extension type_name

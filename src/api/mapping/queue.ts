@@ -20,23 +20,23 @@ export function toQueue(view: QueueView): Queue {
     ...(drain === null ? {} : { drain: toStop(drain) }),
     ...(maxLength === null ? {} : { maxLength }),
     ...(ttlMs === null ? {} : { ttl: toDuration(ttlMs) }),
-    depth: BigInt(view.waiting),
-    deferredCount: BigInt(view.deferred),
-    heldCount: BigInt(view.held),
+    depth: view.waiting,
+    deferredCount: view.deferred,
+    heldCount: view.held,
     ...(oldestAt === null ? {} : { oldestTime: toTimestamp(oldestAt) }),
     ...(priority === null ? {} : { highestPriority: priority }),
     handlers: view.handlers.map(
       ({ handler, waiting, deferred, held }): QueueHandler =>
         create(QueueHandlerSchema, {
           handler,
-          depth: BigInt(waiting),
-          deferredCount: BigInt(deferred),
-          heldCount: BigInt(held),
+          depth: waiting,
+          deferredCount: deferred,
+          heldCount: held,
         }),
     ),
   });
 }
 
 function toStop({ by, why, since }: Stop): QueueStop {
-  return create(QueueStopSchema, { actor: by, reason: why, since: toTimestamp(since) });
+  return create(QueueStopSchema, { actor: by, reason: why, sinceTime: toTimestamp(since) });
 }

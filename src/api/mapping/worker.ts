@@ -16,7 +16,7 @@ export function toWorker(view: WorkerView): Worker {
     heldCount: holdings.length,
     holdings: holdings.slice(0, MAX_HOLDINGS).map(({ runId, path, since, acknowledged }) => ({
       ...{ runId, taskId: path, acknowledged },
-      since: toTimestamp(since),
+      sinceTime: toTimestamp(since),
     })),
     registerTime: toTimestamp(view.registeredAt),
     heardTime: toTimestamp(view.heardAt),
@@ -25,5 +25,5 @@ export function toWorker(view: WorkerView): Worker {
 }
 
 export function toWorkerStop({ by, why, since }: Stop): WorkerStop {
-  return create(WorkerStopSchema, { actor: by, reason: why, since: toTimestamp(since) });
+  return create(WorkerStopSchema, { actor: by, reason: why, sinceTime: toTimestamp(since) });
 }

@@ -198,10 +198,10 @@ function defineEvents(leaf: Leaf): void {
       withClient(options, async (client) => {
         const answer = await client.call(method.diagnoseRun, { runId });
         if (options.output === "json") return printJson(toPrintable(DiagnoseRunResponseSchema, answer));
-        const rows = answer.findings.map(({ taskId, kind, message, time, method: moves }) => [
+        const rows = answer.findings.map(({ taskId, kind, message, eventTime, method: moves }) => [
           taskId === "" ? "(run)" : taskId,
           nameOf(RunFindingKindSchema, kind),
-          formatTime(time),
+          formatTime(eventTime),
           moves,
           message,
         ]);

@@ -47,14 +47,14 @@ class Queue(_message.Message):
     def __init__(self, queue: _Optional[str] = ..., tenant_id: _Optional[str] = ..., pause: _Optional[_Union[QueueStop, _Mapping]] = ..., drain: _Optional[_Union[QueueStop, _Mapping]] = ..., max_length: _Optional[int] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., build_ids: _Optional[_Iterable[str]] = ..., depth: _Optional[int] = ..., deferred_count: _Optional[int] = ..., held_count: _Optional[int] = ..., oldest_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., highest_priority: _Optional[int] = ..., handlers: _Optional[_Iterable[_Union[QueueHandler, _Mapping]]] = ..., worker_count: _Optional[int] = ..., slot_count: _Optional[int] = ..., free_slot_count: _Optional[int] = ..., silent_instance_count: _Optional[int] = ...) -> None: ...
 
 class QueueStop(_message.Message):
-    __slots__ = ("actor", "reason", "since")
+    __slots__ = ("actor", "reason", "since_time")
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
-    SINCE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
     actor: str
     reason: str
-    since: _timestamp_pb2.Timestamp
-    def __init__(self, actor: _Optional[str] = ..., reason: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    since_time: _timestamp_pb2.Timestamp
+    def __init__(self, actor: _Optional[str] = ..., reason: _Optional[str] = ..., since_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class QueueHandler(_message.Message):
     __slots__ = ("handler", "depth", "deferred_count", "held_count", "worker_count")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#orchestrator/v1/run_diagnosis.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x01\n\nRunFinding\x12\x17\n\x07task_id\x18\x01 \x01(\tR\x06taskId\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.orchestrator.v1.RunFindingKindR\x04kind\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12.\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12\x16\n\x06method\x18\x05 \x01(\tR\x06method*\xc0\x03\n\x0eRunFindingKind\x12 \n\x1cRUN_FINDING_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15RUN_FINDING_KIND_HELD\x10\x01\x12\x1a\n\x16RUN_FINDING_KIND_TIMER\x10\x02\x12\x1a\n\x16RUN_FINDING_KIND_RETRY\x10\x03\x12\x1b\n\x17RUN_FINDING_KIND_SIGNAL\x10\x04\x12\x1d\n\x19RUN_FINDING_KIND_APPROVAL\x10\x05\x12\x1e\n\x1aRUN_FINDING_KIND_CHILD_RUN\x10\x06\x12\x1c\n\x18RUN_FINDING_KIND_ATTEMPT\x10\x07\x12\x1b\n\x17RUN_FINDING_KIND_WORKER\x10\x08\x12\x1a\n\x16RUN_FINDING_KIND_QUEUE\x10\t\x12\x1e\n\x1aRUN_FINDING_KIND_NO_WORKER\x10\n\x12!\n\x1dRUN_FINDING_KIND_QUEUE_PAUSED\x10\x0b\x12\x1f\n\x1bRUN_FINDING_KIND_QUEUE_FULL\x10\x0c\x12\"\n\x1eRUN_FINDING_KIND_QUEUE_DRAINED\x10\rB\x8d\x01\n\x0forchestrator.v1B\x11RunDiagnosisProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#orchestrator/v1/run_diagnosis.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x01\n\nRunFinding\x12\x17\n\x07task_id\x18\x01 \x01(\tR\x06taskId\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.orchestrator.v1.RunFindingKindR\x04kind\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x39\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12\x16\n\x06method\x18\x05 \x01(\tR\x06method*\xc0\x03\n\x0eRunFindingKind\x12 \n\x1cRUN_FINDING_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15RUN_FINDING_KIND_HELD\x10\x01\x12\x1a\n\x16RUN_FINDING_KIND_TIMER\x10\x02\x12\x1a\n\x16RUN_FINDING_KIND_RETRY\x10\x03\x12\x1b\n\x17RUN_FINDING_KIND_SIGNAL\x10\x04\x12\x1d\n\x19RUN_FINDING_KIND_APPROVAL\x10\x05\x12\x1e\n\x1aRUN_FINDING_KIND_CHILD_RUN\x10\x06\x12\x1c\n\x18RUN_FINDING_KIND_ATTEMPT\x10\x07\x12\x1b\n\x17RUN_FINDING_KIND_WORKER\x10\x08\x12\x1a\n\x16RUN_FINDING_KIND_QUEUE\x10\t\x12\x1e\n\x1aRUN_FINDING_KIND_NO_WORKER\x10\n\x12!\n\x1dRUN_FINDING_KIND_QUEUE_PAUSED\x10\x0b\x12\x1f\n\x1bRUN_FINDING_KIND_QUEUE_FULL\x10\x0c\x12\"\n\x1eRUN_FINDING_KIND_QUEUE_DRAINED\x10\rB\x8d\x01\n\x0forchestrator.v1B\x11RunDiagnosisProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.v1.run_diagnos
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\021RunDiagnosisProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
-  _globals['_RUNFINDINGKIND']._serialized_start=281
-  _globals['_RUNFINDINGKIND']._serialized_end=729
+  _globals['_RUNFINDINGKIND']._serialized_start=292
+  _globals['_RUNFINDINGKIND']._serialized_end=740
   _globals['_RUNFINDING']._serialized_start=90
-  _globals['_RUNFINDING']._serialized_end=278
+  _globals['_RUNFINDING']._serialized_end=289
 # @@protoc_insertion_point(module_scope)

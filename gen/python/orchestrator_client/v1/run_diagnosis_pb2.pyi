@@ -39,15 +39,15 @@ RUN_FINDING_KIND_QUEUE_FULL: RunFindingKind
 RUN_FINDING_KIND_QUEUE_DRAINED: RunFindingKind
 
 class RunFinding(_message.Message):
-    __slots__ = ("task_id", "kind", "message", "time", "method")
+    __slots__ = ("task_id", "kind", "message", "event_time", "method")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
-    TIME_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     kind: RunFindingKind
     message: str
-    time: _timestamp_pb2.Timestamp
+    event_time: _timestamp_pb2.Timestamp
     method: str
-    def __init__(self, task_id: _Optional[str] = ..., kind: _Optional[_Union[RunFindingKind, str]] = ..., message: _Optional[str] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ...) -> None: ...
+    def __init__(self, task_id: _Optional[str] = ..., kind: _Optional[_Union[RunFindingKind, str]] = ..., message: _Optional[str] = ..., event_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ...) -> None: ...

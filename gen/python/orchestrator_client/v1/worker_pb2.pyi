@@ -216,23 +216,23 @@ class Worker(_message.Message):
     def __init__(self, worker_id: _Optional[str] = ..., name: _Optional[str] = ..., sdk: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., build_id: _Optional[str] = ..., queues: _Optional[_Iterable[str]] = ..., handlers: _Optional[_Iterable[str]] = ..., slot_count: _Optional[int] = ..., free_slot_count: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[WorkerHolding, _Mapping]]] = ..., held_count: _Optional[int] = ..., register_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., heard_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., drain: _Optional[_Union[WorkerStop, _Mapping]] = ...) -> None: ...
 
 class WorkerHolding(_message.Message):
-    __slots__ = ("run_id", "task_id", "since", "acknowledged")
+    __slots__ = ("run_id", "task_id", "since_time", "acknowledged")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
-    SINCE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
-    since: _timestamp_pb2.Timestamp
+    since_time: _timestamp_pb2.Timestamp
     acknowledged: bool
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledged: bool = ...) -> None: ...
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., since_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledged: bool = ...) -> None: ...
 
 class WorkerStop(_message.Message):
-    __slots__ = ("actor", "reason", "since")
+    __slots__ = ("actor", "reason", "since_time")
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
-    SINCE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
     actor: str
     reason: str
-    since: _timestamp_pb2.Timestamp
-    def __init__(self, actor: _Optional[str] = ..., reason: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    since_time: _timestamp_pb2.Timestamp
+    def __init__(self, actor: _Optional[str] = ..., reason: _Optional[str] = ..., since_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

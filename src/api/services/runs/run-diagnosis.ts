@@ -175,5 +175,5 @@ async function listWorkers({ workers, askPeers }: DiagnosisNeeds, call: CallCont
 }
 
 function toFinding(taskId: string, kind: RunFindingKind, message: string, time: number, method: string): RunFinding {
-  return create(RunFindingSchema, { taskId, kind, message, method, time: toTimestamp(time) });
+  return create(RunFindingSchema, { taskId, kind, message, method, eventTime: toTimestamp(time) });
 }

@@ -154,8 +154,8 @@ function detailsOf({ pause, drain, maxLength, ttl, buildIds }: Queue): readonly 
   ];
 }
 
-function describeStop({ actor, reason, since }: QueueStop): string {
-  return `since ${formatTime(since)} by ${actor === "" ? "somebody" : actor}${reason === "" ? "" : `: ${reason}`}`;
+function describeStop({ actor, reason, sinceTime }: QueueStop): string {
+  return `since ${formatTime(sinceTime)} by ${actor === "" ? "somebody" : actor}${reason === "" ? "" : `: ${reason}`}`;
 }
 
 function warnOfSilence(queues: readonly Queue[]): void {

@@ -61,7 +61,7 @@ function formatWorkers(workers: readonly Worker[], now = Date.now()): Shown {
     worker.drain === undefined ? "OPEN" : "DRAINED",
     `${worker.freeSlotCount}/${worker.slotCount}`,
     String(worker.heldCount),
-    worker.holdings[0]?.since === undefined ? "" : formatAge(now - fromTimestamp(worker.holdings[0].since)),
+    worker.holdings[0]?.sinceTime === undefined ? "" : formatAge(now - fromTimestamp(worker.holdings[0].sinceTime)),
     worker.heardTime === undefined ? "" : formatAge(now - fromTimestamp(worker.heardTime)),
     worker.queues.join(", "),
     worker.handlers.join(", "),

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/queue.proto.
  */
 export const file_orchestrator_v1_queue: GenFile = /*@__PURE__*/
-  fileDesc("ChtvcmNoZXN0cmF0b3IvdjEvcXVldWUucHJvdG8SD29yY2hlc3RyYXRvci52MSL7BAoFUXVldWUSEwoFcXVldWUYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEi8KBXBhdXNlGAMgASgLMhoub3JjaGVzdHJhdG9yLnYxLlF1ZXVlU3RvcEIE4kEBAxIvCgVkcmFpbhgEIAEoCzIaLm9yY2hlc3RyYXRvci52MS5RdWV1ZVN0b3BCBOJBAQMSHQoKbWF4X2xlbmd0aBgFIAEoBUIE4kEBA0gAiAEBEiwKA3R0bBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIE4kEBAxIXCglidWlsZF9pZHMYByADKAlCBOJBAQMSEwoFZGVwdGgYCCABKANCBOJBAQMSHAoOZGVmZXJyZWRfY291bnQYCSABKANCBOJBAQMSGAoKaGVsZF9jb3VudBgKIAEoA0IE4kEBAxI1CgtvbGRlc3RfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSIwoQaGlnaGVzdF9wcmlvcml0eRgMIAEoBUIE4kEBA0gBiAEBEjUKCGhhbmRsZXJzGA0gAygLMh0ub3JjaGVzdHJhdG9yLnYxLlF1ZXVlSGFuZGxlckIE4kEBAxIaCgx3b3JrZXJfY291bnQYDiABKAVCBOJBAQMSGAoKc2xvdF9jb3VudBgPIAEoBUIE4kEBAxIdCg9mcmVlX3Nsb3RfY291bnQYECABKAVCBOJBAQMSIwoVc2lsZW50X2luc3RhbmNlX2NvdW50GBEgASgFQgTiQQEDQg0KC19tYXhfbGVuZ3RoQhMKEV9oaWdoZXN0X3ByaW9yaXR5ImcKCVF1ZXVlU3RvcBITCgVhY3RvchgBIAEoCUIE4kEBAxIUCgZyZWFzb24YAiABKAlCBOJBAQMSLwoFc2luY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDIo4BCgxRdWV1ZUhhbmRsZXISFQoHaGFuZGxlchgBIAEoCUIE4kEBAxITCgVkZXB0aBgCIAEoA0IE4kEBAxIcCg5kZWZlcnJlZF9jb3VudBgDIAEoA0IE4kEBAxIYCgpoZWxkX2NvdW50GAQgASgDQgTiQQEDEhoKDHdvcmtlcl9jb3VudBgFIAEoBUIE4kEBA0KGAQoPb3JjaGVzdHJhdG9yLnYxQgpRdWV1ZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChtvcmNoZXN0cmF0b3IvdjEvcXVldWUucHJvdG8SD29yY2hlc3RyYXRvci52MSL7BAoFUXVldWUSEwoFcXVldWUYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEi8KBXBhdXNlGAMgASgLMhoub3JjaGVzdHJhdG9yLnYxLlF1ZXVlU3RvcEIE4kEBAxIvCgVkcmFpbhgEIAEoCzIaLm9yY2hlc3RyYXRvci52MS5RdWV1ZVN0b3BCBOJBAQMSHQoKbWF4X2xlbmd0aBgFIAEoBUIE4kEBA0gAiAEBEiwKA3R0bBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIE4kEBAxIXCglidWlsZF9pZHMYByADKAlCBOJBAQMSEwoFZGVwdGgYCCABKAVCBOJBAQMSHAoOZGVmZXJyZWRfY291bnQYCSABKAVCBOJBAQMSGAoKaGVsZF9jb3VudBgKIAEoBUIE4kEBAxI1CgtvbGRlc3RfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSIwoQaGlnaGVzdF9wcmlvcml0eRgMIAEoBUIE4kEBA0gBiAEBEjUKCGhhbmRsZXJzGA0gAygLMh0ub3JjaGVzdHJhdG9yLnYxLlF1ZXVlSGFuZGxlckIE4kEBAxIaCgx3b3JrZXJfY291bnQYDiABKAVCBOJBAQMSGAoKc2xvdF9jb3VudBgPIAEoBUIE4kEBAxIdCg9mcmVlX3Nsb3RfY291bnQYECABKAVCBOJBAQMSIwoVc2lsZW50X2luc3RhbmNlX2NvdW50GBEgASgFQgTiQQEDQg0KC19tYXhfbGVuZ3RoQhMKEV9oaWdoZXN0X3ByaW9yaXR5ImwKCVF1ZXVlU3RvcBITCgVhY3RvchgBIAEoCUIE4kEBAxIUCgZyZWFzb24YAiABKAlCBOJBAQMSNAoKc2luY2VfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMijgEKDFF1ZXVlSGFuZGxlchIVCgdoYW5kbGVyGAEgASgJQgTiQQEDEhMKBWRlcHRoGAIgASgFQgTiQQEDEhwKDmRlZmVycmVkX2NvdW50GAMgASgFQgTiQQEDEhgKCmhlbGRfY291bnQYBCABKAVCBOJBAQMSGgoMd29ya2VyX2NvdW50GAUgASgFQgTiQQEDQoYBCg9vcmNoZXN0cmF0b3IudjFCClF1ZXVlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Queue is where worker tasks wait, by name, until a worker takes them. A queue exists while tasks wait in it, a worker serves
@@ -76,23 +76,23 @@ export type Queue = Message<"orchestrator.v1.Queue"> & {
   /**
    * Tasks that wait for a worker.
    *
-   * @generated from field: int64 depth = 8;
+   * @generated from field: int32 depth = 8;
    */
-  depth: bigint;
+  depth: number;
 
   /**
    * Tasks that are not in the queue yet, because it is full or drained. They use up no attempt.
    *
-   * @generated from field: int64 deferred_count = 9;
+   * @generated from field: int32 deferred_count = 9;
    */
-  deferredCount: bigint;
+  deferredCount: number;
 
   /**
    * Tasks whose run is held.
    *
-   * @generated from field: int64 held_count = 10;
+   * @generated from field: int32 held_count = 10;
    */
-  heldCount: bigint;
+  heldCount: number;
 
   /**
    * Since when the oldest task waits; absent when none does.
@@ -174,9 +174,9 @@ export type QueueStop = Message<"orchestrator.v1.QueueStop"> & {
   /**
    * Since when.
    *
-   * @generated from field: google.protobuf.Timestamp since = 3;
+   * @generated from field: google.protobuf.Timestamp since_time = 3;
    */
-  since?: Timestamp | undefined;
+  sinceTime?: Timestamp | undefined;
 };
 
 /**
@@ -202,23 +202,23 @@ export type QueueHandler = Message<"orchestrator.v1.QueueHandler"> & {
   /**
    * Tasks that wait for a worker.
    *
-   * @generated from field: int64 depth = 2;
+   * @generated from field: int32 depth = 2;
    */
-  depth: bigint;
+  depth: number;
 
   /**
    * Tasks that are not in the queue yet.
    *
-   * @generated from field: int64 deferred_count = 3;
+   * @generated from field: int32 deferred_count = 3;
    */
-  deferredCount: bigint;
+  deferredCount: number;
 
   /**
    * Tasks whose run is held.
    *
-   * @generated from field: int64 held_count = 4;
+   * @generated from field: int32 held_count = 4;
    */
-  heldCount: bigint;
+  heldCount: number;
 
   /**
    * Workers that serve the queue with this handler, at all instances.

@@ -72,23 +72,23 @@ export declare type Queue = Message<"orchestrator.v1.Queue"> & {
   /**
    * Tasks that wait for a worker.
    *
-   * @generated from field: int64 depth = 8;
+   * @generated from field: int32 depth = 8;
    */
-  depth: bigint;
+  depth: number;
 
   /**
    * Tasks that are not in the queue yet, because it is full or drained. They use up no attempt.
    *
-   * @generated from field: int64 deferred_count = 9;
+   * @generated from field: int32 deferred_count = 9;
    */
-  deferredCount: bigint;
+  deferredCount: number;
 
   /**
    * Tasks whose run is held.
    *
-   * @generated from field: int64 held_count = 10;
+   * @generated from field: int32 held_count = 10;
    */
-  heldCount: bigint;
+  heldCount: number;
 
   /**
    * Since when the oldest task waits; absent when none does.
@@ -169,9 +169,9 @@ export declare type QueueStop = Message<"orchestrator.v1.QueueStop"> & {
   /**
    * Since when.
    *
-   * @generated from field: google.protobuf.Timestamp since = 3;
+   * @generated from field: google.protobuf.Timestamp since_time = 3;
    */
-  since?: Timestamp | undefined;
+  sinceTime?: Timestamp | undefined;
 };
 
 /**
@@ -196,23 +196,23 @@ export declare type QueueHandler = Message<"orchestrator.v1.QueueHandler"> & {
   /**
    * Tasks that wait for a worker.
    *
-   * @generated from field: int64 depth = 2;
+   * @generated from field: int32 depth = 2;
    */
-  depth: bigint;
+  depth: number;
 
   /**
    * Tasks that are not in the queue yet.
    *
-   * @generated from field: int64 deferred_count = 3;
+   * @generated from field: int32 deferred_count = 3;
    */
-  deferredCount: bigint;
+  deferredCount: number;
 
   /**
    * Tasks whose run is held.
    *
-   * @generated from field: int64 held_count = 4;
+   * @generated from field: int32 held_count = 4;
    */
-  heldCount: bigint;
+  heldCount: number;
 
   /**
    * Workers that serve the queue with this handler, at all instances.

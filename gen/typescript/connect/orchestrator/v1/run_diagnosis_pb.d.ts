@@ -43,9 +43,9 @@ export declare type RunFinding = Message<"orchestrator.v1.RunFinding"> & {
   /**
    * Since when; for a timer or a retry, until when.
    *
-   * @generated from field: google.protobuf.Timestamp time = 4;
+   * @generated from field: google.protobuf.Timestamp event_time = 4;
    */
-  time?: Timestamp | undefined;
+  eventTime?: Timestamp | undefined;
 
   /**
    * Method that moves it, such as `RunService.ResumeRun`; empty when no call does, or none is needed.

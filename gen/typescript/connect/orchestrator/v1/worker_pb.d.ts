@@ -676,9 +676,9 @@ export declare type WorkerHolding = Message<"orchestrator.v1.WorkerHolding"> & {
   /**
    * When this instance handed it out, or heard of it first.
    *
-   * @generated from field: google.protobuf.Timestamp since = 3;
+   * @generated from field: google.protobuf.Timestamp since_time = 3;
    */
-  since?: Timestamp | undefined;
+  sinceTime?: Timestamp | undefined;
 
   /**
    * Whether the worker has acknowledged it.
@@ -717,9 +717,9 @@ export declare type WorkerStop = Message<"orchestrator.v1.WorkerStop"> & {
   /**
    * Since when.
    *
-   * @generated from field: google.protobuf.Timestamp since = 3;
+   * @generated from field: google.protobuf.Timestamp since_time = 3;
    */
-  since?: Timestamp | undefined;
+  sinceTime?: Timestamp | undefined;
 };
 
 /**

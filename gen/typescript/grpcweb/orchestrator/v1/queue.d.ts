@@ -62,21 +62,21 @@ export interface Queue {
     /**
      * Tasks that wait for a worker.
      *
-     * @generated from protobuf field: int64 depth = 8
+     * @generated from protobuf field: int32 depth = 8
      */
-    depth: bigint;
+    depth: number;
     /**
      * Tasks that are not in the queue yet, because it is full or drained. They use up no attempt.
      *
-     * @generated from protobuf field: int64 deferred_count = 9
+     * @generated from protobuf field: int32 deferred_count = 9
      */
-    deferredCount: bigint;
+    deferredCount: number;
     /**
      * Tasks whose run is held.
      *
-     * @generated from protobuf field: int64 held_count = 10
+     * @generated from protobuf field: int32 held_count = 10
      */
-    heldCount: bigint;
+    heldCount: number;
     /**
      * Since when the oldest task waits; absent when none does.
      *
@@ -141,9 +141,9 @@ export interface QueueStop {
     /**
      * Since when.
      *
-     * @generated from protobuf field: google.protobuf.Timestamp since = 3
+     * @generated from protobuf field: google.protobuf.Timestamp since_time = 3
      */
-    since?: Timestamp;
+    sinceTime?: Timestamp;
 }
 /**
  * QueueHandler counts the tasks of a queue for one handler.
@@ -160,21 +160,21 @@ export interface QueueHandler {
     /**
      * Tasks that wait for a worker.
      *
-     * @generated from protobuf field: int64 depth = 2
+     * @generated from protobuf field: int32 depth = 2
      */
-    depth: bigint;
+    depth: number;
     /**
      * Tasks that are not in the queue yet.
      *
-     * @generated from protobuf field: int64 deferred_count = 3
+     * @generated from protobuf field: int32 deferred_count = 3
      */
-    deferredCount: bigint;
+    deferredCount: number;
     /**
      * Tasks whose run is held.
      *
-     * @generated from protobuf field: int64 held_count = 4
+     * @generated from protobuf field: int32 held_count = 4
      */
-    heldCount: bigint;
+    heldCount: number;
     /**
      * Workers that serve the queue with this handler, at all instances.
      *

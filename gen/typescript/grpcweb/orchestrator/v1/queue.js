@@ -19,9 +19,9 @@ class Queue$Type extends MessageType {
             { no: 5, name: "max_length", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
             { no: 6, name: "ttl", kind: "message", T: () => Duration },
             { no: 7, name: "build_ids", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
-            { no: 8, name: "depth", kind: "scalar", T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
-            { no: 9, name: "deferred_count", kind: "scalar", T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
-            { no: 10, name: "held_count", kind: "scalar", T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
+            { no: 8, name: "depth", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 9, name: "deferred_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 10, name: "held_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
             { no: 11, name: "oldest_time", kind: "message", T: () => Timestamp },
             { no: 12, name: "highest_priority", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
             { no: 13, name: "handlers", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => QueueHandler },
@@ -36,9 +36,9 @@ class Queue$Type extends MessageType {
         message.queue = "";
         message.tenantId = "";
         message.buildIds = [];
-        message.depth = 0n;
-        message.deferredCount = 0n;
-        message.heldCount = 0n;
+        message.depth = 0;
+        message.deferredCount = 0;
+        message.heldCount = 0;
         message.handlers = [];
         message.workerCount = 0;
         message.slotCount = 0;
@@ -74,14 +74,14 @@ class Queue$Type extends MessageType {
                 case /* repeated string build_ids */ 7:
                     message.buildIds.push(reader.string());
                     break;
-                case /* int64 depth */ 8:
-                    message.depth = reader.int64().toBigInt();
+                case /* int32 depth */ 8:
+                    message.depth = reader.int32();
                     break;
-                case /* int64 deferred_count */ 9:
-                    message.deferredCount = reader.int64().toBigInt();
+                case /* int32 deferred_count */ 9:
+                    message.deferredCount = reader.int32();
                     break;
-                case /* int64 held_count */ 10:
-                    message.heldCount = reader.int64().toBigInt();
+                case /* int32 held_count */ 10:
+                    message.heldCount = reader.int32();
                     break;
                 case /* google.protobuf.Timestamp oldest_time */ 11:
                     message.oldestTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.oldestTime);
@@ -137,15 +137,15 @@ class Queue$Type extends MessageType {
         /* repeated string build_ids = 7; */
         for (let i = 0; i < message.buildIds.length; i++)
             writer.tag(7, WireType.LengthDelimited).string(message.buildIds[i]);
-        /* int64 depth = 8; */
-        if (message.depth !== 0n)
-            writer.tag(8, WireType.Varint).int64(message.depth);
-        /* int64 deferred_count = 9; */
-        if (message.deferredCount !== 0n)
-            writer.tag(9, WireType.Varint).int64(message.deferredCount);
-        /* int64 held_count = 10; */
-        if (message.heldCount !== 0n)
-            writer.tag(10, WireType.Varint).int64(message.heldCount);
+        /* int32 depth = 8; */
+        if (message.depth !== 0)
+            writer.tag(8, WireType.Varint).int32(message.depth);
+        /* int32 deferred_count = 9; */
+        if (message.deferredCount !== 0)
+            writer.tag(9, WireType.Varint).int32(message.deferredCount);
+        /* int32 held_count = 10; */
+        if (message.heldCount !== 0)
+            writer.tag(10, WireType.Varint).int32(message.heldCount);
         /* google.protobuf.Timestamp oldest_time = 11; */
         if (message.oldestTime)
             Timestamp.internalBinaryWrite(message.oldestTime, writer.tag(11, WireType.LengthDelimited).fork(), options).join();
@@ -183,7 +183,7 @@ class QueueStop$Type extends MessageType {
         super("orchestrator.v1.QueueStop", [
             { no: 1, name: "actor", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 3, name: "since", kind: "message", T: () => Timestamp }
+            { no: 3, name: "since_time", kind: "message", T: () => Timestamp }
         ]);
     }
     create(value) {
@@ -205,8 +205,8 @@ class QueueStop$Type extends MessageType {
                 case /* string reason */ 2:
                     message.reason = reader.string();
                     break;
-                case /* google.protobuf.Timestamp since */ 3:
-                    message.since = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.since);
+                case /* google.protobuf.Timestamp since_time */ 3:
+                    message.sinceTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.sinceTime);
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -226,9 +226,9 @@ class QueueStop$Type extends MessageType {
         /* string reason = 2; */
         if (message.reason !== "")
             writer.tag(2, WireType.LengthDelimited).string(message.reason);
-        /* google.protobuf.Timestamp since = 3; */
-        if (message.since)
-            Timestamp.internalBinaryWrite(message.since, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp since_time = 3; */
+        if (message.sinceTime)
+            Timestamp.internalBinaryWrite(message.sinceTime, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -244,18 +244,18 @@ class QueueHandler$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.QueueHandler", [
             { no: 1, name: "handler", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 2, name: "depth", kind: "scalar", T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
-            { no: 3, name: "deferred_count", kind: "scalar", T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
-            { no: 4, name: "held_count", kind: "scalar", T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
+            { no: 2, name: "depth", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 3, name: "deferred_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 4, name: "held_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
             { no: 5, name: "worker_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ }
         ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
         message.handler = "";
-        message.depth = 0n;
-        message.deferredCount = 0n;
-        message.heldCount = 0n;
+        message.depth = 0;
+        message.deferredCount = 0;
+        message.heldCount = 0;
         message.workerCount = 0;
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
@@ -269,14 +269,14 @@ class QueueHandler$Type extends MessageType {
                 case /* string handler */ 1:
                     message.handler = reader.string();
                     break;
-                case /* int64 depth */ 2:
-                    message.depth = reader.int64().toBigInt();
+                case /* int32 depth */ 2:
+                    message.depth = reader.int32();
                     break;
-                case /* int64 deferred_count */ 3:
-                    message.deferredCount = reader.int64().toBigInt();
+                case /* int32 deferred_count */ 3:
+                    message.deferredCount = reader.int32();
                     break;
-                case /* int64 held_count */ 4:
-                    message.heldCount = reader.int64().toBigInt();
+                case /* int32 held_count */ 4:
+                    message.heldCount = reader.int32();
                     break;
                 case /* int32 worker_count */ 5:
                     message.workerCount = reader.int32();
@@ -296,15 +296,15 @@ class QueueHandler$Type extends MessageType {
         /* string handler = 1; */
         if (message.handler !== "")
             writer.tag(1, WireType.LengthDelimited).string(message.handler);
-        /* int64 depth = 2; */
-        if (message.depth !== 0n)
-            writer.tag(2, WireType.Varint).int64(message.depth);
-        /* int64 deferred_count = 3; */
-        if (message.deferredCount !== 0n)
-            writer.tag(3, WireType.Varint).int64(message.deferredCount);
-        /* int64 held_count = 4; */
-        if (message.heldCount !== 0n)
-            writer.tag(4, WireType.Varint).int64(message.heldCount);
+        /* int32 depth = 2; */
+        if (message.depth !== 0)
+            writer.tag(2, WireType.Varint).int32(message.depth);
+        /* int32 deferred_count = 3; */
+        if (message.deferredCount !== 0)
+            writer.tag(3, WireType.Varint).int32(message.deferredCount);
+        /* int32 held_count = 4; */
+        if (message.heldCount !== 0)
+            writer.tag(4, WireType.Varint).int32(message.heldCount);
         /* int32 worker_count = 5; */
         if (message.workerCount !== 0)
             writer.tag(5, WireType.Varint).int32(message.workerCount);

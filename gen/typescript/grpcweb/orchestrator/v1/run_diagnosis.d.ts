@@ -36,9 +36,9 @@ export interface RunFinding {
     /**
      * Since when; for a timer or a retry, until when.
      *
-     * @generated from protobuf field: google.protobuf.Timestamp time = 4
+     * @generated from protobuf field: google.protobuf.Timestamp event_time = 4
      */
-    time?: Timestamp;
+    eventTime?: Timestamp;
     /**
      * Method that moves it, such as `RunService.ResumeRun`; empty when no call does, or none is needed.
      *

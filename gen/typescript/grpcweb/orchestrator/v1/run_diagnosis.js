@@ -106,7 +106,7 @@ class RunFinding$Type extends MessageType {
             { no: 1, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "kind", kind: "enum", T: () => ["orchestrator.v1.RunFindingKind", RunFindingKind, "RUN_FINDING_KIND_"] },
             { no: 3, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 4, name: "time", kind: "message", T: () => Timestamp },
+            { no: 4, name: "event_time", kind: "message", T: () => Timestamp },
             { no: 5, name: "method", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
@@ -134,8 +134,8 @@ class RunFinding$Type extends MessageType {
                 case /* string message */ 3:
                     message.message = reader.string();
                     break;
-                case /* google.protobuf.Timestamp time */ 4:
-                    message.time = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.time);
+                case /* google.protobuf.Timestamp event_time */ 4:
+                    message.eventTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.eventTime);
                     break;
                 case /* string method */ 5:
                     message.method = reader.string();
@@ -161,9 +161,9 @@ class RunFinding$Type extends MessageType {
         /* string message = 3; */
         if (message.message !== "")
             writer.tag(3, WireType.LengthDelimited).string(message.message);
-        /* google.protobuf.Timestamp time = 4; */
-        if (message.time)
-            Timestamp.internalBinaryWrite(message.time, writer.tag(4, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp event_time = 4; */
+        if (message.eventTime)
+            Timestamp.internalBinaryWrite(message.eventTime, writer.tag(4, WireType.LengthDelimited).fork(), options).join();
         /* string method = 5; */
         if (message.method !== "")
             writer.tag(5, WireType.LengthDelimited).string(message.method);

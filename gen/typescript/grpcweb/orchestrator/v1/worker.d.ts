@@ -542,9 +542,9 @@ export interface WorkerHolding {
     /**
      * When this instance handed it out, or heard of it first.
      *
-     * @generated from protobuf field: google.protobuf.Timestamp since = 3
+     * @generated from protobuf field: google.protobuf.Timestamp since_time = 3
      */
-    since?: Timestamp;
+    sinceTime?: Timestamp;
     /**
      * Whether the worker has acknowledged it.
      *
@@ -573,9 +573,9 @@ export interface WorkerStop {
     /**
      * Since when.
      *
-     * @generated from protobuf field: google.protobuf.Timestamp since = 3
+     * @generated from protobuf field: google.protobuf.Timestamp since_time = 3
      */
-    since?: Timestamp;
+    sinceTime?: Timestamp;
 }
 /**
  * What became of a report.

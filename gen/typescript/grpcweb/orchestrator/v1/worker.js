@@ -1130,7 +1130,7 @@ class WorkerHolding$Type extends MessageType {
         super("orchestrator.v1.WorkerHolding", [
             { no: 1, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "task_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 3, name: "since", kind: "message", T: () => Timestamp },
+            { no: 3, name: "since_time", kind: "message", T: () => Timestamp },
             { no: 4, name: "acknowledged", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
         ]);
     }
@@ -1154,8 +1154,8 @@ class WorkerHolding$Type extends MessageType {
                 case /* string task_id */ 2:
                     message.taskId = reader.string();
                     break;
-                case /* google.protobuf.Timestamp since */ 3:
-                    message.since = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.since);
+                case /* google.protobuf.Timestamp since_time */ 3:
+                    message.sinceTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.sinceTime);
                     break;
                 case /* bool acknowledged */ 4:
                     message.acknowledged = reader.bool();
@@ -1178,9 +1178,9 @@ class WorkerHolding$Type extends MessageType {
         /* string task_id = 2; */
         if (message.taskId !== "")
             writer.tag(2, WireType.LengthDelimited).string(message.taskId);
-        /* google.protobuf.Timestamp since = 3; */
-        if (message.since)
-            Timestamp.internalBinaryWrite(message.since, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp since_time = 3; */
+        if (message.sinceTime)
+            Timestamp.internalBinaryWrite(message.sinceTime, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
         /* bool acknowledged = 4; */
         if (message.acknowledged !== false)
             writer.tag(4, WireType.Varint).bool(message.acknowledged);
@@ -1200,7 +1200,7 @@ class WorkerStop$Type extends MessageType {
         super("orchestrator.v1.WorkerStop", [
             { no: 1, name: "actor", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 3, name: "since", kind: "message", T: () => Timestamp }
+            { no: 3, name: "since_time", kind: "message", T: () => Timestamp }
         ]);
     }
     create(value) {
@@ -1222,8 +1222,8 @@ class WorkerStop$Type extends MessageType {
                 case /* string reason */ 2:
                     message.reason = reader.string();
                     break;
-                case /* google.protobuf.Timestamp since */ 3:
-                    message.since = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.since);
+                case /* google.protobuf.Timestamp since_time */ 3:
+                    message.sinceTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.sinceTime);
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -1243,9 +1243,9 @@ class WorkerStop$Type extends MessageType {
         /* string reason = 2; */
         if (message.reason !== "")
             writer.tag(2, WireType.LengthDelimited).string(message.reason);
-        /* google.protobuf.Timestamp since = 3; */
-        if (message.since)
-            Timestamp.internalBinaryWrite(message.since, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp since_time = 3; */
+        if (message.sinceTime)
+            Timestamp.internalBinaryWrite(message.sinceTime, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
