@@ -173,6 +173,22 @@ export const ERRORS = {
     "no",
     "operation {operationId} cannot be read by this version of the service: {why}; CancelOperation ends it",
   ),
+  CALLBACK_NOT_FOUND: entry("NOT_FOUND", 404, "no", "this URL belongs to no task that awaits a callback"),
+  CALLBACK_OUTDATED: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "the callback changes nothing: {problem}",
+    "state",
+    "outputType",
+    "errorType",
+  ),
+  CALLBACK_URL_MISSING: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "flow {flowId} awaits callbacks; set server.public_url (ORCHESTRATOR_PUBLIC_URL) to the URL at which other services reach this one",
+  ),
   TASK_STATE_INVALID: entry(
     "FAILED_PRECONDITION",
     409,

@@ -28,6 +28,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
     if (problem !== null) problems.push({ path, problem });
   };
   for (const origin of config.server.corsOrigins) note("server.cors_origins", judgeOrigin(origin));
+  note("server.public_url", judgePublicUrl(config.server.publicUrl));
   for (const host of config.server.allowedHosts) note("server.allowed_hosts", judgeHost(host));
   for (const entry of config.http.allow)
     note(
@@ -75,6 +76,15 @@ function judgeOrigin(origin: string): string | null {
   if (isWeb && url.origin !== origin) return `"${origin}" is not what a browser sends; write ${url.origin}`;
   if (isWeb || /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/.test(origin)) return null;
   return `"${origin}" is not an origin; write scheme, host, and port: https://console.example.com`;
+}
+
+/** Paths of calls are appended to it. */
+function judgePublicUrl(text: string | undefined): string | null {
+  const url = text === undefined ? null : URL.parse(text);
+  if (url === null) return null;
+  if (url.search !== "" || url.hash !== "" || url.username !== "" || url.password !== "")
+    return `"${url.origin}${url.pathname}" must be a plain URL: remove the query, the fragment, and credentials`;
+  return null;
 }
 
 function judgeHost(host: string): string | null {

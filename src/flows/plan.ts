@@ -29,6 +29,8 @@ export interface Scope {
   readonly signal?: JsonObject | undefined;
   /** The time that `now()` returns, milliseconds since 1970; the same for all expressions of a transition. */
   readonly now?: number | undefined;
+  /** Where the result of a call is awaited: `{url}`. */
+  readonly callback?: JsonObject | undefined;
   /** What a compensation task undoes: `{task, outcome, input, output, children}`. */
   readonly compensates?: JsonObject | undefined;
 }

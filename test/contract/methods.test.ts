@@ -35,7 +35,9 @@ describe.each(METHODS)("%s", (_name, method) => {
     expect(costClass).not.toBe(CostClass.UNSPECIFIED);
     expect(scopes.length > 0, "scopes or anonymous, not both and not neither").toBe(!anonymous);
     for (const scope of scopes) expect(scope).toMatch(/^[a-z]+\.[a-z]+$/);
-    if (anonymous) expect(costClass).toBe(CostClass.PROBE);
+    // The URL of a callback is the credential.
+    const isCallback = method.parent.name === "CallbackService";
+    if (anonymous && !isCallback) expect(costClass).toBe(CostClass.PROBE);
     expect(costClass === CostClass.STREAM).toBe(method.methodKind === "server_streaming");
   });
 
@@ -67,7 +69,10 @@ describe.each(METHODS)("%s", (_name, method) => {
     for (const rule of rulesOf(method)) {
       const verb = isReadOnly(method) ? "get" : method.name.startsWith("Delete") ? "delete" : "post";
       expect(rule.pattern.case).toBe(verb);
-      expect(rule.body).toBe(verb === "post" ? "*" : "");
+      const field = method.input.fields.find(({ name }) => name === rule.body);
+      // A body of any JSON is one field.
+      const body = field?.message?.typeName === "google.protobuf.Value" ? field.name : "*";
+      expect(rule.body).toBe(verb === "post" ? body : "");
       expect(pathOf(rule)).toMatch(/^\/v1\/[a-z]+[a-zA-Z_/{}]*(:[a-zA-Z]+)?$/);
       for (const [, name] of pathOf(rule).matchAll(/\{(\w+)\}/g)) {
         expect(method.input.fields.find((field) => field.name === name)?.scalar, `variable ${name}`).toBeDefined();
@@ -82,8 +87,8 @@ describe.each(METHODS)("%s", (_name, method) => {
 
   test("takes a request_id when it changes something, and none when it reads", () => {
     const field = method.input.fields.find(({ name }) => name === "request_id");
-    // The calls of workers carry the tokens of their tasks, and a session is nothing that lasts.
-    const isWorkers = method.parent.name === "WorkerService" && method.name !== "DrainWorker";
+    // The calls of workers and callbacks carry the tokens of their tasks, and a session is nothing that lasts.
+    const isWorkers = ["WorkerService", "CallbackService"].includes(method.parent.name) && method.name !== "DrainWorker";
     expect(field !== undefined).toBe(!isReadOnly(method) && !isWorkers);
   });
 

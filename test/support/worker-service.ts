@@ -28,13 +28,17 @@ export interface WorkerBed {
   restart(signal?: NodeJS.Signals, env?: Readonly<Record<string, string>>): Promise<void>;
 }
 
-/** Starts it; it ends with the test. */
-export async function openWorkerBed(env: Readonly<Record<string, string>> = {}): Promise<WorkerBed> {
+/** Starts it; it ends with the test. `publicUrl`: others know its address. */
+export async function openWorkerBed(
+  env: Readonly<Record<string, string>> = {},
+  { publicUrl = false } = {},
+): Promise<WorkerBed> {
   const folder = createFileFolder();
   const port = await findFreePort();
   const address = `127.0.0.1:${port}`;
+  const known = publicUrl ? { ORCHESTRATOR_PUBLIC_URL: `http://${address}` } : {};
   const begin = (more: Readonly<Record<string, string>> = {}): Promise<ServeProcess> =>
-    startServe({ folder, port, env: { ORCHESTRATOR_LOG_FORMAT: "json", ...env, ...more } });
+    startServe({ folder, port, env: { ORCHESTRATOR_LOG_FORMAT: "json", ...known, ...env, ...more } });
   let service = await begin();
   onTestFinished(() => void service.child.kill("SIGKILL"));
   const client = openGrpcClient({ address });

@@ -198,6 +198,13 @@ const (
 	ErrorReason_ERROR_REASON_WORKER_NOT_FOUND ErrorReason = 76
 	// task {taskId} of run {runId} is {state}: {problem}.
 	ErrorReason_ERROR_REASON_TASK_STATE_INVALID ErrorReason = 77
+	// this URL belongs to no task that awaits a callback.
+	ErrorReason_ERROR_REASON_CALLBACK_NOT_FOUND ErrorReason = 78
+	// the callback changes nothing: {problem}.
+	ErrorReason_ERROR_REASON_CALLBACK_OUTDATED ErrorReason = 79
+	// flow {flowId} awaits callbacks; set server.public_url (ORCHESTRATOR_PUBLIC_URL) to the URL at which other services
+	// reach this one.
+	ErrorReason_ERROR_REASON_CALLBACK_URL_MISSING ErrorReason = 80
 )
 
 // Enum value maps for ErrorReason.
@@ -281,6 +288,9 @@ var (
 		75: "ERROR_REASON_TOO_MANY_QUEUES",
 		76: "ERROR_REASON_WORKER_NOT_FOUND",
 		77: "ERROR_REASON_TASK_STATE_INVALID",
+		78: "ERROR_REASON_CALLBACK_NOT_FOUND",
+		79: "ERROR_REASON_CALLBACK_OUTDATED",
+		80: "ERROR_REASON_CALLBACK_URL_MISSING",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -361,6 +371,9 @@ var (
 		"ERROR_REASON_TOO_MANY_QUEUES":          75,
 		"ERROR_REASON_WORKER_NOT_FOUND":         76,
 		"ERROR_REASON_TASK_STATE_INVALID":       77,
+		"ERROR_REASON_CALLBACK_NOT_FOUND":       78,
+		"ERROR_REASON_CALLBACK_OUTDATED":        79,
+		"ERROR_REASON_CALLBACK_URL_MISSING":     80,
 	}
 )
 
@@ -395,7 +408,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xa0\x15\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x90\x16\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -475,7 +488,10 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x1cERROR_REASON_QUEUE_NOT_FOUND\x10J\x12 \n" +
 	"\x1cERROR_REASON_TOO_MANY_QUEUES\x10K\x12!\n" +
 	"\x1dERROR_REASON_WORKER_NOT_FOUND\x10L\x12#\n" +
-	"\x1fERROR_REASON_TASK_STATE_INVALID\x10MB\x86\x01\n" +
+	"\x1fERROR_REASON_TASK_STATE_INVALID\x10M\x12#\n" +
+	"\x1fERROR_REASON_CALLBACK_NOT_FOUND\x10N\x12\"\n" +
+	"\x1eERROR_REASON_CALLBACK_OUTDATED\x10O\x12%\n" +
+	"!ERROR_REASON_CALLBACK_URL_MISSING\x10PB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

@@ -1,6 +1,7 @@
 // Generated from the contracts; do not edit.
 export * from "./orchestrator/v1/approval_pb.js";
 export * from "./orchestrator/v1/approval_service_pb.js";
+export * from "./orchestrator/v1/callback_service_pb.js";
 export * from "./orchestrator/v1/error_pb.js";
 export * from "./orchestrator/v1/flow_pb.js";
 export * from "./orchestrator/v1/flow_service_pb.js";

@@ -2,6 +2,7 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
+import { parseJson } from "../../base/json/json-parse.ts";
 import { fieldError } from "../requests/field-error.ts";
 import { findField, readJson, readJsonBody, STANDS_TWICE } from "../requests/read-message.ts";
 import type { RouteMatch } from "./routes.ts";
@@ -25,12 +26,17 @@ export function readRestRequest({ match, query, body, maxBytes, maxPayloadBytes 
   const json: Record<string, Json> = Object.create(null);
   const bodyField = findField(input, route.body);
   if (route.body === "*") Object.assign(json, readBody(input, body, maxBytes));
-  else if (bodyField !== undefined) setField(json, bodyField, readBody(bodyField.message ?? input, body, maxBytes));
+  else if (bodyField?.message?.typeName === VALUE) {
+    if (body.length > 0) setField(json, bodyField, parseJson(body, { field: "body", maxBytes, badText: "leave" }));
+  } else if (bodyField !== undefined) setField(json, bodyField, readBody(bodyField.message ?? input, body, maxBytes));
   if (route.body !== "*") readQuery(input, query, json);
   else if (query.size > 0) refuse([...query.keys()][0] ?? "", "this method takes its fields from the body");
   for (const [name, value] of Object.entries(values)) setField(json, findField(input, name), value);
   return readJson(input, json, maxPayloadBytes);
 }
+
+/** A field of this type holds any JSON. */
+const VALUE = "google.protobuf.Value";
 
 function readBody(desc: DescMessage, body: Uint8Array, maxBytes: number): JsonObject {
   return body.length === 0 ? {} : readJsonBody(desc, body, maxBytes);

@@ -1,5 +1,6 @@
 /** The list of served services. A new one is one line here. */
 import { approvalService } from "./approval-service.ts";
+import { callbackService } from "./callback-service.ts";
 import { flowService } from "./flow-service.ts";
 import { grpcHealthService, healthService } from "./health-service.ts";
 import { infoService } from "./info-service.ts";
@@ -23,6 +24,7 @@ export const SERVICES = [
   templateService,
   workerService,
   queueService,
+  callbackService,
 ] as const;
 
 /** Served for other instances only, over gRPC, and shown to nobody. */

@@ -1,4 +1,12 @@
-import { booleanSetting, durationSetting, listSetting, portSetting, setting, textSetting } from "../setting-types.ts";
+import {
+  booleanSetting,
+  durationSetting,
+  listSetting,
+  portSetting,
+  setting,
+  textSetting,
+  urlSetting,
+} from "../setting-types.ts";
 
 /** Where the service listens, and who may call it. */
 export const SERVER = {
@@ -18,6 +26,11 @@ export const SERVER = {
     schema: textSetting("an address"),
     env: ["ORCHESTRATOR_ADVERTISED_ADDRESS"],
     text: "Where other instances on the database reach this one, `host:port`. By default the address to listen on, or with `0.0.0.0` the machine's first address in its network.",
+  }),
+  publicUrl: setting({
+    schema: urlSetting("http", "https"),
+    env: ["ORCHESTRATOR_PUBLIC_URL"],
+    text: "URL at which other services reach this one, with the path of a proxy if there is one: `https://orchestrator.example.com`. Callback URLs begin with it; flows that await callbacks cannot start without it.",
   }),
   reflection: setting({
     schema: booleanSetting(),

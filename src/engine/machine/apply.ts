@@ -118,7 +118,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     }
     case "task.started": {
       const task = touchTask(state, record.task, record.at);
-      moveTask(state, task, "RUNNING", task.handedTo);
+      moveTask(state, task, "RUNNING", record.to ?? task.handedTo);
       task.startedAt = record.at;
       if (record.dueAt !== undefined) setDue(state, task, record.dueAt);
       return;
@@ -147,6 +147,10 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       if (record.to !== undefined) setDue(state, task, isBroker(record.to) ? (record.dueAt ?? null) : dueAt);
       task.attempt = record.attempt;
       task.token = state.sequence;
+      if (task.callAttempt !== record.attempt) {
+        task.callAttempt = record.attempt;
+        task.callToken = state.sequence;
+      }
       task.effect = task.effect === "none" ? "open" : "possible";
       if (task.dispatchedAtSequence === 0) task.dispatchedAtSequence = state.sequence;
       if (record.input !== undefined) task.input = record.input;

@@ -196,6 +196,7 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     time("at", r.at) ??
     text("task", r.task) ??
     optional("attempt", r.attempt, count) ??
+    optional("to", r.to, text) ??
     optional("dueAt", r.dueAt, time),
   "task.returned": (r) =>
     time("at", r.at) ??

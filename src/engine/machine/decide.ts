@@ -18,6 +18,7 @@ import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { isTerminalPhase, type TaskState } from "./state.ts";
+import { awaitCallback } from "./tasks/callbacks.ts";
 import { checkpointTask, detachTask, expireInQueue, handOver, returnTask, startHandedOut } from "./tasks/handouts.ts";
 import { closesAt } from "./tasks/limits.ts";
 import { failTask, type Step } from "./tasks/outcomes.ts";
@@ -80,6 +81,8 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
       return detachTask(run, event.task, event.token, at);
     case "tell":
       return tellTask(run, event, at);
+    case "called":
+      return awaitCallback(run, event.task, event.token, at);
     case "continue":
       return [];
     case "due":

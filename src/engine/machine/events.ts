@@ -107,6 +107,8 @@ export type RunEvent =
       readonly why: string;
       readonly random: number;
     })
+  /** The call of the attempt with this token was answered with success: its result comes later. */
+  | (At & { readonly type: "called"; readonly task: string; readonly token: number })
   /** A run that used up its time slice continues. */
   | (At & { readonly type: "continue" })
   /**

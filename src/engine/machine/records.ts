@@ -192,6 +192,8 @@ export type JournalRecord =
   /** The other side acknowledged the task: it works on it. */
   | (OfAttempt & {
       readonly type: "task.started";
+      /** Who has it from now on; absent: the one that it was handed out to. */
+      readonly to?: string;
       /** When the attempt must have ended. */
       readonly dueAt?: number;
     })

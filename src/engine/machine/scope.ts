@@ -1,9 +1,13 @@
 /** What expressions can read, as a view over a run: nothing is copied until an expression reads it. */
+import { CALLBACK_URL } from "../../base/callback-url.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { Scope } from "../../flows/plan.ts";
 import { childIndex, compensatedBy, parentPath, visitPath } from "./paths.ts";
 import type { Run } from "./run.ts";
 import { publicState, type TaskState } from "./state.ts";
+
+/** The URL is made for each attempt, when it is sent: here it stands for itself. */
+const CALLBACK_NAMES: JsonObject = { url: CALLBACK_URL };
 
 const NOT_BEGUN: JsonObject = { output: null, outputs: null, state: "PENDING", error: null, attempt: 0 };
 
@@ -88,6 +92,10 @@ class RunScope implements Scope {
   get signal(): JsonObject | undefined {
     const found = this.#run.state.signals.find((signal) => signal.id === this.#signal);
     return found === undefined ? undefined : { name: found.name, payload: found.payload };
+  }
+
+  get callback(): JsonObject {
+    return CALLBACK_NAMES;
   }
 
   get compensates(): JsonObject | undefined {

@@ -191,6 +191,10 @@ export interface TaskState {
   dueAt: number | null;
   /** Fencing token: sequence of the record that dispatched the current attempt. */
   token: number;
+  /** Sequence of the record that dispatched the attempt first: a takeover dispatches it again. 0: never. */
+  callToken: number;
+  /** The attempt that `callToken` belongs to. */
+  callAttempt: number;
   /** Session of the worker, or the topic, that the current attempt is handed out to; null: it is not handed out. */
   handedTo: string | null;
   /** Hand-overs of the current attempt that were lost. */

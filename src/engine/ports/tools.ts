@@ -29,6 +29,8 @@ export interface ToolCall {
    * attempt.
    */
   readonly fencingToken: number;
+  /** Where the result of a call that is not its answer is awaited; absent: the answer is the result. */
+  readonly callbackUrl?: string;
   /** Answer to the interrupt of a graph that resumes with this attempt; null when there is none. */
   readonly answer: Answer | null;
   /**

@@ -2,14 +2,17 @@
 import { toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
+import type { TaskTokens } from "../dispatch/tokens.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
+import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { RowsOf } from "../ports/projections.ts";
 import type { ToolCaller } from "../ports/tools.ts";
 import type { Kind, Outside } from "../shard/kind.ts";
 import type { Runtime } from "../shard/runtime.ts";
+import { RunCallbacks } from "./dispatch/callbacks.ts";
 import { Checkpoints } from "./dispatch/checkpoints.ts";
 import { HandOutTable } from "./dispatch/hand-out-table.ts";
 import { HandOuts } from "./dispatch/hand-outs.ts";
@@ -43,6 +46,10 @@ export interface RunKindParts
   readonly waitingTasks: WaitingTaskStore;
   /** How long the holder of a task may be silent before it is lost, milliseconds; 30 s when absent. */
   readonly sessionTimeoutMs?: number;
+  /** Seals the URLs of callbacks. */
+  readonly tokens: TaskTokens;
+  /** Where services reach this one; null: no flow that awaits callbacks can start. */
+  readonly publicUrl: string | null;
   readonly log: Log;
   /** Names of the loaded graphs: flows with another graph cannot start. Absent: every start is accepted. */
   readonly graphs?: ReadonlySet<string>;
@@ -61,13 +68,15 @@ export interface RunKind {
   readonly liveness: Liveness;
   /** What attempts tell those who watch. */
   readonly notes: Notes;
+  readonly callbacks: Callbacks;
 }
 
 /** Creates the run kind. */
 export function createRunKind(parts: RunKindParts): RunKind {
   const { journal, rowsOf, flows, clock, submission, lifecycle, probation, observers } = parts;
   const family = new Family(parts);
-  const attempts = new Attempts({ ...parts, defaultTimeoutMs: parts.defaultTaskTimeoutMs ?? null });
+  const callbacks = new RunCallbacks(parts);
+  const attempts = new Attempts({ ...parts, callbacks, defaultTimeoutMs: parts.defaultTaskTimeoutMs ?? null });
   const children = new Children({ ...parts, family });
   const topics = new Topics({ ...parts, store: parts.waitingTasks });
   const takers = parts.topics ? byTransport(parts.takers, topics) : parts.takers;
@@ -143,5 +152,5 @@ export function createRunKind(parts: RunKindParts): RunKind {
       correlationId: facts.correlationId || undefined,
     }),
   };
-  return { kind, family, reports, liveness, notes };
+  return { kind, family, reports, liveness, notes, callbacks };
 }

@@ -1,4 +1,5 @@
 /** The runs of an instance: their kind on the shard runtime, and what calls and lists need from it. */
+import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { HandOvers } from "../ports/dispatch/hand-overs.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Runtime } from "../shard/runtime.ts";
@@ -20,6 +21,8 @@ export interface RunsParts
     | "topics"
     | "waitingTasks"
     | "sessionTimeoutMs"
+    | "tokens"
+    | "publicUrl"
     | "graphs"
     | "defaultTaskTimeoutMs"
     | "log"
@@ -30,7 +33,7 @@ export interface RunsParts
 
 export interface Runs
   extends Pick<Runtime, "clock" | "shards" | "submission" | "lifecycle" | "probation">,
-    Pick<RunsParts, "flows" | "graphs"> {
+    Pick<RunsParts, "flows" | "graphs" | "publicUrl"> {
   readonly residence: RunResidence;
   /** With validation: damaged runs are RUN_UNREADABLE. */
   readonly journal: Journal;
@@ -39,6 +42,7 @@ export interface Runs
   readonly handOvers: HandOvers;
   /** What attempts tell those who watch. */
   readonly notes: Notes;
+  readonly callbacks: Callbacks;
   /** Adds an observer of what becomes durable from now on. */
   observe(observer: RunObserver): void;
   /** Ends what runs beside the runtime. */
@@ -57,13 +61,15 @@ export function createRuns(runtime: Runtime, parts: RunsParts): Runs {
     return run.kind;
   });
   if (created === undefined) throw new Error("the run kind was not created");
-  const { family, reports, liveness, notes } = created;
+  const { family, reports, liveness, notes, callbacks } = created;
   return {
     handOvers: reports,
     notes,
+    callbacks,
     stop: () => liveness.stop(),
     ...{ clock, shards, submission, lifecycle, probation, residence, journal, family },
     flows: parts.flows,
+    publicUrl: parts.publicUrl,
     ...(parts.graphs === undefined ? {} : { graphs: parts.graphs }),
     observe: (observer) => {
       observers.push(observer);

@@ -23,6 +23,7 @@ const WHERE: Readonly<Record<SlotRoot, string>> = {
   deps: "deps.first exists only in tasks with trigger_rule: one_success",
   signal: "signal exists only in the when of an on entry",
   compensates: "compensates exists only in compensation tasks",
+  callback: "callback.url exists only in the parameters of http tasks with await_callback: true",
 };
 
 const known = new WeakMap<object, KnownNames>();
@@ -44,9 +45,9 @@ export function namesOf(draft: Partial<FlowDocument>): KnownNames {
   return names;
 }
 
-/** Checks all expressions in a value against the rules of its place. */
-export function checkTemplate(value: Json, path: Path, rules: ReadRules, problems: Problems): void {
-  if (problems.hasTooManyExpressions) return;
+/** Checks all expressions in a value against the rules of its place. Returns the roots that they read. */
+export function checkTemplate(value: Json, path: Path, rules: ReadRules, problems: Problems): ReadonlySet<SlotRoot> {
+  if (problems.hasTooManyExpressions) return NO_ROOTS;
   const compiled = compileTemplate(value, rules.names);
   problems.countExpressions(compiled.size.count, compiled.size.characters);
   for (const problem of compiled.problems) problems.add([...path, ...problem.path], problem.description);
@@ -57,7 +58,10 @@ export function checkTemplate(value: Json, path: Path, rules: ReadRules, problem
       if (reason !== undefined) problems.add([...path, ...place], reason);
     }
   }
+  return new Set(compiled.reads.map(({ slot }) => slot.root));
 }
+
+const NO_ROOTS: ReadonlySet<SlotRoot> = new Set();
 
 /** Checks a value that may read only some roots, and every task if `tasks` is one of them. */
 export function checkPlainTemplate(

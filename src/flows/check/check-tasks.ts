@@ -1,4 +1,4 @@
-import type { Json } from "../../base/json/json.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { TaskTypeName } from "../../tasks/define.ts";
 import { LIMIT_KEYS } from "../../tasks/define.ts";
 import { isWritableTaskType, LATER_TASK_TYPES, TASK_TYPES, WRITABLE_TASK_TYPES } from "../../tasks/index.ts";
@@ -40,7 +40,16 @@ export function checkExecutable(task: Partial<ExecutableDocument>, place: TaskPl
   if (task.condition !== undefined) checkPredicate(task.condition, [...path, "condition"], rules, problems);
   checkParametersAsWritten(type, task.parameters as Json | undefined, [...path, "parameters"], problems);
   const { children, rest } = splitChildren(type, task.parameters as Json | undefined);
-  checkTemplate(rest, [...path, "parameters"], rules, problems);
+  const awaited = type === "http" && hasKey(rest, "await_callback") ? (rest as JsonObject).await_callback : undefined;
+  const roots = awaited === true ? new Set(rules.roots).add("callback") : rules.roots;
+  const read = checkTemplate(rest, [...path, "parameters"], { ...rules, roots }, problems);
+  if (awaited === true && !read.has("callback"))
+    problems.add(
+      [...path, "parameters", "await_callback"],
+      'the call must carry the URL for its result: write "${callback.url}" in url, query, headers, body, or text',
+    );
+  if (awaited !== undefined && typeof awaited !== "boolean")
+    problems.add([...path, "parameters", "await_callback"], "write true or false; an expression cannot decide this");
   if (place.isChild && type === "signal" && !hasKey(task.parameters as Json | undefined, "name"))
     problems.add([...path, "parameters"], "a signal task inside parallel or map needs parameters.name");
   let count = 1;

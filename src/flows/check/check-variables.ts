@@ -2,7 +2,7 @@ import type { Json } from "../../base/json/json.ts";
 import { describeValue } from "../../tasks/schema/describe-issue.ts";
 import type { Problems } from "../document/problems.ts";
 import type { FlowDocument, VariableDocument } from "../document/schema.ts";
-import { SLOT_ROOTS } from "../interpolation/references.ts";
+import { isReserved } from "../interpolation/references.ts";
 import { checkPlainTemplate } from "./check-expressions.ts";
 
 /** Checks the declared variables and those that the workflow computes from them. */
@@ -14,7 +14,7 @@ export function checkVariables(draft: Partial<FlowDocument>, problems: Problems)
     if (declared.has(variable.name))
       problems.add([...path, "name"], `the variable "${variable.name}" is declared twice`);
     declared.add(variable.name);
-    if ((SLOT_ROOTS as readonly string[]).includes(variable.name)) {
+    if (isReserved(variable.name)) {
       problems.add([...path, "name"], `"${variable.name}" is a name of the expression language; choose another`);
     }
     checkVariable(variable, path, problems);

@@ -10,7 +10,17 @@ import type { CallExpr, Expr, LoopExpr } from "../expressions/language/syntax.ts
 import { TYPE_VALUES } from "../expressions/values/values.ts";
 
 /** Roots of slots. */
-export const SLOT_ROOTS = ["tasks", "vars", "run", "item", "index", "deps", "signal", "compensates"] as const;
+export const SLOT_ROOTS = [
+  "tasks",
+  "vars",
+  "run",
+  "item",
+  "index",
+  "deps",
+  "signal",
+  "compensates",
+  "callback",
+] as const;
 export type SlotRoot = (typeof SLOT_ROOTS)[number];
 
 /** A path that is looked up in the scope. */
@@ -55,6 +65,7 @@ const ROOT_FIELDS: Readonly<Partial<Record<SlotRoot, readonly string[]>>> = {
   deps: ["first"],
   signal: ["name", "payload"],
   compensates: ["task", "outcome", "input", "output", "children"],
+  callback: ["url"],
 };
 
 /** Finds the slots of a tree, and everything in it that does not exist. */
@@ -184,9 +195,10 @@ class Analyser {
   }
 
   private toSlot(name: string, path: readonly (string | number)[]): Slot | undefined {
-    if (isRoot(name)) return this.checkRoot({ root: name, path });
     const isVariable = this.names.variables.has(name);
     const isTask = this.names.tasks.has(name);
+    const isOwn = !isReserved(name) && (isVariable || isTask);
+    if (isRoot(name) && !isOwn) return this.checkRoot({ root: name, path });
     if (isVariable && isTask) {
       return this.problem(`"${name}" is a variable and a task; write vars.${name} or tasks.${name}`);
     }
@@ -243,6 +255,11 @@ export function hyphenHint(source: string, { tasks, variables }: KnownNames): st
     }
   }
   return "";
+}
+
+/** Whether no variable may have the name. Flows had variables called `callback` before it was a root. */
+export function isReserved(name: string): boolean {
+  return isRoot(name) && name !== "callback";
 }
 
 function isRoot(name: string): name is SlotRoot {

@@ -33,15 +33,17 @@ export function planTask(id: string, task: ExecutableDocument, names: KnownNames
   const { children, rest } = splitChildren(type, parameters);
   const { items, ...others } = rest as Record<string, Json>;
   const isMap = type === "map";
+  const isAwaited = type === "http" && parameters["await_callback"] === true;
   return {
     id,
     name: task.name ?? id,
     type,
     effect,
+    ...(isAwaited ? { awaitsCallback: true } : {}),
     parameters: templateOf(isMap ? others : withDefaults(id, type, rest), names),
     retry: planRetry(task.retry_policy),
     timeouts: {
-      startToCloseMs: durationOf(task.timeout) ?? defaultTimeoutMs,
+      startToCloseMs: durationOf(task.timeout) ?? (isAwaited ? null : defaultTimeoutMs),
       scheduleToStartMs: durationOf(task.schedule_to_start_timeout),
       scheduleToCloseMs: durationOf(task.schedule_to_close_timeout),
       heartbeatMs: durationOf(task.heartbeat_timeout),

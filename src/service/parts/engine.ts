@@ -11,6 +11,7 @@ import type { OperationObserver } from "../../engine/operations/observer.ts";
 import { createOperations } from "../../engine/operations/operations.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { Callbacks } from "../../engine/ports/dispatch/callbacks.ts";
 import type { HandOvers } from "../../engine/ports/dispatch/hand-overs.ts";
 import type { PeerDispatch } from "../../engine/ports/dispatch/peers.ts";
 import type { Queues } from "../../engine/ports/dispatch/queues.ts";
@@ -66,6 +67,7 @@ export interface RunningEngine {
   readonly approvals: Approvals;
   readonly operations: Operations;
   readonly workers: Workers;
+  readonly callbacks: Callbacks;
   readonly queues: Queues;
   readonly queueGauges: QueueGauges;
   readonly peerDispatch: PeerDispatch;
@@ -122,13 +124,16 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   parts.onClose(() => queueRules.stop());
   const { sessionTimeout: sessionTimeoutMs, tokenKeys } = config.workers;
   const ofDatabase = { id: DATABASE_KEY, secret: tokenKey };
+  const tokens = new TaskTokens(tokenKeys[0] ?? ofDatabase, ...tokenKeys.slice(1), ofDatabase);
   const dispatch = createDispatch(runtime, {
     ...{ instanceId, waitingTasks, log, sessionTimeoutMs, settings: queueRules },
-    tokens: new TaskTokens(tokenKeys[0] ?? ofDatabase, ...tokenKeys.slice(1), ofDatabase),
+    tokens,
   });
   const runs = createRuns(runtime, {
     ...dispatch,
     topics: (config.kafka.bootstrapServers ?? []).length > 0,
+    tokens,
+    publicUrl: config.server.publicUrl ?? null,
     sessionTimeoutMs,
     journal,
     rowsOf: createRowsOf(RUN_PROJECTIONS.map(({ rows }) => rows)),
@@ -198,6 +203,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
         return workers.listAll();
       },
     },
+    callbacks: runs.callbacks,
     queues: createQueues({ store: queueStore, changed: () => queueRules.refresh() }),
     peerDispatch,
     handOvers: runs.handOvers,

@@ -17,6 +17,7 @@ import type { Clock } from "../../base/time/clock.ts";
 import type { Outcome, ToolCall } from "../../engine/ports/tools.ts";
 import type { RemoteAdapter } from "../adapter.ts";
 import { createAddressPolicy, type HttpToolPolicy } from "./address-policy.ts";
+import { hideCallbackUrl, putCallbackUrl } from "./callback-url.ts";
 import { AnswerRefused, decodeBody, discardBody, readBody, readExcerpt } from "./http-body.ts";
 import { createHttpClient } from "./http-client.ts";
 import { failureOutcome, type Progress, statusOutcome } from "./http-failure.ts";
@@ -73,6 +74,13 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
   };
 
   const run = async (call: ToolCall, signal: AbortSignal): Promise<Outcome> => {
+    const { callbackUrl } = call;
+    if (callbackUrl === undefined) return attempt(call, signal);
+    const outcome = await attempt({ ...call, input: putCallbackUrl(call.input, callbackUrl) }, signal);
+    return hideCallbackUrl(outcome, callbackUrl);
+  };
+
+  const attempt = async (call: ToolCall, signal: AbortSignal): Promise<Outcome> => {
     const parameters = call.input as unknown as HttpParameters;
     const progress: Progress = { where: "the request", answered: false };
     try {
@@ -81,6 +89,11 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
         const quote = toQuote(await readExcerpt(stream, headers, MAX_EXCERPT_BYTES));
         const message = `${progress.where} answered ${status} ${statusType(status)}${quote}`;
         return statusOutcome(status, String(headers["retry-after"] ?? ""), clock.now(), message);
+      }
+      if (call.callbackUrl !== undefined) {
+        // The result comes later.
+        await discardBody(stream, MAX_EXCERPT_BYTES);
+        return { ok: true, output: null };
       }
       const { response = "auto" } = parameters;
       const { body: mode = "auto", integers } = typeof response === "string" ? { body: response } : response;

@@ -68,6 +68,7 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     approvalIndex: index,
     operations: operations ?? createFakeOperations(),
     workers: createFakeWorkers(),
+    callbacks: { answer: async () => {} },
     queues: createQueues({ store: createQueueStore(database), changed: () => {} }),
     askPeers: async () => ({ answers: [], silent: 0 }),
     cluster: ALONE,

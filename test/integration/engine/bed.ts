@@ -292,6 +292,8 @@ async function openInstance(database: Database, admin: Database, options: Instan
   const runs = createRuns(runtime, {
     ...dispatch,
     topics: options.topics === true,
+    tokens: TOKENS,
+    publicUrl: null,
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
     journal,
     rowsOf: createRowsOf(projections.map(({ rows }) => rows)),

@@ -72,6 +72,7 @@ export async function startApi(
     approvalIndex: engine,
     operations: createFakeOperations(),
     workers: createFakeWorkers(),
+    callbacks: { answer: async () => {} },
     queues: createFakeQueues(),
     peerDispatch: { exchange: () => ({ epoch: 0, taken: false, refused: [] }), heard() {} },
     handOvers: { answered: async () => "unknown" },

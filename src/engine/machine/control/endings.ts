@@ -4,6 +4,7 @@ import { compensationPath, isTopLevel } from "../paths.ts";
 import type { Cause, JournalRecord, RunError } from "../records.ts";
 import { findCompensation, type Run, specOf } from "../run.ts";
 import type { TaskState } from "../state.ts";
+import { CALLBACK } from "../tasks/callbacks.ts";
 import type { Step } from "../tasks/outcomes.ts";
 import { isEnded } from "../tasks/task-ends.ts";
 import { beginTask } from "../tasks/tasks.ts";
@@ -60,7 +61,8 @@ export function cancelOpen(run: Run, at: number, force: boolean): JournalRecord[
 }
 
 function isHeldByTool(task: TaskState): boolean {
-  if (task.handedTo !== null) return true;
+  // Nobody can be told that the result of a call is not wanted any more.
+  if (task.handedTo !== null) return task.handedTo !== CALLBACK;
   return (task.state === "RUNNING" && task.group === null) || (task.state === "WAITING" && task.wait?.kind === "run");
 }
 

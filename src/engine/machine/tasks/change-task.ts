@@ -28,6 +28,8 @@ export function touchTask(state: RunState, path: string, at: number): TaskState 
     answer: null,
     dueAt: null,
     token: 0,
+    callToken: 0,
+    callAttempt: 0,
     handedTo: null,
     losses: 0,
     detached: false,

@@ -15,6 +15,7 @@ import type { RunControl, StartRequest, StartResult } from "../../ports/run-cont
 import type { RunView } from "../../ports/run-reader.ts";
 import { StartOutdated, StartTaken } from "../../shard/resident.ts";
 import type { Runs } from "../runs.ts";
+import { checkCallbackUrl } from "./awaited-callbacks.ts";
 import { checkGraphLoaded } from "./graph-loaded.ts";
 import type { RunChanges } from "./run-changes.ts";
 import type { RunViews } from "./run-views.ts";
@@ -34,7 +35,7 @@ const NEVER = new AbortController().signal;
 
 /** Creates the start call of `RunControl`. */
 export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }: StartParts): RunControl["startRun"] {
-  const { residence, journal, flows, graphs, shards, clock, submission, lifecycle } = runs;
+  const { residence, journal, flows, graphs, publicUrl, shards, clock, submission, lifecycle } = runs;
 
   const startRun: RunControl["startRun"] = async (caller, request, waitMs, signal) => {
     for (let tries = 1; ; tries += 1) {
@@ -87,6 +88,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     const at = clock.now();
     const vars = checkInput(plan, request.input, at);
     checkGraphLoaded(plan, graphs);
+    checkCallbackUrl(plan, publicUrl);
     for (const [index, { name, payload }] of request.signals.entries())
       checkSignal(plan, name, payload, `signals[${index}].data`);
     const { runId, shard } = placeRun(request, at);

@@ -11,6 +11,7 @@ import type { RunEvent } from "../../machine/events.ts";
 import type { JournalRecord } from "../../machine/records.ts";
 import { mayBegin, type Run, specOf } from "../../machine/run.ts";
 import { isBroker } from "../../machine/tasks/brokers.ts";
+import { CALLBACK } from "../../machine/tasks/callbacks.ts";
 import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
 import { timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { Takers } from "../../ports/dispatch/hand-overs.ts";
@@ -135,7 +136,7 @@ export class HandOuts {
   opened({ id, entity: run }: RunResident, heardAt: number): void {
     if (run.state.handedOut === 0) return;
     for (const { path, token, handedTo, state, detached } of run.state.tasks.values()) {
-      if (handedTo === null || this.#parts.table.get(id, path)?.fence === token) continue;
+      if (handedTo === null || handedTo === CALLBACK || this.#parts.table.get(id, path)?.fence === token) continue;
       const handOut = createHandOut(run, path, token, null);
       this.#parts.table.add({ ...handOut, acknowledged: state === "RUNNING", detached, heardAt });
     }

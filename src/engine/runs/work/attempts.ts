@@ -18,6 +18,7 @@ import { closesAt, timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { ToolCaller } from "../../ports/tools.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
+import type { RunCallbacks } from "../dispatch/callbacks.ts";
 import type { Attempt, RunResident } from "../run-resident.ts";
 
 export interface AttemptsParts {
@@ -26,6 +27,7 @@ export interface AttemptsParts {
   readonly clock: DatabaseClock;
   /** Default start-to-close timeout, milliseconds; null: none. */
   readonly defaultTimeoutMs: number | null;
+  readonly callbacks: Pick<RunCallbacks, "urlOf">;
 }
 
 /** Runs attempts. */
@@ -34,8 +36,10 @@ export class Attempts {
   readonly #submission: Submission;
   readonly #clock: DatabaseClock;
   readonly #defaultTimeoutMs: number | null;
+  readonly #callbacks: AttemptsParts["callbacks"];
 
-  constructor({ tools, submission, clock, defaultTimeoutMs }: AttemptsParts) {
+  constructor({ tools, submission, clock, defaultTimeoutMs, callbacks }: AttemptsParts) {
+    this.#callbacks = callbacks;
     this.#tools = tools;
     this.#submission = submission;
     this.#clock = clock;
@@ -66,6 +70,10 @@ export class Attempts {
       work.attempts.delete(path);
       stopTimers(attempt);
       failPoint("attempt.after", runId);
+      if (outcome.ok && spec.awaitsCallback === true) {
+        this.#submission.post(resident, { type: "called", at: this.#clock.now(), task: path, token });
+        return;
+      }
       this.#submission.post(resident, {
         type: "reported",
         at: this.#clock.now(),
@@ -91,6 +99,12 @@ export class Attempts {
     }
     work.attempts.set(path, attempt);
     failPoint("attempt.before", runId);
+    const callbackUrl = spec.awaitsCallback === true ? this.#callbacks.urlOf(runId, task) : undefined;
+    if (callbackUrl === null) {
+      const message = "no URL is known at which a callback can arrive: set server.public_url";
+      report({ ok: false, error: { type: "CALLBACK_URL_MISSING", message, retryable: true, noEffect: true } });
+      return;
+    }
     this.#tools
       .call(
         {
@@ -105,6 +119,7 @@ export class Attempts {
           waitedMs: Math.max(0, this.#clock.now() - task.readyAt),
           idempotencyKey: idempotencyKeyOf(runId, path, task.generation),
           fencingToken: token,
+          ...(callbackUrl === undefined ? {} : { callbackUrl }),
           answer: task.answer,
           timeoutMs,
           heartbeat: attempt.heartbeatTimer === null ? undefined : () => attempt.heartbeatTimer?.restart(),

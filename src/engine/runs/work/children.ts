@@ -18,6 +18,7 @@ import type { Journal } from "../../ports/journal.ts";
 import { StartOutdated, StartTaken } from "../../shard/resident.ts";
 import { retryUntil } from "../../shard/retry-until.ts";
 import type { Trials } from "../../shard/submission/trials.ts";
+import { checkCallbackUrl } from "../calls/awaited-callbacks.ts";
 import { checkGraphLoaded } from "../calls/graph-loaded.ts";
 import { checkLabels, checkText } from "../calls/texts.ts";
 import type { RunResident } from "../run-resident.ts";
@@ -30,6 +31,7 @@ export interface ChildrenParts extends FamilyParts {
   readonly journal: Journal;
   readonly flows: FlowRegistry;
   readonly graphs?: ReadonlySet<string>;
+  readonly publicUrl: string | null;
 }
 
 /** Deepest nesting of child runs: stops a flow that starts itself. */
@@ -211,6 +213,7 @@ export class Children {
     const plan = await flows.planFor(state.tenantId, String(flowId), typeof version === "string" ? version : "");
     const vars = checkInput(plan, (given ?? {}) as JsonObject, clock.now());
     checkGraphLoaded(plan, this.#parts.graphs);
+    checkCallbackUrl(plan, this.#parts.publicUrl);
     // The state may have changed in the meantime.
     if (residence.residents.has(childId) || parent.gone || task.state !== "WAITING") return;
     if (isEnding(state)) return this.#giveUp(parent, path, childId);

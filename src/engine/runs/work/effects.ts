@@ -53,6 +53,8 @@ export class Effects {
           this.#handOuts.wait(resident, record.task);
           break;
         case "task.completed":
+          // A callback may come before the answer to its call.
+          this.#attempts.abort(resident, record.task);
           this.#handOuts.end(resident, record.task, "the task has ended");
           break;
         case "task.dispatched":

@@ -56,7 +56,7 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
   "run.recovered": { at },
   "task.dispatched": { ...ofTask, attempt: 1, input: {}, first: "a", answer, limits, to: "s", queued: true, dueAt: at },
   "task.scheduled": { ...ofTask, attempt: 1, input: {}, dueAt: at, first: "a", limits },
-  "task.started": { ...ofTask, attempt: 1, dueAt: at },
+  "task.started": { ...ofTask, attempt: 1, to: "@callback", dueAt: at },
   "task.returned": { ...ofTask, attempt: 1, reason: "UNACKNOWLEDGED", dueAt: at },
   "task.checkpointed": { ...ofTask, attempt: 1, checkpoint: "1" },
   "task.detached": { ...ofTask, attempt: 1 },

@@ -577,6 +577,28 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_TASK_STATE_INVALID = 77;
    */
   TASK_STATE_INVALID = 77,
+
+  /**
+   * this URL belongs to no task that awaits a callback.
+   *
+   * @generated from enum value: ERROR_REASON_CALLBACK_NOT_FOUND = 78;
+   */
+  CALLBACK_NOT_FOUND = 78,
+
+  /**
+   * the callback changes nothing: {problem}.
+   *
+   * @generated from enum value: ERROR_REASON_CALLBACK_OUTDATED = 79;
+   */
+  CALLBACK_OUTDATED = 79,
+
+  /**
+   * flow {flowId} awaits callbacks; set server.public_url (ORCHESTRATOR_PUBLIC_URL) to the URL at which other services
+   * reach this one.
+   *
+   * @generated from enum value: ERROR_REASON_CALLBACK_URL_MISSING = 80;
+   */
+  CALLBACK_URL_MISSING = 80,
 }
 
 /**

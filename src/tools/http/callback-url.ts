@@ -1,0 +1,25 @@
+/** The URL of a callback in a request, and out of everything that is kept of it. */
+import { CALLBACK_URL } from "../../base/callback-url.ts";
+import type { Json } from "../../base/json/json.ts";
+import type { Outcome } from "../../engine/ports/tools.ts";
+
+/** Puts the URL wherever a value has the text that stands for it. */
+export function putCallbackUrl(value: Json, url: string): Json {
+  if (typeof value === "string") return value.replaceAll(CALLBACK_URL, () => url);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((element: Json) => putCallbackUrl(element, url));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, part]) => [key.replaceAll(CALLBACK_URL, () => url), putCallbackUrl(part, url)]),
+  );
+}
+
+/** The outcome with a message that does not tell the URL, which is a credential. */
+export function hideCallbackUrl(outcome: Outcome, url: string): Outcome {
+  if (outcome.ok) return outcome;
+  const secret = url.slice(url.lastIndexOf("/") + 1);
+  const message = outcome.error.message
+    .replaceAll(url, CALLBACK_URL)
+    .replaceAll(encodeURIComponent(url), CALLBACK_URL)
+    .replaceAll(secret, "…");
+  return { ...outcome, error: { ...outcome.error, message } };
+}
