@@ -88,7 +88,8 @@ describe.each(METHODS)("%s", (_name, method) => {
   test("takes a request_id when it changes something, and none when it reads", () => {
     const field = method.input.fields.find(({ name }) => name === "request_id");
     // The calls of workers and callbacks carry the tokens of their tasks, and a session is nothing that lasts.
-    const isWorkers = ["WorkerService", "CallbackService"].includes(method.parent.name) && method.name !== "DrainWorker";
+    const isWorkers =
+      ["WorkerService", "CallbackService"].includes(method.parent.name) && method.name !== "DrainWorker";
     expect(field !== undefined).toBe(!isReadOnly(method) && !isWorkers);
   });
 

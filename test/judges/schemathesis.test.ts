@@ -61,26 +61,10 @@ describe.skipIf(missing)("schemathesis", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test("finds no server error, no undocumented answer, and no undocumented refusal", async ({ task }) => {
-    await send(service, "/v1/flows", { source: readFileSync(join(ROOT, "test/clients/flow.yaml"), "utf8") });
-    const runs: string[] = [];
-    for (const count of [1, 2, 3]) {
-      const { run } = await send(service, "/v1/runs", { flowId: "client-check", input: { count }, wait: "10s" });
-      runs.push((run as unknown as { readonly runId: string }).runId);
-    }
+  /** Runs schemathesis with these options; returns its exit code and what it printed. */
+  async function judge(runs: readonly string[], options: readonly string[]): Promise<[number, string]> {
     const config = join(folder, "schemathesis.toml");
     writeFileSync(config, `hooks = ${JSON.stringify(join(HERE, "schemathesis-hooks.py"))}\n`);
-    const bounds = [
-      "--phases",
-      "coverage,fuzzing",
-      "--mode",
-      "positive",
-      "--seed",
-      "1",
-      "--max-examples",
-      "8",
-      "--no-shrink",
-    ];
     const quiet = [
       "--generation-database",
       "none",
@@ -99,8 +83,10 @@ describe.skipIf(missing)("schemathesis", () => {
       ...target,
       "--exclude-path-regex",
       ":watch$",
-      "--checks",
-      CHECKS.join(","),
+      ...options,
+      "--seed",
+      "1",
+      "--no-shrink",
     ];
     const env = {
       ...process.env,
@@ -108,18 +94,38 @@ describe.skipIf(missing)("schemathesis", () => {
       ORCHESTRATOR_TEST_OPENAPI: join(ROOT, "contracts/openapi.yaml"),
       ORCHESTRATOR_TEST_RUNS: runs.join(","),
     };
-    const [exitCode, output] = await new Promise<[number, string]>((resolve) => {
+    return new Promise<[number, string]>((resolve) => {
       const program = join(VENV, "bin/schemathesis");
       const options = { cwd: folder, env, maxBuffer: 2 ** 26 };
-      execFile(program, [...args, ...bounds, ...quiet, "--continue-on-failure"], options, (error, stdout, stderr) => {
+      execFile(program, [...args, ...quiet, "--continue-on-failure"], options, (error, stdout, stderr) => {
         resolve([error === null ? 0 : Number(error.code ?? 1), stdout + stderr]);
       });
     });
+  }
+
+  test("finds no server error, no undocumented answer, and no undocumented refusal", async ({ task }) => {
+    await send(service, "/v1/flows", { source: readFileSync(join(ROOT, "test/clients/flow.yaml"), "utf8") });
+    const runs: string[] = [];
+    for (const count of [1, 2, 3]) {
+      const { run } = await send(service, "/v1/runs", { flowId: "client-check", input: { count }, wait: "10s" });
+      runs.push((run as unknown as { readonly runId: string }).runId);
+    }
+    const options = ["--phases", "coverage,fuzzing", "--mode", "positive", "--max-examples", "8"];
+    const [exitCode, output] = await judge(runs, [...options, "--checks", CHECKS.join(",")]);
     const [, cases = "0"] = /Test cases:\s+(\d+) generated/.exec(output) ?? [];
     Object.assign(task.meta, {
       counts: `schemathesis: ${cases} calls of ${/Tested: (\d+)/.exec(output)?.[1] ?? 0} operations`,
     });
     expect(exitCode, output.slice(-12_000)).toBe(0);
     expect(Number(cases)).toBeGreaterThan(300);
+  });
+
+  // The operations with the largest requests: for all of them this takes as long as everything else together.
+  test("finds no malformed request that is accepted", async () => {
+    const paths = ["/v1/runs", "/v1/flows"].flatMap((path) => ["--include-path", path]);
+    const options = [...paths, "--phases", "coverage", "--mode", "negative"];
+    const [exitCode, output] = await judge(["none"], [...options, "--checks", "negative_data_rejection"]);
+    expect(exitCode, output.slice(-12_000)).toBe(0);
+    expect(Number(/Test cases:\s+(\d+) generated/.exec(output)?.[1] ?? 0)).toBeGreaterThan(200);
   });
 });
