@@ -82,7 +82,7 @@ describe("checkParameters, after evaluation", () => {
     [
       "http",
       { url: "x", timeout: 5 },
-      'timeout: unknown key "timeout"; known: url, service, path, method, query, headers, body, text, expect_status, full_response, response',
+      'timeout: unknown key "timeout"; known: url, service, path, method, query, headers, body, text, expect_status, full_response, await_callback, response',
     ],
     ["http", {}, ": set either url, or service and path"],
     ["http", { url: "x", path: "/y" }, "path: path requires service"],
