@@ -18,7 +18,7 @@ export const KAFKA = {
     schema: textSetting("a name"),
     default: "orchestrator-service",
     env: ["ORCHESTRATOR_KAFKA_CONSUMER_GROUP"],
-    text: "Consumer group under which the positions of the service are published.",
+    text: "Consumer group that the service names to the brokers. Positions are kept in the database, not in the group.",
   }),
   autoOffsetReset: setting({
     schema: choiceSetting(["latest", "earliest"]),

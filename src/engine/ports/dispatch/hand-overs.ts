@@ -1,6 +1,6 @@
 /**
  * Handed-out work: tasks that are done elsewhere. The journal of the run says who has a task; this port is between runs
- * and those that take their tasks (worker sessions, and later brokers).
+ * and those that take their tasks (worker sessions, and topics).
  *
  * A hand-over is durable before anything is sent. It has a fencing token of its own, so that what an earlier holder
  * says is told apart from what the current one says.
