@@ -63,8 +63,8 @@ test("a queue shows at every instance what waits in it, and the workers of all i
   for (const at of [0, 1] as const)
     await eventually(async () => {
       const { queue } = await client(at).call(QueueService.method.getQueue, { queue: "images/large" });
-      expect(queue).toMatchObject({ depth: 3n, highestPriority: 3, workerCount: 0, silentInstanceCount: 0 });
-      expect(queue?.handlers).toMatchObject([{ handler: "work", depth: 3n }]);
+      expect(queue).toMatchObject({ depth: 3, highestPriority: 3, workerCount: 0, silentInstanceCount: 0 });
+      expect(queue?.handlers).toMatchObject([{ handler: "work", depth: 3 }]);
     });
   const worker = startWorker(client(1), { idle: async () => null }, { slots: 4, name: "idler" });
   try {
@@ -72,7 +72,7 @@ test("a queue shows at every instance what waits in it, and the workers of all i
       await eventually(async () => {
         const { queues } = await client(at).call(QueueService.method.listQueues, {});
         expect(queues.map(({ queue }) => queue)).toEqual(["default", "images/large"]);
-        expect(queues[0]).toMatchObject({ depth: 0n, workerCount: 1, slotCount: 4, freeSlotCount: 4 });
+        expect(queues[0]).toMatchObject({ depth: 0, workerCount: 1, slotCount: 4, freeSlotCount: 4 });
       });
     const pages: string[] = [];
     for (let pageToken = ""; ; ) {
@@ -83,7 +83,7 @@ test("a queue shows at every instance what waits in it, and the workers of all i
     }
     expect(pages).toEqual(["default", "images/large"]);
     const encoded = await rest(second, "/v1/queues/images%2Flarge");
-    expect(encoded).toMatchObject({ status: 200, json: { queue: { queue: "images/large", depth: "3" } } });
+    expect(encoded).toMatchObject({ status: 200, json: { queue: { queue: "images/large", depth: 3 } } });
   } finally {
     await worker.kill();
   }

@@ -971,7 +971,7 @@ func (x *TaskLogged) GetText() string {
 // it, whichever worker gets it, until the input of the task is edited or the task is reopened.
 type TaskCheckpointed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The checkpoint as JSON text, at most 64 KiB.
+	// The checkpoint as JSON text, at most 64 KiB. A report whose text is not JSON is refused, and no other.
 	CheckpointJson []byte `protobuf:"bytes,1,opt,name=checkpoint_json,json=checkpointJson,proto3" json:"checkpoint_json,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache

@@ -466,7 +466,7 @@ export declare const TaskLoggedSchema: GenMessage<TaskLogged>;
  */
 export declare type TaskCheckpointed = Message<"orchestrator.v1.TaskCheckpointed"> & {
   /**
-   * The checkpoint as JSON text, at most 64 KiB.
+   * The checkpoint as JSON text, at most 64 KiB. A report whose text is not JSON is refused, and no other.
    *
    * @generated from field: bytes checkpoint_json = 1;
    */

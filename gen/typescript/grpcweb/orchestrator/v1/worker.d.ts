@@ -377,7 +377,7 @@ export interface TaskLogged {
  */
 export interface TaskCheckpointed {
     /**
-     * The checkpoint as JSON text, at most 64 KiB.
+     * The checkpoint as JSON text, at most 64 KiB. A report whose text is not JSON is refused, and no other.
      *
      * @generated from protobuf field: bytes checkpoint_json = 1
      */
