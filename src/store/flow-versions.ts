@@ -1,4 +1,7 @@
-/** Flow versions in PostgreSQL. The latest version of a flow is the one that was registered last. */
+/**
+ * Flow versions in PostgreSQL. The latest version of a flow is the one that was registered last, except for versions
+ * `inline-…`, which came with a message and run for that message only.
+ */
 import { fail, invariant } from "../base/errors.ts";
 import type { JsonObject } from "../base/json/json.ts";
 import { isValidTime } from "../base/time/time-range.ts";
@@ -8,7 +11,8 @@ import type { Database } from "./sql/pool.ts";
 import { prepared } from "./sql/sql.ts";
 
 const COLUMNS = `f.tenant_id, f.flow_id, f.version, f.hash, f.kind, f.name, f.description, coalesce(f.document_json, f.document::json) AS document, f.structure, f.source, f.created_at,
-  f.position = (SELECT max(l.position) FROM orchestrator.flow_versions l WHERE l.tenant_id = f.tenant_id AND l.flow_id = f.flow_id) AS latest`;
+  f.position = (SELECT max(l.position) FROM orchestrator.flow_versions l WHERE l.tenant_id = f.tenant_id AND l.flow_id = f.flow_id
+    AND l.version NOT LIKE 'inline-%') IS TRUE AS latest`;
 
 const INSERT = prepared(
   "flows.insert",
@@ -21,7 +25,8 @@ const FIND = prepared(
 );
 const FIND_LATEST = prepared(
   "flows.find_latest",
-  `SELECT ${COLUMNS} FROM orchestrator.flow_versions f WHERE f.tenant_id = $1 AND f.flow_id = $2 ORDER BY f.position DESC LIMIT 1`,
+  `SELECT ${COLUMNS} FROM orchestrator.flow_versions f WHERE f.tenant_id = $1 AND f.flow_id = $2
+    AND f.version NOT LIKE 'inline-%' ORDER BY f.position DESC LIMIT 1`,
 );
 const FIND_HASH = prepared(
   "flows.find_hash",
@@ -30,7 +35,7 @@ const FIND_HASH = prepared(
 const LIST = prepared(
   "flows.list",
   `SELECT DISTINCT ON (f.flow_id) ${COLUMNS} FROM orchestrator.flow_versions f
-  WHERE f.tenant_id = $1 AND f.flow_id > $2 ORDER BY f.flow_id, f.position DESC LIMIT $3`,
+  WHERE f.tenant_id = $1 AND f.flow_id > $2 ORDER BY f.flow_id, f.version LIKE 'inline-%', f.position DESC LIMIT $3`,
 );
 const LIST_VERSIONS = prepared(
   "flows.list_versions",
@@ -93,7 +98,9 @@ export function createFlowStore(database: Database): FlowStore {
         source,
       ];
       const { rows } = await database.journal.query<{ created_at: number }>(INSERT, values);
-      return rows[0] === undefined ? null : { ...flow, createdAt: rows[0].created_at, latest: true };
+      return rows[0] === undefined
+        ? null
+        : { ...flow, createdAt: rows[0].created_at, latest: !version.startsWith("inline-") };
     },
     find: (tenantId, flowId, version) =>
       version === "" ? first(FIND_LATEST, [tenantId, flowId]) : first(FIND, [tenantId, flowId, version]),

@@ -35,3 +35,19 @@ test("a list of flows, or of versions, ends with its call, in the database too",
   await lock.close();
   expect(await list("listFlowVersions")).toBe(reason);
 });
+
+// Cause: a flow that came with a message became the latest version, and later starts ran it.
+test("a version that came with a message is never the latest", async () => {
+  const flows = createFlowRegistry(createFlowStore(database));
+  const register = async (version: string, id: string): Promise<boolean | undefined> => {
+    const document = { id, version, workflow: { tasks: [{ id: "a", type: "noop" }] } };
+    return (await flows.registerFlow("default", { document }, false)).flow?.latest;
+  };
+  expect([await register("1", "both"), await register("inline-1", "both")]).toEqual([true, false]);
+  expect(await flows.getFlow("default", "both", "")).toMatchObject({ version: "1", latest: true });
+  expect(await flows.planFor("default", "both", "")).toMatchObject({ version: "1" });
+  expect((await flows.listFlows("default", "bot", 1)).map(({ version }) => version)).toEqual(["1"]);
+  expect(await register("inline-2", "alone")).toBe(false);
+  await expect(flows.planFor("default", "alone", "")).rejects.toMatchObject({ code: "FLOW_NOT_FOUND" });
+  expect(await flows.planFor("default", "alone", "inline-2")).toMatchObject({ version: "inline-2" });
+});
