@@ -113,14 +113,18 @@ export function startOutboxRelay({ outbox, destination, shards, log }: OutboxRel
     await sleep(ms, undefined, { signal: stop.signal }).catch(() => {});
   };
 
+  const nudge = (): void => {
+    nudged = true;
+    if (stop.signal.aborted) return;
+    running ??= run().finally(() => {
+      running = null;
+      // It came after the last look at the table.
+      if (nudged) nudge();
+    });
+  };
+
   return {
-    nudge() {
-      nudged = true;
-      if (stop.signal.aborted) return;
-      running ??= run().finally(() => {
-        running = null;
-      });
-    },
+    nudge,
     async stop() {
       stop.abort();
       await running;
