@@ -25,7 +25,7 @@ import { fromStatus } from "./errors/from-status.ts";
 import { encodeJson } from "./mapping/payload.ts";
 import { toDuration } from "./mapping/time.ts";
 import { isElsewhere } from "./peers/forward-refusal.ts";
-import { anywhere, type Sender, Unreached } from "./peers/forward-send.ts";
+import { anywhere, type Sender } from "./peers/forward-send.ts";
 import { createPlanIndexOf } from "./services/runs/plan-index-of.ts";
 import { createRunSteering, type SteeringNeeds } from "./services/runs/run-steering.ts";
 
@@ -101,7 +101,7 @@ export function createBusCommands(needs: BusCommandsNeeds): BusCommands {
 
 /** Whatever happens on the way to the owner, the answer may be sent again: it counts once. */
 function toMoved(failure: unknown, runId: string): Error {
-  if (isOrchestratorError(failure) && !(failure instanceof Unreached)) return failure;
+  if (isOrchestratorError(failure)) return failure;
   return toError("RUN_MOVED", { runId }, { cause: failure });
 }
 

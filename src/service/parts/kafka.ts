@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
+import { sendsMessage } from "../../engine/runs/projections/outbox.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { createInboundOffsets, createRejectedMessages } from "../../store/bus/inbound.ts";
 import { createOutbox } from "../../store/bus/outbox.ts";
@@ -67,9 +68,8 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
   parts.onClose(() => clearInterval(looks));
   engine.observe({
     fenced: () => {},
-    committed: (_run, records) => {
-      // Tasks of executors are dispatched to somebody; an event completes its task.
-      if (records.some(({ type }) => type === "task.dispatched" || type === "task.completed")) relay.nudge();
+    committed: (run, records) => {
+      if (records.some((record) => sendsMessage(run, record))) relay.nudge();
     },
   });
   const { runControl, runReader, handOvers, cluster, peers } = engine;

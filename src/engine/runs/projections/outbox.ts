@@ -13,7 +13,7 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
   projection: "outbox",
   on: {
     "task.completed": (run, { task, input, at }, sequence) => {
-      if (input === undefined || specOf(run, task).type !== "emit") return null;
+      if (input === undefined || !isEmitted(run, task)) return null;
       const { runId, tenantId } = run.state;
       const { topic, key, payload, headers } = input as JsonObject;
       return {
@@ -39,6 +39,16 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
     },
   },
 };
+
+/** Whether a record writes a message into the outbox. */
+export function sendsMessage(run: Run, record: JournalRecord): boolean {
+  if (record.type === "task.dispatched") return isBroker(record.to);
+  return record.type === "task.completed" && record.input !== undefined && isEmitted(run, record.task);
+}
+
+function isEmitted(run: Run, path: string): boolean {
+  return specOf(run, path).type === "emit";
+}
 
 function toOutgoingTask(run: Run, path: string, attempt: number, fence: number): OutgoingTask | null {
   const task = run.state.tasks.get(path);
