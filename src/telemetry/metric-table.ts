@@ -90,6 +90,9 @@ export const METRICS = {
     ["result"],
     OPERATION_RESULTS,
   ),
+  orchestrator_quarantined_operations_total: counter(
+    "Operations that were put into quarantine because their journal cannot be read.",
+  ),
   orchestrator_open_operations: gauge("Operations in the store that have not ended."),
   // Tasks
   orchestrator_tasks_scheduled_total: counter("Tasks that began: dispatched, waiting, or done immediately (seed)."),

@@ -24,6 +24,9 @@ export function createOperationMetrics(metrics: Metrics): OperationObserver {
         }
       }
     },
+    quarantined() {
+      metrics.counter("orchestrator_quarantined_operations_total").add();
+    },
     endedUnread() {
       metrics.counter("orchestrator_operations_ended_total", "CANCELED").add();
     },

@@ -24,24 +24,24 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Where an operation stands.
+// State of an operation.
 type OperationState int32
 
 const (
 	// Not set; never answered.
 	OperationState_OPERATION_STATE_UNSPECIFIED OperationState = 0
-	// It takes runs.
+	// It is processing runs.
 	OperationState_OPERATION_STATE_RUNNING OperationState = 1
-	// It was canceled and finishes what is under way.
+	// It was canceled and is finishing the current page of runs.
 	OperationState_OPERATION_STATE_CANCELING OperationState = 2
-	// It took all runs. Some may have failed: see `failed_count`.
+	// It has processed all runs. Some may have failed; see `failed_count`.
 	OperationState_OPERATION_STATE_COMPLETED OperationState = 3
-	// It was canceled before it had taken all runs.
+	// It was canceled before it had processed all runs.
 	OperationState_OPERATION_STATE_CANCELED OperationState = 4
-	// It could not go on: see `problem`.
+	// It could not continue; see `problem`.
 	OperationState_OPERATION_STATE_FAILED OperationState = 5
-	// Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on
-	// when an instance takes it over that can read it; CancelOperation ends it.
+	// Its journal cannot be read, because it is damaged or was written by a newer version of the service; see `problem`.
+	// It continues on an instance that can read it. CancelOperation ends it.
 	OperationState_OPERATION_STATE_QUARANTINED OperationState = 6
 )
 
@@ -94,7 +94,7 @@ func (OperationState) EnumDescriptor() ([]byte, []int) {
 	return file_orchestrator_v1_operation_proto_rawDescGZIP(), []int{0}
 }
 
-// What an operation does to each run.
+// Action applied to each run.
 type OperationAction int32
 
 const (
@@ -155,45 +155,45 @@ func (OperationAction) EnumDescriptor() ([]byte, []int) {
 	return file_orchestrator_v1_operation_proto_rawDescGZIP(), []int{1}
 }
 
-// Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run
-// is changed once. All fields are set by the service.
+// Operation is a bulk job that applies one action to many runs and counts the results. It survives crashes of the
+// service, and changes each run once. All fields are set by the service.
 type Operation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the operation.
 	OperationId string `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	// Tenant that owns the operation. Output only; comes from the credential.
 	TenantId string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	// Where the operation stands.
+	// State of the operation.
 	State OperationState `protobuf:"varint,3,opt,name=state,proto3,enum=orchestrator.v1.OperationState" json:"state,omitempty"`
-	// What it does to each run.
+	// Action applied to each run.
 	Action OperationAction `protobuf:"varint,4,opt,name=action,proto3,enum=orchestrator.v1.OperationAction" json:"action,omitempty"`
-	// Filter by which it finds runs; empty when it was given a list of runs.
+	// Filter that selects the runs; empty if a list of runs was given.
 	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Why, as it stands in the journal of each run.
+	// Reason, as recorded in the journal of each run.
 	Reason string `protobuf:"bytes,15,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Whether the effects of tasks are undone; for CANCEL.
+	// For CANCEL: whether tasks are compensated.
 	Compensate bool `protobuf:"varint,16,opt,name=compensate,proto3" json:"compensate,omitempty"`
-	// Holds that are released; empty means the operator's; for RESUME.
+	// For RESUME: the holds to release; empty means the operator's.
 	HoldKinds []HoldKind `protobuf:"varint,17,rep,packed,name=hold_kinds,json=holdKinds,proto3,enum=orchestrator.v1.HoldKind" json:"hold_kinds,omitempty"`
-	// Runs to take, as counted at the start. When the operation has completed, the runs that it took.
+	// Number of runs to process, as counted at the start; once the operation has completed, the number processed.
 	MatchedCount int32 `protobuf:"varint,6,opt,name=matched_count,json=matchedCount,proto3" json:"matched_count,omitempty"`
-	// Runs that are as the action wants them, those included that were so before.
+	// Number of runs in the state that the action asks for, including those that already were.
 	DoneCount int32 `protobuf:"varint,7,opt,name=done_count,json=doneCount,proto3" json:"done_count,omitempty"`
-	// Runs that could not be changed.
+	// Number of runs that could not be changed.
 	FailedCount int32 `protobuf:"varint,8,opt,name=failed_count,json=failedCount,proto3" json:"failed_count,omitempty"`
-	// The first 50 runs that could not be changed, with the reasons.
+	// The first 50 runs that could not be changed, with reasons.
 	Failures []*OperationFailure `protobuf:"bytes,9,rep,name=failures,proto3" json:"failures,omitempty"`
-	// Why the operation could not go on, or why it cannot be read; empty unless it is or was FAILED or QUARANTINED.
+	// Why the operation failed or cannot be read; empty unless it is or was FAILED or QUARANTINED.
 	Problem string `protobuf:"bytes,10,opt,name=problem,proto3" json:"problem,omitempty"`
-	// Who started it, by the word of the caller; empty when it gave no name.
+	// Who started it, as named by the caller; may be empty.
 	StartedBy string `protobuf:"bytes,11,opt,name=started_by,json=startedBy,proto3" json:"started_by,omitempty"`
 	// When it was started.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// When its counts changed last.
+	// When its counts last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	// When it ended; absent before.
+	// When it ended; absent while it is open.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// What is wrong with the stored row of the operation; empty when the row is intact. Other fields may be empty then.
+	// What is wrong with the stored row; empty if the row is intact. Other fields may be empty if the row is damaged.
 	Damage        string `protobuf:"bytes,18,opt,name=damage,proto3" json:"damage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -362,7 +362,7 @@ type OperationFailure struct {
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Reason, as in `google.rpc.ErrorInfo`.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The error for people.
+	// Human-readable error.
 	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -1063,7 +1063,7 @@ type TaskReportResult struct {
 	TaskState TaskState `protobuf:"varint,3,opt,name=task_state,json=taskState,proto3,enum=orchestrator.v1.TaskState" json:"task_state,omitempty"`
 	// JSON type of the output that stands: `null`, `boolean`, `number`, `string`, `array`, or `object`; empty when there is none.
 	OutputType string `protobuf:"bytes,4,opt,name=output_type,json=outputType,proto3" json:"output_type,omitempty"`
-	// Error that stands; absent when there is none.
+	// Recorded error; absent if there is none.
 	TaskError     *TaskError `protobuf:"bytes,5,opt,name=task_error,json=taskError,proto3" json:"task_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1134,14 +1134,14 @@ func (x *TaskReportResult) GetTaskError() *TaskError {
 	return nil
 }
 
-// Worker is a process that has a session at some instance. All fields are set by the service.
+// Worker is a process with a session at one of the instances. All fields are set by the service.
 type Worker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the worker. It ends with the session.
+	// Id of the worker, valid as long as its session.
 	WorkerId string `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
-	// Name that it registered with.
+	// Name given at registration.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Library that it uses, with its version.
+	// Client library and version.
 	Sdk string `protobuf:"bytes,3,opt,name=sdk,proto3" json:"sdk,omitempty"`
 	// Its labels.
 	Labels map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1151,19 +1151,19 @@ type Worker struct {
 	Queues []string `protobuf:"bytes,6,rep,name=queues,proto3" json:"queues,omitempty"`
 	// Handlers that it has.
 	Handlers []string `protobuf:"bytes,7,rep,name=handlers,proto3" json:"handlers,omitempty"`
-	// How many tasks it does at the same time.
+	// Number of tasks that it runs at a time.
 	SlotCount int32 `protobuf:"varint,8,opt,name=slot_count,json=slotCount,proto3" json:"slot_count,omitempty"`
-	// How many more tasks it can take now; 0 while it has no stream, is drained, or lets tasks wait unacknowledged.
+	// Number of tasks that it can take now; 0 while it has no stream, drains, or leaves tasks unacknowledged.
 	FreeSlotCount int32 `protobuf:"varint,9,opt,name=free_slot_count,json=freeSlotCount,proto3" json:"free_slot_count,omitempty"`
 	// Tasks that it holds, the oldest 100.
 	Holdings []*WorkerHolding `protobuf:"bytes,10,rep,name=holdings,proto3" json:"holdings,omitempty"`
-	// How many tasks it holds.
+	// Number of tasks that it holds.
 	HeldCount int32 `protobuf:"varint,11,opt,name=held_count,json=heldCount,proto3" json:"held_count,omitempty"`
 	// When it registered.
 	RegisterTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=register_time,json=registerTime,proto3" json:"register_time,omitempty"`
-	// When it was heard of last.
-	HeardTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=heard_time,json=heardTime,proto3" json:"heard_time,omitempty"`
-	// Who drains it; absent when nobody does.
+	// When it last made a call that named its session.
+	LastSeenTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=last_seen_time,json=lastSeenTime,proto3" json:"last_seen_time,omitempty"`
+	// Set while it drains.
 	Drain         *WorkerStop `protobuf:"bytes,14,opt,name=drain,proto3" json:"drain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1283,9 +1283,9 @@ func (x *Worker) GetRegisterTime() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Worker) GetHeardTime() *timestamppb.Timestamp {
+func (x *Worker) GetLastSeenTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.HeardTime
+		return x.LastSeenTime
 	}
 	return nil
 }
@@ -1304,7 +1304,7 @@ type WorkerHolding struct {
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	// Path of the task in its run; empty when the worker got the task from another instance or before a restart.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
-	// When this instance handed it out, or heard of it first.
+	// When this instance handed it out, or first received a report about it.
 	SinceTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
 	// Whether the worker has acknowledged it.
 	Acknowledged  bool `protobuf:"varint,4,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
@@ -1373,7 +1373,7 @@ func (x *WorkerHolding) GetAcknowledged() bool {
 // WorkerStop says who drains a worker, why, and since when.
 type WorkerStop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who, by the word of the caller; empty when it gave no name.
+	// Who, as named by the caller; may be empty.
 	Actor string `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Why, for people.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -1519,7 +1519,7 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\voutput_type\x18\x04 \x01(\tR\n" +
 	"outputType\x129\n" +
 	"\n" +
-	"task_error\x18\x05 \x01(\v2\x1a.orchestrator.v1.TaskErrorR\ttaskError\"\xe3\x04\n" +
+	"task_error\x18\x05 \x01(\v2\x1a.orchestrator.v1.TaskErrorR\ttaskError\"\xea\x04\n" +
 	"\x06Worker\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
@@ -1535,9 +1535,8 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	" \x03(\v2\x1e.orchestrator.v1.WorkerHoldingR\bholdings\x12\x1d\n" +
 	"\n" +
 	"held_count\x18\v \x01(\x05R\theldCount\x12?\n" +
-	"\rregister_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\fregisterTime\x129\n" +
-	"\n" +
-	"heard_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\theardTime\x121\n" +
+	"\rregister_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\fregisterTime\x12@\n" +
+	"\x0elast_seen_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\flastSeenTime\x121\n" +
 	"\x05drain\x18\x0e \x01(\v2\x1b.orchestrator.v1.WorkerStopR\x05drain\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1630,7 +1629,7 @@ var file_orchestrator_v1_worker_proto_depIdxs = []int32{
 	17, // 20: orchestrator.v1.Worker.labels:type_name -> orchestrator.v1.Worker.LabelsEntry
 	15, // 21: orchestrator.v1.Worker.holdings:type_name -> orchestrator.v1.WorkerHolding
 	19, // 22: orchestrator.v1.Worker.register_time:type_name -> google.protobuf.Timestamp
-	19, // 23: orchestrator.v1.Worker.heard_time:type_name -> google.protobuf.Timestamp
+	19, // 23: orchestrator.v1.Worker.last_seen_time:type_name -> google.protobuf.Timestamp
 	16, // 24: orchestrator.v1.Worker.drain:type_name -> orchestrator.v1.WorkerStop
 	19, // 25: orchestrator.v1.WorkerHolding.since_time:type_name -> google.protobuf.Timestamp
 	19, // 26: orchestrator.v1.WorkerStop.since_time:type_name -> google.protobuf.Timestamp

@@ -19,7 +19,7 @@ export function toWorker(view: WorkerView): Worker {
       sinceTime: toTimestamp(since),
     })),
     registerTime: toTimestamp(view.registeredAt),
-    heardTime: toTimestamp(view.heardAt),
+    lastSeenTime: toTimestamp(view.lastSeenAt),
     ...(drain === null ? {} : { drain: toWorkerStop(drain) }),
   });
 }

@@ -137,7 +137,7 @@ async function take(
     const owner = cluster.view().others.find(({ address }) => address === place)?.id ?? "";
     const told = reports.map((report) => ({ token: report.taskToken, kind: kindOf(report) }));
     set(
-      await workers.passOn(call.caller, sessionId, owner, told, async (passed) => {
+      await workers.forwardReports(call.caller, sessionId, owner, told, async (passed) => {
         const conversation = passed === null ? {} : { conversation: toConversation(passed.named) };
         const lent = BigInt(passed?.lent ?? 0);
         const request = create(TakeReportsRequestSchema, { ...conversation, sessionId, reports: [...reports], lent });

@@ -41,7 +41,7 @@ function createHandlers({ peerDispatch, handOvers, ...needs }: Needs): ServiceHa
 
     async takeReports({ conversation, sessionId, reports, lent }, call) {
       checkForwarded(call);
-      peerDispatch.heard(fromConversation(conversation), call.caller.tenantId, sessionId, Number(lent));
+      peerDispatch.noteSession(fromConversation(conversation), call.caller.tenantId, sessionId, Number(lent));
       const results = await takeReports(sessionId, reports, call);
       return create(TakeReportsResponseSchema, {
         results: results.map(({ result }) => result),

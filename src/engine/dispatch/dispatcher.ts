@@ -1,9 +1,9 @@
 /**
- * Brings the waiting tasks of this instance and free slots together.
+ * Matches the waiting tasks of this instance with free slots.
  *
- *   a task becomes ready   a slot is free and nothing waits before it → reserved in the same transition, else it waits
- *   a slot becomes free    the next waiting task that its worker can do → handed out; or it is lent to another instance,
- *                          where something waits that goes before
+ *   a task becomes ready   a slot is free and no task waits before it → reserved in the same transition, else it waits
+ *   a slot becomes free    the next waiting task that its worker can do is handed out; or the slot is lent to another
+ *                          instance, if a task that comes first waits there
  */
 import type { Log } from "../../base/log.ts";
 import type {
@@ -22,16 +22,16 @@ import { Session } from "./session.ts";
 import type { Taker } from "./taker.ts";
 import { keyOf, WaitingTasks } from "./waiting-tasks.ts";
 
-/** Other instances: they take slots, and have some. */
+/** The other instances, which borrow and lend slots. */
 export interface Neighbours {
-  /** Lends a free slot where something waits that goes before `head`. False: there is nothing. */
+  /** Lends a free slot to an instance where a task waits that comes before `head`. False if there is none. */
   lend(session: Session, head: ReadyTask | null): boolean;
   /** Whether workers of other instances serve a line. */
   serve(line: Line): boolean;
-  /** What waits here in a line has changed, and nobody here takes it. */
+  /** What waits here in a line has changed, and no worker here takes it. */
   waits(line: Line): void;
-  /** A slot is wanted by another instance. */
-  wantedBy(line: Line, wanter: unknown): void;
+  /** Another instance asks for a slot. */
+  requestedBy(line: Line, wanter: unknown): void;
   /** The lines that workers here serve have changed. */
   servedChanged(): void;
   /** The store may have waiting tasks that this instance has not seen. */
@@ -47,7 +47,7 @@ export interface DispatcherParts {
   readonly log: Log;
 }
 
-/** Matches tasks and workers. */
+/** Matches tasks with workers. */
 export class Dispatcher implements Takers {
   /** Lines that workers here serve. */
   readonly served = new Map<string, Line>();
@@ -82,12 +82,12 @@ export class Dispatcher implements Takers {
   }
 
   waits(task: ReadyTask): void {
-    // It is let in when its queue is resumed.
+    // It enters the queue when that is resumed.
     if (this.#isDeferred(task)) return;
     this.#waiting.add(task);
     const taker = this.#freest(task);
     if (taker !== null) this.fill(taker);
-    else if (this.#neighbours?.serve(task) === true && this.isLow(task)) void this.learn(task);
+    else if (this.#neighbours?.serve(task) === true && this.isLow(task)) void this.loadHeads(task);
     else this.#neighbours?.waits(task);
   }
 
@@ -113,7 +113,7 @@ export class Dispatcher implements Takers {
     }));
   }
 
-  /** What goes first of that which a taker can do. */
+  /** The first task that a taker can do. */
   headOf(taker: Taker): ReadyTask | null {
     return this.#lifecycle.draining ? null : this.#waiting.peek(this.linesOf(taker), taker.skills);
   }
@@ -140,24 +140,24 @@ export class Dispatcher implements Takers {
   }
 
   /** Reads what waits in a line that workers at another instance serve. */
-  async learn(line: Line): Promise<void> {
+  async loadHeads(line: Line): Promise<void> {
     try {
       if (this.#waiting.isLow(line)) await this.#waiting.fill(line);
       this.#neighbours?.waits(line);
     } catch (error) {
-      // Looked at again with the next task that waits in the line, and when the other instance says so again.
+      // Repeated with the next task that waits in the line, and with the next announcement of the other instance.
       this.#log.warn("waiting tasks could not be read", { queue: line.queue, handler: line.handler, error });
     }
   }
 
-  /** Something waits at another instance. */
-  wantedElsewhere(line: LabeledLine, wanter: unknown): void {
+  /** A task waits at another instance. */
+  requestedElsewhere(line: LabeledLine, wanter: unknown): void {
     let isFree = false;
     for (const taker of this.#takers.get(keyOf(line)) ?? []) {
       isFree ||= taker.isHere && taker.free > 0 && taker.skills.has(line.labels);
       this.fill(taker);
     }
-    if (!isFree) this.#neighbours?.wantedBy(line, wanter);
+    if (!isFree) this.#neighbours?.requestedBy(line, wanter);
   }
 
   add(taker: Taker): void {
@@ -187,7 +187,7 @@ export class Dispatcher implements Takers {
     if (isOver) this.#neighbours?.servedChanged();
   }
 
-  /** Fills the free slots of a taker with what waits. */
+  /** Fills the free slots of a taker with waiting tasks. */
   fill(taker: Taker): void {
     if (taker.free === 0) return;
     if (this.#filling.has(taker)) {

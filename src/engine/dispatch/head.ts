@@ -92,7 +92,7 @@ export class Head {
   }
 
   /** Whether its first task goes before that of the other; it has one. */
-  goesBefore(other: Head | undefined): boolean {
+  precedes(other: Head | undefined): boolean {
     const [mine, theirs] = [this.first, other?.first ?? null];
     return mine !== null && (theirs === null || isBefore(mine, theirs));
   }
@@ -142,7 +142,7 @@ export class Head {
 }
 
 /** Whether what waits goes before other things that wait: by priority, then by turn. */
-export function goesBefore(
+export function precedes(
   a: Pick<ReadyTask, "priority" | "turn">,
   b: Pick<ReadyTask, "priority" | "turn"> | null,
 ): boolean {

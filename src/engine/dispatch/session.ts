@@ -1,9 +1,9 @@
 /**
- * The session of a worker: its slots, what it holds, and the messages that wait for its stream.
+ * The session of a worker: its slots, its tasks, and the messages for its stream.
  *
- *   registered → stream attached ⇄ stream lost → ended, {@link Session.end}, when nothing was heard of it for too long
+ *   registered → stream attached ⇄ stream lost → ended, {@link Session.end}, when it has made no call for too long
  *
- * Without a stream it gets no tasks, and keeps what it has acknowledged.
+ * Without a stream, it gets no tasks but keeps those it has acknowledged.
  */
 import { workerIdOf } from "../../base/session-ids.ts";
 import type { HandedTask, HandOverRef } from "../ports/dispatch/hand-overs.ts";
@@ -11,13 +11,13 @@ import type { WorkerInfo, WorkerMessage, WorkerStop, WorkerView } from "../ports
 import { Skills } from "./skills.ts";
 import { Taker, type TakerParts } from "./taker.ts";
 
-/** Messages beyond twice its slots that may wait for a worker that does not read. */
+/** Unread messages allowed beyond twice the number of slots. */
 const UNREAD = 100;
 
 /** Where the messages for a session go. */
 export interface Stream {
   push(message: WorkerMessage): void;
-  /** Messages that were not read. */
+  /** Number of unread messages. */
   readonly unread: number;
   /** Another stream took over, or the session ended. */
   close(): void;
@@ -29,9 +29,9 @@ export class Session extends Taker {
   readonly worker: WorkerInfo;
   readonly skills: Skills;
   /** `performance.now()` of the last call that named the session. */
-  heardAt = performance.now();
+  lastSeenAt = performance.now();
   readonly #registeredAt = Date.now();
-  /** It finishes what it holds, and gets no more. */
+  /** Set once it drains: it finishes what it holds and gets no more. */
   #drain: WorkerStop | null = null;
   #stream: Stream | null = null;
 
@@ -50,9 +50,9 @@ export class Session extends Taker {
     return this.#stream !== null && this.#drain === null && super.isReady;
   }
 
-  override hear(): void {
-    this.heardAt = performance.now();
-    super.hear();
+  override markSeen(): void {
+    this.lastSeenAt = performance.now();
+    super.markSeen();
   }
 
   attach(stream: Stream): void {
@@ -62,7 +62,7 @@ export class Session extends Taker {
     else this.#push({ type: "drain", stop: this.#drain });
   }
 
-  /** Hands it no more tasks. The first one to say so is the one who did. */
+  /** Hands it no more tasks. The first call wins. */
   drain(by: string, why: string): void {
     if (this.#drain !== null) return;
     this.#drain = { by, why, since: Date.now() };
@@ -77,7 +77,7 @@ export class Session extends Taker {
       free: this.free,
       holdings: this.holdings,
       registeredAt: this.#registeredAt,
-      heardAt: Date.now() - Math.round(performance.now() - this.heardAt),
+      lastSeenAt: Date.now() - Math.round(performance.now() - this.lastSeenAt),
       drain: this.#drain,
     };
   }
@@ -86,7 +86,7 @@ export class Session extends Taker {
   detach(stream: Stream): readonly HandOverRef[] {
     if (this.#stream !== stream) return [];
     this.#stream = null;
-    return this.held({ silent: true });
+    return this.held({ unacknowledged: true });
   }
 
   /** Ends the session. Returns what it held. */
@@ -112,7 +112,7 @@ export class Session extends Taker {
     this.offer();
   }
 
-  /** A worker that reads nothing while it is handed tasks loses its stream, and with it what it has not read. */
+  /** A worker that does not read loses its stream, and with it the tasks that it has not read. */
   #push(message: WorkerMessage): void {
     if (this.#stream === null) return;
     if (this.#stream.unread > 2 * this.worker.slots + UNREAD) this.#stream.close();

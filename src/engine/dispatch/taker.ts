@@ -3,8 +3,8 @@ import type { HandedTask, HandOverRef, Slot } from "../ports/dispatch/hand-overs
 import type { Holding } from "../ports/dispatch/workers.ts";
 import type { Skills } from "./skills.ts";
 
-/** One that handed a task back gets none for this long, milliseconds: it would get the same one again. */
-const REST_MS = 1_000;
+/** How long a worker that handed a task back gets no other, milliseconds: it would get the same one again. */
+const PAUSE_MS = 1_000;
 
 /** Seals hand-overs of a tenant. */
 export type Seal = (tenantId: string, ref: HandOverRef) => string;
@@ -25,8 +25,8 @@ export interface TakerParts {
 export abstract class Taker {
   readonly id: string;
   readonly tenantId: string;
-  /** A task was not acknowledged in time: it gets no other until it is heard of. */
-  isDeaf = false;
+  /** It did not acknowledge a task in time. It gets no other until the worker makes a call. */
+  isUnresponsive = false;
   readonly #seal: Seal;
   readonly #onFree: (taker: Taker) => void;
   readonly #taken = new Set<TakenSlot>();
@@ -34,7 +34,7 @@ export abstract class Taker {
   /** Tasks whose end is being recorded. */
   readonly #ending = new Set<string>();
   #unsent = 0;
-  #resting = false;
+  #isPaused = false;
 
   constructor({ id, tenantId, seal, onFree }: TakerParts) {
     this.id = id;
@@ -49,19 +49,19 @@ export abstract class Taker {
   /** Its worker is connected to this instance. */
   abstract readonly isHere: boolean;
 
-  /** How many more tasks it could take, if nothing kept it from it. */
+  /** Free slots, whether or not it is ready. */
   protected abstract get room(): number;
 
   protected abstract sendTask(token: string, task: HandedTask): void;
 
   protected abstract sendCancel(token: string, reason: string): void;
 
-  /** A slot is free again. `told`: the holder said so itself. */
-  protected abstract freed(slot: TakenSlot, told: boolean): void;
+  /** A slot is free again. `byHolder`: the holder reported the end itself. */
+  protected abstract freed(slot: TakenSlot, byHolder: boolean): void;
 
-  /** Nothing keeps it from taking tasks but the number of its slots. */
+  /** Only the number of its slots limits what it takes. */
   get isReady(): boolean {
-    return !this.isDeaf && !this.#resting;
+    return !this.isUnresponsive && !this.#isPaused;
   }
 
   /** How many more tasks it can take now. */
@@ -88,8 +88,8 @@ export abstract class Taker {
   }
 
   /**
-   * The slot in which it does a task, also one that somebody else handed it. Null while its end is being recorded: a
-   * sign of life that comes late takes no slot.
+   * The slot of a task that it holds, including one handed out by another instance. Null while the end of the task is
+   * being recorded: a late heartbeat must not occupy a slot.
    */
   slotOf(ref: HandOverRef, token: string): TakenSlot | null {
     const known = this.#held.get(token);
@@ -101,41 +101,41 @@ export abstract class Taker {
     return slot;
   }
 
-  /** The worker cannot do what it was handed. */
-  rest(): void {
-    if (this.#resting) return;
-    this.#resting = true;
+  /** The worker handed a task back. */
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
     setTimeout(() => {
-      this.#resting = false;
+      this.#isPaused = false;
       this.offer();
-    }, REST_MS).unref();
+    }, PAUSE_MS).unref();
   }
 
-  /** The worker is heard of. */
-  hear(): void {
-    if (!this.isDeaf) return;
-    this.isDeaf = false;
+  /** The worker made a call. */
+  markSeen(): void {
+    if (!this.isUnresponsive) return;
+    this.isUnresponsive = false;
     this.offer();
   }
 
-  /** The worker has said something about the task. */
-  heardOf(token: string): void {
+  /** The worker reported on the task. */
+  markAcknowledged(token: string): void {
     const slot = this.#held.get(token);
-    if (slot !== undefined) slot.isSilent = false;
+    if (slot !== undefined) slot.isUnacknowledged = false;
   }
 
-  /** The hand-over behind a token of a task that it holds; null: it holds no such task. */
+  /** The hand-over of a task that it holds; null if it holds no such task. */
   refOf(token: string): HandOverRef | null {
     return this.#held.get(token)?.ref ?? null;
   }
 
-  /** The worker has ended its work on a task. */
+  /** The worker has finished a task. */
   done(token: string): void {
     const slot = this.#held.get(token);
     if (slot !== undefined) this.#free(slot, true);
   }
 
-  /** The end of these tasks is recorded by `work`. */
+  /** Runs `work`, which records the end of these tasks. */
   async ending<T>(tokens: readonly string[], work: () => Promise<T>): Promise<T> {
     for (const token of tokens) this.#ending.add(token);
     try {
@@ -145,7 +145,7 @@ export abstract class Taker {
     }
   }
 
-  /** The worker has ended its work on a task, and its slot goes on to something else at once. */
+  /** The worker has finished a task. Reserves its slot again at once. */
   renew(token: string): TakenSlot | null {
     const slot = this.#held.get(token);
     if (slot === undefined) return null;
@@ -154,27 +154,27 @@ export abstract class Taker {
     return this.reserve();
   }
 
-  /** Its worker cannot be reached any more. */
+  /** The worker is out of reach. */
   lose(): void {
     const now = performance.now();
     for (const slot of this.#taken) slot.lostAt ??= now;
   }
 
-  /** What it holds; only that of which nothing was heard when `silent`. */
-  held({ silent = false } = {}): readonly HandOverRef[] {
-    return [...this.#held.values()].flatMap(({ ref, isSilent }) =>
-      ref !== null && (isSilent || !silent) ? [ref] : [],
+  /** What it holds; with `unacknowledged`, only what the worker has not acknowledged. */
+  held({ unacknowledged = false } = {}): readonly HandOverRef[] {
+    return [...this.#held.values()].flatMap(({ ref, isUnacknowledged }) =>
+      ref !== null && (isUnacknowledged || !unacknowledged) ? [ref] : [],
     );
   }
 
-  /** What it holds, for those who look on, in the order in which it got it. */
+  /** What it holds, in order of hand-over, for display. */
   get holdings(): readonly Holding[] {
-    return [...this.#held.values()].flatMap(({ ref, path, since, isSilent }) =>
-      ref === null ? [] : [{ runId: ref.runId, path, since, acknowledged: !isSilent }],
+    return [...this.#held.values()].flatMap(({ ref, path, since, isUnacknowledged }) =>
+      ref === null ? [] : [{ runId: ref.runId, path, since, acknowledged: !isUnacknowledged }],
     );
   }
 
-  /** Sends a task. `token` is the one that another instance has sealed. */
+  /** Sends a task. `token` is given if another instance has sealed it. */
   send(slot: TakenSlot, task: HandedTask, token?: string): void {
     const ref = { runId: task.runId, fence: task.fence };
     const sealed = token ?? this.#seal(this.tenantId, ref);
@@ -190,8 +190,8 @@ export abstract class Taker {
     if (slot !== undefined) this.cancel(slot, reason);
   }
 
-  cancel({ token, isSilent }: TakenSlot, reason: string): void {
-    if (isSilent) this.isDeaf = true;
+  cancel({ token, isUnacknowledged }: TakenSlot, reason: string): void {
+    if (isUnacknowledged) this.isUnresponsive = true;
     this.sendCancel(token, reason);
   }
 
@@ -199,7 +199,7 @@ export abstract class Taker {
     this.#free(slot, false);
   }
 
-  /** Asks for tasks. */
+  /** Offers its free slots. */
   protected offer(): void {
     this.#onFree(this);
   }
@@ -210,11 +210,11 @@ export abstract class Taker {
     this.#held.set(token, slot);
   }
 
-  #free(slot: TakenSlot, told: boolean): void {
+  #free(slot: TakenSlot, byHolder: boolean): void {
     if (!this.#taken.delete(slot)) return;
     if (slot.ref === null) this.#unsent -= 1;
     else if (this.#held.get(slot.token) === slot) this.#held.delete(slot.token);
-    this.freed(slot, told);
+    this.freed(slot, byHolder);
   }
 }
 
@@ -222,12 +222,12 @@ export abstract class Taker {
 export class TakenSlot implements Slot {
   ref: HandOverRef | null = null;
   token = "";
-  /** Of its task; empty when somebody else handed it out. */
+  /** Path of its task; empty if another instance handed it out. */
   path = "";
   /** Milliseconds since the epoch. */
   readonly since = Date.now();
-  /** Nothing was heard of the task. */
-  isSilent = true;
+  /** The worker has not acknowledged the task. */
+  isUnacknowledged = true;
   lostAt: number | null = null;
   readonly #taker: Taker;
 

@@ -103,7 +103,7 @@ export class WaitingTasks {
     let best: Head | undefined;
     for (const line of lines)
       for (const [labels, head] of this.#lines.get(keyOf(line))?.heads ?? [])
-        if (head.first !== null && skills.has(labels) && head.goesBefore(best)) best = head;
+        if (head.first !== null && skills.has(labels) && head.precedes(best)) best = head;
     return best;
   }
 

@@ -6,7 +6,7 @@ import { homeOf, mintSessionId, workerIdOf } from "../../base/session-ids.ts";
 import type { Caller } from "../ports/caller.ts";
 import type { AlreadyReported, HandOverRef, HandOvers, Standing } from "../ports/dispatch/hand-overs.ts";
 import type {
-  PassedOn,
+  Forwarding,
   ReportKind,
   ReportResult,
   WorkerInfo,
@@ -77,7 +77,7 @@ export class WorkerSessions implements Workers {
   async *poll(caller: Caller, sessionId: string, signal: AbortSignal): AsyncGenerator<WorkerMessage> {
     const session = this.#findHere(caller, sessionId);
     if (session === null) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
-    session.hear();
+    session.markSeen();
     const closed = new AbortController();
     const messages = createQueue<WorkerMessage>(AbortSignal.any([signal, closed.signal]));
     const stream: Stream = {
@@ -102,8 +102,8 @@ export class WorkerSessions implements Workers {
     // Opening a token costs as much as the rest of a report.
     const ref = session?.refOf(token) ?? this.#parts.tokens.open(caller.tenantId, token);
     if (ref === null) return { standing: "unknown", message: "the task token is not one of this service" };
-    session?.hear();
-    session?.heardOf(token);
+    session?.markSeen();
+    session?.markAcknowledged(token);
     try {
       const taken = await this.#take(ref, token, report, session);
       return typeof taken === "string"
@@ -120,26 +120,26 @@ export class WorkerSessions implements Workers {
     return ref?.runId ?? null;
   }
 
-  async passOn<Result extends { readonly isOver: boolean }>(
+  async forwardReports<Result extends { readonly isOver: boolean }>(
     caller: Caller,
     sessionId: string,
     owner: string,
     reports: readonly { readonly token: string; readonly kind: ReportKind }[],
-    send: (passed: PassedOn | null) => Promise<readonly Result[]>,
+    send: (passed: Forwarding | null) => Promise<readonly Result[]>,
   ): Promise<readonly Result[]> {
     const session = this.#findHere(caller, sessionId);
     if (session === null) return send(null);
     const ended: string[] = [];
     for (const { token, kind } of reports) {
-      if (kind === "handed_back") session.rest();
+      if (kind === "handed_back") session.pause();
       if (kind !== "acknowledged" && kind !== "alive") ended.push(token);
       else {
         const ref = session.refOf(token) ?? this.#parts.tokens.open(caller.tenantId, token);
         if (ref !== null) session.slotOf(ref, token);
       }
-      session.heardOf(token);
+      session.markAcknowledged(token);
     }
-    const passed = this.#parts.peers.passOn(session, owner, ended);
+    const passed = this.#parts.peers.forwardReports(session, owner, ended);
     const results = await session.ending(ended, () => send(passed));
     for (const [index, { isOver }] of results.entries()) if (isOver) session.done(reports[index]?.token ?? "");
     return results;
@@ -147,7 +147,7 @@ export class WorkerSessions implements Workers {
 
   touch(caller: Caller, sessionId: string): boolean {
     const session = this.#findHere(caller, sessionId);
-    session?.hear();
+    session?.markSeen();
     return session !== null;
   }
 
@@ -195,7 +195,7 @@ export class WorkerSessions implements Workers {
       else if (report.type === "checkpoint") handOvers.checkpoint(ref, report.text);
       return standing;
     }
-    if (report.type === "handed_back") session?.rest();
+    if (report.type === "handed_back") session?.pause();
     // The slot is free for what follows in the same run.
     session?.done(token);
     const record = (): Promise<Standing | AlreadyReported> => this.#record(ref, report);
@@ -236,7 +236,7 @@ export class WorkerSessions implements Workers {
   #endSilent(): void {
     const before = performance.now() - this.#sessionTimeoutMs;
     for (const session of [...this.#sessions.values()]) {
-      if (session.heardAt < before) this.#end(session, "WORKER_LOST");
+      if (session.lastSeenAt < before) this.#end(session, "WORKER_LOST");
     }
   }
 
@@ -244,10 +244,10 @@ export class WorkerSessions implements Workers {
   #end(session: Session, unbegun: "WORKER_LOST" | "HANDED_BACK"): void {
     this.#sessions.delete(session.id);
     this.#parts.dispatcher.remove(session);
-    const silent = new Set(session.held({ silent: true }));
+    const unacknowledged = new Set(session.held({ unacknowledged: true }));
     const lost = session.end();
     this.#parts.peers.ended(session, unbegun === "HANDED_BACK");
-    for (const ref of lost) this.#give(ref, silent.has(ref) ? unbegun : "WORKER_LOST");
+    for (const ref of lost) this.#give(ref, unacknowledged.has(ref) ? unbegun : "WORKER_LOST");
   }
 
   /** Takes back what a worker held, if the run is here: other owners hear it from the peers. */

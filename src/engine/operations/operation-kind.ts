@@ -38,7 +38,9 @@ export function createOperationKind(parts: OperationKindParts): Kind<OperationTy
       callsOf: ({ work }) => (work.page === null || lifecycle.draining ? 0 : 1),
       isBusy: ({ work }) => work.page !== null,
       afterTakeover: async () => {},
-      quarantined: () => {},
+      quarantined: (operationId) => {
+        for (const observer of observers) observer.quarantined?.(operationId);
+      },
     },
     suspects: null,
     rowsOf: ({ entity, pending }) => rowsOf(entity, pending, entity.sequence - pending.length + 1),

@@ -87,7 +87,9 @@ test.each([
   const { damaged, sound } = await startTwo();
   const { operationId } = damaged;
   await bed.sql(damage, [operationId]);
-  const instance = await bed.openInstance();
+  const quarantined: string[] = [];
+  const observer = { committed: () => {}, quarantined: (id: string) => quarantined.push(id), endedUnread: () => {} };
+  const instance = await bed.openInstance({ operationObservers: [observer] });
   await instance.runtime.adopted;
   const { operations } = instance;
   await expect(operations.waitOperation(CALLER, sound.operationId, 10_000, NEVER)).resolves.toMatchObject({
@@ -100,6 +102,7 @@ test.each([
     endedAt: null,
   });
   expect(instance.lines.filter(({ message }) => message.includes("it is put into quarantine"))).toHaveLength(1);
+  expect(quarantined).toEqual([operationId]);
   await expect(operations.startOperation(CALLER, damaged.request)).rejects.toMatchObject({
     code: "OPERATION_UNREADABLE",
   });

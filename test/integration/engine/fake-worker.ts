@@ -86,13 +86,13 @@ async function reportAt(
   const runId = home.workers.runOf(CALLER, sessionId, token) ?? "";
   const owner = others.find(({ runtime: { shards } }) => shards.epochOf(shards.shardOf(runId)) !== undefined);
   if (owner === undefined) return home.workers.report(CALLER, sessionId, token, told);
-  const [result] = await home.workers.passOn(
+  const [result] = await home.workers.forwardReports(
     CALLER,
     sessionId,
     owner.id,
     [{ token, kind: told.type }],
     async (passed) => {
-      if (passed !== null) owner.peerDispatch.heard(passed.named, CALLER.tenantId, sessionId, passed.lent);
+      if (passed !== null) owner.peerDispatch.noteSession(passed.named, CALLER.tenantId, sessionId, passed.lent);
       const taken = await owner.workers.report(CALLER, sessionId, token, told);
       return [{ ...taken, isOver: taken.standing === "outdated" || taken.standing === "unknown" }];
     },

@@ -15,7 +15,7 @@ export function createFakeWorkers(): Workers {
     list: () => [],
     drain: () => null,
     runOf: () => null,
-    passOn: (_caller, _sessionId, _owner, _reports, send) => send(null),
+    forwardReports: (_caller, _sessionId, _owner, _reports, send) => send(null),
     touch: (_caller, sessionId) => sessionId === "s",
   };
 }

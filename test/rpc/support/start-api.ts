@@ -74,7 +74,7 @@ export async function startApi(
     workers: createFakeWorkers(),
     callbacks: { answer: async () => {} },
     queues: createFakeQueues(),
-    peerDispatch: { exchange: () => ({ epoch: 0, taken: false, refused: [] }), heard() {} },
+    peerDispatch: { exchange: () => ({ epoch: 0, taken: false, refused: [] }), noteSession() {} },
     handOvers: { answered: async () => "unknown" },
     cluster: engine,
     peers,

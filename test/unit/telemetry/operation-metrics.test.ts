@@ -23,14 +23,16 @@ test("starts, ends, and runs of operations are counted as they become durable", 
   const observer = createOperationMetrics(metrics);
   const state = foldOperation("op~1", RECORDS);
   for (const record of RECORDS) observer.committed(state, [record]);
+  observer.quarantined?.("op~2");
   observer.endedUnread("op~2");
-  const lines = (await metrics.render()).split("\n").filter((line) => line.startsWith("orchestrator_operation"));
+  const lines = (await metrics.render()).split("\n").filter((line) => /^orchestrator_\w*operation/.test(line));
   expect(lines).toEqual(
     expect.arrayContaining([
       'orchestrator_operations_started_total{action="CANCEL"} 1',
       'orchestrator_operations_started_total{action="DELETE"} 0',
       'orchestrator_operations_ended_total{state="CANCELED"} 2',
       'orchestrator_operations_ended_total{state="COMPLETED"} 0',
+      "orchestrator_quarantined_operations_total 1",
       'orchestrator_operation_runs_total{result="DONE"} 201',
       'orchestrator_operation_runs_total{result="FAILED"} 1',
     ]),

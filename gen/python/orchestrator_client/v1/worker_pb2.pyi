@@ -177,7 +177,7 @@ class TaskReportResult(_message.Message):
     def __init__(self, outcome: _Optional[_Union[TaskReportOutcome, str]] = ..., message: _Optional[str] = ..., task_state: _Optional[_Union[_run_pb2.TaskState, str]] = ..., output_type: _Optional[str] = ..., task_error: _Optional[_Union[_run_pb2.TaskError, _Mapping]] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ("worker_id", "name", "sdk", "labels", "build_id", "queues", "handlers", "slot_count", "free_slot_count", "holdings", "held_count", "register_time", "heard_time", "drain")
+    __slots__ = ("worker_id", "name", "sdk", "labels", "build_id", "queues", "handlers", "slot_count", "free_slot_count", "holdings", "held_count", "register_time", "last_seen_time", "drain")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -197,7 +197,7 @@ class Worker(_message.Message):
     HOLDINGS_FIELD_NUMBER: _ClassVar[int]
     HELD_COUNT_FIELD_NUMBER: _ClassVar[int]
     REGISTER_TIME_FIELD_NUMBER: _ClassVar[int]
-    HEARD_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_TIME_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     worker_id: str
     name: str
@@ -211,9 +211,9 @@ class Worker(_message.Message):
     holdings: _containers.RepeatedCompositeFieldContainer[WorkerHolding]
     held_count: int
     register_time: _timestamp_pb2.Timestamp
-    heard_time: _timestamp_pb2.Timestamp
+    last_seen_time: _timestamp_pb2.Timestamp
     drain: WorkerStop
-    def __init__(self, worker_id: _Optional[str] = ..., name: _Optional[str] = ..., sdk: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., build_id: _Optional[str] = ..., queues: _Optional[_Iterable[str]] = ..., handlers: _Optional[_Iterable[str]] = ..., slot_count: _Optional[int] = ..., free_slot_count: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[WorkerHolding, _Mapping]]] = ..., held_count: _Optional[int] = ..., register_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., heard_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., drain: _Optional[_Union[WorkerStop, _Mapping]] = ...) -> None: ...
+    def __init__(self, worker_id: _Optional[str] = ..., name: _Optional[str] = ..., sdk: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., build_id: _Optional[str] = ..., queues: _Optional[_Iterable[str]] = ..., handlers: _Optional[_Iterable[str]] = ..., slot_count: _Optional[int] = ..., free_slot_count: _Optional[int] = ..., holdings: _Optional[_Iterable[_Union[WorkerHolding, _Mapping]]] = ..., held_count: _Optional[int] = ..., register_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., drain: _Optional[_Union[WorkerStop, _Mapping]] = ...) -> None: ...
 
 class WorkerHolding(_message.Message):
     __slots__ = ("run_id", "task_id", "since_time", "acknowledged")

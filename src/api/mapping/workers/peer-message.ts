@@ -1,14 +1,14 @@
 /** What instances say to each other about tasks and workers. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Line } from "../../../engine/ports/dispatch/hand-overs.ts";
-import type { Conversation, PeerMessage, SentWord, SlotCount, Want } from "../../../engine/ports/dispatch/peers.ts";
+import type { Conversation, PeerMessage, SlotCount, TaskNotice, Want } from "../../../engine/ports/dispatch/peers.ts";
 import type {
   ExchangeRequest,
   ExchangeRequestSchema,
   Conversation as WireConversation,
   SlotCount as WireCount,
   Line as WireLine,
-  SentWord as WireWord,
+  TaskNotice as WireNotice,
 } from "../../../gen/orchestrator/peer/v1/peer_service_pb.ts";
 import { fromWorkerTask, toWorkerTask } from "./worker-task.ts";
 
@@ -40,8 +40,8 @@ export function toExchange(
     ended: [...ended],
     left: [...left],
     tasks: message.tasks.map(({ sessionId, token, task }) => ({ sessionId, task: toWorkerTask(token, task) })),
-    cancellations: message.cancellations.map(toWord),
-    releases: message.releases.map(toWord),
+    cancellations: message.cancellations.map(toNotice),
+    releases: message.releases.map(toNotice),
     returned: message.returned.map(toCount),
   };
 }
@@ -59,8 +59,8 @@ export function fromExchange(request: ExchangeRequest): PeerMessage {
     tasks: request.tasks.flatMap(({ sessionId, task }) =>
       task === undefined ? [] : [{ sessionId, token: task.taskToken, task: fromWorkerTask(task) }],
     ),
-    cancellations: request.cancellations.map(fromWord),
-    releases: request.releases.map(fromWord),
+    cancellations: request.cancellations.map(fromNotice),
+    releases: request.releases.map(fromNotice),
     returned: request.returned.map(fromCount),
   };
 }
@@ -87,10 +87,10 @@ function fromCount({ sessionId, total }: WireCount): SlotCount {
   return { sessionId, total: Number(total) };
 }
 
-function toWord({ sessionId, token, reason }: SentWord) {
+function toNotice({ sessionId, token, reason }: TaskNotice) {
   return { sessionId, taskToken: token, reason };
 }
 
-function fromWord({ sessionId, taskToken, reason }: WireWord): SentWord {
+function fromNotice({ sessionId, taskToken, reason }: WireNotice): TaskNotice {
   return { sessionId, token: taskToken, reason };
 }

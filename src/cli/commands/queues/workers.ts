@@ -62,7 +62,7 @@ function formatWorkers(workers: readonly Worker[], now = Date.now()): Shown {
     `${worker.freeSlotCount}/${worker.slotCount}`,
     String(worker.heldCount),
     worker.holdings[0]?.sinceTime === undefined ? "" : formatAge(now - fromTimestamp(worker.holdings[0].sinceTime)),
-    worker.heardTime === undefined ? "" : formatAge(now - fromTimestamp(worker.heardTime)),
+    worker.lastSeenTime === undefined ? "" : formatAge(now - fromTimestamp(worker.lastSeenTime)),
     worker.queues.join(", "),
     worker.handlers.join(", "),
     Object.entries(worker.labels)

@@ -4,8 +4,8 @@
  *   unknown → each knows the epoch of the other: open → a call fails, or the other has another epoch → all is forgotten
  *                                                       on both sides, and it begins anew
  *
- * One call is under way at a time, and what comes meanwhile goes with the next one. After a failure this instance takes
- * a higher epoch: whatever the other still sends to the old one has no effect.
+ * One call is in flight at a time; what arrives meanwhile goes with the next one. After a failure, this instance takes a
+ * higher epoch, so that whatever the other still sends under the old one has no effect.
  */
 import type { Log } from "../../../base/log.ts";
 import type { OtherInstance } from "../../ports/cluster.ts";
@@ -18,9 +18,9 @@ const LONGEST_PAUSE_MS = 5_000;
 
 /** What happens in a conversation. */
 export interface Listener {
-  /** Both know each other: everything is to be said. */
+  /** Both instances know each other. Everything must be announced. */
   opened(): void;
-  /** What was agreed holds no longer. */
+  /** Everything agreed so far is void. */
   forgotten(): void;
   /** Takes a message. Returns the tokens of the tasks that found no slot. */
   take(message: PeerMessage): readonly string[];
@@ -41,7 +41,7 @@ export interface ConversationParts {
 export class Conversation {
   readonly outbox = new Outbox(() => this.#wake());
   readonly #parts: ConversationParts;
-  /** Rises above what an instance of the same name had before it was started again. */
+  /** Higher than any epoch of an earlier instance of the same name. */
   #epoch = Date.now();
   #seen = 0;
   #sending = false;
@@ -49,7 +49,7 @@ export class Conversation {
   #failures = 0;
   #retryAt = 0;
   /** `performance.now()` of the last call. */
-  #saidAt = 0;
+  #lastSentAt = 0;
 
   constructor(parts: ConversationParts) {
     this.#parts = parts;
@@ -59,25 +59,25 @@ export class Conversation {
     return this.#seen !== 0;
   }
 
-  /** How this instance names it. */
+  /** Its name, as this instance sees it. */
   get name(): Named {
     return { from: this.#parts.self, epoch: this.#epoch, seen: this.#seen };
   }
 
-  /** Whether a message of the other belongs to it. */
-  isOurs({ epoch, seen }: Pick<Named, "epoch" | "seen">): boolean {
+  /** Whether a message of the other instance belongs to it. */
+  matches({ epoch, seen }: Pick<Named, "epoch" | "seen">): boolean {
     return epoch === this.#seen && seen === this.#epoch;
   }
 
-  /** Says something within `withinMs`, so that each side sees that the other is there. */
-  keepUp(withinMs: number): void {
-    if (performance.now() - this.#saidAt >= withinMs) void this.#send();
+  /** Makes a call if the last one is at least `withinMs` ago, so that each side sees that the other is alive. */
+  keepAlive(withinMs: number): void {
+    if (performance.now() - this.#lastSentAt >= withinMs) void this.#send();
   }
 
   /** Takes a message of the other instance. */
-  hear(named: Named, message: PeerMessage): PeerAnswer {
-    this.#learn(named.epoch);
-    const taken = this.isOurs(named);
+  receive(named: Named, message: PeerMessage): PeerAnswer {
+    this.#adopt(named.epoch);
+    const taken = this.matches(named);
     return { epoch: this.#epoch, taken, refused: taken ? this.#parts.listener.take(message) : [] };
   }
 
@@ -87,8 +87,8 @@ export class Conversation {
     this.#forget();
   }
 
-  #learn(epoch: number): void {
-    // A lower one is from before.
+  #adopt(epoch: number): void {
+    // A lower one is outdated.
     if (this.#closed || epoch <= this.#seen) return;
     this.#forget();
     this.#seen = epoch;
@@ -103,7 +103,7 @@ export class Conversation {
   }
 
   #wake(): void {
-    // What is said in the same turn goes together.
+    // What is added in the same microtask queue goes together.
     queueMicrotask(() => void this.#send());
   }
 
@@ -113,15 +113,15 @@ export class Conversation {
     const { peer, calls, log, listener } = this.#parts;
     try {
       do {
-        this.#saidAt = performance.now();
+        this.#lastSentAt = performance.now();
         const { name } = this;
         const message = this.outbox.take();
         const { epoch, taken, refused } = await calls.exchange(peer, name, message);
         if (epoch === 0) throw new Error("it does not know this instance yet");
-        if (taken && this.isOurs({ epoch, seen: name.epoch })) listener.refused(refused);
-        else if (!taken && epoch <= name.seen) throw new Error("it remembers this instance from a later time");
+        if (taken && this.matches({ epoch, seen: name.epoch })) listener.refused(refused);
+        else if (!taken && epoch <= name.seen) throw new Error("it knows a higher epoch of this instance");
         this.#failures = 0;
-        this.#learn(epoch);
+        this.#adopt(epoch);
       } while (!this.outbox.isEmpty && !this.#closed);
     } catch (error) {
       this.#failures += 1;
@@ -129,7 +129,11 @@ export class Conversation {
       // Grows fast: the clock of the machine may have been ahead when an instance of this name was started before.
       this.#epoch += 10 ** Math.min(this.#failures - 1, 12);
       if (this.isOpen && !this.#closed)
-        log.warn("lost sight of the workers at an instance", { instance: peer.id, address: peer.address, error });
+        log.warn("another instance and its workers are out of reach", {
+          instance: peer.id,
+          address: peer.address,
+          error,
+        });
       this.#forget();
     } finally {
       this.#sending = false;

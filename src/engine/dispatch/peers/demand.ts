@@ -1,7 +1,7 @@
-/** What waits at other instances, as they have said: hints, which are counted down as slots go there. */
+/** What waits at other instances, as announced by them: estimates, reduced as slots are lent. */
 import type { Line } from "../../ports/dispatch/hand-overs.ts";
 import type { Want } from "../../ports/dispatch/peers.ts";
-import { goesBefore } from "../head.ts";
+import { precedes } from "../head.ts";
 import type { Skills } from "../skills.ts";
 import { keyOf } from "../waiting-tasks.ts";
 
@@ -29,7 +29,7 @@ export class Demand<Peer> {
     if (want.count > 0) this.#lines.set(key, [...(this.#lines.get(key) ?? []), { peer, want, left: want.count }]);
   }
 
-  /** Forgets everything that an instance has said. */
+  /** Forgets the announcements of an instance. */
   forget(peer: Peer): void {
     for (const key of this.#lines.keys()) this.#keep(key, (open) => open.peer !== peer);
   }
@@ -43,8 +43,7 @@ export class Demand<Peer> {
     let best: Open<Peer> | null = null;
     for (const line of lines)
       for (const open of this.#lines.get(keyOf(line)) ?? [])
-        if (isMeant(open.peer) && skills.has(open.want.labels) && goesBefore(open.want, best?.want ?? null))
-          best = open;
+        if (isMeant(open.peer) && skills.has(open.want.labels) && precedes(open.want, best?.want ?? null)) best = open;
     if (best === null) return null;
     const wanted = best;
     const { peer, want } = wanted;

@@ -1,5 +1,5 @@
-/** Slots of the workers here that another instance has. */
-import type { SentTask, SentWord, SlotCount } from "../../ports/dispatch/peers.ts";
+/** Slots of workers here that another instance has borrowed. */
+import type { SentTask, SlotCount, TaskNotice } from "../../ports/dispatch/peers.ts";
 import type { Session } from "../session.ts";
 import type { TakenSlot } from "../taker.ts";
 import { keyOf } from "../waiting-tasks.ts";
@@ -13,14 +13,14 @@ interface Loan {
   readonly slots: TakenSlot[];
   /** The other instance can tell its tasks apart by handler. */
   introduced: boolean;
-  /** Ever lent, and ever given back. */
+  /** Slots lent and returned so far. */
   lent: number;
   returned: number;
-  /** It was asked to give back what it does not use. */
+  /** The other instance was asked to return what it does not use. */
   recalled: boolean;
 }
 
-/** What one other instance has. */
+/** The loans of one other instance. */
 export class Loans {
   readonly #outbox: Outbox;
   readonly #loans = new Map<string, Loan>();
@@ -35,7 +35,7 @@ export class Loans {
     return this.#loans.size === 0;
   }
 
-  /** The other instance hears of the session. */
+  /** Makes the session known to the other instance. */
   know(session: Session): void {
     this.#loanOf(session);
   }
@@ -48,8 +48,8 @@ export class Loans {
   }
 
   /**
-   * A task ended in a slot that goes on to the other instance together with the report. Returns how many were lent by
-   * then; 0: the task had none.
+   * A task ended, and its slot goes to the other instance together with the report. Returns the number of slots lent so
+   * far; 0 if the task had none.
    */
   lendAgain(session: Session, token: string): number {
     const slot = session.renew(token);
@@ -59,7 +59,7 @@ export class Loans {
     return loan.lent;
   }
 
-  /** Asks for what is lent of workers that serve the line and not used. */
+  /** Asks for the unused slots of workers that serve the line. */
   recall(key: string): void {
     for (const loan of this.#unused) {
       if (loan.recalled || !loan.keys.has(key)) continue;
@@ -82,15 +82,15 @@ export class Loans {
     return true;
   }
 
-  cancel({ sessionId, token, reason }: SentWord): void {
+  cancel({ sessionId, token, reason }: TaskNotice): void {
     this.#loans.get(sessionId)?.session.cancelHeld(token, reason);
   }
 
-  release({ sessionId, token }: SentWord): void {
+  release({ sessionId, token }: TaskNotice): void {
     this.#loans.get(sessionId)?.session.done(token);
   }
 
-  /** Slots have come back. */
+  /** Slots were returned. */
   takeBack({ sessionId, total }: SlotCount): void {
     const loan = this.#loans.get(sessionId);
     if (loan === undefined) return;
@@ -114,7 +114,7 @@ export class Loans {
     this.#outbox.end(session.id, left);
   }
 
-  /** The other instance has nothing any more. */
+  /** The other instance is gone, or starts again. */
   forget(): void {
     const loans = [...this.#loans.values()];
     this.#loans.clear();

@@ -1,6 +1,6 @@
-/** What waits for another instance. A later word about the same thing takes the place of an earlier one. */
+/** What is to be sent to another instance. A later message about the same thing replaces an earlier one. */
 import type { Line } from "../../ports/dispatch/hand-overs.ts";
-import type { LentSession, PeerMessage, SentTask, SentWord, Want } from "../../ports/dispatch/peers.ts";
+import type { LentSession, PeerMessage, SentTask, TaskNotice, Want } from "../../ports/dispatch/peers.ts";
 import { keyOf } from "../waiting-tasks.ts";
 
 /** Bytes of input that one message carries, unless a single task has more. */
@@ -18,14 +18,14 @@ export class Outbox {
   readonly #left = new Set<string>();
   readonly #tasks = new Map<string, SentTask>();
   readonly #returned = new Map<string, number>();
-  #cancellations: SentWord[] = [];
-  #releases: SentWord[] = [];
+  #cancellations: TaskNotice[] = [];
+  #releases: TaskNotice[] = [];
   #isEmpty = true;
-  readonly #onWord: () => void;
+  readonly #onFirst: () => void;
 
-  /** `onWord` is called with the first word after the box was empty. */
-  constructor(onWord: () => void) {
-    this.#onWord = onWord;
+  /** `onFirst` is called when the first message is added to the empty box. */
+  constructor(onFirst: () => void) {
+    this.#onFirst = onFirst;
   }
 
   get isEmpty(): boolean {
@@ -34,67 +34,67 @@ export class Outbox {
 
   serve(line: Line, served: boolean): void {
     this.#served.set(keyOf(line), { line, served });
-    this.#word();
+    this.#added();
   }
 
   want(want: Want): void {
     this.#wants.set(`${keyOf(want)} ${want.labels}`, want);
-    this.#word();
+    this.#added();
   }
 
   introduce(session: LentSession): void {
     this.#sessions.set(session.sessionId, session);
-    this.#word();
+    this.#added();
   }
 
   lend(sessionId: string, total: number): void {
     this.#lent.set(sessionId, total);
-    this.#word();
+    this.#added();
   }
 
   recall(sessionId: string): void {
     this.#recalled.add(sessionId);
-    this.#word();
+    this.#added();
   }
 
   disconnect(sessionId: string): void {
     this.#disconnected.add(sessionId);
-    this.#word();
+    this.#added();
   }
 
   /** `left`: its worker said goodbye. */
   end(sessionId: string, left: boolean): void {
     this.#ended.add(sessionId);
     if (left) this.#left.add(sessionId);
-    this.#word();
+    this.#added();
   }
 
   send(task: SentTask): void {
     this.#tasks.set(task.token, task);
-    this.#word();
+    this.#added();
   }
 
-  /** Takes a task back. False when it is on its way already. */
+  /** Takes a task back. False if it has already been sent. */
   withdraw(token: string): boolean {
     return this.#tasks.delete(token);
   }
 
-  cancel(word: SentWord): void {
-    this.#cancellations.push(word);
-    this.#word();
+  cancel(notice: TaskNotice): void {
+    this.#cancellations.push(notice);
+    this.#added();
   }
 
-  release(word: SentWord): void {
-    this.#releases.push(word);
-    this.#word();
+  release(notice: TaskNotice): void {
+    this.#releases.push(notice);
+    this.#added();
   }
 
-  giveBack(sessionId: string, total: number): void {
+  returnSlots(sessionId: string, total: number): void {
     this.#returned.set(sessionId, total);
-    this.#word();
+    this.#added();
   }
 
-  /** Takes out the next message. Tasks beyond its size stay. */
+  /** Removes and returns the next message. Tasks beyond its size limit stay. */
   take(): PeerMessage {
     const served = [...this.#served.values()];
     const message: PeerMessage = {
@@ -142,10 +142,10 @@ export class Outbox {
     return taken;
   }
 
-  #word(): void {
+  #added(): void {
     if (!this.#isEmpty) return;
     this.#isEmpty = false;
-    this.#onWord();
+    this.#onFirst();
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Another instance: what it has of the workers here, and what this one has of the workers there.
+ * Another instance: the slots that it has of workers here, and those that this one has of workers there.
  *
  *   lines that workers here serve  → there
  *   tasks that wait here, in lines that workers there serve → there
@@ -17,10 +17,10 @@ import type { Demand } from "./demand.ts";
 import { Loans } from "./loans.ts";
 import { RemoteSession } from "./remote-session.ts";
 
-/** Somebody who works together with another instance says something this often, milliseconds. */
-const KEEP_UP_MS = 1_000;
+/** How often instances that work together exchange messages at least, milliseconds. */
+const KEEP_ALIVE_MS = 1_000;
 
-/** The other instance has its own idea of how much waits here. */
+/** The count that the other instance assumes is not known here. */
 const UNKNOWN = -1;
 
 /** What a peer takes. */
@@ -38,14 +38,14 @@ export interface PeerParts {
 export class Peer {
   readonly id: string;
   readonly conversation: Conversation;
-  /** What it has of the workers here. */
+  /** Slots of workers here that it has borrowed. */
   readonly loans: Loans;
   readonly #parts: PeerParts;
-  /** What this instance has of the workers there. */
+  /** Sessions there of which this instance has borrowed slots. */
   readonly #sessions = new Map<string, RemoteSession>();
   /** Lines that workers there serve. */
   readonly #lines = new Map<string, Line>();
-  /** What it was told: lines that are served here, and what waits here. */
+  /** What was announced to it: lines served here, and demand here. */
   readonly #served = new Map<string, Line>();
   readonly #wants = new Map<string, Want>();
 
@@ -54,7 +54,7 @@ export class Peer {
     this.#parts = parts;
     const { self, calls, log } = parts;
     const listener = {
-      opened: () => this.#tellAll(),
+      opened: () => this.#announceAll(),
       forgotten: () => this.#forget(),
       take: (message: PeerMessage) => this.#take(message),
       refused: (tokens: readonly string[]) => this.#refused(tokens),
@@ -63,25 +63,25 @@ export class Peer {
     this.loans = new Loans(this.conversation.outbox);
   }
 
-  /** Tells what has changed, and keeps the conversation alive while there is something to talk about. */
+  /** Announces what has changed, and keeps the conversation alive while it is needed. */
   refresh(): void {
     const { dispatcher } = this.#parts;
-    for (const line of this.#lines.values()) if (dispatcher.isLow(line)) void dispatcher.learn(line);
-    if (this.conversation.isOpen) this.#tellAll();
+    for (const line of this.#lines.values()) if (dispatcher.isLow(line)) void dispatcher.loadHeads(line);
+    if (this.conversation.isOpen) this.#announceAll();
     const isNeeded =
       this.#served.size > 0 || dispatcher.served.size > 0 || this.#lines.size > 0 || this.#sessions.size > 0;
-    if (isNeeded || !this.loans.isEmpty) this.conversation.keepUp(KEEP_UP_MS);
+    if (isNeeded || !this.loans.isEmpty) this.conversation.keepAlive(KEEP_ALIVE_MS);
   }
 
-  /** Gives back the slots that have not been used for a while. */
-  giveBackIdle(): void {
-    for (const session of this.#sessions.values()) session.giveBackIdle();
+  /** Returns the slots that have not been used for a while. */
+  returnIdle(): void {
+    for (const session of this.#sessions.values()) session.returnIdle();
   }
 
-  /** Tells what is served here. */
-  tellServed(): void {
+  /** Announces the lines that workers here serve. */
+  announceLines(): void {
     if (!this.conversation.isOpen) {
-      this.conversation.keepUp(0);
+      this.conversation.keepAlive(0);
       return;
     }
     const { outbox } = this.conversation;
@@ -99,12 +99,12 @@ export class Peer {
   }
 
   /**
-   * What waits here in a line may have changed. Says so at once when that matters there: there is something, there is
-   * nothing any more, or something more urgent; `exactly`: whenever it is not what was said.
+   * The demand in a line may have changed. Announces at once what matters to the other instance: that there is some, that
+   * there is none, or that something more urgent waits. `exactly`: announces every change.
    */
-  tellWant(line: Line, exactly = false): void {
+  announceDemand(line: Line, exactly = false): void {
     if (!this.#lines.has(keyOf(line))) return;
-    for (const want of this.#parts.dispatcher.wantsOf(line)) this.#tell(want, exactly);
+    for (const want of this.#parts.dispatcher.wantsOf(line)) this.#announce(want, exactly);
   }
 
   /** Whether workers there serve the line. */
@@ -114,17 +114,17 @@ export class Peer {
 
   /** Reads what waits here for workers there. */
   learnAll(): void {
-    for (const line of this.#lines.values()) void this.#parts.dispatcher.learn(line);
+    for (const line of this.#lines.values()) void this.#parts.dispatcher.loadHeads(line);
   }
 
-  /** A session there; undefined when this instance has not heard of it. */
+  /** A session there; undefined if it is not known here. */
   sessionOf(sessionId: string): RemoteSession | undefined {
     return this.#sessions.get(sessionId);
   }
 
-  /** Reports of a session there are about to be taken. */
-  heard(named: Named, tenantId: string, sessionId: string, lent: number): void {
-    if (!this.conversation.isOurs(named)) return;
+  /** Reports of a session there follow. */
+  noteSession(named: Named, tenantId: string, sessionId: string, lent: number): void {
+    if (!this.conversation.matches(named)) return;
     const session = this.#open(sessionId, tenantId);
     if (lent > 0) this.#lent(session, lent);
   }
@@ -134,7 +134,7 @@ export class Peer {
     this.conversation.close();
   }
 
-  #tell(want: Want, exactly: boolean): void {
+  #announce(want: Want, exactly: boolean): void {
     const key = `${keyOf(want)} ${want.labels}`;
     const told = this.#wants.get(key);
     if (told === undefined ? want.count === 0 : isSame(told, want)) return;
@@ -145,16 +145,16 @@ export class Peer {
     this.conversation.outbox.want(want);
   }
 
-  #tellAll(): void {
-    this.tellServed();
-    for (const line of this.#lines.values()) this.tellWant(line, true);
+  #announceAll(): void {
+    this.announceLines();
+    for (const line of this.#lines.values()) this.announceDemand(line, true);
   }
 
   #take(message: PeerMessage): readonly string[] {
     const { dispatcher, demand } = this.#parts;
     for (const line of message.served) {
       this.#lines.set(keyOf(line), line);
-      void dispatcher.learn(line);
+      void dispatcher.loadHeads(line);
     }
     for (const line of message.unserved) {
       this.#lines.delete(keyOf(line));
@@ -169,25 +169,25 @@ export class Peer {
       const session = this.#sessions.get(sessionId);
       if (session !== undefined) this.#lent(session, total);
     }
-    for (const sessionId of message.recalled) this.#sessions.get(sessionId)?.giveBackAll();
+    for (const sessionId of message.recalled) this.#sessions.get(sessionId)?.returnAll();
     for (const sessionId of message.disconnected) this.#disconnected(sessionId);
     for (const sessionId of message.ended) this.#end(sessionId, message.left.includes(sessionId));
     const refused = message.tasks.filter((task) => !this.loans.deliver(task)).map(({ token }) => token);
-    for (const word of message.cancellations) this.loans.cancel(word);
-    for (const word of message.releases) this.loans.release(word);
+    for (const notice of message.cancellations) this.loans.cancel(notice);
+    for (const notice of message.releases) this.loans.release(notice);
     for (const count of message.returned) this.loans.takeBack(count);
     for (const want of message.wants) demand.set(this, want);
-    for (const want of message.wants) if (want.count > 0) dispatcher.wantedElsewhere(want, this);
+    for (const want of message.wants) if (want.count > 0) dispatcher.requestedElsewhere(want, this);
     return refused;
   }
 
-  /** Slots have come. The other instance counts them against what it was told, which therefore holds no longer. */
+  /** Slots were lent. The other instance deducts them from the demand that it knows, so its count is uncertain now. */
   #lent(session: RemoteSession, total: number): void {
     session.lend(total);
     for (const [key, told] of this.#wants) {
       if (!session.serves(told)) continue;
       this.#wants.set(key, { ...told, count: UNKNOWN });
-      this.tellWant(told);
+      this.announceDemand(told);
     }
   }
 
@@ -204,8 +204,8 @@ export class Peer {
   #disconnected(sessionId: string): void {
     const session = this.#sessions.get(sessionId);
     if (session === undefined) return;
-    session.giveBackAll();
-    for (const ref of session.held({ silent: true })) this.#give(ref, "UNACKNOWLEDGED");
+    session.returnAll();
+    for (const ref of session.held({ unacknowledged: true })) this.#give(ref, "UNACKNOWLEDGED");
   }
 
   #end(sessionId: string, left: boolean): void {
@@ -213,9 +213,9 @@ export class Peer {
     if (session === undefined) return;
     this.#sessions.delete(sessionId);
     this.#parts.dispatcher.remove(session);
-    const silent = new Set(session.held({ silent: true }));
-    for (const ref of session.end({ silent: false }))
-      this.#give(ref, left && silent.has(ref) ? "HANDED_BACK" : "WORKER_LOST");
+    const unacknowledged = new Set(session.held({ unacknowledged: true }));
+    for (const ref of session.end({ unacknowledged: false }))
+      this.#give(ref, left && unacknowledged.has(ref) ? "HANDED_BACK" : "WORKER_LOST");
   }
 
   #refused(tokens: readonly string[]): void {
@@ -228,7 +228,7 @@ export class Peer {
       }
   }
 
-  /** Workers there are out of reach: what they have acknowledged stays theirs for the time of a session. */
+  /** Workers there are out of reach. They keep what they have acknowledged until their session times out. */
   #forget(): void {
     const { dispatcher, demand } = this.#parts;
     const sessions = [...this.#sessions.values()];
@@ -240,7 +240,7 @@ export class Peer {
     this.loans.forget();
     for (const session of sessions) {
       dispatcher.remove(session);
-      for (const ref of session.end({ silent: true })) this.#give(ref, "UNACKNOWLEDGED");
+      for (const ref of session.end({ unacknowledged: true })) this.#give(ref, "UNACKNOWLEDGED");
     }
   }
 

@@ -6,20 +6,20 @@
 import type { Cluster } from "../../ports/cluster.ts";
 import type { Line, ReadyTask } from "../../ports/dispatch/hand-overs.ts";
 import type { Conversation, PeerAnswer, PeerDispatch, PeerMessage } from "../../ports/dispatch/peers.ts";
-import type { PassedOn } from "../../ports/dispatch/workers.ts";
+import type { Forwarding } from "../../ports/dispatch/workers.ts";
 import { type Repetition, repeat } from "../../shard/repeat.ts";
 import type { Neighbours } from "../dispatcher.ts";
-import { goesBefore } from "../head.ts";
+import { precedes } from "../head.ts";
 import type { Session } from "../session.ts";
 import { keyOf } from "../waiting-tasks.ts";
 import { Demand } from "./demand.ts";
 import { Peer, type PeerParts } from "./peer.ts";
 import type { RemoteSession } from "./remote-session.ts";
 
-/** How often the list of instances is looked at, and what was said is brought up to date, milliseconds. */
+/** How often the list of instances is checked and announcements are refreshed, milliseconds. */
 const LOOK_EVERY_MS = 250;
 
-/** After so many looks a slot that was not used goes back. */
+/** Checks after which an unused slot is returned. */
 const IDLE_LOOKS = 4;
 
 /** What the peers take. */
@@ -42,11 +42,11 @@ export class Peers implements PeerDispatch, Neighbours {
 
   exchange(conversation: Conversation, message: PeerMessage): PeerAnswer {
     const peer = this.#find(conversation.from);
-    return peer?.conversation.hear(conversation, message) ?? { epoch: 0, taken: false, refused: [] };
+    return peer?.conversation.receive(conversation, message) ?? { epoch: 0, taken: false, refused: [] };
   }
 
-  heard(conversation: Conversation, tenantId: string, sessionId: string, lent: number): void {
-    this.#peers.get(conversation.from)?.heard(conversation, tenantId, sessionId, lent);
+  noteSession(conversation: Conversation, tenantId: string, sessionId: string, lent: number): void {
+    this.#peers.get(conversation.from)?.noteSession(conversation, tenantId, sessionId, lent);
   }
 
   /** A session at another instance, by its id. */
@@ -60,17 +60,17 @@ export class Peers implements PeerDispatch, Neighbours {
 
   lend(session: Session, head: ReadyTask | null): boolean {
     const wanted = this.#demand.best(this.#parts.dispatcher.linesOf(session), session.skills);
-    if (wanted === null || (head !== null && !goesBefore(wanted, head))) return false;
+    if (wanted === null || (head !== null && !precedes(wanted, head))) return false;
     wanted.take();
     wanted.peer.loans.lend(session);
     return true;
   }
 
   /**
-   * Reports of a session here go to the owner of their runs, an instance; these tasks have ended. A slot goes with them
-   * unless somebody else goes before.
+   * Reports of a session here go to another instance, the owner of their runs; these tasks have ended. Their slots go
+   * along, unless a task that comes first waits elsewhere.
    */
-  passOn(session: Session, peerId: string, ended: readonly string[]): PassedOn | null {
+  forwardReports(session: Session, peerId: string, ended: readonly string[]): Forwarding | null {
     const peer = this.#peers.get(peerId);
     if (peer === undefined || !peer.conversation.isOpen) {
       for (const token of ended) session.done(token);
@@ -79,7 +79,7 @@ export class Peers implements PeerDispatch, Neighbours {
     peer.loans.know(session);
     let lent = 0;
     for (const token of ended) {
-      if (this.#staysWith(peer, session)) lent = Math.max(lent, peer.loans.lendAgain(session, token));
+      if (this.#keepsSlot(peer, session)) lent = Math.max(lent, peer.loans.lendAgain(session, token));
       else session.done(token);
     }
     return { named: peer.conversation.name, lent };
@@ -93,18 +93,18 @@ export class Peers implements PeerDispatch, Neighbours {
   waits(line: Line): void {
     const key = keyOf(line);
     for (const peer of this.#peers.values()) {
-      peer.tellWant(line);
+      peer.announceDemand(line);
       peer.loans.recall(key);
     }
   }
 
-  wantedBy(line: Line, wanter: unknown): void {
+  requestedBy(line: Line, wanter: unknown): void {
     const key = keyOf(line);
     for (const peer of this.#peers.values()) if (peer !== wanter) peer.loans.recall(key);
   }
 
   servedChanged(): void {
-    for (const peer of this.#peers.values()) peer.tellServed();
+    for (const peer of this.#peers.values()) peer.announceLines();
   }
 
   shardsChanged(): void {
@@ -138,7 +138,7 @@ export class Peers implements PeerDispatch, Neighbours {
     this.#looks += 1;
     for (const peer of this.#peers.values()) {
       peer.refresh();
-      if (this.#looks % IDLE_LOOKS === 0) peer.giveBackIdle();
+      if (this.#looks % IDLE_LOOKS === 0) peer.returnIdle();
     }
   }
 
@@ -153,16 +153,16 @@ export class Peers implements PeerDispatch, Neighbours {
     return peer;
   }
 
-  /** Whether the next task in a slot is one of the instance that had the last one. */
-  #staysWith(peer: Peer, session: Session): boolean {
+  /** Whether the instance that had the last task of a slot gets the slot again. */
+  #keepsSlot(peer: Peer, session: Session): boolean {
     if (!session.isReady) return false;
     const { skills } = session;
     const lines = this.#parts.dispatcher.linesOf(session);
     const head = this.#parts.dispatcher.headOf(session);
     const other = this.#demand.best(lines, skills, (one) => one !== peer);
-    const rival = head === null || (other !== null && goesBefore(other, head)) ? other : head;
+    const rival = head === null || (other !== null && precedes(other, head)) ? other : head;
     const own = this.#demand.best(lines, skills, (one) => one === peer);
-    if (rival !== null && (own === null || !goesBefore(own, rival))) return false;
+    if (rival !== null && (own === null || !precedes(own, rival))) return false;
     own?.take();
     return true;
   }

@@ -1,6 +1,6 @@
 /**
- * The session of a worker that is connected to another instance, as far as that lends slots of it. What is sent goes
- * there, and what the worker says comes from there.
+ * A session at another instance that lends slots of its worker. Tasks are sent to that instance, and reports arrive from
+ * it.
  */
 import type { HandedTask, HandOverRef, Line } from "../../ports/dispatch/hand-overs.ts";
 import { NO_SKILLS, Skills, type SkillsGiven } from "../skills.ts";
@@ -14,11 +14,11 @@ export class RemoteSession extends Taker {
   skills = NO_SKILLS;
   readonly #outbox: Outbox;
   #lines: ReadonlySet<string> = new Set();
-  /** Slots that were ever lent, used, and given back. */
+  /** Slots lent, used, and returned so far. */
   #lent = 0;
   #used = 0;
   #returned = 0;
-  /** Fewest unused slots since the last {@link giveBackIdle}. */
+  /** Fewest unused slots since the last {@link returnIdle}. */
   #idle = 0;
   #ended = false;
 
@@ -27,7 +27,7 @@ export class RemoteSession extends Taker {
     this.#outbox = outbox;
   }
 
-  /** Its worker has introduced itself. */
+  /** The other instance has described the worker. */
   introduce(given: SkillsGiven): void {
     this.skills = new Skills(this.tenantId, given);
     this.#lines = new Set(this.skills.lines.map(keyOf));
@@ -38,33 +38,33 @@ export class RemoteSession extends Taker {
     return this.#lines.has(keyOf(line));
   }
 
-  /** So many slots were lent until now. */
+  /** The other instance has lent `total` slots so far. */
   lend(total: number): void {
     if (total <= this.#lent) return;
     this.#lent = total;
-    // Its instance would not lend slots of a worker that says nothing.
-    this.isDeaf = false;
+    // Its instance lends no slots of an unresponsive worker.
+    this.isUnresponsive = false;
     this.offer();
   }
 
-  /** Gives back the slots that were not used since the last call. */
-  giveBackIdle(): void {
-    this.#giveBack(Math.min(this.#idle, this.room));
+  /** Returns the slots that were not used since the last call. */
+  returnIdle(): void {
+    this.#returnSlots(Math.min(this.#idle, this.room));
     this.#idle = this.room;
   }
 
-  /** Gives back the slots that are not used. */
-  giveBackAll(): void {
-    this.#giveBack(this.room);
-    // Also when there are none: the other instance waits for an answer.
-    this.#outbox.giveBack(this.id, this.#returned);
+  /** Returns all unused slots. */
+  returnAll(): void {
+    this.#returnSlots(this.room);
+    // Even if there are none: the other instance waits for an answer.
+    this.#outbox.returnSlots(this.id, this.#returned);
   }
 
-  /** Its instance, or its worker, is gone. Returns what it held; only that of which nothing was heard when `silent`. */
-  end({ silent }: { readonly silent: boolean }): readonly HandOverRef[] {
+  /** Its instance or its worker is gone. Returns what it held; with `unacknowledged`, only what was not acknowledged. */
+  end({ unacknowledged }: { readonly unacknowledged: boolean }): readonly HandOverRef[] {
     this.#ended = true;
     this.lose();
-    return this.held({ silent });
+    return this.held({ unacknowledged });
   }
 
   override reserve(): TakenSlot {
@@ -86,19 +86,19 @@ export class RemoteSession extends Taker {
     if (!this.#ended) this.#outbox.cancel({ sessionId: this.id, token, reason });
   }
 
-  protected freed({ ref, token }: TakenSlot, told: boolean): void {
+  protected freed({ ref, token }: TakenSlot, byHolder: boolean): void {
     if (this.#ended) return;
     if (ref === null) this.offer();
-    else if (told) return;
+    else if (byHolder) return;
     else if (this.#outbox.withdraw(token)) {
       this.#used -= 1;
       this.offer();
     } else this.#outbox.release({ sessionId: this.id, token, reason: "" });
   }
 
-  #giveBack(count: number): void {
+  #returnSlots(count: number): void {
     if (count <= 0) return;
     this.#returned += count;
-    this.#outbox.giveBack(this.id, this.#returned);
+    this.#outbox.returnSlots(this.id, this.#returned);
   }
 }

@@ -44,7 +44,7 @@ export interface SentTask {
 }
 
 /** About a task that a session at the receiver holds. */
-export interface SentWord {
+export interface TaskNotice {
   readonly sessionId: string;
   readonly token: string;
   readonly reason: string;
@@ -68,9 +68,9 @@ export interface PeerMessage {
   readonly left: readonly string[];
   /** For sessions at the receiver. */
   readonly tasks: readonly SentTask[];
-  readonly cancellations: readonly SentWord[];
+  readonly cancellations: readonly TaskNotice[];
   /** Tasks whose slots are free again. */
-  readonly releases: readonly SentWord[];
+  readonly releases: readonly TaskNotice[];
   readonly returned: readonly SlotCount[];
 }
 
@@ -97,5 +97,5 @@ export interface PeerDispatch {
    * Reports of a session at another instance are about to be taken here. `lent` counts the slots of the session that
    * are lent to this instance; 0: no word about them.
    */
-  heard(conversation: Conversation, tenantId: string, sessionId: string, lent: number): void;
+  noteSession(conversation: Conversation, tenantId: string, sessionId: string, lent: number): void;
 }

@@ -45,7 +45,7 @@ export interface WorkerView extends WorkerInfo {
   readonly holdings: readonly Holding[];
   /** Milliseconds since the epoch. */
   readonly registeredAt: number;
-  readonly heardAt: number;
+  readonly lastSeenAt: number;
   readonly drain: WorkerStop | null;
 }
 
@@ -87,7 +87,7 @@ export interface ReportResult {
 }
 
 /** What the owner of runs learns of the session of a worker that is connected here, together with its reports. */
-export interface PassedOn {
+export interface Forwarding {
   readonly named: Conversation;
   /** How many slots of the session are lent to the owner; 0: no word about them. */
   readonly lent: number;
@@ -110,12 +110,12 @@ export interface Workers {
    * Reports of a session go to the instance that owns their runs: takes note of what they say about the session here,
    * and of what `send` resolves with: `isOver`, when nobody waits for the task any more. Rejects when `send` does.
    */
-  passOn<Result extends { readonly isOver: boolean }>(
+  forwardReports<Result extends { readonly isOver: boolean }>(
     caller: Caller,
     sessionId: string,
     owner: string,
     reports: readonly { readonly token: string; readonly kind: ReportKind }[],
-    send: (passed: PassedOn | null) => Promise<readonly Result[]>,
+    send: (passed: Forwarding | null) => Promise<readonly Result[]>,
   ): Promise<readonly Result[]>;
   /** The session is alive. False when there is none here. */
   touch(caller: Caller, sessionId: string): boolean;

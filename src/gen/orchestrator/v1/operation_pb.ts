@@ -20,8 +20,8 @@ export const file_orchestrator_v1_operation: GenFile = /*@__PURE__*/
   fileDesc("Ch9vcmNoZXN0cmF0b3IvdjEvb3BlcmF0aW9uLnByb3RvEg9vcmNoZXN0cmF0b3IudjEioAUKCU9wZXJhdGlvbhIaCgxvcGVyYXRpb25faWQYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEjQKBXN0YXRlGAMgASgOMh8ub3JjaGVzdHJhdG9yLnYxLk9wZXJhdGlvblN0YXRlQgTiQQEDEjYKBmFjdGlvbhgEIAEoDjIgLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb25BY3Rpb25CBOJBAQMSFAoGZmlsdGVyGAUgASgJQgTiQQEDEhQKBnJlYXNvbhgPIAEoCUIE4kEBAxIYCgpjb21wZW5zYXRlGBAgASgIQgTiQQEDEjMKCmhvbGRfa2luZHMYESADKA4yGS5vcmNoZXN0cmF0b3IudjEuSG9sZEtpbmRCBOJBAQMSGwoNbWF0Y2hlZF9jb3VudBgGIAEoBUIE4kEBAxIYCgpkb25lX2NvdW50GAcgASgFQgTiQQEDEhoKDGZhaWxlZF9jb3VudBgIIAEoBUIE4kEBAxI5CghmYWlsdXJlcxgJIAMoCzIhLm9yY2hlc3RyYXRvci52MS5PcGVyYXRpb25GYWlsdXJlQgTiQQEDEhUKB3Byb2JsZW0YCiABKAlCBOJBAQMSGAoKc3RhcnRlZF9ieRgLIAEoCUIE4kEBAxI1CgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjIKCGVuZF90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIUCgZkYW1hZ2UYEiABKAlCBOJBAQMiVQoQT3BlcmF0aW9uRmFpbHVyZRIUCgZydW5faWQYASABKAlCBOJBAQMSFAoGcmVhc29uGAIgASgJQgTiQQEDEhUKB21lc3NhZ2UYAyABKAlCBOJBAQMq5wEKDk9wZXJhdGlvblN0YXRlEh8KG09QRVJBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEhsKF09QRVJBVElPTl9TVEFURV9SVU5OSU5HEAESHQoZT1BFUkFUSU9OX1NUQVRFX0NBTkNFTElORxACEh0KGU9QRVJBVElPTl9TVEFURV9DT01QTEVURUQQAxIcChhPUEVSQVRJT05fU1RBVEVfQ0FOQ0VMRUQQBBIaChZPUEVSQVRJT05fU1RBVEVfRkFJTEVEEAUSHwobT1BFUkFUSU9OX1NUQVRFX1FVQVJBTlRJTkVEEAYqqgEKD09wZXJhdGlvbkFjdGlvbhIgChxPUEVSQVRJT05fQUNUSU9OX1VOU1BFQ0lGSUVEEAASGwoXT1BFUkFUSU9OX0FDVElPTl9DQU5DRUwQARIeChpPUEVSQVRJT05fQUNUSU9OX1RFUk1JTkFURRACEhsKF09QRVJBVElPTl9BQ1RJT05fUkVTVU1FEAMSGwoXT1BFUkFUSU9OX0FDVElPTl9ERUxFVEUQBEKKAQoPb3JjaGVzdHJhdG9yLnYxQg5PcGVyYXRpb25Qcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_timestamp, file_orchestrator_v1_run]);
 
 /**
- * Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run
- * is changed once. All fields are set by the service.
+ * Operation is a bulk job that applies one action to many runs and counts the results. It survives crashes of the
+ * service, and changes each run once. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Operation
  */
@@ -41,84 +41,84 @@ export type Operation = Message<"orchestrator.v1.Operation"> & {
   tenantId: string;
 
   /**
-   * Where the operation stands.
+   * State of the operation.
    *
    * @generated from field: orchestrator.v1.OperationState state = 3;
    */
   state: OperationState;
 
   /**
-   * What it does to each run.
+   * Action applied to each run.
    *
    * @generated from field: orchestrator.v1.OperationAction action = 4;
    */
   action: OperationAction;
 
   /**
-   * Filter by which it finds runs; empty when it was given a list of runs.
+   * Filter that selects the runs; empty if a list of runs was given.
    *
    * @generated from field: string filter = 5;
    */
   filter: string;
 
   /**
-   * Why, as it stands in the journal of each run.
+   * Reason, as recorded in the journal of each run.
    *
    * @generated from field: string reason = 15;
    */
   reason: string;
 
   /**
-   * Whether the effects of tasks are undone; for CANCEL.
+   * For CANCEL: whether tasks are compensated.
    *
    * @generated from field: bool compensate = 16;
    */
   compensate: boolean;
 
   /**
-   * Holds that are released; empty means the operator's; for RESUME.
+   * For RESUME: the holds to release; empty means the operator's.
    *
    * @generated from field: repeated orchestrator.v1.HoldKind hold_kinds = 17;
    */
   holdKinds: HoldKind[];
 
   /**
-   * Runs to take, as counted at the start. When the operation has completed, the runs that it took.
+   * Number of runs to process, as counted at the start; once the operation has completed, the number processed.
    *
    * @generated from field: int32 matched_count = 6;
    */
   matchedCount: number;
 
   /**
-   * Runs that are as the action wants them, those included that were so before.
+   * Number of runs in the state that the action asks for, including those that already were.
    *
    * @generated from field: int32 done_count = 7;
    */
   doneCount: number;
 
   /**
-   * Runs that could not be changed.
+   * Number of runs that could not be changed.
    *
    * @generated from field: int32 failed_count = 8;
    */
   failedCount: number;
 
   /**
-   * The first 50 runs that could not be changed, with the reasons.
+   * The first 50 runs that could not be changed, with reasons.
    *
    * @generated from field: repeated orchestrator.v1.OperationFailure failures = 9;
    */
   failures: OperationFailure[];
 
   /**
-   * Why the operation could not go on, or why it cannot be read; empty unless it is or was FAILED or QUARANTINED.
+   * Why the operation failed or cannot be read; empty unless it is or was FAILED or QUARANTINED.
    *
    * @generated from field: string problem = 10;
    */
   problem: string;
 
   /**
-   * Who started it, by the word of the caller; empty when it gave no name.
+   * Who started it, as named by the caller; may be empty.
    *
    * @generated from field: string started_by = 11;
    */
@@ -132,21 +132,21 @@ export type Operation = Message<"orchestrator.v1.Operation"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When its counts changed last.
+   * When its counts last changed.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 13;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * When it ended; absent before.
+   * When it ended; absent while it is open.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 14;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * What is wrong with the stored row of the operation; empty when the row is intact. Other fields may be empty then.
+   * What is wrong with the stored row; empty if the row is intact. Other fields may be empty if the row is damaged.
    *
    * @generated from field: string damage = 18;
    */
@@ -181,7 +181,7 @@ export type OperationFailure = Message<"orchestrator.v1.OperationFailure"> & {
   reason: string;
 
   /**
-   * The error for people.
+   * Human-readable error.
    *
    * @generated from field: string message = 3;
    */
@@ -196,7 +196,7 @@ export const OperationFailureSchema: GenMessage<OperationFailure> = /*@__PURE__*
   messageDesc(file_orchestrator_v1_operation, 1);
 
 /**
- * Where an operation stands.
+ * State of an operation.
  *
  * @generated from enum orchestrator.v1.OperationState
  */
@@ -209,43 +209,43 @@ export const OperationState = {
   UNSPECIFIED: 0,
 
   /**
-   * It takes runs.
+   * It is processing runs.
    *
    * @generated from enum value: OPERATION_STATE_RUNNING = 1;
    */
   RUNNING: 1,
 
   /**
-   * It was canceled and finishes what is under way.
+   * It was canceled and is finishing the current page of runs.
    *
    * @generated from enum value: OPERATION_STATE_CANCELING = 2;
    */
   CANCELING: 2,
 
   /**
-   * It took all runs. Some may have failed: see `failed_count`.
+   * It has processed all runs. Some may have failed; see `failed_count`.
    *
    * @generated from enum value: OPERATION_STATE_COMPLETED = 3;
    */
   COMPLETED: 3,
 
   /**
-   * It was canceled before it had taken all runs.
+   * It was canceled before it had processed all runs.
    *
    * @generated from enum value: OPERATION_STATE_CANCELED = 4;
    */
   CANCELED: 4,
 
   /**
-   * It could not go on: see `problem`.
+   * It could not continue; see `problem`.
    *
    * @generated from enum value: OPERATION_STATE_FAILED = 5;
    */
   FAILED: 5,
 
   /**
-   * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on
-   * when an instance takes it over that can read it; CancelOperation ends it.
+   * Its journal cannot be read, because it is damaged or was written by a newer version of the service; see `problem`.
+   * It continues on an instance that can read it. CancelOperation ends it.
    *
    * @generated from enum value: OPERATION_STATE_QUARANTINED = 6;
    */
@@ -253,7 +253,7 @@ export const OperationState = {
 } as const;
 
 /**
- * Where an operation stands.
+ * State of an operation.
  *
  * @generated from enum orchestrator.v1.OperationState
  */
@@ -266,7 +266,7 @@ export const OperationStateSchema: GenEnum<OperationState> = /*@__PURE__*/
   enumDesc(file_orchestrator_v1_operation, 0);
 
 /**
- * What an operation does to each run.
+ * Action applied to each run.
  *
  * @generated from enum orchestrator.v1.OperationAction
  */
@@ -308,7 +308,7 @@ export const OperationAction = {
 } as const;
 
 /**
- * What an operation does to each run.
+ * Action applied to each run.
  *
  * @generated from enum orchestrator.v1.OperationAction
  */

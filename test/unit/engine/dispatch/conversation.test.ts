@@ -29,7 +29,7 @@ function createPair(): readonly [Side, Side] {
   const create = (id: string, peerId: string, index: number): Side => {
     const calls: PeerCalls = {
       exchange: (_peer, named: Named, message: PeerMessage) =>
-        side.carry(() => (sides[1 - index] as Side).conversation.hear(named, message)),
+        side.carry(() => (sides[1 - index] as Side).conversation.receive(named, message)),
     };
     const side: Side = {
       told: [],
@@ -64,7 +64,7 @@ function createPair(): readonly [Side, Side] {
 
 async function open(): Promise<readonly [Side, Side]> {
   const [a, b] = createPair();
-  a.conversation.keepUp(0);
+  a.conversation.keepAlive(0);
   await eventually(() => expect([a.opened, b.opened]).toEqual([1, 1]));
   return [a, b];
 }
@@ -98,7 +98,7 @@ test("after a call that failed both sides forget, and what still arrives of it h
   await eventually(() => expect(a.forgotten).toBe(1));
   a.carry = at;
   await eventually(() => {
-    a.conversation.keepUp(0);
+    a.conversation.keepAlive(0);
     expect([a.opened, b.opened, b.forgotten]).toEqual([2, 2, 1]);
   });
   expect(late().taken).toBe(false);
@@ -113,9 +113,9 @@ test("an instance that was started again under the same name is a new one", asyn
   await eventually(() => expect(again.conversation.name.epoch).toBeGreaterThanOrEqual(b.conversation.name.epoch));
   const named = { ...again.conversation.name, epoch: b.conversation.name.epoch + 1 };
   const empty = a.conversation.outbox.take();
-  expect(a.conversation.hear(named, empty).taken).toBe(false);
+  expect(a.conversation.receive(named, empty).taken).toBe(false);
   expect([a.forgotten, a.opened]).toEqual([1, 2]);
   // The earlier one is not heard any more.
-  expect(a.conversation.hear(b.conversation.name, empty).taken).toBe(false);
+  expect(a.conversation.receive(b.conversation.name, empty).taken).toBe(false);
   expect(a.forgotten).toBe(1);
 });

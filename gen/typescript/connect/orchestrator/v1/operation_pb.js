@@ -35,7 +35,7 @@ export const OperationStateSchema = /*@__PURE__*/
   enumDesc(file_orchestrator_v1_operation, 0);
 
 /**
- * Where an operation stands.
+ * State of an operation.
  *
  * @generated from enum orchestrator.v1.OperationState
  */
@@ -49,7 +49,7 @@ export const OperationActionSchema = /*@__PURE__*/
   enumDesc(file_orchestrator_v1_operation, 1);
 
 /**
- * What an operation does to each run.
+ * Action applied to each run.
  *
  * @generated from enum orchestrator.v1.OperationAction
  */

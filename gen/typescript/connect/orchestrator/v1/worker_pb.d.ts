@@ -529,7 +529,7 @@ export declare type TaskReportResult = Message<"orchestrator.v1.TaskReportResult
   outputType: string;
 
   /**
-   * Error that stands; absent when there is none.
+   * Recorded error; absent if there is none.
    *
    * @generated from field: orchestrator.v1.TaskError task_error = 5;
    */
@@ -543,27 +543,27 @@ export declare type TaskReportResult = Message<"orchestrator.v1.TaskReportResult
 export declare const TaskReportResultSchema: GenMessage<TaskReportResult>;
 
 /**
- * Worker is a process that has a session at some instance. All fields are set by the service.
+ * Worker is a process with a session at one of the instances. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Worker
  */
 export declare type Worker = Message<"orchestrator.v1.Worker"> & {
   /**
-   * Id of the worker. It ends with the session.
+   * Id of the worker, valid as long as its session.
    *
    * @generated from field: string worker_id = 1;
    */
   workerId: string;
 
   /**
-   * Name that it registered with.
+   * Name given at registration.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * Library that it uses, with its version.
+   * Client library and version.
    *
    * @generated from field: string sdk = 3;
    */
@@ -598,14 +598,14 @@ export declare type Worker = Message<"orchestrator.v1.Worker"> & {
   handlers: string[];
 
   /**
-   * How many tasks it does at the same time.
+   * Number of tasks that it runs at a time.
    *
    * @generated from field: int32 slot_count = 8;
    */
   slotCount: number;
 
   /**
-   * How many more tasks it can take now; 0 while it has no stream, is drained, or lets tasks wait unacknowledged.
+   * Number of tasks that it can take now; 0 while it has no stream, drains, or leaves tasks unacknowledged.
    *
    * @generated from field: int32 free_slot_count = 9;
    */
@@ -619,7 +619,7 @@ export declare type Worker = Message<"orchestrator.v1.Worker"> & {
   holdings: WorkerHolding[];
 
   /**
-   * How many tasks it holds.
+   * Number of tasks that it holds.
    *
    * @generated from field: int32 held_count = 11;
    */
@@ -633,14 +633,14 @@ export declare type Worker = Message<"orchestrator.v1.Worker"> & {
   registerTime?: Timestamp | undefined;
 
   /**
-   * When it was heard of last.
+   * When it last made a call that named its session.
    *
-   * @generated from field: google.protobuf.Timestamp heard_time = 13;
+   * @generated from field: google.protobuf.Timestamp last_seen_time = 13;
    */
-  heardTime?: Timestamp | undefined;
+  lastSeenTime?: Timestamp | undefined;
 
   /**
-   * Who drains it; absent when nobody does.
+   * Set while it drains.
    *
    * @generated from field: orchestrator.v1.WorkerStop drain = 14;
    */
@@ -674,7 +674,7 @@ export declare type WorkerHolding = Message<"orchestrator.v1.WorkerHolding"> & {
   taskId: string;
 
   /**
-   * When this instance handed it out, or heard of it first.
+   * When this instance handed it out, or first received a report about it.
    *
    * @generated from field: google.protobuf.Timestamp since_time = 3;
    */
@@ -701,7 +701,7 @@ export declare const WorkerHoldingSchema: GenMessage<WorkerHolding>;
  */
 export declare type WorkerStop = Message<"orchestrator.v1.WorkerStop"> & {
   /**
-   * Who, by the word of the caller; empty when it gave no name.
+   * Who, as named by the caller; may be empty.
    *
    * @generated from field: string actor = 1;
    */

@@ -11,8 +11,8 @@ import { MessageType } from "@protobuf-ts/runtime";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { HoldKind } from "./run.js";
 /**
- * Operation is a bulk job: it does the same to many runs, and keeps count. It survives crashes of the service; each run
- * is changed once. All fields are set by the service.
+ * Operation is a bulk job that applies one action to many runs and counts the results. It survives crashes of the
+ * service, and changes each run once. All fields are set by the service.
  *
  * @generated from protobuf message orchestrator.v1.Operation
  */
@@ -30,73 +30,73 @@ export interface Operation {
      */
     tenantId: string;
     /**
-     * Where the operation stands.
+     * State of the operation.
      *
      * @generated from protobuf field: orchestrator.v1.OperationState state = 3
      */
     state: OperationState;
     /**
-     * What it does to each run.
+     * Action applied to each run.
      *
      * @generated from protobuf field: orchestrator.v1.OperationAction action = 4
      */
     action: OperationAction;
     /**
-     * Filter by which it finds runs; empty when it was given a list of runs.
+     * Filter that selects the runs; empty if a list of runs was given.
      *
      * @generated from protobuf field: string filter = 5
      */
     filter: string;
     /**
-     * Why, as it stands in the journal of each run.
+     * Reason, as recorded in the journal of each run.
      *
      * @generated from protobuf field: string reason = 15
      */
     reason: string;
     /**
-     * Whether the effects of tasks are undone; for CANCEL.
+     * For CANCEL: whether tasks are compensated.
      *
      * @generated from protobuf field: bool compensate = 16
      */
     compensate: boolean;
     /**
-     * Holds that are released; empty means the operator's; for RESUME.
+     * For RESUME: the holds to release; empty means the operator's.
      *
      * @generated from protobuf field: repeated orchestrator.v1.HoldKind hold_kinds = 17
      */
     holdKinds: HoldKind[];
     /**
-     * Runs to take, as counted at the start. When the operation has completed, the runs that it took.
+     * Number of runs to process, as counted at the start; once the operation has completed, the number processed.
      *
      * @generated from protobuf field: int32 matched_count = 6
      */
     matchedCount: number;
     /**
-     * Runs that are as the action wants them, those included that were so before.
+     * Number of runs in the state that the action asks for, including those that already were.
      *
      * @generated from protobuf field: int32 done_count = 7
      */
     doneCount: number;
     /**
-     * Runs that could not be changed.
+     * Number of runs that could not be changed.
      *
      * @generated from protobuf field: int32 failed_count = 8
      */
     failedCount: number;
     /**
-     * The first 50 runs that could not be changed, with the reasons.
+     * The first 50 runs that could not be changed, with reasons.
      *
      * @generated from protobuf field: repeated orchestrator.v1.OperationFailure failures = 9
      */
     failures: OperationFailure[];
     /**
-     * Why the operation could not go on, or why it cannot be read; empty unless it is or was FAILED or QUARANTINED.
+     * Why the operation failed or cannot be read; empty unless it is or was FAILED or QUARANTINED.
      *
      * @generated from protobuf field: string problem = 10
      */
     problem: string;
     /**
-     * Who started it, by the word of the caller; empty when it gave no name.
+     * Who started it, as named by the caller; may be empty.
      *
      * @generated from protobuf field: string started_by = 11
      */
@@ -108,19 +108,19 @@ export interface Operation {
      */
     createTime?: Timestamp;
     /**
-     * When its counts changed last.
+     * When its counts last changed.
      *
      * @generated from protobuf field: google.protobuf.Timestamp update_time = 13
      */
     updateTime?: Timestamp;
     /**
-     * When it ended; absent before.
+     * When it ended; absent while it is open.
      *
      * @generated from protobuf field: google.protobuf.Timestamp end_time = 14
      */
     endTime?: Timestamp;
     /**
-     * What is wrong with the stored row of the operation; empty when the row is intact. Other fields may be empty then.
+     * What is wrong with the stored row; empty if the row is intact. Other fields may be empty if the row is damaged.
      *
      * @generated from protobuf field: string damage = 18
      */
@@ -145,14 +145,14 @@ export interface OperationFailure {
      */
     reason: string;
     /**
-     * The error for people.
+     * Human-readable error.
      *
      * @generated from protobuf field: string message = 3
      */
     message: string;
 }
 /**
- * Where an operation stands.
+ * State of an operation.
  *
  * @generated from protobuf enum orchestrator.v1.OperationState
  */
@@ -164,45 +164,45 @@ export declare enum OperationState {
      */
     UNSPECIFIED = 0,
     /**
-     * It takes runs.
+     * It is processing runs.
      *
      * @generated from protobuf enum value: OPERATION_STATE_RUNNING = 1;
      */
     RUNNING = 1,
     /**
-     * It was canceled and finishes what is under way.
+     * It was canceled and is finishing the current page of runs.
      *
      * @generated from protobuf enum value: OPERATION_STATE_CANCELING = 2;
      */
     CANCELING = 2,
     /**
-     * It took all runs. Some may have failed: see `failed_count`.
+     * It has processed all runs. Some may have failed; see `failed_count`.
      *
      * @generated from protobuf enum value: OPERATION_STATE_COMPLETED = 3;
      */
     COMPLETED = 3,
     /**
-     * It was canceled before it had taken all runs.
+     * It was canceled before it had processed all runs.
      *
      * @generated from protobuf enum value: OPERATION_STATE_CANCELED = 4;
      */
     CANCELED = 4,
     /**
-     * It could not go on: see `problem`.
+     * It could not continue; see `problem`.
      *
      * @generated from protobuf enum value: OPERATION_STATE_FAILED = 5;
      */
     FAILED = 5,
     /**
-     * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on
-     * when an instance takes it over that can read it; CancelOperation ends it.
+     * Its journal cannot be read, because it is damaged or was written by a newer version of the service; see `problem`.
+     * It continues on an instance that can read it. CancelOperation ends it.
      *
      * @generated from protobuf enum value: OPERATION_STATE_QUARANTINED = 6;
      */
     QUARANTINED = 6
 }
 /**
- * What an operation does to each run.
+ * Action applied to each run.
  *
  * @generated from protobuf enum orchestrator.v1.OperationAction
  */

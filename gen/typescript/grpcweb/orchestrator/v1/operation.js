@@ -9,7 +9,7 @@ import { MessageType } from "@protobuf-ts/runtime";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { HoldKind } from "./run.js";
 /**
- * Where an operation stands.
+ * State of an operation.
  *
  * @generated from protobuf enum orchestrator.v1.OperationState
  */
@@ -22,45 +22,45 @@ export var OperationState;
      */
     OperationState[OperationState["UNSPECIFIED"] = 0] = "UNSPECIFIED";
     /**
-     * It takes runs.
+     * It is processing runs.
      *
      * @generated from protobuf enum value: OPERATION_STATE_RUNNING = 1;
      */
     OperationState[OperationState["RUNNING"] = 1] = "RUNNING";
     /**
-     * It was canceled and finishes what is under way.
+     * It was canceled and is finishing the current page of runs.
      *
      * @generated from protobuf enum value: OPERATION_STATE_CANCELING = 2;
      */
     OperationState[OperationState["CANCELING"] = 2] = "CANCELING";
     /**
-     * It took all runs. Some may have failed: see `failed_count`.
+     * It has processed all runs. Some may have failed; see `failed_count`.
      *
      * @generated from protobuf enum value: OPERATION_STATE_COMPLETED = 3;
      */
     OperationState[OperationState["COMPLETED"] = 3] = "COMPLETED";
     /**
-     * It was canceled before it had taken all runs.
+     * It was canceled before it had processed all runs.
      *
      * @generated from protobuf enum value: OPERATION_STATE_CANCELED = 4;
      */
     OperationState[OperationState["CANCELED"] = 4] = "CANCELED";
     /**
-     * It could not go on: see `problem`.
+     * It could not continue; see `problem`.
      *
      * @generated from protobuf enum value: OPERATION_STATE_FAILED = 5;
      */
     OperationState[OperationState["FAILED"] = 5] = "FAILED";
     /**
-     * Its journal cannot be read, because it is damaged or of a newer version of the service: see `problem`. It goes on
-     * when an instance takes it over that can read it; CancelOperation ends it.
+     * Its journal cannot be read, because it is damaged or was written by a newer version of the service; see `problem`.
+     * It continues on an instance that can read it. CancelOperation ends it.
      *
      * @generated from protobuf enum value: OPERATION_STATE_QUARANTINED = 6;
      */
     OperationState[OperationState["QUARANTINED"] = 6] = "QUARANTINED";
 })(OperationState || (OperationState = {}));
 /**
- * What an operation does to each run.
+ * Action applied to each run.
  *
  * @generated from protobuf enum orchestrator.v1.OperationAction
  */

@@ -422,32 +422,32 @@ export interface TaskReportResult {
      */
     outputType: string;
     /**
-     * Error that stands; absent when there is none.
+     * Recorded error; absent if there is none.
      *
      * @generated from protobuf field: orchestrator.v1.TaskError task_error = 5
      */
     taskError?: TaskError;
 }
 /**
- * Worker is a process that has a session at some instance. All fields are set by the service.
+ * Worker is a process with a session at one of the instances. All fields are set by the service.
  *
  * @generated from protobuf message orchestrator.v1.Worker
  */
 export interface Worker {
     /**
-     * Id of the worker. It ends with the session.
+     * Id of the worker, valid as long as its session.
      *
      * @generated from protobuf field: string worker_id = 1
      */
     workerId: string;
     /**
-     * Name that it registered with.
+     * Name given at registration.
      *
      * @generated from protobuf field: string name = 2
      */
     name: string;
     /**
-     * Library that it uses, with its version.
+     * Client library and version.
      *
      * @generated from protobuf field: string sdk = 3
      */
@@ -479,13 +479,13 @@ export interface Worker {
      */
     handlers: string[];
     /**
-     * How many tasks it does at the same time.
+     * Number of tasks that it runs at a time.
      *
      * @generated from protobuf field: int32 slot_count = 8
      */
     slotCount: number;
     /**
-     * How many more tasks it can take now; 0 while it has no stream, is drained, or lets tasks wait unacknowledged.
+     * Number of tasks that it can take now; 0 while it has no stream, drains, or leaves tasks unacknowledged.
      *
      * @generated from protobuf field: int32 free_slot_count = 9
      */
@@ -497,7 +497,7 @@ export interface Worker {
      */
     holdings: WorkerHolding[];
     /**
-     * How many tasks it holds.
+     * Number of tasks that it holds.
      *
      * @generated from protobuf field: int32 held_count = 11
      */
@@ -509,13 +509,13 @@ export interface Worker {
      */
     registerTime?: Timestamp;
     /**
-     * When it was heard of last.
+     * When it last made a call that named its session.
      *
-     * @generated from protobuf field: google.protobuf.Timestamp heard_time = 13
+     * @generated from protobuf field: google.protobuf.Timestamp last_seen_time = 13
      */
-    heardTime?: Timestamp;
+    lastSeenTime?: Timestamp;
     /**
-     * Who drains it; absent when nobody does.
+     * Set while it drains.
      *
      * @generated from protobuf field: orchestrator.v1.WorkerStop drain = 14
      */
@@ -540,7 +540,7 @@ export interface WorkerHolding {
      */
     taskId: string;
     /**
-     * When this instance handed it out, or heard of it first.
+     * When this instance handed it out, or first received a report about it.
      *
      * @generated from protobuf field: google.protobuf.Timestamp since_time = 3
      */
@@ -559,7 +559,7 @@ export interface WorkerHolding {
  */
 export interface WorkerStop {
     /**
-     * Who, by the word of the caller; empty when it gave no name.
+     * Who, as named by the caller; may be empty.
      *
      * @generated from protobuf field: string actor = 1
      */

@@ -976,7 +976,7 @@ class Worker$Type extends MessageType {
             { no: 10, name: "holdings", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => WorkerHolding },
             { no: 11, name: "held_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
             { no: 12, name: "register_time", kind: "message", T: () => Timestamp },
-            { no: 13, name: "heard_time", kind: "message", T: () => Timestamp },
+            { no: 13, name: "last_seen_time", kind: "message", T: () => Timestamp },
             { no: 14, name: "drain", kind: "message", T: () => WorkerStop }
         ]);
     }
@@ -1038,8 +1038,8 @@ class Worker$Type extends MessageType {
                 case /* google.protobuf.Timestamp register_time */ 12:
                     message.registerTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.registerTime);
                     break;
-                case /* google.protobuf.Timestamp heard_time */ 13:
-                    message.heardTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.heardTime);
+                case /* google.protobuf.Timestamp last_seen_time */ 13:
+                    message.lastSeenTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.lastSeenTime);
                     break;
                 case /* orchestrator.v1.WorkerStop drain */ 14:
                     message.drain = WorkerStop.internalBinaryRead(reader, reader.uint32(), options, message.drain);
@@ -1108,9 +1108,9 @@ class Worker$Type extends MessageType {
         /* google.protobuf.Timestamp register_time = 12; */
         if (message.registerTime)
             Timestamp.internalBinaryWrite(message.registerTime, writer.tag(12, WireType.LengthDelimited).fork(), options).join();
-        /* google.protobuf.Timestamp heard_time = 13; */
-        if (message.heardTime)
-            Timestamp.internalBinaryWrite(message.heardTime, writer.tag(13, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp last_seen_time = 13; */
+        if (message.lastSeenTime)
+            Timestamp.internalBinaryWrite(message.lastSeenTime, writer.tag(13, WireType.LengthDelimited).fork(), options).join();
         /* orchestrator.v1.WorkerStop drain = 14; */
         if (message.drain)
             WorkerStop.internalBinaryWrite(message.drain, writer.tag(14, WireType.LengthDelimited).fork(), options).join();

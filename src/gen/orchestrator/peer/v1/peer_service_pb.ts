@@ -2,8 +2,8 @@
 // @generated from file orchestrator/peer/v1/peer_service.proto (package orchestrator.peer.v1, syntax proto3)
 /* eslint-disable */
 
-// What the instances of one service say to each other about the tasks that workers do. Not part of the public contract: no client
-// has it, reflection and REST do not show it, and only instances on the same database are answered.
+// Messages between instances about tasks of workers. Not part of the public contract: it is in no client, in no reflection,
+// and in no REST route, and only instances on the same database are served.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/peer/v1/peer_service.proto.
  */
 export const file_orchestrator_peer_v1_peer_service: GenFile = /*@__PURE__*/
-  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJCCghTZW50V29yZBISCgpzZXNzaW9uX2lkGAEgASgJEhIKCnRhc2tfdG9rZW4YAiABKAkSDgoGcmVhc29uGAMgASgJIsQECg9FeGNoYW5nZVJlcXVlc3QSOAoMY29udmVyc2F0aW9uGAEgASgLMiIub3JjaGVzdHJhdG9yLnBlZXIudjEuQ29udmVyc2F0aW9uEioKBnNlcnZlZBgCIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSLAoIdW5zZXJ2ZWQYAyADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEikKBXdhbnRzGAQgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuV2FudBIzCghzZXNzaW9ucxgFIAMoCzIhLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxlbnRTZXNzaW9uEi0KBGxlbnQYBiADKAsyHy5vcmNoZXN0cmF0b3IucGVlci52MS5TbG90Q291bnQSEAoIcmVjYWxsZWQYByADKAkSFAoMZGlzY29ubmVjdGVkGAggAygJEg0KBWVuZGVkGAkgAygJEgwKBGxlZnQYDiADKAkSLQoFdGFza3MYCiADKAsyHi5vcmNoZXN0cmF0b3IucGVlci52MS5TZW50VGFzaxI1Cg1jYW5jZWxsYXRpb25zGAsgAygLMh4ub3JjaGVzdHJhdG9yLnBlZXIudjEuU2VudFdvcmQSMAoIcmVsZWFzZXMYDCADKAsyHi5vcmNoZXN0cmF0b3IucGVlci52MS5TZW50V29yZBIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSLYAQoRVGFrZUFuc3dlclJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSFAoHYXR0ZW1wdBgDIAEoBUgBiAEBEhIKBWZlbmNlGAQgASgFSAKIAQESEAoIYmVndW5fYXQYBSABKAESFQoLb3V0cHV0X2pzb24YBiABKAxIABIuCgZmYWlsZWQYByABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yZWRIAEIJCgdvdXRjb21lQgoKCF9hdHRlbXB0QggKBl9mZW5jZSIjChJUYWtlQW5zd2VyUmVzcG9uc2USDQoFa25vd24YASABKAgyrQIKC1BlZXJTZXJ2aWNlElkKCEV4Y2hhbmdlEiUub3JjaGVzdHJhdG9yLnBlZXIudjEuRXhjaGFuZ2VSZXF1ZXN0GiYub3JjaGVzdHJhdG9yLnBlZXIudjEuRXhjaGFuZ2VSZXNwb25zZRJiCgtUYWtlUmVwb3J0cxIoLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VSZXBvcnRzUmVxdWVzdBopLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VSZXBvcnRzUmVzcG9uc2USXwoKVGFrZUFuc3dlchInLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VBbnN3ZXJSZXF1ZXN0Gigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZUFuc3dlclJlc3BvbnNlYgZwcm90bzM", [file_orchestrator_v1_worker]);
+  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJECgpUYXNrTm90aWNlEhIKCnNlc3Npb25faWQYASABKAkSEgoKdGFza190b2tlbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiyAQKD0V4Y2hhbmdlUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SKgoGc2VydmVkGAIgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuTGluZRIsCgh1bnNlcnZlZBgDIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSKQoFd2FudHMYBCADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5XYW50EjMKCHNlc3Npb25zGAUgAygLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24SLQoEbGVudBgGIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudBIQCghyZWNhbGxlZBgHIAMoCRIUCgxkaXNjb25uZWN0ZWQYCCADKAkSDQoFZW5kZWQYCSADKAkSDAoEbGVmdBgOIAMoCRItCgV0YXNrcxgKIAMoCzIeLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNlbnRUYXNrEjcKDWNhbmNlbGxhdGlvbnMYCyADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYXNrTm90aWNlEjIKCHJlbGVhc2VzGAwgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFza05vdGljZRIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSLYAQoRVGFrZUFuc3dlclJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSFAoHYXR0ZW1wdBgDIAEoBUgBiAEBEhIKBWZlbmNlGAQgASgFSAKIAQESEAoIYmVndW5fYXQYBSABKAESFQoLb3V0cHV0X2pzb24YBiABKAxIABIuCgZmYWlsZWQYByABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yZWRIAEIJCgdvdXRjb21lQgoKCF9hdHRlbXB0QggKBl9mZW5jZSIjChJUYWtlQW5zd2VyUmVzcG9uc2USDQoFa25vd24YASABKAgyrQIKC1BlZXJTZXJ2aWNlElkKCEV4Y2hhbmdlEiUub3JjaGVzdHJhdG9yLnBlZXIudjEuRXhjaGFuZ2VSZXF1ZXN0GiYub3JjaGVzdHJhdG9yLnBlZXIudjEuRXhjaGFuZ2VSZXNwb25zZRJiCgtUYWtlUmVwb3J0cxIoLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VSZXBvcnRzUmVxdWVzdBopLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VSZXBvcnRzUmVzcG9uc2USXwoKVGFrZUFuc3dlchInLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VBbnN3ZXJSZXF1ZXN0Gigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZUFuc3dlclJlc3BvbnNlYgZwcm90bzM", [file_orchestrator_v1_worker]);
 
 /**
  * Conversation names a conversation, as its sender sees it.
@@ -38,7 +38,7 @@ export type Conversation = Message<"orchestrator.peer.v1.Conversation"> & {
   epoch: bigint;
 
   /**
-   * Epoch of the receiver, as far as the sender knows; 0: not at all.
+   * Epoch of the receiver as known to the sender; 0 if unknown.
    *
    * @generated from field: int64 seen = 3;
    */
@@ -88,7 +88,7 @@ export const LineSchema: GenMessage<Line> = /*@__PURE__*/
   messageDesc(file_orchestrator_peer_v1_peer_service, 1);
 
 /**
- * Want says what waits for a slot at the sender.
+ * Want is the demand for slots in a line of the sender.
  *
  * @generated from message orchestrator.peer.v1.Want
  */
@@ -101,7 +101,7 @@ export type Want = Message<"orchestrator.peer.v1.Want"> & {
   line?: Line | undefined;
 
   /**
-   * How many tasks wait; 0: none any more.
+   * Number of waiting tasks; 0 if none are left.
    *
    * @generated from field: int32 count = 2;
    */
@@ -137,7 +137,7 @@ export const WantSchema: GenMessage<Want> = /*@__PURE__*/
   messageDesc(file_orchestrator_peer_v1_peer_service, 2);
 
 /**
- * LentSession is a session at the sender, of which the receiver gets slots.
+ * LentSession is a session at the sender that lends slots to the receiver.
  *
  * @generated from message orchestrator.peer.v1.LentSession
  */
@@ -249,11 +249,11 @@ export const SentTaskSchema: GenMessage<SentTask> = /*@__PURE__*/
   messageDesc(file_orchestrator_peer_v1_peer_service, 5);
 
 /**
- * SentWord is about a task that a session at the receiver holds.
+ * TaskNotice is about a task that a session at the receiver holds.
  *
- * @generated from message orchestrator.peer.v1.SentWord
+ * @generated from message orchestrator.peer.v1.TaskNotice
  */
-export type SentWord = Message<"orchestrator.peer.v1.SentWord"> & {
+export type TaskNotice = Message<"orchestrator.peer.v1.TaskNotice"> & {
   /**
    * The session.
    *
@@ -269,7 +269,7 @@ export type SentWord = Message<"orchestrator.peer.v1.SentWord"> & {
   taskToken: string;
 
   /**
-   * Why, for people.
+   * Human-readable reason.
    *
    * @generated from field: string reason = 3;
    */
@@ -277,10 +277,10 @@ export type SentWord = Message<"orchestrator.peer.v1.SentWord"> & {
 };
 
 /**
- * Describes the message orchestrator.peer.v1.SentWord.
- * Use `create(SentWordSchema)` to create a new message.
+ * Describes the message orchestrator.peer.v1.TaskNotice.
+ * Use `create(TaskNoticeSchema)` to create a new message.
  */
-export const SentWordSchema: GenMessage<SentWord> = /*@__PURE__*/
+export const TaskNoticeSchema: GenMessage<TaskNotice> = /*@__PURE__*/
   messageDesc(file_orchestrator_peer_v1_peer_service, 6);
 
 /**
@@ -332,7 +332,7 @@ export type ExchangeRequest = Message<"orchestrator.peer.v1.ExchangeRequest"> & 
   lent: SlotCount[];
 
   /**
-   * Sessions at the sender whose unused slots it wants back.
+   * Sessions at the sender whose unused slots are to be returned.
    *
    * @generated from field: repeated string recalled = 7;
    */
@@ -353,7 +353,7 @@ export type ExchangeRequest = Message<"orchestrator.peer.v1.ExchangeRequest"> & 
   ended: string[];
 
   /**
-   * Those of `ended` whose worker said goodbye: what it had not acknowledged is not lost, and goes back.
+   * Those of `ended` whose worker left in good order: what it had not acknowledged is handed out again.
    *
    * @generated from field: repeated string left = 14;
    */
@@ -369,19 +369,19 @@ export type ExchangeRequest = Message<"orchestrator.peer.v1.ExchangeRequest"> & 
   /**
    * Tasks that sessions at the receiver are to stop.
    *
-   * @generated from field: repeated orchestrator.peer.v1.SentWord cancellations = 11;
+   * @generated from field: repeated orchestrator.peer.v1.TaskNotice cancellations = 11;
    */
-  cancellations: SentWord[];
+  cancellations: TaskNotice[];
 
   /**
-   * Tasks that sessions at the receiver hold no longer, as far as their slots are concerned.
+   * Tasks whose slots at the receiver are free again.
    *
-   * @generated from field: repeated orchestrator.peer.v1.SentWord releases = 12;
+   * @generated from field: repeated orchestrator.peer.v1.TaskNotice releases = 12;
    */
-  releases: SentWord[];
+  releases: TaskNotice[];
 
   /**
-   * Slots of the receiver that the sender gives back.
+   * Slots of the receiver that the sender returns.
    *
    * @generated from field: repeated orchestrator.peer.v1.SlotCount returned = 13;
    */
@@ -437,7 +437,7 @@ export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*
  */
 export type TakeReportsRequest = Message<"orchestrator.peer.v1.TakeReportsRequest"> & {
   /**
-   * The conversation. In another one, the reports count, and the owner does not learn where the worker is connected.
+   * The conversation. In another one, the reports still count, but the owner does not learn where the worker is connected.
    *
    * @generated from field: orchestrator.peer.v1.Conversation conversation = 1;
    */
@@ -458,7 +458,7 @@ export type TakeReportsRequest = Message<"orchestrator.peer.v1.TakeReportsReques
   reports: TaskReport[];
 
   /**
-   * Slots of the session that are lent to the receiver, as SlotCount; 0: no word about them.
+   * Slots of the session lent to the receiver, as SlotCount; 0 if not stated.
    *
    * @generated from field: int64 lent = 4;
    */
@@ -596,14 +596,14 @@ export const TakeAnswerResponseSchema: GenMessage<TakeAnswerResponse> = /*@__PUR
 /**
  * PeerService is served for other instances only.
  *
- * Two instances that work together hold a conversation, which both name by the pair of their epochs. An instance that forgets what it
- * has agreed with the other takes a higher epoch, and then the other forgets, too. What belongs to another conversation has no effect.
+ * Two instances hold a conversation, named by the pair of their epochs. An instance that drops what was agreed takes a higher epoch,
+ * and then the other drops it, too. Messages of another conversation have no effect.
  *
  * @generated from service orchestrator.peer.v1.PeerService
  */
 export const PeerService: GenService<{
   /**
-   * Exchange carries everything that waits for the other instance, in one call at a time.
+   * Exchange carries everything queued for the other instance. One call is in flight at a time.
    *
    * @generated from rpc orchestrator.peer.v1.PeerService.Exchange
    */
