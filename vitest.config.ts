@@ -14,7 +14,7 @@ const suites = [
   { name: "rpc", timeoutMs: 30_000, postgres: true },
   { name: "integration", timeoutMs: 60_000, postgres: true },
   { name: "kafka", timeoutMs: 120_000, postgres: true, kafka: true },
-  { name: "seeds", timeoutMs: 60_000, postgres: true },
+  { name: "seeds", timeoutMs: 120_000, postgres: true, kafka: true },
   { name: "clients", timeoutMs: 300_000 },
   { name: "judges", timeoutMs: 300_000 },
   { name: "crash", timeoutMs: 300_000, postgres: true },

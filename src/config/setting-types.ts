@@ -154,26 +154,32 @@ export function sizeSetting(minimumBytes: number, maximumBytes: number) {
     .meta(kind("size"));
 }
 
-/** Several texts: a list, JSON of a list, or text with commas. */
+/** Several texts: a list, JSON of a list, or text with commas. A shell takes the quotes out of JSON: `[a, b]`. */
 export function listSetting() {
   const error = 'expected a list: a, b or ["a", "b"]';
   return z
     .union([z.array(z.string()), z.string()], { error })
     .transform((value, context): readonly string[] => {
       if (typeof value !== "string") return value;
-      if (!value.trim().startsWith("["))
-        return value
-          .split(",")
-          .map((part) => part.trim())
-          .filter((part) => part !== "");
+      // Unclosed, or an address: [::1]:9092.
+      const [, inner = value.trim()] = /^\s*\[(.*)\]\s*$/s.exec(value) ?? [];
+      if (inner === value.trim() && !/^\[[^\]]*$/.test(inner)) return splitAtCommas(inner);
       try {
         return z.array(z.string()).parse(JSON.parse(value));
       } catch {
+        if (!/["[\]]/.test(inner)) return splitAtCommas(inner);
         context.addIssue({ code: "custom", message: error });
         return z.NEVER;
       }
     })
     .meta(kind("list"));
+}
+
+function splitAtCommas(text: string): readonly string[] {
+  return text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 }
 
 /** One of some words, in any case; `synonyms` are accepted and replaced. */

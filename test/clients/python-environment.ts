@@ -1,4 +1,4 @@
-/** Environments with the Python client, made once for what they hold. */
+/** Python environments, made once for what they hold. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,22 +10,30 @@ const python = findProgram(["python3", "python"], PROBE);
 
 /** Whether there is no Python, and that is no failure. */
 export const PYTHON_MISSING = python === undefined && !IN_CI;
-if (PYTHON_MISSING) console.log("skipped: the Python client, because Python 3.9 with venv is missing");
+if (PYTHON_MISSING) console.log("skipped: what needs Python, because Python 3.9 with venv is missing");
 
 /** Makes the environment `name` with the client and the pinned packages, unless it is there. Returns its interpreter. */
-export async function preparePython(name: string, pins: readonly string[]): Promise<string> {
-  const folder = join(ROOT, ".tools/test-python", name);
-  const interpreter = join(folder, "bin/python");
+export function preparePython(name: string, pins: readonly string[]): Promise<string> {
   const files = [...listFiles(ROOT, "gen/python/orchestrator_client"), "gen/python/pyproject.toml"].map((file) =>
     readFileSync(join(ROOT, file)),
   );
-  const wanted = createHash("sha256").update(pins.join(" ")).update(Buffer.concat(files)).digest("hex");
+  return prepare(name, [...pins, `${ROOT}gen/python`], Buffer.concat(files));
+}
+
+/** The same with the pinned packages alone. */
+export function preparePackages(name: string, pins: readonly string[]): Promise<string> {
+  return prepare(name, pins, Buffer.alloc(0));
+}
+
+async function prepare(name: string, packages: readonly string[], content: Buffer): Promise<string> {
+  const folder = join(ROOT, ".tools/test-python", name);
+  const interpreter = join(folder, "bin/python");
+  const wanted = createHash("sha256").update(packages.join(" ")).update(content).digest("hex");
   const stamp = join(folder, "stamp");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return interpreter;
   mkdirSync(folder, { recursive: true });
   await runProgram(python ?? "python3", ["-m", "venv", "--clear", folder]);
-  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-  await runProgram(interpreter, [...pip, ...pins, `${ROOT}gen/python`]);
+  await runProgram(interpreter, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...packages]);
   writeFileSync(stamp, wanted);
   return interpreter;
 }

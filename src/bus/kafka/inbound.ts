@@ -20,8 +20,8 @@ const LONGEST_PAUSE_MS = 2_000;
 
 /** Flows that come with messages. */
 export interface InlineFlows {
-  /** Registers a flow; resolves with its id and version. Errors: FLOW_INVALID, and those of the store. */
-  register(tenantId: string, flowId: string, definition: FlowRunRequested["definition"]): Promise<InlineFlow>;
+  /** Registers the flow of a request; resolves with its id and version. Errors: FLOW_INVALID, and those of the store. */
+  register(tenantId: string, request: Pick<FlowRunRequested, "flowId" | "definition" | "input">): Promise<InlineFlow>;
 }
 
 export interface InlineFlow {
@@ -33,7 +33,8 @@ export interface InboundParts {
   readonly commands: BusCommands;
   readonly inlineFlows: InlineFlows;
   readonly rejected: RejectedMessages;
-  readonly defaultTenant: string;
+  /** Tenant of the run that a message asks for; `given` is what the message says, or empty. */
+  tenantOf(given: string): string;
   readonly maxBytes: number;
   readonly stopping: AbortSignal;
   readonly log: Log;
@@ -63,7 +64,7 @@ function startAll(parts: InboundParts, messages: readonly InboundMessage[]): rea
   const places = read.map((request) => {
     if (request instanceof Error || (request as FlowRunRequested).definition !== null) return null;
     const start = request as FlowRunRequested;
-    const tenantId = start.tenantId || parts.defaultTenant;
+    const tenantId = parts.tenantOf(start.tenantId);
     const batch = batches.get(tenantId) ?? { requests: [], started: null };
     batches.set(tenantId, batch);
     return { batch, index: batch.requests.push(toStart(start, start.flowId, "")) - 1 };
@@ -88,11 +89,11 @@ function startAll(parts: InboundParts, messages: readonly InboundMessage[]): rea
 }
 
 async function startOne(parts: InboundParts, request: FlowRunRequested): Promise<unknown> {
-  const tenantId = request.tenantId || parts.defaultTenant;
+  const tenantId = parts.tenantOf(request.tenantId);
   const { flowId, version } =
     request.definition === null
       ? { flowId: request.flowId, version: "" }
-      : await parts.inlineFlows.register(tenantId, request.flowId, request.definition);
+      : await parts.inlineFlows.register(tenantId, request);
   const [result] = await parts.commands.startRuns(tenantId, [toStart(request, flowId, version)]);
   return result;
 }

@@ -21,8 +21,8 @@ const FIRST_DELAY_S = 2;
 export function createInlineFlows(registry: Pick<FlowRegistry, "registerFlow">): InlineFlows {
   const known = new Map<string, Promise<InlineFlow>>();
   return {
-    register(tenantId, flowId, definition) {
-      const document = toDocument(definition ?? {}, flowId);
+    register(tenantId, { flowId, definition, input }) {
+      const document = toDocument(definition ?? {}, flowId, Object.keys(input));
       const hash = createHash("sha256").update(canonicalJson(document)).digest("hex");
       const key = `${tenantId} ${hash}`;
       const registered = known.get(key);
@@ -40,19 +40,21 @@ export function createInlineFlows(registry: Pick<FlowRegistry, "registerFlow">):
   };
 }
 
-function toDocument(definition: JsonObject, flowId: string): JsonObject {
+function toDocument(definition: JsonObject, flowId: string, inputs: readonly string[]): JsonObject {
   const { version: _, ...own } = definition;
-  const document = "workflow" in own ? own : fromShort(own);
+  const document = "workflow" in own ? own : fromShort(own, inputs);
   return { ...document, id: flowId || (document.id ?? "") };
 }
 
-function fromShort(definition: JsonObject): JsonObject {
+/** The short format declares no variables: whatever its run gets is one. */
+function fromShort(definition: JsonObject, inputs: readonly string[]): JsonObject {
   const fields = new Fields(definition);
   const id = fields.text("id");
   const name = fields.text("name") || id;
   const tasks = fields.any("tasks");
   if (!Array.isArray(tasks)) throw new MessageRefused("FLOW_INVALID", "flow_definition.tasks: expected a list");
-  return { id, name, variables: [], workflow: { tasks: tasks.map((task: Json) => toTask(task)) } };
+  const variables = inputs.toSorted().map((input) => ({ name: input }));
+  return { id, name, variables, workflow: { tasks: tasks.map((task: Json) => toTask(task)) } };
 }
 
 function toTask(task: Json): JsonObject {

@@ -37,6 +37,12 @@ export const KAFKA = {
     env: ["ORCHESTRATOR_KAFKA_CREATE_TOPICS"],
     text: "Whether missing topics are created; otherwise they are waited for.",
   }),
+  tenantFrom: setting({
+    schema: textSetting("message, or a tenant"),
+    default: "message",
+    env: ["ORCHESTRATOR_KAFKA_TENANT_FROM"],
+    text: "Tenant of the runs that messages start: `message` for what each says in `tenant_id` (`default` when it says nothing), or one tenant for all of them, whatever they say.",
+  }),
   flowRegistryUrl: setting({
     schema: databaseUrlSetting(),
     env: ["ORCHESTRATOR_FLOW_REGISTRY_URL"],

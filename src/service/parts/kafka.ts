@@ -14,6 +14,10 @@ import type { Parts } from "./parts.ts";
 /** How often a change of shards is looked for, milliseconds: the outbox of a new shard may hold messages. */
 const LOOK_EVERY_MS = 500;
 
+/** The word for "each message names its tenant", and the tenant of those that do not. */
+const FROM_MESSAGE = "message";
+const DEFAULT_TENANT = "default";
+
 /** Time to reach a broker, milliseconds. */
 const TIMEOUT_MS = 10_000;
 
@@ -26,7 +30,7 @@ export interface KafkaNeeds {
 
 /** Starts the relay and the reader if the configuration names brokers. */
 export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, parts: Parts): Promise<void> {
-  const { bootstrapServers, consumerGroup, autoOffsetReset, topicPrefix = "", createTopics } = config.kafka;
+  const { bootstrapServers, consumerGroup, autoOffsetReset, topicPrefix = "", createTopics, tenantFrom } = config.kafka;
   if (bootstrapServers === undefined || bootstrapServers.length === 0) return;
   const [
     { openSender },
@@ -82,7 +86,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     commands,
     inlineFlows: createInlineFlows(flows),
     rejected: createRejectedMessages(database),
-    defaultTenant: "default",
+    tenantOf: (given) => (tenantFrom === FROM_MESSAGE ? given || DEFAULT_TENANT : tenantFrom),
     maxBytes: config.limits.maxPayloadBytes,
     stopping: stopping.signal,
     log,

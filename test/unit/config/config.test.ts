@@ -43,6 +43,19 @@ describe("the configuration", () => {
     expect(warnings).toEqual([]);
   });
 
+  test("takes lists in every form in which they reach it, also JSON whose quotes a shell took away", async () => {
+    const listOf = async (text: string) =>
+      (await load({ ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS: text })).config.kafka.bootstrapServers;
+    expect(await listOf('["a:1", "b:2"]')).toEqual(["a:1", "b:2"]);
+    expect(await listOf("[a:1, b:2]")).toEqual(["a:1", "b:2"]);
+    expect(await listOf("a:1,b:2")).toEqual(["a:1", "b:2"]);
+    expect(await listOf("[::1]:9092")).toEqual(["[::1]:9092"]);
+    const refused = {
+      ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS: 'expected a list: a, b or ["a", "b"], got "[\\"a:1, b:2]"',
+    };
+    expect(await problemsOf(load({ ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS: '["a:1, b:2]' }))).toEqual(refused);
+  });
+
   test("lets flags win over the environment, that over the file, that over the defaults", async () => {
     const file = writeFile("server:\n  port: 1\n  host: file\nengine: {shards: 8, lease_ttl: 20s}\n");
     const { config, origins } = await load(
