@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import type { JsonValue } from "@bufbuild/protobuf";
-import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import { create, fromJson } from "@bufbuild/protobuf";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { fail } from "../../base/errors.ts";
@@ -73,7 +73,7 @@ export function fromPayload(
       fail("PAYLOAD_NOT_FOUND", { payloadId });
     return checkJson(found, { field: `${field}_ref`, maxBytes: limits.maxPayloadBytes });
   }
-  const value = isValue(payload.value) ? (toJson(ValueSchema, payload.value) as Json) : (payload.value as JsonObject);
+  const value = isValue(payload.value) ? fromValue(payload.value) : (payload.value as JsonObject);
   return checkJson(value, { field, maxBytes: limits.maxPayloadBytes });
 }
 
@@ -179,6 +179,24 @@ function hashOf(json: Uint8Array): string {
 
 export function toValue(value: Json): Value {
   return fromJson(ValueSchema, value as JsonValue);
+}
+
+/**
+ * What a message says, whether or not it is JSON: the library throws an error of its own at NaN and at a value that
+ * says nothing. The first is left to the check of the payload, and the second is null, as in a `Struct`.
+ */
+function fromValue({ kind }: Value): Json {
+  switch (kind.case) {
+    case "structValue":
+      return Object.fromEntries(Object.entries(kind.value.fields).map(([key, value]) => [key, fromValue(value)]));
+    case "listValue":
+      return kind.value.values.map(fromValue);
+    case "nullValue":
+    case undefined:
+      return null;
+    default:
+      return kind.value;
+  }
 }
 
 export function encodeJson(value: Json): Uint8Array {
