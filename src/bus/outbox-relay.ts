@@ -1,22 +1,19 @@
 /**
  * Sends what is in the outbox, for the shards of this instance.
  *
- *   idle ──nudge──→ reading a page → sending it → deleting what was sent ─┐
- *     ↑ nothing is left                   ↑                               │
- *     └───────────────────────────────────┴───────────────────────────────┘
+ *   a page is read ──→ it is sent ──────────────────────────────→ what was sent is deleted
+ *                      meanwhile the next page is read and encoded ──→ it is sent, …
  *
- * Everything is read from the table: a row that exists is unsent, so no cursor can pass a commit that comes late. What
- * fails to be sent stays and is tried again after a pause; topics that do not exist are left out meanwhile. An
- * instance that dies between sending and deleting leaves messages that are sent twice.
+ * Everything is read from the table: a row that exists is unsent, so no cursor can pass a commit that comes late. One
+ * page is on its way at a time, so messages of a run keep their order. What fails to be sent stays and is tried again
+ * after a pause; topics that take nothing are left out meanwhile. An instance that dies between sending and deleting
+ * leaves messages that are sent twice.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../base/log.ts";
-import type { Outbox, OutgoingId, StoredOutgoing } from "../engine/ports/bus/outbox.ts";
+import type { Outbox, OutgoingId, RejectedOutgoing, StoredOutgoing } from "../engine/ports/bus/outbox.ts";
+import { type Left, startNudgedLoop } from "./nudged-loop.ts";
 
-/** Messages of a page, about. */
-const PAGE = 1_000;
-
-/** Pauses after failures, milliseconds. */
+/** Pauses before a topic that failed is tried again, milliseconds. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 
@@ -24,21 +21,28 @@ const LONGEST_PAUSE_MS = 5_000;
 export interface Delivery {
   readonly sent: readonly OutgoingId[];
   /** These can never be sent. */
-  readonly rejected: readonly { readonly id: OutgoingId; readonly reason: string }[];
+  readonly rejected: readonly RejectedOutgoing[];
   /** Topics that take nothing for now, with the reason. */
   readonly failed: ReadonlyMap<string, string>;
 }
 
+/** Messages, ready to be sent. */
+export interface Encoded {
+  /** Sends them; those of a topic with one key arrive in their order. Never rejects. */
+  send(): Promise<Delivery>;
+}
+
 /** Where messages go. */
 export interface Destination {
-  /** Sends messages; those of a topic with one key arrive in this order. Never rejects. */
-  send(messages: readonly StoredOutgoing[]): Promise<Delivery>;
+  encode(messages: readonly StoredOutgoing[]): Encoded;
 }
 
 export interface OutboxRelayParts {
   readonly outbox: Outbox;
   readonly destination: Destination;
   readonly shards: { readonly owned: readonly number[] };
+  /** Messages were rejected, durably. */
+  rejected(): void;
   readonly log: Log;
 }
 
@@ -50,31 +54,51 @@ export interface OutboxRelay {
   stop(): Promise<void>;
 }
 
+/** Messages that were read and are not sent yet. */
+interface Page {
+  readonly ids: readonly OutgoingId[];
+  readonly topics: ReadonlySet<string>;
+  readonly encoded: Encoded;
+}
+
 /** A topic that takes nothing for now. */
 interface Blocked {
   readonly until: number;
   readonly pauseMs: number;
 }
 
-export function startOutboxRelay({ outbox, destination, shards, log }: OutboxRelayParts): OutboxRelay {
-  const stop = new AbortController();
+export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
+  const { outbox, destination, shards, rejected, log } = parts;
   const blocked = new Map<string, Blocked>();
-  let nudged = false;
-  let running: Promise<void> | null = null;
+  let sent: readonly OutgoingId[] = [];
+  let ahead: Page | null = null;
 
-  /** Sends a page. Returns false when there was nothing to send. */
-  const sendPage = async (): Promise<boolean> => {
+  const deleteSent = async (): Promise<void> => {
+    if (sent.length === 0) return;
+    await outbox.delete(sent);
+    sent = [];
+  };
+
+  /** The next page; null: there is nothing to send. */
+  const read = async (underWay: readonly OutgoingId[]): Promise<Page | null> => {
     const now = performance.now();
     const without = [...blocked].flatMap(([topic, { until }]) => (until > now ? [topic] : []));
-    const page = await outbox.list(shards.owned, PAGE, without);
-    if (page.length === 0) return false;
-    const { sent, rejected, failed } = await destination.send(page);
-    if (sent.length > 0) await outbox.delete(sent);
-    for (const { id, reason } of rejected) {
-      await outbox.reject(id, reason);
-      log.error("a message can never be sent and was rejected", { ...id, reason });
-    }
-    for (const topic of new Set(page.map(({ message }) => message.topic))) {
+    const messages = await outbox.list(shards.owned, underWay, without);
+    if (messages.length === 0) return null;
+    return {
+      ids: messages.map(({ id }) => id),
+      topics: new Set(messages.map(({ message }) => message.topic)),
+      encoded: destination.encode(messages),
+    };
+  };
+
+  const prepareNext = async (underWay: readonly OutgoingId[]): Promise<Page | null> => {
+    await deleteSent();
+    return read(underWay);
+  };
+
+  const note = (topics: ReadonlySet<string>, failed: Delivery["failed"]): void => {
+    for (const topic of topics) {
       const reason = failed.get(topic);
       if (reason === undefined) {
         if (blocked.delete(topic)) log.info("messages to a topic are sent again", { topic });
@@ -84,50 +108,42 @@ export function startOutboxRelay({ outbox, destination, shards, log }: OutboxRel
       if (!blocked.has(topic)) log.warn("messages to a topic wait", { topic, reason });
       blocked.set(topic, { until: performance.now() + pauseMs, pauseMs });
     }
-    return true;
   };
 
-  const run = async (): Promise<void> => {
-    let pauseMs = FIRST_PAUSE_MS;
-    while (!stop.signal.aborted) {
-      nudged = false;
-      try {
-        if (await sendPage()) continue;
-        pauseMs = FIRST_PAUSE_MS;
-        const [next] = [...blocked.values()].map(({ until }) => until).sort((a, b) => a - b);
-        if (next === undefined) {
-          if (!nudged) return;
-          continue;
-        }
-        await pause(Math.max(next - performance.now(), 1));
-      } catch (error) {
-        log.warn("the outbox could not be read or emptied; it is tried again", { error });
-        await pause(pauseMs);
-        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
-      }
+  const step = async (): Promise<Left> => {
+    const page = ahead ?? (await prepareNext([]));
+    ahead = null;
+    if (page === null) {
+      await deleteSent();
+      const [next] = [...blocked.values()].map(({ until }) => until).sort((a, b) => a - b);
+      return next === undefined ? "nothing" : { afterMs: Math.max(next - performance.now(), 1) };
     }
+    const preparing = prepareNext(page.ids);
+    // It is awaited after the page is settled.
+    preparing.catch(() => {});
+    const delivery = await page.encoded.send();
+    note(page.topics, delivery.failed);
+    if (delivery.rejected.length > 0) {
+      for (const { id, reason } of delivery.rejected) log.error("a message can never be sent", { ...id, reason });
+      await outbox.reject(delivery.rejected);
+      rejected();
+    }
+    try {
+      const next = await preparing;
+      // What came before on a topic that failed is sent first.
+      if (delivery.failed.size === 0) ahead = next;
+    } finally {
+      sent = [...sent, ...delivery.sent];
+    }
+    return "more";
   };
 
-  const pause = async (ms: number): Promise<void> => {
-    // A stop ends the pause.
-    await sleep(ms, undefined, { signal: stop.signal }).catch(() => {});
-  };
-
-  const nudge = (): void => {
-    nudged = true;
-    if (stop.signal.aborted) return;
-    running ??= run().finally(() => {
-      running = null;
-      // It came after the last look at the table.
-      if (nudged) nudge();
-    });
-  };
-
+  const loop = startNudgedLoop({ step, failure: "the outbox cannot be read or emptied", log });
   return {
-    nudge,
+    nudge: loop.nudge,
     async stop() {
-      stop.abort();
-      await running;
+      await loop.stop();
+      await deleteSent().catch((error: unknown) => log.warn("messages may be sent again", { error }));
     },
   };
 }

@@ -10,9 +10,14 @@ export const emit = defineTaskType({
   limits: [],
   summary: "Writes an event to the outbox, for a topic.",
   documentation:
-    "Refused until a later version relays its events. The event is committed together with the transition of the run and relayed afterwards, at least once; its id is the idempotency key of the task.",
+    "Needs Kafka. The event is committed together with the transition of the run and relayed afterwards, at least once; its id is the idempotency key of the task. The task is completed by then: an event that the broker never takes (it is too large, or the service may not write to the topic) is kept in `orchestrator.outbox_rejected` with the reason and changes nothing in the run.",
   parameters: keyed({
-    topic: z.string().min(1).max(249).meta({ description: "Topic of the event." }),
+    topic: z
+      .string()
+      .min(1)
+      .max(249)
+      .regex(/^[A-Za-z0-9._-]+$/, { error: "use letters, digits, and . _ -" })
+      .meta({ description: "Topic of the event." }),
     key: z.string().max(1_024).optional().meta({ description: "Partition key; the run id by default." }),
     payload: anyJson.optional().meta({ description: "The event; null by default." }),
     headers: textMap.optional().meta({ description: "Headers of the event." }),

@@ -77,11 +77,24 @@ async function waitUntilServing(address: string): Promise<void> {
   }
 }
 
-/** Creates topics. */
-export async function createTopics(address: string, names: readonly string[], partitions = 4): Promise<void> {
-  const admin = new Admin({ clientId: "topics", bootstrapBrokers: [address], timeout: 10_000, retries: 3 });
+/** Creates topics, with settings of their own. */
+export async function createTopics(
+  address: string,
+  names: readonly string[],
+  partitions = 4,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const configs = Object.entries(settings).map(([name, value]) => ({ name, value }));
+  await administer(address, async (admin) => {
+    for (const name of names) await admin.createTopics({ topics: [name], partitions, replicas: 1, configs });
+  });
+}
+
+/** Calls the broker as its administrator. The client's long retries would hide what is wrong for minutes. */
+export async function administer<T>(address: string, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Admin({ clientId: "admin", bootstrapBrokers: [address], timeout: 10_000, retries: 3 });
   try {
-    for (const name of names) await admin.createTopics({ topics: [name], partitions, replicas: 1 });
+    return await work(admin);
   } finally {
     await admin.close();
   }

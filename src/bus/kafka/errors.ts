@@ -1,8 +1,11 @@
 /** What the errors of Kafka mean. */
 import { MultipleErrors, ProtocolError } from "@platformatic/kafka";
 
-/** Errors of the broker about one message: it never takes it. */
+/** Errors of the broker about messages: one of those that were sent together is never taken. */
 const REFUSED = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_RECORD"];
+
+/** Errors of the broker about a topic: it takes nothing for it, whatever comes. */
+const TOPIC_REFUSED = ["INVALID_TOPIC_EXCEPTION", "TOPIC_AUTHORIZATION_FAILED"];
 
 /** Errors about an offset that the log no longer, or not yet, has. */
 const OUT_OF_RANGE = "OFFSET_OUT_OF_RANGE";
@@ -10,6 +13,11 @@ const OUT_OF_RANGE = "OFFSET_OUT_OF_RANGE";
 /** Returns true when the broker refuses a message for what it is. */
 export function isRefused(error: unknown): boolean {
   return REFUSED.some((id) => hasApiId(error, id));
+}
+
+/** Returns true when the broker takes nothing for the topic. */
+export function isTopicRefused(error: unknown): boolean {
+  return TOPIC_REFUSED.some((id) => hasApiId(error, id));
 }
 
 /** Returns true when a partition does not have the offset that was asked for. */

@@ -10,6 +10,8 @@ export interface RunObserver {
   committed(run: Run, records: readonly JournalRecord[], firstSequence: number): void;
   /** A write to a shard failed because another instance owns it. */
   fenced(shard: number): void;
+  /** This instance owns these shards since now, and has recovered their runs. */
+  takenOver?(shards: readonly number[]): void;
   /** The owner quarantined a run without reading it. */
   quarantined?(runId: string, reason: QuarantineReason): void;
 }

@@ -118,6 +118,7 @@ export function createRunKind(parts: RunKindParts): RunKind {
     isBusy: ({ work }) => work.attempts.size > 0 || work.startingChildren > 0,
     afterTakeover: async (taken) => {
       takers.look();
+      for (const observer of observers) observer.takenOver?.(taken);
       await Promise.all([children.alignAll(taken), liveness.taken(taken)]);
     },
     quarantined: (runId, reason) => {

@@ -5,14 +5,11 @@ import type { Config } from "../../config/settings.ts";
 import { sendsMessage } from "../../engine/runs/projections/outbox.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { createInboundOffsets, createRejectedMessages } from "../../store/bus/inbound.ts";
-import { createOutbox } from "../../store/bus/outbox.ts";
+import { createOutbox, createRejectedTasks } from "../../store/bus/outbox.ts";
 import type { Database } from "../../store/sql/pool.ts";
 import { DEFAULT_TOPIC } from "../../tasks/queue.ts";
 import type { RunningEngine } from "./engine.ts";
 import type { Parts } from "./parts.ts";
-
-/** How often a change of shards is looked for, milliseconds: the outbox of a new shard may hold messages. */
-const LOOK_EVERY_MS = 500;
 
 /** The word for "each message names its tenant", and the tenant of those that do not. */
 const FROM_MESSAGE = "message";
@@ -37,6 +34,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     { startReader },
     { createInbound },
     { startOutboxRelay },
+    { failRejectedTasks },
     { createInlineFlows },
     { createBusCommands },
   ] = await Promise.all([
@@ -44,6 +42,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     import("../../bus/kafka/reader.ts"),
     import("../../bus/kafka/inbound.ts"),
     import("../../bus/outbox-relay.ts"),
+    import("../../bus/rejected-tasks.ts"),
     import("../../bus/kafka/inline-flows.ts"),
     import("../../api/bus-commands.ts"),
   ]);
@@ -61,22 +60,27 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     createTopics,
   });
   parts.onClose(() => sender.close());
-  const relay = startOutboxRelay({ outbox: createOutbox(database), destination: sender, shards, log });
+  const { runControl, runReader, handOvers, cluster, peers } = engine;
+  const rejections = failRejectedTasks({ rejected: createRejectedTasks(database), handOvers, shards, log });
+  parts.onClose(() => rejections.stop());
+  const relay = startOutboxRelay({
+    ...{ outbox: createOutbox(database), destination: sender, shards, log },
+    rejected: rejections.nudge,
+  });
   parts.onClose(() => relay.stop());
-  let owned: readonly number[] = [];
-  const looks = setInterval(() => {
-    if (shards.owned === owned) return;
-    owned = shards.owned;
+  const look = (): void => {
     relay.nudge();
-  }, LOOK_EVERY_MS);
-  parts.onClose(() => clearInterval(looks));
+    rejections.nudge();
+  };
   engine.observe({
     fenced: () => {},
+    takenOver: look,
     committed: (run, records) => {
       if (records.some((record) => sendsMessage(run, record))) relay.nudge();
     },
   });
-  const { runControl, runReader, handOvers, cluster, peers } = engine;
+  // Shards that are ours already.
+  look();
   const commands = createBusCommands({
     ...{ instanceId, flows, runControl, runReader, handOvers, cluster },
     ...{ sender: peers.sender, route: peers.route, limits: config.limits },

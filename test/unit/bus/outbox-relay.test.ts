@@ -18,7 +18,7 @@ test.each(Array.from({ length: 12 }, (_, ticks) => ticks))(
     let looks = 0;
     const relay = startOutboxRelay({
       outbox: {
-        list: async () => {
+        list: async (_shards, underWay) => {
           looks += 1;
           if (looks === 1) {
             void (async () => {
@@ -28,18 +28,21 @@ test.each(Array.from({ length: 12 }, (_, ticks) => ticks))(
             })();
             return [];
           }
-          return [...rows];
+          return rows.filter(({ id }) => !underWay.some((one) => one.id === id.id));
         },
         delete: async () => void rows.splice(0),
         reject: async () => {},
       },
       destination: {
-        send: async (messages) => {
-          seen.push(...messages);
-          return { sent: messages.map(({ id }) => id), rejected: [], failed: new Map() };
-        },
+        encode: (messages) => ({
+          send: async () => {
+            seen.push(...messages);
+            return { sent: messages.map(({ id }) => id), rejected: [], failed: new Map() };
+          },
+        }),
       },
       shards: { owned: [0] },
+      rejected: () => {},
       log: silentLog,
     });
     relay.nudge();

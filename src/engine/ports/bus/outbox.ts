@@ -60,14 +60,41 @@ export interface OutgoingId {
   readonly id: string;
 }
 
+/** A message that can never be sent. */
+export interface RejectedOutgoing {
+  readonly id: OutgoingId;
+  readonly reason: string;
+}
+
 /** Unsent messages. */
 export interface Outbox {
   /**
-   * Unsent messages of these shards, those of a shard in their order; about `limit`. Topics in `without` are left out.
+   * A page of unsent messages of these shards, the oldest first; those of a run in their order. What is under way and
+   * topics in `without` are left out.
    */
-  list(shards: readonly number[], limit: number, without: readonly string[]): Promise<readonly StoredOutgoing[]>;
+  list(
+    shards: readonly number[],
+    underWay: readonly OutgoingId[],
+    without: readonly string[],
+  ): Promise<readonly StoredOutgoing[]>;
   /** These are sent. */
   delete(ids: readonly OutgoingId[]): Promise<void>;
-  /** This one can never be sent: it is rejected with the reason. */
-  reject(id: OutgoingId, reason: string): Promise<void>;
+  /** These can never be sent: they are kept with the reason, and tasks among them are to be failed. */
+  reject(rejected: readonly RejectedOutgoing[]): Promise<void>;
+}
+
+/** A task whose message was rejected. */
+export interface RejectedTask extends RejectedOutgoing {
+  readonly runId: string;
+  readonly topic: string;
+  /** Fencing token of the hand-over. */
+  readonly fence: number;
+}
+
+/** Rejected messages of tasks. */
+export interface RejectedTasks {
+  /** Those of these shards whose tasks have not failed yet, after `after`; at most `limit`. */
+  list(shards: readonly number[], after: OutgoingId | null, limit: number): Promise<readonly RejectedTask[]>;
+  /** The tasks of these have failed, or ended otherwise. */
+  settle(ids: readonly OutgoingId[]): Promise<void>;
 }
