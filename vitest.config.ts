@@ -14,7 +14,8 @@ const suites = [
   { name: "rpc", timeoutMs: 30_000, postgres: true },
   { name: "integration", timeoutMs: 60_000, postgres: true },
   { name: "kafka", timeoutMs: 120_000, postgres: true, kafka: true },
-  { name: "seeds", timeoutMs: 120_000, postgres: true, kafka: true },
+  { name: "redis", timeoutMs: 60_000, postgres: true, redis: true },
+  { name: "seeds", timeoutMs: 120_000, postgres: true, kafka: true, redis: true },
   { name: "clients", timeoutMs: 300_000 },
   { name: "judges", timeoutMs: 300_000 },
   { name: "crash", timeoutMs: 300_000, postgres: true },
@@ -42,6 +43,7 @@ export default defineConfig({
         globalSetup: [
           ...("postgres" in suite ? ["./test/support/global-postgres.ts"] : []),
           ...("kafka" in suite ? ["./test/support/global-kafka.ts"] : []),
+          ...("redis" in suite ? ["./test/support/global-redis.ts"] : []),
         ],
       },
     })),

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tools of the tests beside Node: PostgreSQL 15 for the store suite (ORCHESTRATOR_TEST_POSTGRES15=1), PgBouncer, Kafka,
-# Python and Go for the clients, shells for completion.
+# Redis, Python and Go for the clients, shells for completion.
 #   ci-services.sh install                    installs what is missing (Debian, root); Go goes to .tools/go, prints the folder to put on PATH
 #   ci-services.sh start-postgres15 FOLDER    prints "socket-folder port user"
 #   ci-services.sh stop-postgres15 FOLDER
@@ -17,6 +17,7 @@ case ${1:-} in
     [ -x "$programs/postgres" ] || packages=postgresql-15
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
     [ -x /usr/sbin/pgbouncer ] || packages="$packages pgbouncer"
+    command -v redis-server >/dev/null || packages="$packages redis-server"
     command -v java >/dev/null || packages="$packages default-jre-headless"
     command -v mvn >/dev/null || packages="$packages maven"
     for program in curl zsh fish; do

@@ -17,7 +17,8 @@ import { makeInstanceId } from "./instance-id.ts";
 import { openEngine, type RunningEngine } from "./parts/engine.ts";
 import { openFlows } from "./parts/flows.ts";
 import { openKafka } from "./parts/kafka.ts";
-import { createParts } from "./parts/parts.ts";
+import { type Connections, createParts } from "./parts/parts.ts";
+import { openRedis } from "./parts/redis.ts";
 import { openStore } from "./parts/store.ts";
 import { openTools } from "./parts/tools.ts";
 import { openWatchdog } from "./parts/watchdog.ts";
@@ -37,6 +38,7 @@ export interface Core extends RunningEngine {
   readonly database: Database;
   /** Description of the store for people: `embedded PostgreSQL in ./data` or the host of the URL. */
   readonly store: string;
+  readonly connections: Connections;
   /**
    * Stops accepting work, makes pending decisions durable, releases the shards, and closes the store. Safe to call more
    * than once.
@@ -83,6 +85,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       parts,
     );
     await openKafka(config, { database, instanceId, engine, flows: flows.flows }, log, parts);
+    openRedis(parts);
     return {
       ...engine,
       runIndex: lists,
@@ -92,6 +95,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       tokenKey,
       database,
       store: store.description,
+      connections: parts.connections,
       close: parts.close,
     };
   } catch (error) {

@@ -96,9 +96,17 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       await api.close(Math.max(0, endsAt - performance.now()));
     });
     const address = await api.listen(server.host, server.port);
-    const metricsAddress = await openMetricsPort(loaded, metrics.metrics, health, allowedHosts, log, parts);
+    const database = watchDatabase(core.database, health, log);
+    parts.onClose(() => database.stop());
+    const metricsAddress = await openMetricsPort(
+      loaded,
+      metrics.metrics,
+      { health, connections: new Map([["postgres", () => database.connection], ...core.connections]) },
+      allowedHosts,
+      log,
+      parts,
+    );
     health.setServing(true);
-    parts.onClose(watchDatabase(core.database, health, log));
     parts.onClose(watchDisk(core.database, health, log));
     const { promise: stopped, resolve: finish } = Promise.withResolvers<void>();
     let isStopping = false;

@@ -7,6 +7,7 @@
 import type { HealthState } from "../api/health.ts";
 import { toError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import type { ConnectionState } from "../base/net/connection-state.ts";
 import type { Database } from "../store/sql/pool.ts";
 
 /** Timing of checks of the database, milliseconds. */
@@ -69,15 +70,20 @@ export function watchDisk(
   };
 }
 
-/**
- * Reports to health whether the database answers, with one small query at a time. Returns the function that stops it.
- */
+/** A running watch of the database. */
+export interface DatabaseWatch {
+  readonly connection: ConnectionState;
+  stop(): void;
+}
+
+/** Reports to health whether the database answers, with one small query at a time. */
 export function watchDatabase(
   database: Pick<Database, "reads" | "onTrouble">,
   health: Pick<HealthState, "setDependency" | "setProbe">,
   log: Log,
   times = TIMES,
-): () => void {
+): DatabaseWatch {
+  let connection: ConnectionState = { connected: true, since: Date.now(), problem: "" };
   let isReady = true;
   let stopped = false;
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -98,6 +104,8 @@ export function watchDatabase(
     looking = null;
     if (!stopped && (error === null) !== isReady) {
       isReady = error === null;
+      const problem = isReady ? "" : error instanceof Error ? error.message : String(error);
+      connection = { connected: isReady, since: Date.now(), problem };
       health.setDependency("database", isReady);
       if (isReady) log.info("the database answers again");
       else log.error("the database does not answer; calls are refused until it does", { error });
@@ -118,9 +126,14 @@ export function watchDatabase(
     else if (isReady && !stopped) void look();
   });
   schedule();
-  return () => {
-    stopped = true;
-    clearTimeout(timer);
+  return {
+    get connection() {
+      return connection;
+    },
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
   };
 }
 

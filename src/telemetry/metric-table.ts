@@ -151,6 +151,10 @@ export const METRICS = {
   orchestrator_db_pool_wait_seconds: histogram("Time that callers waited for a database connection.", CALL_SECONDS, [
     "pool",
   ]),
+  // Connections
+  orchestrator_connected: gauge("1 while what the service is connected to answers: `postgres`, `kafka`, `redis`.", [
+    "to",
+  ]),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),
   orchestrator_build_info: gauge("Always 1; the version is the label.", ["version"]),

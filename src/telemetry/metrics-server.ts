@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { fail } from "../base/errors.ts";
 import type { HostRule } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
+import type { ConnectionState } from "../base/net/connection-state.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What the port answers about the health of the service. */
@@ -11,6 +12,8 @@ export interface HealthAnswer {
   readonly ready: boolean;
   /** Names of what is missing. */
   readonly missing: readonly string[];
+  /** What the service is connected to, by name; null: it is not used. The service is ready without some of them. */
+  readonly connections: ReadonlyMap<string, ConnectionState | null>;
 }
 
 /** Settings of the port. */
@@ -106,13 +109,19 @@ async function answerMetrics(metrics: Metrics, response: ServerResponse, log: Lo
   }
 }
 
-function answerHealth(response: ServerResponse, { ready, missing }: HealthAnswer): void {
+function answerHealth(response: ServerResponse, { ready, missing, connections }: HealthAnswer): void {
+  const told = [...connections].map(([name, state]) => [name, state === null ? { state: "disabled" } : tell(state)]);
   answer(
     response,
     ready ? 200 : 503,
     "application/json",
-    JSON.stringify({ status: ready ? "healthy" : "unhealthy", missing }),
+    JSON.stringify({ status: ready ? "healthy" : "unhealthy", missing, ...Object.fromEntries(told) }),
   );
+}
+
+function tell({ connected, since, problem }: ConnectionState): object {
+  const known = { state: connected ? "connected" : "disconnected", since: new Date(since).toISOString() };
+  return connected ? known : { ...known, problem };
 }
 
 function answer(

@@ -12,6 +12,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Consumer } from "@platformatic/kafka";
 import type { Log } from "../../base/log.ts";
+import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
 import type { InboundMessage, InboundOffsets, PartitionId } from "../../engine/ports/bus/inbound.ts";
 import { isOutOfRange, reasonOf } from "./errors.ts";
 import type { ConnectionOptions } from "./sender.ts";
@@ -51,6 +52,8 @@ export interface ReaderParts {
 export interface Reader {
   /** Ends it. Messages under way are awaited for a moment; those that are not done are read again by the next owner. */
   stop(): Promise<void>;
+  /** Whether the brokers answer. */
+  readonly connection: ConnectionState;
 }
 
 type FetchResponse = Awaited<ReturnType<Consumer["fetch"]>>;
@@ -74,6 +77,9 @@ export function startReader(parts: ReaderParts): Reader {
       reader.abort();
       await running;
     },
+    get connection() {
+      return reader.connection;
+    },
   };
 }
 
@@ -84,11 +90,19 @@ class KafkaReader {
   /** By topic and partition. */
   readonly #assigned = new Map<string, Assigned>();
   #missing: ReadonlySet<string> = new Set();
-  #wasWell = true;
+  readonly #watch: ConnectionWatch;
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
     this.#consumer = new Consumer({ ...parts.connection, groupId: parts.group });
+    this.#watch = new ConnectionWatch(({ connected, problem }) => {
+      if (connected) parts.log.info("Kafka can be read");
+      else parts.log.warn("Kafka cannot be read; it is tried again", { reason: problem });
+    });
+  }
+
+  get connection(): ConnectionState {
+    return this.#watch.state;
   }
 
   abort(): void {
@@ -106,12 +120,10 @@ class KafkaReader {
           lookedAt = performance.now();
         }
         if (!(await this.#fetchAll())) await this.#pause();
-        if (!this.#wasWell) this.#parts.log.info("Kafka can be read again");
-        this.#wasWell = true;
+        this.#watch.up();
       } catch (error) {
         if (signal.aborted) break;
-        if (this.#wasWell) this.#parts.log.warn("Kafka cannot be read; it is tried again", { reason: reasonOf(error) });
-        this.#wasWell = false;
+        this.#watch.down(reasonOf(error));
         await this.#pause();
       }
     }
@@ -123,7 +135,7 @@ class KafkaReader {
     const { topics, shards, log } = this.#parts;
     const missing = new Set(topics.keys());
     for (const topic of topics.keys()) {
-      // A topic that does not exist is an error here, and so is a broker that cannot be reached: the fetch tells.
+      // A topic that does not exist is an error here, and so is a broker that cannot be reached.
       const metadata = await this.#consumer.metadata({ topics: [topic] }).catch(() => null);
       const found = metadata?.topics.get(topic);
       if (metadata === null || found === undefined) continue;
@@ -150,6 +162,8 @@ class KafkaReader {
         log.info("reading a partition", { topic, partition, offset: String(position) });
       }
     }
+    // Fails when no broker can be reached.
+    if (missing.size > 0) await this.#consumer.metadata({ topics: [], forceUpdate: true });
     for (const topic of missing) if (!this.#missing.has(topic)) log.warn("a topic does not exist yet", { topic });
     this.#missing = missing;
   }

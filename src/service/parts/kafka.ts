@@ -28,7 +28,10 @@ export interface KafkaNeeds {
 /** Starts the relay and the reader if the configuration names brokers. */
 export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, parts: Parts): Promise<void> {
   const { bootstrapServers, consumerGroup, autoOffsetReset, topicPrefix = "", createTopics, tenantFrom } = config.kafka;
-  if (bootstrapServers === undefined || bootstrapServers.length === 0) return;
+  if (bootstrapServers === undefined || bootstrapServers.length === 0) {
+    parts.reports("kafka", () => null);
+    return;
+  }
   const [
     { openSender },
     { startReader },
@@ -104,6 +107,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     ]),
     offsets: createInboundOffsets(database),
   });
+  parts.reports("kafka", () => reader.connection);
   parts.onClose(() => {
     stopping.abort();
     return reader.stop();

@@ -1,4 +1,5 @@
 import type { Log } from "../../base/log.ts";
+import type { ConnectionState } from "../../base/net/connection-state.ts";
 
 /** The open parts of a service. */
 export interface Parts {
@@ -9,11 +10,19 @@ export interface Parts {
    * call more than once.
    */
   close(): Promise<void>;
+  /** A part tells whether what it needs outside answers; null: it is not used. For probes and metrics. */
+  reports(name: string, read: () => ConnectionState | null): void;
+  /** What the parts tell, by name. */
+  readonly connections: Connections;
 }
+
+/** Whether what the parts need outside answers, by name: `postgres`, `kafka`, `redis`. */
+export type Connections = ReadonlyMap<string, () => ConnectionState | null>;
 
 /** Creates an empty list of parts. */
 export function createParts(log: Log): Parts {
   const open = new AsyncDisposableStack();
+  const connections = new Map<string, () => ConnectionState | null>();
   let closing: Promise<void> | null = null;
   return {
     onClose: (close) =>
@@ -25,5 +34,7 @@ export function createParts(log: Log): Parts {
         }
       }),
     close: () => (closing ??= open.disposeAsync()),
+    reports: (name, read) => void connections.set(name, read),
+    connections,
   };
 }

@@ -23,8 +23,9 @@ function begin(times = { everyMs: HOUR_MS, againMs: HOUR_MS, answerMs: HOUR_MS }
     return { rows: [], count: 0 };
   };
   const reads = { query } as unknown as SqlPool;
-  end = watchDatabase({ reads, onTrouble: (listener) => (trouble = listener) }, health, silentLog, times);
-  return { health, state, trouble: () => trouble() };
+  const watch = watchDatabase({ reads, onTrouble: (listener) => (trouble = listener) }, health, silentLog, times);
+  end = watch.stop;
+  return { watch, health, state, trouble: () => trouble() };
 }
 
 const away = () => Promise.reject(toError("STORE_UNAVAILABLE", { problem: "away" }));
@@ -51,10 +52,13 @@ test("a probe looks, but not again when somebody has just looked", async () => {
 });
 
 test("a database that does not answer in time is not there", async () => {
-  const { health, state } = begin({ everyMs: HOUR_MS, againMs: HOUR_MS, answerMs: 20 });
+  const { watch, health, state } = begin({ everyMs: HOUR_MS, againMs: HOUR_MS, answerMs: 20 });
   state.answer = () => new Promise(() => undefined);
+  expect(watch.connection).toMatchObject({ connected: true, problem: "" });
   await health.refresh();
   expect(health.check("")).toBe("NOT_SERVING");
+  expect(watch.connection.connected).toBe(false);
+  expect(watch.connection.problem).not.toBe("");
 });
 
 test("one that is away is looked at often, and its return is seen", async () => {

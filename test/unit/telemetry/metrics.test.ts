@@ -159,9 +159,19 @@ test("runs and tasks are counted from their records", async () => {
 
 test("the port serves metrics and health, and nothing else", async () => {
   let ready = true;
+  const connections = new Map([
+    ["kafka", null],
+    ["redis", { connected: false, since: 0, problem: "nobody listens" }],
+    ["postgres", { connected: true, since: 1_000, problem: "" }],
+  ]);
+  const told = {
+    kafka: { state: "disabled" },
+    redis: { state: "disconnected", since: "1970-01-01T00:00:00.000Z", problem: "nobody listens" },
+    postgres: { state: "connected", since: "1970-01-01T00:00:01.000Z" },
+  };
   const server = await openMetricsServer(
     createMetrics(),
-    () => ({ ready, missing: ready ? [] : ["database"] }),
+    () => ({ ready, missing: ready ? [] : ["database"], connections }),
     { host: "127.0.0.1", port: 0, hosts: createHostRule([]), explicit: true },
     silentLog,
   );
@@ -170,11 +180,11 @@ test("the port serves metrics and health, and nothing else", async () => {
   const metrics = await fetch(`${url}/metrics`);
   expect(metrics.headers.get("content-type")).toContain("text/plain; version=0.0.4");
   expect(await metrics.text()).toContain("orchestrator_runs_started_total 0");
-  expect(await (await fetch(`${url}/health`)).json()).toEqual({ status: "healthy", missing: [] });
+  expect(await (await fetch(`${url}/health`)).json()).toEqual({ status: "healthy", missing: [], ...told });
   ready = false;
   const health = await fetch(`${url}/health`);
   expect(health.status).toBe(503);
-  expect(await health.json()).toEqual({ status: "unhealthy", missing: ["database"] });
+  expect(await health.json()).toEqual({ status: "unhealthy", missing: ["database"], ...told });
   expect((await fetch(`${url}/nothing`)).status).toBe(404);
   expect((await fetch(`${url}/metrics`, { method: "POST" })).status).toBe(405);
   expect(metrics.headers.get("x-content-type-options")).toBe("nosniff");
@@ -192,7 +202,7 @@ test("a busy port is an error when it was asked for, and a warning when it was n
   const { port } = other.address() as { port: number };
   const warnings: (LogFields | undefined)[] = [];
   const log = { ...silentLog, warn: (_message: string, fields?: LogFields) => void warnings.push(fields) };
-  const health = () => ({ ready: true, missing: [] });
+  const health = () => ({ ready: true, missing: [], connections: new Map() });
   const server = await openMetricsServer(
     createMetrics(),
     health,
