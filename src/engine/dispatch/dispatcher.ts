@@ -233,14 +233,14 @@ export class Dispatcher implements Takers {
     );
   }
 
-  /** The taker with the most free slots among those that can do the task; a worker here goes before one elsewhere. */
+  /** The best taker with free slots that can do the task. */
   #freest(task: ReadyTask): Taker | null {
     const settings = this.#parts.settings.of(task);
     let freest: Taker | null = null;
     for (const taker of this.#takers.get(keyOf(task)) ?? []) {
       const { skills } = taker;
       if (taker.free === 0 || !skills.has(task.labels) || !isHandedOut(settings, skills.buildId)) continue;
-      if (freest === null || (taker.isHere === freest.isHere ? taker.free > freest.free : taker.isHere)) freest = taker;
+      if (freest === null || isBetter(taker, freest)) freest = taker;
     }
     return freest;
   }
@@ -266,6 +266,12 @@ export class Dispatcher implements Takers {
 function isHandedOut(settings: QueueSettings | undefined, buildId: string): boolean {
   if (settings === undefined) return true;
   return settings.pause === null && (settings.buildIds.length === 0 || settings.buildIds.includes(buildId));
+}
+
+/** One that acknowledges what it gets; a worker here; the one with the most free slots. */
+function isBetter(a: Taker, b: Taker): boolean {
+  if (a.isDoubtful !== b.isDoubtful) return b.isDoubtful;
+  return a.isHere === b.isHere ? a.free > b.free : a.isHere;
 }
 
 function hasOneHere(takers: ReadonlySet<Taker> = new Set()): boolean {

@@ -6,6 +6,10 @@ import type { Skills } from "./skills.ts";
 /** How long a worker that handed a task back gets no other, milliseconds: it would get the same one again. */
 const PAUSE_MS = 1_000;
 
+/** How long a worker gets no task after the second one in a row that it did not acknowledge; doubled each time. */
+const SILENCE_MS = 5_000;
+const LONGEST_SILENCE_MS = 60_000;
+
 /** Seals hand-overs of a tenant. */
 export type Seal = (tenantId: string, ref: HandOverRef) => string;
 
@@ -27,6 +31,12 @@ export abstract class Taker {
   readonly tenantId: string;
   /** It did not acknowledge a task in time. It gets no other until the worker makes a call. */
   isUnresponsive = false;
+  /**
+   * How often in a row that happened. Calls do not show that tasks reach the worker, so until it acknowledges one, it
+   * gets one at a time, at longer and longer intervals, and only those that no other worker is free for.
+   */
+  #missed = 0;
+  #silentUntil = 0;
   readonly #seal: Seal;
   readonly #onFree: (taker: Taker) => void;
   readonly #taken = new Set<TakenSlot>();
@@ -66,7 +76,18 @@ export abstract class Taker {
 
   /** How many more tasks it can take now. */
   get free(): number {
-    return this.isReady ? Math.max(0, this.room) : 0;
+    if (!this.isReady) return 0;
+    return Math.max(0, this.isDoubtful ? Math.min(this.room, 1 - this.#unacknowledged(this.#taken)) : this.room);
+  }
+
+  /** Whether it did not acknowledge the last task that it got. */
+  get isDoubtful(): boolean {
+    return this.#missed > 0;
+  }
+
+  /** Whether a task may be sent for a slot that is reserved. */
+  get canReceive(): boolean {
+    return this.isReady && !(this.isDoubtful && this.#unacknowledged(this.#held.values()) > 0);
   }
 
   /** Slots in use. */
@@ -96,6 +117,7 @@ export abstract class Taker {
     if (known !== undefined) return known;
     if (this.#ending.has(token)) return null;
     const slot = new TakenSlot(this);
+    slot.isUnacknowledged = false;
     this.#taken.add(slot);
     this.#hold(slot, ref, token);
     return slot;
@@ -113,7 +135,7 @@ export abstract class Taker {
 
   /** The worker made a call. */
   markSeen(): void {
-    if (!this.isUnresponsive) return;
+    if (!this.isUnresponsive || performance.now() < this.#silentUntil) return;
     this.isUnresponsive = false;
     this.offer();
   }
@@ -121,7 +143,11 @@ export abstract class Taker {
   /** The worker reported on the task. */
   markAcknowledged(token: string): void {
     const slot = this.#held.get(token);
-    if (slot !== undefined) slot.isUnacknowledged = false;
+    if (slot === undefined || !slot.isUnacknowledged) return;
+    slot.isUnacknowledged = false;
+    if (!this.isDoubtful) return;
+    this.#missed = 0;
+    this.offer();
   }
 
   /** The hand-over of a task that it holds; null if it holds no such task. */
@@ -191,7 +217,7 @@ export abstract class Taker {
   }
 
   cancel({ token, isUnacknowledged }: TakenSlot, reason: string): void {
-    if (isUnacknowledged) this.isUnresponsive = true;
+    if (isUnacknowledged) this.#doubt();
     this.sendCancel(token, reason);
   }
 
@@ -202,6 +228,21 @@ export abstract class Taker {
   /** Offers its free slots. */
   protected offer(): void {
     this.#onFree(this);
+  }
+
+  #doubt(): void {
+    // Tasks that are lost together count once.
+    if (this.isUnresponsive) return;
+    this.isUnresponsive = true;
+    this.#missed += 1;
+    const silenceMs = this.#missed === 1 ? 0 : Math.min(SILENCE_MS * 2 ** (this.#missed - 2), LONGEST_SILENCE_MS);
+    this.#silentUntil = performance.now() + silenceMs;
+  }
+
+  #unacknowledged(slots: Iterable<TakenSlot>): number {
+    let count = 0;
+    for (const { isUnacknowledged } of slots) if (isUnacknowledged) count += 1;
+    return count;
   }
 
   #hold(slot: TakenSlot, ref: HandOverRef, token: string): void {

@@ -182,6 +182,27 @@ test("a pause withdraws what nobody has acknowledged, and a resume hands it out"
   expect(await rows()).toEqual([]);
 });
 
+test("a worker that makes calls and acknowledges nothing gets one task at a time, and what nobody else is free for", async () => {
+  await bed.register("one", [work("a")]);
+  const instance = await bed.openInstance();
+  const deaf = connectWorker(instance);
+  const runs = [await start(instance, "one"), await start(instance, "one"), await start(instance, "one")];
+  await eventually(() => expect(deaf.taken).toHaveLength(3));
+  for (const runId of runs) await instance.engine.pauseRun(CALLER, runId, "wait");
+  await eventually(() => expect(deaf.canceled).toHaveLength(3));
+  for (const runId of runs) await instance.engine.resumeRun(CALLER, runId, [], "go");
+  expect(instance.workers.touch(CALLER, deaf.sessionId)).toBe(true);
+  await eventually(() => expect(deaf.taken).toHaveLength(4));
+  expect(instance.workers.list(CALLER)).toMatchObject([{ free: 0 }]);
+  // Two wait; what another worker leaves is for the one that does not answer.
+  const other = connectWorker(instance, { slots: 1 });
+  await eventually(() => expect(other.taken).toHaveLength(1));
+  const { token } = deaf.taken[3] as Taken;
+  await deaf.report(token, { type: "acknowledged" });
+  await eventually(() => expect(deaf.taken).toHaveLength(5));
+  expect(instance.workers.list(CALLER).map(({ free }) => free)).toEqual([8, 0]);
+});
+
 test("the priority of tasks decides who is handed out first, and slots are respected", async () => {
   const items = [1, 3, 2, 3, 1];
   await bed.register("many", [

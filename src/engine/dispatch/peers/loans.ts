@@ -74,7 +74,7 @@ export class Loans {
     const slot = loan?.slots.pop();
     if (loan === undefined || slot === undefined) return false;
     if (loan.slots.length === 0) this.#unused.delete(loan);
-    if (!loan.session.isReady) {
+    if (!loan.session.canReceive) {
       slot.release();
       return false;
     }
