@@ -14,10 +14,11 @@ export function standingOf(task: TaskState, outcome: Outcome): "accepted" | "out
   return { standing: "already_reported", state, outputType: output === undefined ? "" : typeOf(output), error };
 }
 
-/** True when the attempt ended as `outcome` says. */
+/** True when the attempt ended as `outcome` says. A worker that stopped reports the error `CANCELED`. */
 export function isSame({ state, output, error }: TaskState, outcome: Outcome): boolean {
   if (outcome.ok) return state === "COMPLETED" && JSON.stringify(output) === JSON.stringify(outcome.output);
-  return state === "CANCELED" || (error?.type === outcome.error.type && error.message === outcome.error.message);
+  if (state === "CANCELED" && outcome.error.type === "CANCELED") return true;
+  return error?.type === outcome.error.type && error.message === outcome.error.message;
 }
 
 function typeOf(value: Json): AlreadyReported["outputType"] {
