@@ -129,7 +129,7 @@ describe("run --worker", () => {
     writeFileSync(join(home, "worker.js"), "process.exit(3);");
     const { status, stderr } = tryFlow(home, ["run", "flow.yaml", "--input", "who=Ada", "--worker", "./worker.js"]);
     expect(stderr).toContain("the worker ./worker.js ended with exit code 3 before the run");
-    expect(status).not.toBe(0);
+    expect(status).toBe(1);
     const missing = tryFlow(home, ["run", "flow.yaml", "--input", "who=Ada", "--worker", "./none.py"]);
     expect(missing.stderr).toContain("--worker ./none.py: there is no such file");
     expect(missing.status).toBe(2);

@@ -128,12 +128,13 @@ async function withLocal(
   work: (client: ApiClient, interrupt: AbortSignal) => Promise<number>,
 ): Promise<number> {
   const interrupt = new AbortController();
-  // A run canceled by Ctrl-C has a result, which is printed, but the command was interrupted.
-  let signaled: number | undefined;
-  const note = (signal: NodeJS.Signals): void => {
-    signaled ??= signal === "SIGINT" ? EXIT.INTERRUPTED : EXIT.TERMINATED;
+  // A run that is canceled has a result, which is printed, but the exit code says why it was canceled.
+  let cause: number | undefined;
+  const cancel = (code: number): void => {
+    cause ??= code;
     interrupt.abort();
   };
+  const note = (signal: NodeJS.Signals): void => cancel(signal === "SIGINT" ? EXIT.INTERRUPTED : EXIT.TERMINATED);
   process.on("SIGINT", note).on("SIGTERM", note);
   const { data, config, httpAllow, worker } = options;
   const dataDir = data === undefined ? {} : { dataDir: data };
@@ -155,12 +156,12 @@ async function withLocal(
             worker,
             onWorkerEnd: (why) => {
               toStderr`${why}\n`;
-              interrupt.abort();
+              cancel(EXIT.RUN_FAILED);
             },
           });
     try {
       const code = interrupt.signal.aborted ? EXIT.INTERRUPTED : await work(client, interrupt.signal);
-      return signaled ?? code;
+      return cause ?? code;
     } catch (error) {
       await addNearNames(error, client);
       throw error;
