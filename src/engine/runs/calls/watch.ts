@@ -96,8 +96,8 @@ export async function* watchRun(
         if (lost > 0 && queue.length > 0) {
           const lostCount = lost;
           lost = 0;
+          // Something follows each gap: while a task floods the watch, there are always more.
           yield { type: "gap", lostCount };
-          continue;
         }
         const event = queue.shift();
         if (event !== undefined && "note" in event) {
