@@ -142,6 +142,27 @@ export const BARS: readonly Bar[] = [
     measure: (read) => read.figure("worker-instances", "pairCpuShare"),
   },
   {
+    title: "1,000,000 tasks that wait for a worker, resident memory added",
+    unit: "MB",
+    rule: "atMost",
+    limit: 100,
+    measure: (read) => scale(read.figure("waiting-tasks", "addedBytes"), 1 / MEGABYTE),
+  },
+  {
+    title: "first of them handed out after SIGKILL, beyond the lease time",
+    unit: "ms",
+    rule: "atMost",
+    limit: 2000,
+    measure: (read) => read.figure("waiting-tasks", "firstHandOverMs"),
+  },
+  {
+    title: "tasks of evicted runs, tasks/s ÷ those of resident runs",
+    unit: "times",
+    rule: "atLeast",
+    limit: 0.5,
+    measure: (read) => read.figure("waiting-tasks", "evictedShare"),
+  },
+  {
     title: "100,000 waiting runs, resident memory added",
     unit: "MB",
     rule: "atMost",
@@ -162,6 +183,13 @@ export const BARS: readonly Bar[] = [
     rule: "below",
     limit: 1,
     measure: (read) => read.figure("idle", "statementsPerSecond"),
+  },
+  {
+    title: "the same with 1,000 idle workers",
+    unit: "perSecond",
+    rule: "below",
+    limit: 1,
+    measure: (read) => read.figure("idle-workers", "statementsPerSecond"),
   },
   {
     title: "start to serving, second start, embedded store",
