@@ -35,7 +35,9 @@ test("a report after the end of the attempt learns what stands, and all of them 
   expect((await worker.report(good, "failed", { type: "NO" })).outcome).toBe(TaskReportOutcome.ALREADY_REPORTED);
 
   const first = (await worker.next()).taskToken;
-  await worker.report(first, "failed", { type: "BUSY", message: "later" });
+  // What is stored of the message is shorter; the report counts.
+  const busy = await worker.report(first, "failed", { type: "BUSY", message: "later".repeat(1_000) });
+  expect(busy).toMatchObject({ outcome: TaskReportOutcome.ACCEPTED });
   const second = (await worker.next()).taskToken;
   expect((await worker.report(first, "succeeded", output(1))).outcome).toBe(TaskReportOutcome.OUTDATED);
   await worker.report(second, "failed", { type: "BROKEN", message: "for good", nonRetryable: true });

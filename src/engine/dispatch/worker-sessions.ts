@@ -107,7 +107,7 @@ export class WorkerSessions implements Workers {
     try {
       const taken = await this.#take(ref, token, report, session);
       return typeof taken === "string"
-        ? { standing: taken, message: "" }
+        ? { standing: taken, message: taken === "refused" ? "the output is too large, and the attempt has failed" : "" }
         : { standing: taken.standing, message: `the task is ${taken.state}: the attempt has ended`, stands: taken };
     } catch (error) {
       if (!isOrchestratorError(error)) throw error;

@@ -99,7 +99,7 @@ export class Reports implements HandOvers {
       handOut.reported = false;
       throw error;
     }
-    return outcome === told ? "accepted" : "refused";
+    return outcome.ok === told.ok ? "accepted" : "refused";
   }
 
   async expired({ runId, path, queue }: Pick<ReadyTask, "runId" | "path" | "queue">, ttlMs: number): Promise<void> {
