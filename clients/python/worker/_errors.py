@@ -9,6 +9,9 @@ from ..v1 import worker_pb2
 HANDLER_FAILED = "HANDLER_FAILED"
 """The type of every error that is not a TaskError."""
 
+REPORT_REFUSED = "REPORT_REFUSED"
+"""The type of the error that stands for a result or an error which the service refuses."""
+
 _MAX_TYPE = 128
 _MAX_MESSAGE = 8_192
 _MAX_DELAY = 31_536_000.0
@@ -28,7 +31,7 @@ class TaskError(Exception):
         self.type = type
         self.message = message
         self.retryable = retryable
-        self.next_retry_delay = next_retry_delay
+        self.next_retry_delay = None if next_retry_delay is None else float(next_retry_delay)
 
 
 class NonRetryableError(TaskError):
@@ -45,11 +48,11 @@ class TaskCanceled(Exception):
 def to_errored(error: BaseException) -> worker_pb2.TaskErrored:
     """The error of a handler as the service takes it: texts are cut to size."""
     if not isinstance(error, TaskError):
-        message = f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {_print(error)}"
         return worker_pb2.TaskErrored(type=HANDLER_FAILED, message=cut(message, _MAX_MESSAGE))
-    name = cut(str(error.type).replace("\0", ""), _MAX_TYPE) or HANDLER_FAILED
+    name = cut(_print(error.type).replace("\0", ""), _MAX_TYPE) or HANDLER_FAILED
     errored = worker_pb2.TaskErrored(
-        type=name, message=cut(str(error.message), _MAX_MESSAGE), non_retryable=not error.retryable
+        type=name, message=cut(error.message, _MAX_MESSAGE), non_retryable=not error.retryable
     )
     if error.next_retry_delay is not None:
         millis = round(min(max(0.0, float(error.next_retry_delay)), _MAX_DELAY) * 1_000)
@@ -57,6 +60,15 @@ def to_errored(error: BaseException) -> worker_pb2.TaskErrored:
     return errored
 
 
-def cut(text: str, size: int) -> str:
-    """At most `size` characters; half surrogates, which Protobuf refuses, become question marks."""
-    return text[:size].encode("utf-8", "replace").decode("utf-8")
+def cut(value: object, size: int) -> str:
+    """At most `size` characters of what the value prints. What Protobuf and the service refuse becomes question marks: half
+    surrogates and NUL."""
+    return _print(value)[:size].replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
+
+
+def _print(value: object) -> str:
+    """Also of a value that cannot be printed: its task must end all the same."""
+    try:
+        return str(value)
+    except Exception:
+        return f"a {type(value).__name__} that cannot be printed"

@@ -11,7 +11,7 @@ import {
   TaskState,
 } from "../../../gen/typescript/connect/v1.js";
 import { toFailed } from "./call-handler.ts";
-import { NonRetryableError } from "./errors.ts";
+import { NonRetryableError, REPORT_REFUSED } from "./errors.ts";
 import { type HeldTask, isEnd, type TaskEvent } from "./held-task.ts";
 
 /** Bytes of outputs after which the rest goes with the next call. */
@@ -126,11 +126,12 @@ export class Outbox {
     this.#again(batch);
   }
 
-  /** A result that the service does not take fails its task; an error that it does not take is given up. */
+  /** A result or an error that the service does not take fails its task with another one, which says so. */
   #refused(held: HeldTask, event: TaskEvent, { message }: ConnectError): void {
     this.#parts.log(`the service refused a report about ${held.taskId} of run ${held.runId}: ${message}`);
-    if (event.case === "failed") this.#parts.answered(held, event, { ...UNKNOWN, message });
-    else if (isEnd(event)) this.#again([[held, toFailed(new NonRetryableError("REPORT_REFUSED", message))]]);
+    if (event.case === "failed" && event.value.type === REPORT_REFUSED)
+      this.#parts.answered(held, event, { ...UNKNOWN, message });
+    else if (isEnd(event)) this.#again([[held, toFailed(new NonRetryableError(REPORT_REFUSED, message))]]);
   }
 
   async #pause(): Promise<void> {

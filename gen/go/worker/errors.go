@@ -13,6 +13,9 @@ import (
 // HandlerFailed is the type of every error that is not an [Error].
 const HandlerFailed = "HANDLER_FAILED"
 
+// reportRefused is the type of the error that stands for a result or an error which the service refuses.
+const reportRefused = "REPORT_REFUSED"
+
 const (
 	maxType    = 128
 	maxMessage = 8_192
@@ -59,9 +62,9 @@ func toErrored(err error) *orchestratorv1.TaskErrored {
 	return errored
 }
 
-// cut returns at most size characters, all of them valid.
+// cut returns at most size characters, without what Protobuf and the service refuse.
 func cut(text string, size int) string {
-	text = strings.ToValidUTF8(text, "\ufffd")
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
 	if utf8.RuneCountInString(text) <= size {
 		return text
 	}

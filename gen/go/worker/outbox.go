@@ -148,17 +148,17 @@ func (o *outbox) again(batch []said) {
 	}
 }
 
-// refused: a result that the service does not take fails its task; an error that it does not take is given up.
+// refused: a result or an error that the service does not take fails its task with another one, which says so.
 func (o *outbox) refused(one said, problem string) {
 	message := one.held.message
 	o.log("the service refused a report about %s of run %s: %s", message.GetTaskId(), message.GetRunId(), problem)
-	if one.report.GetFailed() != nil {
+	if one.report.GetFailed().GetType() == reportRefused {
 		unknown := orchestratorv1.TaskReportOutcome_TASK_REPORT_OUTCOME_UNKNOWN
 		o.answered(one, &orchestratorv1.TaskReportResult{Outcome: unknown, Message: problem})
 		return
 	}
 	if isEnd(one.report) {
-		report := failed(NonRetryable("REPORT_REFUSED", problem))
+		report := failed(NonRetryable(reportRefused, problem))
 		report.TaskToken = one.report.GetTaskToken()
 		o.again([]said{{one.held, report}})
 	}

@@ -22,7 +22,12 @@ export declare class NonRetryableError extends TaskError {
 }
 /** The type of every error that is not a {@link TaskError}. */
 export declare const HANDLER_FAILED = "HANDLER_FAILED";
+/** The type of the error that stands for a result or an error which the service refuses. */
+export declare const REPORT_REFUSED = "REPORT_REFUSED";
 /** The error of a handler as the service takes it: texts are cut to size. */
 export declare function toErrored(error: unknown): Pick<TaskErrored, "type" | "message" | "nonRetryable" | "nextRetryDelay">;
-/** At most `max` code points; half surrogates, which Protobuf refuses, become replacement characters. */
-export declare function cut(text: string, max: number): string;
+/**
+ * At most `max` code points of what the value prints. What Protobuf and the service refuse becomes replacement characters: half
+ * surrogates and NUL.
+ */
+export declare function cut(value: unknown, max: number): string;

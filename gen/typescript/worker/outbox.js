@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { TaskReportOutcome, TaskState, } from "../connect/v1.js";
 import { toFailed } from "./call-handler.js";
-import { NonRetryableError } from "./errors.js";
+import { NonRetryableError, REPORT_REFUSED } from "./errors.js";
 import { isEnd } from "./held-task.js";
 /** Bytes of outputs after which the rest goes with the next call. */
 const MAX_BYTES = 1_024 * 1_024;
@@ -106,13 +106,13 @@ export class Outbox {
             this.#failures += 1;
         this.#again(batch);
     }
-    /** A result that the service does not take fails its task; an error that it does not take is given up. */
+    /** A result or an error that the service does not take fails its task with another one, which says so. */
     #refused(held, event, { message }) {
         this.#parts.log(`the service refused a report about ${held.taskId} of run ${held.runId}: ${message}`);
-        if (event.case === "failed")
+        if (event.case === "failed" && event.value.type === REPORT_REFUSED)
             this.#parts.answered(held, event, { ...UNKNOWN, message });
         else if (isEnd(event))
-            this.#again([[held, toFailed(new NonRetryableError("REPORT_REFUSED", message))]]);
+            this.#again([[held, toFailed(new NonRetryableError(REPORT_REFUSED, message))]]);
     }
     async #pause() {
         const { signal } = this.#ended;

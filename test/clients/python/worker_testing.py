@@ -47,6 +47,19 @@ assert run_handler(fail(TaskError("BUSY", "later", next_retry_delay=1.5))).error
 assert run_handler(fail(NonRetryableError("NO", "no"))).error == HandlerError("NO", "no", False)
 assert run_handler(fail(KeyError("x"))).error == HandlerError("HANDLER_FAILED", "KeyError: 'x'", True)
 assert run_handler(fail(TaskError("", "x\ud800" * 9_000))).error == HandlerError("HANDLER_FAILED", "x?" * 4_096, True)
+assert run_handler(fail(ValueError("a\0b"))).error.message == "ValueError: a?b"
+assert run_handler(fail(TaskError("A\0B", "a\0b"))).error == HandlerError("AB", "a?b", True)
+
+
+class Unprintable(Exception):
+    """An error with a bug of its own."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+unprintable = run_handler(fail(Unprintable())).error
+assert (unprintable.type, unprintable.message) == ("HANDLER_FAILED", "Unprintable: a Unprintable that cannot be printed")
 assert run_handler(lambda input, task: float("nan")).error.type == "OUTPUT_INVALID"
 assert run_handler(lambda input, task: object()).error.retryable is False
 assert run_handler(lambda input, task: "x" * 2**22).error.type == "OUTPUT_TOO_LARGE"

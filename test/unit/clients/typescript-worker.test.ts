@@ -6,6 +6,7 @@ import type { TaskContext } from "../../../clients/typescript/worker/handler.ts"
 import { runHandler } from "../../../clients/typescript/worker/testing.ts";
 import { createWorker } from "../../../clients/typescript/worker/worker.ts";
 import { type TaskReport, TaskReportOutcome, WorkerService } from "../../../gen/typescript/connect/v1.js";
+import { eventually } from "../../support/eventually.ts";
 
 describe("a handler without a service", () => {
   test("gets its input and gives its output as JSON", async () => {
@@ -40,9 +41,19 @@ describe("a handler without a service", () => {
     [new NonRetryableError("CARD_DECLINED", "no"), { type: "CARD_DECLINED", message: "no", retryable: false }],
     [new RangeError("out of range"), { type: "HANDLER_FAILED", message: "RangeError: out of range", retryable: true }],
     [new TaskError("", "x\ud800".repeat(9_000)), { type: "HANDLER_FAILED", message: "x\ufffd".repeat(4_096) }],
+    [new TaskError("A\0B", "a\0b"), { type: "AB", message: "a\ufffdb" }],
   ])("%s becomes an error of the contract", async (thrown, error) => {
     const fail = () => Promise.reject(thrown);
     expect(await runHandler(fail, null)).toMatchObject({ state: "failed", error });
+  });
+
+  test.each([
+    [Object.create(null), "a value of type object that cannot be printed"],
+    [undefined, "undefined"],
+    [Symbol("s"), "Symbol(s)"],
+  ])("anything that is thrown becomes one", async (thrown, message) => {
+    const error = { type: "HANDLER_FAILED", message };
+    expect(await runHandler(() => Promise.reject(thrown), null)).toMatchObject({ state: "failed", error });
   });
 
   test.each([
@@ -166,6 +177,30 @@ describe("a worker", () => {
     });
     await worker.handle("work", () => "done").run();
     expect(said.sort()).toEqual(["a failed", "b succeeded"]);
+  });
+
+  test("fails a task whose error the service does not take, and gives up when it takes no error at all", async () => {
+    const types: string[] = [];
+    const worker = createWorker({
+      log: () => {},
+      transport: serve(["a", "b"], (reports) =>
+        reports.map(({ taskToken, event }) => {
+          if (event.case !== "failed") return TaskReportOutcome.ACCEPTED;
+          types.push(`${taskToken} ${event.value.type}`);
+          if (taskToken === "a" || event.value.type === "BAD") throw new ConnectError("no", Code.InvalidArgument);
+          return TaskReportOutcome.ACCEPTED;
+        }),
+      ),
+    });
+    worker.handle("work", () => {
+      throw new TaskError("BAD", "bad");
+    });
+    const running = worker.run();
+    await eventually(() => expect(types).toContain("b REPORT_REFUSED"));
+    await eventually(() => expect(types).toContain("a REPORT_REFUSED"));
+    worker.stop();
+    await running;
+    expect(types.filter((type) => type === "a REPORT_REFUSED")).toHaveLength(1);
   });
 
   test("says what was said in its order, the last of each kind, and lines for watchers once", async () => {

@@ -12,7 +12,7 @@ from typing import Awaitable, Callable, Sequence
 import grpc
 
 from ..v1 import worker_pb2
-from ._errors import NonRetryableError, to_errored
+from ._errors import REPORT_REFUSED, NonRetryableError, to_errored
 from ._task import HeldTask, is_end
 
 _MAX_BYTES = 1_024 * 1_024
@@ -108,11 +108,11 @@ class Outbox:
         self._again(batch)
 
     def _refused(self, held: HeldTask, report: worker_pb2.TaskReport, problem: str) -> None:
-        """A result that the service does not take fails its task; an error that it does not take is given up."""
+        """A result or an error that the service does not take fails its task with another one, which says so."""
         self._log(f"the service refused a report about {held.task.id} of run {held.task.run_id}: {problem}")
-        if report.WhichOneof("event") == "failed":
+        if report.failed.type == REPORT_REFUSED:
             unknown = worker_pb2.TASK_REPORT_OUTCOME_UNKNOWN
             self._answered(held, report, worker_pb2.TaskReportResult(outcome=unknown, message=problem))
         elif is_end(report):
-            failed = to_errored(NonRetryableError("REPORT_REFUSED", problem))
+            failed = to_errored(NonRetryableError(REPORT_REFUSED, problem))
             self._again([(held, worker_pb2.TaskReport(task_token=report.task_token, failed=failed))])

@@ -49,6 +49,7 @@ func TestErrors(t *testing.T) {
 		{&worker.Error{Type: "BUSY", Message: "later", NextRetryDelay: time.Second}, worker.Error{Type: "BUSY", Message: "later", NextRetryDelay: time.Second}},
 		{worker.NonRetryable("NO", "no"), worker.Error{Type: "NO", Message: "no", NonRetryable: true}},
 		{errors.New("bug"), worker.Error{Type: "HANDLER_FAILED", Message: "bug"}},
+		{&worker.Error{Type: "A\x00B", Message: "a\x00b"}, worker.Error{Type: "AB", Message: "a\ufffdb"}},
 		{&worker.Error{Message: strings.Repeat("x\xff", 9_000)}, worker.Error{Type: "HANDLER_FAILED", Message: strings.Repeat("x\ufffd", 4_096)}},
 	}
 	for _, one := range cases {
