@@ -78,9 +78,15 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
     operationObservers: [createOperationMetrics(metrics)],
     onPoolWait: (pool, waitedMs) =>
       metrics.histogram("orchestrator_db_pool_wait_seconds", pool).observe(waitedMs / 1_000),
-    attach({ database, queueGauges }) {
+    attach({ database, queueGauges, outboxGate }) {
       const setQueueGauges = createQueueGauges(metrics);
       metrics.beforeRead(() => setQueueGauges(queueGauges));
+      if (outboxGate !== null)
+        metrics.beforeRead(async () => {
+          metrics.gauge("orchestrator_outbox_messages").set(outboxGate.backlog.messages);
+          metrics.gauge("orchestrator_outbox_bytes").set(outboxGate.backlog.bytes);
+          metrics.gauge("orchestrator_outbox_full").set(outboxGate.isFull ? 1 : 0);
+        });
       metrics.beforeRead(async () => {
         const { activeRuns, deadLetters, openOperations } = await readStoreCounts(database);
         metrics.gauge("orchestrator_active_runs").set(activeRuns);

@@ -111,7 +111,7 @@ const RESUME = prepared(
 
 const PLACE = prepared(
   "queues.place",
-  `SELECT w.tenant_id AS "tenantId", w.queue, w.handler, w.labels, w.deferred, (
+  `SELECT w.tenant_id AS "tenantId", w.queue, w.handler, w.labels, w.deferred, w.transport, (
     SELECT count(*) FROM (
       SELECT 1 FROM orchestrator.waiting_tasks b
       WHERE b.tenant_id = w.tenant_id AND b.queue = w.queue AND b.handler = w.handler AND b.labels = w.labels AND NOT b.held AND NOT b.deferred
@@ -175,11 +175,11 @@ interface CountsRow extends TaskCounts {
 /** Behind a pooler nothing is announced, and settings are read so often, milliseconds. */
 const POLL_EVERY_MS = 1_000;
 
-/** The queues of a database. `alone`: no other instance can change them. */
-export function createQueueStore(database: Database, { alone = false } = {}): QueueStore {
+/** The queues of a database. `alone`: no other instance changes them. `topics`: tasks for topics are in none. */
+export function createQueueStore(database: Database, { alone = false, topics = false } = {}): QueueStore {
   const { reads, journal } = database;
   return {
-    ...createQueueLimitStore(database),
+    ...createQueueLimitStore(database, topics),
     listAll: async () => (await reads.query<SettingsRow>(LIST)).rows.map(toSettings),
     find: async (tenantId, queues) => {
       const { rows } = await reads.query<SettingsRow>(FIND, [tenantId, queues]);

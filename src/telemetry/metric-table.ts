@@ -136,6 +136,12 @@ export const METRICS = {
     "queue",
     "state",
   ]),
+  // Messages to topics.
+  orchestrator_outbox_messages: gauge("Messages that wait for the brokers, as last measured. Of the whole database."),
+  orchestrator_outbox_bytes: gauge(
+    "Bytes of the messages that wait for the brokers, as last measured. Of the whole database.",
+  ),
+  orchestrator_outbox_full: gauge("1 while tasks for topics and events wait because the outbox is full."),
   orchestrator_handovers_total: counter("Tasks that were handed out to workers, durably.", ["queue"]),
   orchestrator_handover_returns_total: counter("Hand-overs that came to nothing, by reason.", ["queue", "reason"]),
   // Dead letters

@@ -2,8 +2,10 @@ import {
   booleanSetting,
   choiceSetting,
   databaseUrlSetting,
+  integerSetting,
   listSetting,
   setting,
+  sizeSetting,
   textSetting,
 } from "../setting-types.ts";
 
@@ -30,6 +32,18 @@ export const KAFKA = {
     schema: textSetting("a prefix"),
     env: ["ORCHESTRATOR_KAFKA_TOPIC_PREFIX"],
     text: "Put before the names of the service's own topics: `flow_runs`, `task_queue`, `task_done`, `task_failed`, and `dead_letter_queue`. The topics of flows are used as they are written.",
+  }),
+  maxUnsentMessages: setting({
+    schema: integerSetting(1, 1_000_000_000),
+    default: 1_000_000,
+    env: ["ORCHESTRATOR_KAFKA_MAX_UNSENT_MESSAGES"],
+    text: "Messages that may wait for the brokers. When there are more, tasks for topics and events wait before they become messages; starts and everything else go on.",
+  }),
+  maxUnsentBytes: setting({
+    schema: sizeSetting(1_024, 1_024 ** 4),
+    default: "1GB",
+    env: ["ORCHESTRATOR_KAFKA_MAX_UNSENT_BYTES"],
+    text: "Bytes that may wait for the brokers, as `max_unsent_messages`.",
   }),
   createTopics: setting({
     schema: booleanSetting(),

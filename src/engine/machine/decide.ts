@@ -152,10 +152,10 @@ function keepFilled(facts: StartFacts): Partial<StartFacts> {
 }
 
 function decideEvaluated(run: Run, event: Extract<RunEvent, { type: "evaluated" }>): readonly JournalRecord[] {
-  const { need, result, at } = event;
+  const { need, result, at, full } = event;
   switch (need.kind) {
     case "task":
-      return decideTaskEvaluated(run, need, result, at);
+      return decideTaskEvaluated(run, need, result, at, full);
     case "output":
       if (!result.ok) return failRun(run, { type: result.error.type, message: result.error.message, task: null }, at);
       return [{ type: "run.completed", at, output: result.value }];

@@ -62,8 +62,13 @@ export type RunEvent =
       readonly signals: readonly { readonly name: string; readonly payload: Json }[];
       readonly by?: string;
     })
-  /** The answer to a need. `random` in [0, 1) is for jitter. */
-  | (At & { readonly type: "evaluated"; readonly need: Need; readonly result: EvaluationResult })
+  /** The answer to a need. `full`: the outbox takes no events for now. */
+  | (At & {
+      readonly type: "evaluated";
+      readonly need: Need;
+      readonly result: EvaluationResult;
+      readonly full?: boolean;
+    })
   /** An attempt ended. Ignored when `token` does not belong to the current attempt. */
   | (At & {
       readonly type: "reported";

@@ -30,10 +30,10 @@ const ENDLESS: TimeSlice = {
 
 /**
  * Feeds `event` to the run and settles it, as far as the time slice allows. If `run.unsettled` is set afterwards, a
- * `continue` event resumes the work. Returns all resulting records, in order; the run has absorbed them. Synchronous,
- * no I/O.
+ * `continue` event resumes the work. Returns all resulting records, in order; the run has absorbed them. `full`: the
+ * outbox takes no events for now. Synchronous, no I/O.
  */
-export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS): JournalRecord[] {
+export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, full = false): JournalRecord[] {
   const { runId } = run.state;
   const before = setCurrentRun(runId);
   try {
@@ -42,7 +42,7 @@ export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS): 
     run.now = event.at;
     take(run, decide(run, event), records);
     // A run that waits for its time slice does not get one because more events arrive.
-    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice);
+    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice, full);
     return records;
   } finally {
     setCurrentRun(before);
@@ -50,7 +50,7 @@ export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS): 
 }
 
 /** Takes the steps that follow from the state alone, until there are none left or the time slice is used up. */
-function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice): void {
+function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice, full: boolean): void {
   const most = Math.min(slice.work, slice.most);
   const before = spentSteps();
   let work = 0;
@@ -64,7 +64,7 @@ function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice
       take(run, step.records, records);
     } else {
       const result = evaluateNeed(run, step.need);
-      take(run, decide(run, { type: "evaluated", at, need: step.need, result }), records);
+      take(run, decide(run, { type: "evaluated", at, need: step.need, result, full }), records);
     }
     work += 1 + records.length - made;
   }

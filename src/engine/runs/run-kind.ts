@@ -5,6 +5,7 @@ import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import type { TaskTokens } from "../dispatch/tokens.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
+import { advance } from "../machine/settle.ts";
 import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { Journal } from "../ports/journal.ts";
@@ -18,6 +19,7 @@ import { HandOutTable } from "./dispatch/hand-out-table.ts";
 import { HandOuts } from "./dispatch/hand-outs.ts";
 import { Liveness } from "./dispatch/liveness.ts";
 import { Notes } from "./dispatch/notes.ts";
+import { OutboxGate } from "./dispatch/outbox-gate.ts";
 import { Reports } from "./dispatch/reports.ts";
 import { ReservedSlots } from "./dispatch/reserved-slots.ts";
 import { byTransport, Topics } from "./dispatch/topics.ts";
@@ -41,8 +43,8 @@ export interface RunKindParts
   readonly flows: FlowRegistry;
   readonly tools: ToolCaller;
   readonly takers: Takers;
-  /** Whether something relays what is put on topics; otherwise workers do the tasks of executors. */
-  readonly topics: boolean;
+  /** Lets messages into the outbox; null: nothing relays them, and workers do the tasks of executors. */
+  readonly outboxGate: OutboxGate | null;
   readonly waitingTasks: WaitingTaskStore;
   /** How long the holder of a task may be silent before it is lost, milliseconds; 30 s when absent. */
   readonly sessionTimeoutMs?: number;
@@ -78,8 +80,9 @@ export function createRunKind(parts: RunKindParts): RunKind {
   const callbacks = new RunCallbacks(parts);
   const attempts = new Attempts({ ...parts, callbacks, defaultTimeoutMs: parts.defaultTaskTimeoutMs ?? null });
   const children = new Children({ ...parts, family });
-  const topics = new Topics({ ...parts, store: parts.waitingTasks });
-  const takers = parts.topics ? byTransport(parts.takers, topics) : parts.takers;
+  const outboxGate = parts.outboxGate ?? new OutboxGate();
+  const topics = new Topics({ ...parts, outboxGate, store: parts.waitingTasks });
+  const takers = parts.outboxGate === null ? parts.takers : byTransport(parts.takers, topics);
   const notes = new Notes();
   const table = new HandOutTable();
   const reserved = new ReservedSlots();
@@ -127,7 +130,7 @@ export function createRunKind(parts: RunKindParts): RunKind {
   };
   const kind: Kind<RunTypes> = {
     name: "run",
-    rules: RUN_RULES,
+    rules: { ...RUN_RULES, advance: (run, event, slice) => advance(run, event, slice, outboxGate.isFull) },
     store: createRunStore(journal, flows),
     outside,
     suspects: createRunSuspects(journal),

@@ -18,7 +18,7 @@ export interface RunsParts
     | "flows"
     | "tools"
     | "takers"
-    | "topics"
+    | "outboxGate"
     | "waitingTasks"
     | "sessionTimeoutMs"
     | "tokens"

@@ -26,6 +26,7 @@ import { keepQueueLimits } from "../../engine/queues/queue-limits.ts";
 import { QueueRules } from "../../engine/queues/queue-rules.ts";
 import { watchQueues } from "../../engine/queues/queue-watch.ts";
 import { createQueues } from "../../engine/queues/queues.ts";
+import { OutboxGate } from "../../engine/runs/dispatch/outbox-gate.ts";
 import { createFollowers } from "../../engine/runs/followers.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
 import { createRuns } from "../../engine/runs/runs.ts";
@@ -73,6 +74,8 @@ export interface RunningEngine {
   readonly peerDispatch: PeerDispatch;
   readonly handOvers: HandOvers;
   readonly shards: OwnedShards;
+  /** Null without Kafka. */
+  readonly outboxGate: OutboxGate | null;
   /** Adds an observer of what becomes durable from now on. */
   observe(observer: RunObserver): void;
   readonly cluster: Cluster;
@@ -118,7 +121,8 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     },
   });
   const waitingTasks = createWaitingTaskStore(store.database);
-  const queueStore = createQueueStore(store.database, { alone: store.alone });
+  const outboxGate = (config.kafka.bootstrapServers ?? []).length > 0 ? new OutboxGate() : null;
+  const queueStore = createQueueStore(store.database, { alone: store.alone, topics: outboxGate !== null });
   const queueRules = new QueueRules(queueStore, log);
   await queueRules.open();
   parts.onClose(() => queueRules.stop());
@@ -131,7 +135,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   });
   const runs = createRuns(runtime, {
     ...dispatch,
-    topics: (config.kafka.bootstrapServers ?? []).length > 0,
+    outboxGate,
     tokens,
     publicUrl: config.server.publicUrl ?? null,
     sessionTimeoutMs,
@@ -208,6 +212,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     peerDispatch,
     handOvers: runs.handOvers,
     shards: runtime.shards,
+    outboxGate,
     observe: runs.observe,
     cluster,
     peers,

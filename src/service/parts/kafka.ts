@@ -1,5 +1,6 @@
 /** Kafka: the outbox relay and the reader of inbound topics. Not loaded unless the configuration names brokers. */
 import { createHash } from "node:crypto";
+import { invariant } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
 import { sendsMessage } from "../../engine/runs/projections/outbox.ts";
@@ -38,6 +39,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     { createInbound },
     { startOutboxRelay },
     { failRejectedTasks },
+    { keepOutboxLimits },
     { createInlineFlows },
     { createBusCommands },
   ] = await Promise.all([
@@ -46,11 +48,13 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     import("../../bus/kafka/inbound.ts"),
     import("../../bus/outbox-relay.ts"),
     import("../../bus/rejected-tasks.ts"),
+    import("../../bus/outbox-limits.ts"),
     import("../../bus/kafka/inline-flows.ts"),
     import("../../api/bus-commands.ts"),
   ]);
   const { database, instanceId, engine, flows } = needs;
-  const { shards } = engine;
+  const { shards, outboxGate } = engine;
+  invariant(outboxGate !== null, "the engine has no gate for the outbox");
   const connection = {
     clientId: `orchestrator-${createHash("sha256").update(instanceId).digest("hex").slice(0, 12)}`,
     bootstrapBrokers: [...bootstrapServers],
@@ -66,20 +70,27 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
   const { runControl, runReader, handOvers, cluster, peers } = engine;
   const rejections = failRejectedTasks({ rejected: createRejectedTasks(database), handOvers, shards, log });
   parts.onClose(() => rejections.stop());
+  const outbox = createOutbox(database);
+  const { maxUnsentMessages: maxMessages, maxUnsentBytes } = config.kafka;
+  const limits = keepOutboxLimits({ outbox, gate: outboxGate, maxMessages, maxBytes: maxUnsentBytes, log });
+  parts.onClose(() => limits.stop());
   const relay = startOutboxRelay({
-    ...{ outbox: createOutbox(database), destination: sender, shards, log },
+    ...{ outbox, destination: sender, shards, log },
     rejected: rejections.nudge,
   });
   parts.onClose(() => relay.stop());
   const look = (): void => {
     relay.nudge();
     rejections.nudge();
+    limits.nudge();
   };
   engine.observe({
     fenced: () => {},
     takenOver: look,
     committed: (run, records) => {
-      if (records.some((record) => sendsMessage(run, record))) relay.nudge();
+      if (!records.some((record) => sendsMessage(run, record))) return;
+      relay.nudge();
+      limits.nudge();
     },
   });
   // Shards that are ours already.

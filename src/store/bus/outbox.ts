@@ -58,6 +58,12 @@ const LIST_WITHOUT = prepared(
     WHERE NOT t.topic = ANY($5::text[])`),
 );
 
+// The sizes of large payloads are known without reading them.
+const MEASURE = prepared(
+  "outbox.measure",
+  "SELECT count(*)::float8 AS messages, coalesce(sum(octet_length(payload)), 0)::float8 AS bytes FROM orchestrator.outbox",
+);
+
 const DELETE = prepared(
   "outbox.delete",
   `DELETE FROM orchestrator.outbox o USING unnest($1::int2[], $2::int8[]) AS d(shard, id)
@@ -115,6 +121,10 @@ export function createOutbox({ reads }: Database): Outbox {
         ? reads.query<Row>(LIST, most)
         : reads.query<Row>(LIST_WITHOUT, [...most, without]));
       return rows.map(toStored);
+    },
+    measure: async () => {
+      const { rows } = await reads.query<{ readonly messages: number; readonly bytes: number }>(MEASURE);
+      return rows[0] ?? { messages: 0, bytes: 0 };
     },
     delete: async (ids) => {
       await reads.query(DELETE, columnsOf(ids));

@@ -61,6 +61,7 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
   const index = createRunIndex(database);
   const methods = serveServices(SERVICES, {
     runControl: engine,
+    outboxGate: null,
     runReader: engine,
     runWatch: engine,
     runIndex: index,

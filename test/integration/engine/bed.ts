@@ -24,6 +24,7 @@ import type { Operations, RunActions } from "../../../src/engine/ports/operation
 import { keepQueueLimits } from "../../../src/engine/queues/queue-limits.ts";
 import { QueueRules } from "../../../src/engine/queues/queue-rules.ts";
 import { createQueues } from "../../../src/engine/queues/queues.ts";
+import { OutboxGate } from "../../../src/engine/runs/dispatch/outbox-gate.ts";
 import { createFollowers } from "../../../src/engine/runs/followers.ts";
 import type { RunObserver } from "../../../src/engine/runs/observer.ts";
 import { createRuns, type Runs } from "../../../src/engine/runs/runs.ts";
@@ -291,7 +292,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
   });
   const runs = createRuns(runtime, {
     ...dispatch,
-    topics: options.topics === true,
+    outboxGate: options.topics === true ? new OutboxGate() : null,
     tokens: TOKENS,
     publicUrl: null,
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),

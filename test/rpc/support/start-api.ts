@@ -65,6 +65,7 @@ export async function startApi(
   const runActions = createRunActions({ runControl: engine, runReader: engine, flows, limits, route: peers.route });
   const opened = await createApi({
     runControl: engine,
+    outboxGate: null,
     runReader: engine,
     runWatch: engine,
     runIndex: engine,

@@ -31,6 +31,7 @@ test.each(Array.from({ length: 12 }, (_, ticks) => ticks))(
           return rows.filter(({ id }) => !underWay.some((one) => one.id === id.id));
         },
         delete: async () => void rows.splice(0),
+        measure: async () => ({ messages: rows.length, bytes: 0 }),
         reject: async () => {},
       },
       destination: {

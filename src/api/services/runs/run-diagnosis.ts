@@ -30,6 +30,8 @@ export interface DiagnosisNeeds {
   readonly queues: Pick<Queues, "findPlace" | "viewQueues">;
   readonly workers: Pick<Workers, "list">;
   readonly askPeers: AskPeers;
+  /** Null: nothing relays messages to topics. */
+  readonly outboxGate: { readonly isFull: boolean } | null;
 }
 
 type Method = Pick<ServiceHandlers<typeof RunService>, "diagnoseRun">;
@@ -99,7 +101,7 @@ function findWaiting(path: string, wait: Wait, dueAt: number | null, since: numb
 }
 
 async function findWorker(
-  { queues }: DiagnosisNeeds,
+  { queues, outboxGate }: DiagnosisNeeds,
   call: CallContext,
   runId: string,
   { path, readyAt }: TaskState,
@@ -107,9 +109,16 @@ async function findWorker(
 ): Promise<RunFinding> {
   const place = await queues.findPlace(call.caller, runId, path);
   if (place === null) return toFinding(path, RunFindingKind.QUEUE, "it is about to be handed out", readyAt, "");
+  if (outboxGate !== null && place.transport === "topic") return findTopic(path, place, outboxGate.isFull, readyAt);
   const [view] = await queues.viewQueues(call.caller, [place.queue]);
   const stopped = view === undefined ? null : findStop(path, place, view, readyAt);
   return stopped ?? findSlot(path, place, view?.buildIds ?? [], connected, readyAt);
+}
+
+function findTopic(path: string, { queue }: WaitingPlace, isFull: boolean, since: number): RunFinding {
+  if (!isFull) return toFinding(path, RunFindingKind.QUEUE, `it is about to be put on topic ${queue}`, since, "");
+  const message = `OUTBOX_FULL: too many messages wait for the brokers; what the task has for topic ${queue} is deferred`;
+  return toFinding(path, RunFindingKind.QUEUE_FULL, message, since, "");
 }
 
 /** What keeps tasks in the queue, or out of it. */

@@ -62,6 +62,8 @@ export function handOver(run: Run, path: string, to: string, queued: boolean, at
   const task = run.state.tasks.get(path);
   if (!awaitsHandOver(task) || !mayBegin(run)) return [];
   const { attempt } = task;
+  // The event is written with this record.
+  if (specOf(run, path).type === "emit") return [{ type: "task.completed", at, task: path, output: null }];
   const due = isBroker(to) ? answeredBy(specOf(run, path), task, at) : NO_DUE;
   return [{ type: "task.dispatched", at, task: path, attempt, to, ...(queued ? { queued } : {}), ...due }];
 }

@@ -41,6 +41,7 @@ export function decideTaskEvaluated(
   need: Extract<Need, { kind: "task" }>,
   result: EvaluationResult,
   at: number,
+  full = false,
 ): JournalRecord[] {
   const { path } = need;
   const spec = specOf(run, path);
@@ -61,6 +62,8 @@ export function decideTaskEvaluated(
         },
       ];
     case "emit":
+      // It waits like a task for a topic, and ends when it is handed over.
+      if (full) return [{ type: "task.scheduled", at, task: path, attempt: 1, input, ...first }];
       return [{ type: "task.completed", at, task: path, input, output: null, ...withFirst(need.first) }];
     case "parallel":
       return [expand(spec, path, spec.children?.length ?? 0, at, need.first, limits)];

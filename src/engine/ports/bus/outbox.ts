@@ -79,6 +79,8 @@ export interface Outbox {
   ): Promise<readonly StoredOutgoing[]>;
   /** These are sent. */
   delete(ids: readonly OutgoingId[]): Promise<void>;
+  /** How many messages of all shards are unsent, and the bytes of what they carry. Costs as much as there are. */
+  measure(): Promise<{ readonly messages: number; readonly bytes: number }>;
   /** These can never be sent: they are kept with the reason, and tasks among them are to be failed. */
   reject(rejected: readonly RejectedOutgoing[]): Promise<void>;
 }

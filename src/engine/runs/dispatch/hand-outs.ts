@@ -55,7 +55,8 @@ export class HandOuts {
       // A batch that was lost is decided again: its slot is reserved already.
       const slot = reserved.get(id, path) ?? takers.reserve(toReadyTask(run, task));
       if (slot === null) continue;
-      reserved.set(id, path, slot);
+      // An event is over with its hand-over: nothing is sent to anybody.
+      if (specOf(run, path).effect === "remote") reserved.set(id, path, slot);
       (events ??= []).push({ type: "hand_over", at, task: path, to: slot.to, queued: false });
     }
     return events ?? NONE;

@@ -49,7 +49,8 @@ export function toHandedTask({ entity: run }: RunResident, task: TaskState, fenc
 export function workOf(run: Run, { path, input }: Pick<TaskState, "path" | "input">): Work {
   const given = typeof input === "object" && input !== null && !Array.isArray(input) ? (input as JsonObject) : {};
   const handler = typeof given.handler === "string" ? given.handler : "";
-  if (specOf(run, path).type === "queue") {
+  const { type } = specOf(run, path);
+  if (type === "queue" || type === "emit") {
     const queue = typeof given.topic === "string" ? given.topic : DEFAULT_TOPIC;
     const plain = { priority: QUEUE_PRIORITY, labels: "", fairnessKey: "" };
     return { transport: "topic", queue, handler, ...plain, input: given.inputs ?? {} };

@@ -1,11 +1,12 @@
 /**
  * Puts tasks on topics. A topic takes every task at once: the hand-over writes a message to the outbox in the same
- * commit, and the relay sends it. Only tasks of runs that were held when they became ready wait, as rows, until then.
+ * commit, and the relay sends it. Tasks wait, as rows, while their run is held or the outbox is full.
  */
 import type { Log } from "../../../base/log.ts";
 import { toBroker } from "../../machine/tasks/brokers.ts";
 import type { HandOvers, ReadyTask, Slot, Takers, WaitingTaskStore } from "../../ports/dispatch/hand-overs.ts";
 import { retryUntil } from "../../shard/retry-until.ts";
+import type { OutboxGate } from "./outbox-gate.ts";
 
 /** Waiting tasks of a page. */
 const PAGE = 500;
@@ -14,6 +15,7 @@ export interface TopicsParts {
   readonly store: Pick<WaitingTaskStore, "listForTopics">;
   readonly shards: { readonly owned: readonly number[] };
   readonly lifecycle: { readonly stopping: boolean };
+  readonly outboxGate: OutboxGate;
   readonly log: Log;
 }
 
@@ -30,9 +32,14 @@ export class Topics implements Takers {
   /** Tasks are put on topics from now on. */
   start(handOvers: HandOvers): void {
     this.#handOvers = handOvers;
+    this.#parts.outboxGate.onOpened(() => this.look());
   }
 
-  reserve({ queue }: ReadyTask): Slot {
+  reserve({ queue }: ReadyTask): Slot | null {
+    return this.#parts.outboxGate.isFull ? null : this.#slotOf(queue);
+  }
+
+  #slotOf(queue: string): Slot {
     const known = this.#slots.get(queue);
     if (known !== undefined) return known;
     // The message is in the outbox, and what is in a topic stays there: nothing is sent, withdrawn, or freed.
@@ -42,11 +49,17 @@ export class Topics implements Takers {
   }
 
   waits(task: ReadyTask): void {
+    if (!this.#parts.outboxGate.isFull) void this.#put(task);
+  }
+
+  async #put(task: ReadyTask): Promise<void> {
     const { log } = this.#parts;
     const { runId, path } = task;
-    this.#handOvers?.handOver(task, this.reserve(task)).catch((error: unknown) => {
+    try {
+      await this.#handOvers?.handOver(task, this.#slotOf(task.queue));
+    } catch (error) {
       log.warn("a task could not be put on its topic", { runId, task: path, error });
-    });
+    }
   }
 
   look(): void {
@@ -55,14 +68,15 @@ export class Topics implements Takers {
   }
 
   async #putAll(): Promise<void> {
-    const { store, shards, lifecycle, log } = this.#parts;
+    const { store, shards, lifecycle, outboxGate, log } = this.#parts;
     for (let after: ReadyTask | null = null; ; ) {
       const page: readonly ReadyTask[] = await retryUntil(
         log,
         () => store.listForTopics(shards.owned, after, PAGE),
         () => lifecycle.stopping,
       );
-      for (const task of page) this.waits(task);
+      if (outboxGate.isFull) return;
+      await Promise.all(page.map((task) => this.#put(task)));
       const last = page[page.length - 1];
       if (last === undefined || page.length < PAGE) return;
       after = last;

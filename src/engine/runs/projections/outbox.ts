@@ -12,10 +12,11 @@ import { workOf } from "../dispatch/ready-task.ts";
 export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
   projection: "outbox",
   on: {
-    "task.completed": (run, { task, input, at }, sequence) => {
-      if (input === undefined || !isEmitted(run, task)) return null;
-      const { runId, tenantId } = run.state;
-      const { topic, key, payload, headers } = input as JsonObject;
+    "task.completed": (run, record, sequence) => {
+      if (!isEvent(run, record)) return null;
+      const { task, at } = record;
+      const { runId, tenantId, tasks } = run.state;
+      const { topic, key, payload, headers } = (record.input ?? tasks.get(task)?.input ?? {}) as JsonObject;
       return {
         ...{ tenantId, taskPath: task, sequence, at },
         topic: String(topic ?? ""),
@@ -43,11 +44,12 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
 /** Whether a record writes a message into the outbox. */
 export function sendsMessage(run: Run, record: JournalRecord): boolean {
   if (record.type === "task.dispatched") return isBroker(record.to);
-  return record.type === "task.completed" && record.input !== undefined && isEmitted(run, record.task);
+  return record.type === "task.completed" && isEvent(run, record);
 }
 
-function isEmitted(run: Run, path: string): boolean {
-  return specOf(run, path).type === "emit";
+/** An `emit` task that somebody else ended sends nothing. */
+function isEvent(run: Run, { task, told }: Extract<JournalRecord, { readonly type: "task.completed" }>): boolean {
+  return told === undefined && specOf(run, task).type === "emit";
 }
 
 function toOutgoingTask(run: Run, path: string, attempt: number, fence: number): OutgoingTask | null {

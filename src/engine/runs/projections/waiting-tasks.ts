@@ -41,7 +41,8 @@ function toToldRow(run: Run, path: string, told: Told | undefined): TakenTaskRow
 /** A task that ended may have waited: one that a worker had is not among the rows, and nothing is deleted. */
 function toTakenRow(run: Run, path: string): TakenTaskRow | null {
   try {
-    return specOf(run, path).effect === "remote" ? { path } : null;
+    const { effect, type } = specOf(run, path);
+    return effect === "remote" || type === "emit" ? { path } : null;
   } catch {
     // A damaged record may name a task that the flow does not have. Its run must still end.
     return null;
@@ -53,7 +54,9 @@ export const takenTaskRows: RowMaker<Run, JournalRecord, TakenTaskRow> = {
   projection: "taken_tasks",
   on: {
     "task.dispatched": (_run, { task, queued }) => (queued === true ? { path: task } : null),
-    "task.completed": (run, { task, told }) => toToldRow(run, task, told),
+    "task.completed": (run, { task, told, input }) =>
+      // An event that did not have to wait brings its input along.
+      specOf(run, task).type === "emit" && input === undefined ? { path: task } : toToldRow(run, task, told),
     "task.retrying": (run, { task, told }) => toToldRow(run, task, told),
     "task.failed": (run, { task }) => toTakenRow(run, task),
     "task.canceled": (run, { task }) => toTakenRow(run, task),
