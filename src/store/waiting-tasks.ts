@@ -1,5 +1,6 @@
 /** Waiting and handed-out tasks, for those that hand them out. The rows are written with the journal. */
-import type { ReadyTask, WaitingTaskStore } from "../engine/ports/dispatch/hand-overs.ts";
+import type { LabeledLine, Line, ReadyTask, WaitingTaskStore } from "../engine/ports/dispatch/hand-overs.ts";
+import { gatherCalls } from "./sql/gather.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared } from "./sql/sql.ts";
 
@@ -12,13 +13,33 @@ const LIST_WAITING = prepared(
   ORDER BY rank, turn, ready_at, run_id, task_path LIMIT $11`,
 );
 
+/**
+ * Most lines in one statement. A worker may serve a thousand lines, most of which are empty: a statement for each would
+ * keep the database busy for seconds.
+ */
+const MAX_LINES = 1_000;
+
+/** The lines in which tasks wait. Found line by line, by the order of the index, however many tasks there are. */
+const LIST_FILLED = prepared(
+  "waiting_tasks.list_filled",
+  `SELECT line.place::int4 - 1 AS place
+  FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS line (tenant_id, queue, handler, labels, place)
+  CROSS JOIN LATERAL (
+    SELECT 1 FROM orchestrator.waiting_tasks AS task
+    WHERE task.tenant_id = line.tenant_id AND task.queue = line.queue AND task.handler = line.handler
+      AND task.labels = line.labels AND NOT task.held AND NOT task.deferred AND task.shard = ANY($1::int2[])
+    LIMIT 1
+  ) AS filled`,
+);
+
 /** Most sets of labels of a line. */
 const MAX_LABEL_SETS = 1_000;
 
 const LIST_LABELS = prepared(
   "waiting_tasks.labels",
-  `SELECT labels FROM orchestrator.waiting_parts WHERE tenant_id = $1 AND queue = $2 AND handler = $3 AND labels <> ''
-  GROUP BY labels HAVING sum(count) > 0 LIMIT ${MAX_LABEL_SETS}`,
+  `SELECT tenant_id, queue, handler, labels FROM orchestrator.waiting_parts
+  WHERE (tenant_id, queue, handler) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[])) AND labels <> ''
+  GROUP BY tenant_id, queue, handler, labels HAVING sum(count) > 0`,
 );
 
 const LIST_FOR_TOPICS = prepared(
@@ -33,6 +54,19 @@ const LIST_HANDED_OUT = prepared(
   "runs.list_handed_out",
   "SELECT run_id FROM orchestrator.runs WHERE shard = ANY($1::int2[]) AND handed_out AND ended_at IS NULL",
 );
+
+/** Whether tasks wait in a line, on these shards. */
+interface Asked {
+  readonly shards: readonly number[];
+  readonly line: LabeledLine;
+}
+
+interface LabelRow {
+  readonly tenant_id: string;
+  readonly queue: string;
+  readonly handler: string;
+  readonly labels: string;
+}
 
 interface TopicRow extends Row {
   readonly tenant_id: string;
@@ -51,34 +85,56 @@ interface Row {
 
 /** The waiting tasks of a database. */
 export function createWaitingTaskStore({ reads }: Database): WaitingTaskStore {
+  const listWaiting: WaitingTaskStore["listWaiting"] = async (
+    shards,
+    { tenantId, queue, handler, labels },
+    after,
+    limit,
+  ) => {
+    const place =
+      after === null
+        ? [null, null, null, null, null]
+        : [-after.priority, after.turn, after.since, after.runId, after.path];
+    const line = [tenantId, queue, handler, labels];
+    const { rows } = await reads.query<Row>(LIST_WAITING, [shards, ...line, ...place, limit]);
+    return rows.map(
+      (row): ReadyTask => ({
+        runId: row.run_id,
+        tenantId,
+        path: row.task_path,
+        transport: "worker",
+        queue,
+        handler,
+        priority: -row.rank,
+        since: row.ready_at,
+        labels,
+        fairnessKey: row.fairness_key,
+        turn: row.turn,
+      }),
+    );
+  };
+  const isFilled = gatherCalls(async (asked: readonly Asked[]): Promise<readonly boolean[]> => {
+    const [first] = asked;
+    // The question itself tells, and costs no more.
+    if (first === undefined || asked.length === 1) return [true];
+    const lines = asked.map(({ line }) => line);
+    // Of one turn of the event loop, in which the shards of the instance do not change.
+    const { rows } = await reads.query<{ place: number }>(LIST_FILLED, [first.shards, ...columnsOf(lines)]);
+    const filled = new Set(rows.map(({ place }) => place));
+    return asked.map((_, place) => filled.has(place));
+  }, MAX_LINES);
+  const labelsOf = gatherCalls(async (lines: readonly Line[]): Promise<readonly (readonly string[])[]> => {
+    const [tenants, queues, handlers] = columnsOf(lines);
+    const { rows } = await reads.query<LabelRow>(LIST_LABELS, [tenants, queues, handlers]);
+    const found = Map.groupBy(rows, ({ tenant_id, queue, handler }) => nameOf({ tenantId: tenant_id, queue, handler }));
+    return lines.map((line) => (found.get(nameOf(line)) ?? []).slice(0, MAX_LABEL_SETS).map(({ labels }) => labels));
+  }, MAX_LINES);
   return {
-    listWaiting: async (shards, { tenantId, queue, handler, labels }, after, limit) => {
-      const place =
-        after === null
-          ? [null, null, null, null, null]
-          : [-after.priority, after.turn, after.since, after.runId, after.path];
-      const line = [tenantId, queue, handler, labels];
-      const { rows } = await reads.query<Row>(LIST_WAITING, [shards, ...line, ...place, limit]);
-      return rows.map(
-        (row): ReadyTask => ({
-          runId: row.run_id,
-          tenantId,
-          path: row.task_path,
-          transport: "worker",
-          queue,
-          handler,
-          priority: -row.rank,
-          since: row.ready_at,
-          labels,
-          fairnessKey: row.fairness_key,
-          turn: row.turn,
-        }),
-      );
+    listWaiting: async (shards, line, after, limit) => {
+      if (after === null && !(await isFilled({ shards, line }))) return [];
+      return listWaiting(shards, line, after, limit);
     },
-    listLabels: async ({ tenantId, queue, handler }) => {
-      const { rows } = await reads.query<{ labels: string }>(LIST_LABELS, [tenantId, queue, handler]);
-      return rows.map(({ labels }) => labels);
-    },
+    listLabels: labelsOf,
     listForTopics: async (shards, after, limit) => {
       const { runId = "", path = "" } = after ?? {};
       const { rows } = await reads.query<TopicRow>(LIST_FOR_TOPICS, [shards, runId, path, limit]);
@@ -95,4 +151,19 @@ export function createWaitingTaskStore({ reads }: Database): WaitingTaskStore {
       return rows.map(({ run_id }) => run_id);
     },
   };
+}
+
+/** Names of queues and handlers hold no blanks. */
+function nameOf({ tenantId, queue, handler }: Line): string {
+  return `${queue} ${handler} ${tenantId}`;
+}
+
+/** The lines as arrays for `unnest`: tenants, queues, handlers, labels. */
+function columnsOf(lines: readonly (Line & { readonly labels?: string })[]) {
+  return [
+    lines.map(({ tenantId }) => tenantId),
+    lines.map(({ queue }) => queue),
+    lines.map(({ handler }) => handler),
+    lines.map(({ labels }) => labels ?? ""),
+  ] as const;
 }

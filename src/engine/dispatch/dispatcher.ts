@@ -160,6 +160,12 @@ export class Dispatcher implements Takers {
     if (!isFree) this.#neighbours?.requestedBy(line, wanter);
   }
 
+  /** How many lines workers here would serve with this one. */
+  countWith({ skills: { lines } }: Taker): number {
+    const added = new Set(lines.map(keyOf).filter((key) => !this.served.has(key)));
+    return this.served.size + added.size;
+  }
+
   add(taker: Taker): void {
     let isNew = false;
     for (const line of taker.skills.lines) {

@@ -30,6 +30,12 @@ const LOOK_EVERY_MS = 1_000;
 /** Sessions of an instance. */
 const MAX_SESSIONS = 10_000;
 
+/**
+ * Pairs of queue and handler that the workers of an instance serve. Every instance looks through those of all others
+ * several times a second.
+ */
+const MAX_LINES = 10_000;
+
 /** What sessions take. */
 export interface WorkerSessionsParts {
   readonly instanceId: string;
@@ -69,6 +75,8 @@ export class WorkerSessions implements Workers {
       },
       worker,
     );
+    if (dispatcher.countWith(session) > MAX_LINES)
+      fail("OVERLOADED", { what: `${MAX_LINES} pairs of queue and handler that its workers serve` });
     this.#sessions.set(session.id, session);
     dispatcher.add(session);
     return { sessionId: session.id, ackTimeoutMs: ACK_TIMEOUT_MS, sessionTimeoutMs: this.#sessionTimeoutMs };

@@ -264,3 +264,44 @@ test("an instance takes no more sessions than it can keep", async () => {
   for (let count = 0; count < 10_000; count += 1) instance.workers.register(CALLER, worker);
   expect(() => instance.workers.register(CALLER, worker)).toThrow(expect.objectContaining({ code: "OVERLOADED" }));
 });
+
+test("an instance serves no more pairs of queue and handler than it can look through", async () => {
+  const instance = await bed.openInstance();
+  const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+  const worker = { name: "w", sdk: "", handlers: names("h", 100), slots: 1, labels: {}, buildId: "" };
+  const register = (round: number) => instance.workers.register(CALLER, { ...worker, queues: names(`q${round}-`, 10) });
+  for (let round = 0; round < 10; round += 1) register(round);
+  // The same once more are no more.
+  register(0);
+  expect(() => register(10)).toThrow(expect.objectContaining({ code: "OVERLOADED" }));
+});
+
+// Cause: with a statement for each queue and handler, twenty workers with a thousand of them kept the database busy for
+// so long that instances lost their leases.
+test("a worker of many queues and handlers asks the database a few times, and gets what waits in any of them", async () => {
+  const { database } = bed;
+  let asked = 0;
+  const query: typeof database.reads.query = (statement, values) => {
+    if (typeof statement !== "string" && statement.name.startsWith("waiting_tasks.")) asked += 1;
+    return database.reads.query(statement, values);
+  };
+  const instance = await bed.openInstance({ database: { ...database, reads: { ...database.reads, query } } });
+  const queues = Array.from({ length: 10 }, (_, index) => `many-${index}`);
+  const handlers = Array.from({ length: 100 }, (_, index) => `many-${index}`);
+  const parametersOf = (queue: number, handler: number) => ({
+    parameters: { queue: `many-${queue}`, handler: `many-${handler}` },
+  });
+  await bed.register("many", [
+    { id: "a", type: "worker", ...parametersOf(3, 7) },
+    { id: "b", type: "worker", ...parametersOf(9, 99) },
+    { id: "c", type: "worker", ...parametersOf(9, 99) },
+    { id: "d", type: "worker", parameters: { ...parametersOf(0, 0).parameters, labels: { gpu: "a100" } } },
+  ]);
+  const runId = await start(instance, "many");
+  await eventually(async () => expect(await rows()).toHaveLength(4));
+  asked = 0;
+  const worker = connectWorker(instance, { queues, handlers, labels: { gpu: "a100" } }, diligent);
+  expect((await ended(instance, runId)).phase).toBe("COMPLETED");
+  expect(worker.taken.map(({ task }) => task.path).sort()).toEqual(["a", "b", "c", "d"]);
+  expect(asked).toBeLessThan(20);
+});
