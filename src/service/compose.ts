@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Log } from "../base/log.ts";
 import { armFailPoints } from "../base/process/fail-points.ts";
+import type { HotStateMetrics } from "../bus/redis/hot-state.ts";
 import type { Config } from "../config/settings.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
@@ -53,6 +54,7 @@ export interface ComposeOptions {
   readonly observers: readonly RunObserver[];
   readonly operationObservers?: readonly OperationObserver[];
   readonly tools?: ToolMetrics;
+  readonly hotState?: HotStateMetrics;
   /** Ends the process when its event loop is blocked: for a process that runs only the service. */
   readonly watchdog?: boolean;
   /** Called with the time that callers waited for a connection. */
@@ -75,17 +77,18 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const tools = openTools(config, flows.graphs, options.tools, log, parts);
     const lists = createRunIndex(database);
     const { address, observers, operationObservers = [] } = options;
+    const redis = await openRedis(config, options.hotState, log, parts);
     const engine = await openEngine(
       config,
       {
         ...{ store, runIndex: lists, flows, tools, instanceId, address, tokenKey },
-        ...{ observers, operationObservers },
+        ...{ observers: [...observers, ...redis.observers], operationObservers },
       },
       log,
       parts,
     );
+    redis.attach(engine);
     await openKafka(config, { database, instanceId, engine, flows: flows.flows }, log, parts);
-    openRedis(parts);
     return {
       ...engine,
       runIndex: lists,

@@ -4,6 +4,7 @@ import type { CallMetrics } from "../api/calls/pipeline.ts";
 import type { HttpMetrics } from "../api/http/server.ts";
 import type { ReportMetrics } from "../api/services/worker-service.ts";
 import { readVersion } from "../base/version.ts";
+import type { HotStateMetrics } from "../bus/redis/hot-state.ts";
 import { specOf } from "../engine/machine/run.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import { workOf } from "../engine/runs/dispatch/ready-task.ts";
@@ -20,6 +21,7 @@ export interface ServiceMetrics {
   readonly calls: CallMetrics;
   readonly http: HttpMetrics;
   readonly tools?: ToolMetrics;
+  readonly hotState?: HotStateMetrics;
   readonly reports: ReportMetrics;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
@@ -66,6 +68,9 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
         metrics.counter("orchestrator_tool_calls_total", type, result).add();
       },
       breakerChanged: (state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
+    },
+    hotState: {
+      counted: (result, count) => metrics.counter("orchestrator_hot_states_total", result).add(count),
     },
     reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },
     observers: [

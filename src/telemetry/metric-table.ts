@@ -161,6 +161,11 @@ export const METRICS = {
   orchestrator_connected: gauge("1 while what the service is connected to answers: `postgres`, `kafka`, `redis`.", [
     "to",
   ]),
+  orchestrator_hot_states_total: counter(
+    "States of runs for Redis: written, failed to be written (it is tried again), and dropped because Redis was away.",
+    ["result"],
+    ["written", "failed", "dropped"],
+  ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),
   orchestrator_build_info: gauge("Always 1; the version is the label.", ["version"]),

@@ -151,6 +151,6 @@ test("the log of a start names each variable that is set and has no effect", asy
     .filter((line) => line.includes("has no effect"));
   expect(lines.map((line) => JSON.parse(line)).map(({ level, message }) => `${level}: ${message}`)).toEqual([
     "warn: ORCHESTRATOR_RETRY_BACKOFF_BASE has no effect: this version does not support Kafka yet",
-    "warn: EXECUTION_TTL has no effect: this version does not support Redis yet",
+    "warn: EXECUTION_TTL has no effect: this version does not support workflow executions in Redis yet",
   ]);
 });

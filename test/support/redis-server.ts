@@ -17,7 +17,7 @@ export interface RedisServer {
   readonly port: number;
   /** `redis://127.0.0.1:port` */
   readonly url: string;
-  /** What `redis-cli` prints for a command, without the last line break. A foreign reader: not our library. */
+  /** See {@link runRedisCommand}. */
   cli(...command: string[]): string;
   /** Sends a signal to the process: SIGSTOP freezes it, SIGCONT lets it go on. */
   signal(signal: NodeJS.Signals): void;
@@ -29,20 +29,23 @@ export interface RedisServer {
   remove(): Promise<void>;
 }
 
+/** What `redis-cli` prints for a command, without the last line break. A foreign reader: not our library. */
+export function runRedisCommand(port: number, ...command: string[]): string {
+  const { stdout, stderr, error } = spawnSync("redis-cli", ["-p", String(port), ...command], {
+    encoding: "utf8",
+    timeout: 10_000,
+  });
+  if (error !== undefined) throw error;
+  return `${stdout}${stderr}`.replace(/\n$/, "");
+}
+
 /** Starts a server that keeps nothing on disk, with settings in the form of its command line (`--maxmemory 2mb`). */
 export async function startRedisServer(...settings: string[]): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), "orchestrator-redis-"));
   const port = await findFreePort();
   const own = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"];
   let child: ChildProcess | null = null;
-  const cli = (...command: string[]): string => {
-    const { stdout, stderr, error } = spawnSync("redis-cli", ["-p", String(port), ...command], {
-      encoding: "utf8",
-      timeout: 10_000,
-    });
-    if (error !== undefined) throw error;
-    return `${stdout}${stderr}`.replace(/\n$/, "");
-  };
+  const cli = (...command: string[]): string => runRedisCommand(port, ...command);
   const server: RedisServer = {
     port,
     url: `redis://127.0.0.1:${port}`,

@@ -1,6 +1,71 @@
-/** Redis. Not used yet. */
+/** Redis: the state of runs for readers outside. Not loaded unless the configuration names a server. */
+import type { Log } from "../../base/log.ts";
+import type { HotStateMetrics } from "../../bus/redis/hot-state.ts";
+import type { Config } from "../../config/settings.ts";
+import { isEndRecord } from "../../engine/machine/records.ts";
+import type { RunObserver } from "../../engine/runs/observer.ts";
+import { summarizeRun } from "../../engine/runs/projections/run-summary.ts";
+import type { RunningEngine } from "./engine.ts";
 import type { Parts } from "./parts.ts";
 
-export function openRedis(parts: Parts): void {
-  parts.reports("redis", () => null);
+/** How long a stop waits for what is to be written, milliseconds. */
+const FLUSH_MS = 1_000;
+
+/** What Redis has to do with the engine. */
+export interface Redis {
+  readonly observers: readonly RunObserver[];
+  /** The engine runs. */
+  attach(engine: Pick<RunningEngine, "shards">): void;
+}
+
+/** Connects if the configuration names a server. It may be away: nothing waits for it. */
+export async function openRedis(
+  config: Config,
+  metrics: HotStateMetrics = { counted() {} },
+  log: Log,
+  parts: Parts,
+): Promise<Redis> {
+  const { url, host, port, password, database, keyPrefix = "", keyTtl } = config.redis;
+  const address = url !== undefined ? { url } : host !== undefined ? { host, port, password, database } : null;
+  if (address === null) {
+    parts.reports("redis", () => null);
+    return { observers: [], attach() {} };
+  }
+  const [{ openRedisConnection }, { HotState }] = await Promise.all([
+    import("../../bus/redis/connection.ts"),
+    import("../../bus/redis/hot-state.ts"),
+  ]);
+  const connection = openRedisConnection(address, log);
+  parts.reports("redis", () => connection.state);
+  let shards: RunningEngine["shards"] | null = null;
+  const states = new HotState({
+    ...{ connection, metrics, log, ttlMs: keyTtl },
+    keyOf: (runId) => `${keyPrefix}run:${runId}:state`,
+    sequenceOf: ({ state }) => state.sequence,
+    summarize: summarizeRun,
+    owns: (runId) => shards?.epochOf(shards.shardOf(runId)) !== undefined,
+  });
+  // The engine has closed by then: what ended meanwhile is written.
+  parts.onClose(async () => {
+    await states.flush(FLUSH_MS);
+    states.stop();
+    connection.close();
+  });
+  return {
+    observers: [
+      {
+        fenced: () => {},
+        committed: (run, records, firstSequence) => {
+          const last = records.at(-1);
+          const durable = firstSequence + records.length - 1;
+          states.committed(run.state.runId, run, durable, last !== undefined && isEndRecord(last));
+        },
+      },
+    ],
+    attach(engine) {
+      shards = engine.shards;
+      // The shards are still ours: open runs are written before the next owner has them.
+      parts.onClose(() => states.flush(FLUSH_MS));
+    },
+  };
 }

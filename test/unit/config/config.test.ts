@@ -161,13 +161,13 @@ describe("the configuration", () => {
     const { warnings } = await load(
       {
         ORCHESTRATOR_FLOW_REGISTRY_URL: "postgresql://localhost/flows",
-        REDIS_URL: "redis://localhost",
+        EXECUTION_TTL: "1h",
         ORCHESTRATOR_PORT: "1",
       },
       { config: file },
     );
     expect(warnings).toEqual([
-      "REDIS_URL has no effect: this version does not support Redis yet",
+      "EXECUTION_TTL has no effect: this version does not support workflow executions in Redis yet",
       "ORCHESTRATOR_FLOW_REGISTRY_URL has no effect: this version does not support outside flow registries yet",
       `${file}:1 reflex.enabled has no effect: this version does not support goals yet`,
     ]);
