@@ -147,11 +147,10 @@ export interface StartConflict {
   readonly requestHash: string;
 }
 
-/** One commit pipeline to the store: batches are committed one after another. */
+/** One connection of the commit pipeline: its batches are committed one after another. */
 export interface JournalWriter {
   /**
-   * Throws {@link CommitError}. After every failure except `data`, the pipeline drops its connection and opens a new
-   * one.
+   * Throws {@link CommitError}. After every failure except `data`, the writer drops its connection and opens a new one.
    */
   commit(leases: readonly Lease[], transitions: readonly Transition[]): Promise<CommitResult>;
   close(): Promise<void>;

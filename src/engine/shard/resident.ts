@@ -8,9 +8,8 @@ export interface Reply {
   readonly reject: (error: Error) => void;
 }
 
-/** The commit pipeline of a resident. */
+/** The commit pipeline, as residents see it. */
 export interface Pipeline {
-  readonly index: number;
   /** Marks the resident as having pending records. */
   touch(resident: Resident): void;
   /** Forgets the pending records of the resident. */
@@ -68,9 +67,11 @@ export interface Resident<T extends EntityTypes = EntityTypes> {
   replies: Reply[];
   /** Time of the timer in `pending` that must not be early; 0 if there is none. */
   dueAt: number;
-  /** Part of the batch in flight. */
+  /**
+   * Part of a batch in flight: until that is settled, no other batch takes it and nobody reads it from the store.
+   */
   committing: boolean;
-  /** Replies of that batch; an event that changes nothing adds its own. */
+  /** Replies of its transition there; an event that changes nothing adds its own. */
   committingReplies: Reply[];
   /** The state in memory is in doubt and is being read again. */
   frozen: boolean;
@@ -197,6 +198,16 @@ export function takeReplies(resident: Resident): Reply[] {
 /** Whether memory and journal agree, so that the state can be shown. */
 export function isClean(resident: Resident): boolean {
   return resident.pending.length === 0 && !resident.committing && !resident.frozen;
+}
+
+/**
+ * Answers when everything decided so far is durable, and rejects if that is lost or has to wait for the store. Not for
+ * residents that were dropped.
+ */
+export function replyWhenDurable(resident: Resident, reply: Reply): void {
+  if (isClean(resident)) reply.resolve();
+  else if (resident.pending.length > 0 || resident.frozen) resident.replies.push(reply);
+  else resident.committingReplies.push(reply);
 }
 
 /** Whether the entity has ended durably. */

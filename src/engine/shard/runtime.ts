@@ -3,7 +3,7 @@
  * kind.ts.
  *
  *   submission event → decide, apply, settle (memory is ahead)
- *   ownership commit pipelines: one statement for all changed entities, fenced by the epochs of their shards
+ *   ownership commit pipeline: one statement for all changed entities, fenced by the epochs of their shards
  *   settlement committed → external work, timers, replies; refused, failed, or unknown → memory returns to the state of
  *   the journal
  *   residence what is in memory: loaded on demand, evicted when it only waits
@@ -19,7 +19,7 @@ import type { EntityTypes, Kind } from "./kind.ts";
 import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
 import { BusyShards } from "./ownership/busy-shards.ts";
 import { LeaseCluster } from "./ownership/cluster.ts";
-import { CommitPipelines } from "./ownership/commit-pipelines.ts";
+import { CommitPipeline } from "./ownership/commit-pipeline.ts";
 import type { DatabaseClock } from "./ownership/database-clock.ts";
 import { Drain } from "./ownership/drain.ts";
 import { WritableFormat } from "./ownership/journal-format.ts";
@@ -54,7 +54,7 @@ export interface RuntimeParts {
   readonly log: Log;
   /** Number of shards of the database. */
   readonly shards: number;
-  /** Number of commit pipelines. */
+  /** Number of connections of the commit pipeline. */
   readonly commitPipelines: number;
   /** Longest pause before the trial of a suspect with a death, milliseconds; default 5,000. */
   readonly suspectPauseMs?: number | undefined;
@@ -79,7 +79,7 @@ export class Runtime {
   readonly format = new WritableFormat();
   readonly #parts: RuntimeParts;
   readonly #residences: Residence[] = [];
-  readonly #pipelines: CommitPipelines;
+  readonly #pipeline: CommitPipeline;
   readonly #timers: Timers;
   readonly #busyShards: BusyShards;
   readonly #renewer: LeaseRenewer;
@@ -91,7 +91,7 @@ export class Runtime {
     const { lifecycle } = this;
     this.#parts = parts;
     this.clock = clock;
-    this.shards = new OwnedShards(parts.shards, parts.commitPipelines, lifecycle);
+    this.shards = new OwnedShards(parts.shards, lifecycle);
     const { shards } = this;
     const slices = new TimeSlices(lifecycle, (resident) =>
       this.submission.post(resident, { type: "continue", at: clock.now() }),
@@ -106,7 +106,7 @@ export class Runtime {
     const failures = new FailedCommits(shards, reload, clock, log, onFenced);
     const settlement = new Settlement(decider, timers, this.trials, clock, log);
     const unknown = new UnknownOutcome({ leases, shards, settlement, failures, reload, timers, lifecycle, log });
-    this.#pipelines = new CommitPipelines({ shards, clock, lifecycle, settlement, failures, unknown, log });
+    this.#pipeline = new CommitPipeline({ shards, clock, lifecycle, settlement, failures, reload, unknown, log });
     const { trials, probation, format } = this;
     const takeover = new Takeover({ shards, residences: this.#residences, trials, probation, clock, lifecycle, log });
     const onUnclean = (): void => this.#wakeNow();
@@ -122,15 +122,15 @@ export class Runtime {
   addKind<T extends EntityTypes>(createKind: (residence: Residence<T>) => Kind<T>): Residence<T> {
     const { shards, trials, clock, lifecycle } = this;
     const { log } = this.#parts;
-    const parts = { shards, pipelines: this.#pipelines, trials, timers: this.#timers, clock, lifecycle, log };
+    const parts = { shards, pipeline: this.#pipeline, trials, timers: this.#timers, clock, lifecycle, log };
     const residence = new Residence<T>(parts, createKind);
     this.#residences.push(residence);
     return residence;
   }
 
-  /** Opens the connections of the commit pipelines. */
+  /** Opens the connections of the commit pipeline. */
   open(): Promise<void> {
-    return this.#pipelines.open(this.#parts.journal, this.#parts.commitPipelines);
+    return this.#pipeline.open(this.#parts.journal, this.#parts.commitPipelines);
   }
 
   /**
@@ -168,9 +168,9 @@ export class Runtime {
     await Promise.all(this.#loops.map((loop) => loop.stop()));
     await this.trials.drain();
     await this.#background.idle();
-    await this.#pipelines.drain();
+    await this.#pipeline.drain();
     for (const residence of this.#residences) residence.close();
-    await this.#pipelines.close();
+    await this.#pipeline.close();
     failPoint("close.drained");
     await this.#parts.leases.release();
   }

@@ -1,4 +1,4 @@
-/** The journal on PostgreSQL: commit pipelines that write batches, and the reads of the engine. */
+/** The journal on PostgreSQL: connections that write batches, and the reads of the engine. */
 import { invariant } from "../../base/errors.ts";
 import { parseStoredJson } from "../../base/json/json-stored.ts";
 import { withCurrentRun } from "../../base/process/current-run.ts";

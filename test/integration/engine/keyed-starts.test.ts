@@ -1,4 +1,4 @@
-/** Starts that may happen once: the same key from many callers, in one batch, over two commit pipelines and on two instances. */
+/** Starts that may happen once: the same key from many callers, in one batch, over two connections and on two instances. */
 import { expect, onTestFinished, test } from "vitest";
 import type { StartRequest, StartResult } from "../../../src/engine/ports/run-control.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -166,7 +166,7 @@ test("a run id of another tenant is taken, and nothing is said about the run", a
 test("batches that start the same run keys in opposite order do not lock each other out", async () => {
   await bed.register("gate", [{ id: "go", type: "signal", parameters: { name: "go" } }]);
   const instance = await bed.openInstance({ commitPipelines: 2 });
-  // Slow enough that the two commit pipelines are at it at the same time.
+  // Slow enough that two batches are in flight at the same time.
   await bed.sql(
     `CREATE OR REPLACE FUNCTION public.planted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NULL; END $$`,
   );
@@ -176,10 +176,16 @@ test("batches that start the same run keys in opposite order do not lock each ot
   onTestFinished(async () => void (await bed.sql("DROP TRIGGER planted ON orchestrator.runs")));
   const keys = Array.from({ length: 40 }, (_, index) => `k${index}`);
   for (let round = 0; round < 5; round += 1) {
-    const starts = [...keys, ...keys.toReversed()].map((key) =>
-      startOf("gate", { runKey: `${round}-${key}`, runKeyPolicy: "return_existing" }),
-    );
-    const results = await instance.engine.startRuns(CALLER, starts, 0);
+    const start = (names: readonly string[]) => {
+      const requests = names.map((key) =>
+        startOf("gate", { runKey: `${round}-${key}`, runKeyPolicy: "return_existing" }),
+      );
+      return instance.engine.startRuns(CALLER, requests, 0);
+    };
+    const sent = instance.journal.batches.length;
+    const first = start(keys);
+    await eventually(() => expect(instance.journal.batches.length).toBeGreaterThan(sent));
+    const results = (await Promise.all([first, start(keys.toReversed())])).flat();
     expect(errorsOf(results)).toEqual([]);
     expect(new Set(runIdsOf(results)).size).toBe(keys.length);
   }

@@ -15,7 +15,7 @@ import type { ChildEnd, RunEvent } from "../../machine/events.ts";
 import { openRun } from "../../machine/run.ts";
 import { createState, isPaused, isTerminalPhase, type RunState } from "../../machine/state.ts";
 import type { Journal } from "../../ports/journal.ts";
-import { StartOutdated, StartTaken } from "../../shard/resident.ts";
+import { isClean, replyWhenDurable, StartOutdated, StartTaken } from "../../shard/resident.ts";
 import { retryUntil } from "../../shard/retry-until.ts";
 import type { Trials } from "../../shard/submission/trials.ts";
 import { checkCallbackUrl } from "../calls/awaited-callbacks.ts";
@@ -119,6 +119,7 @@ export class Children {
       if (existing !== null && isTerminalPhase(existing.phase)) return this.#reportEnd(parent, path, childId, existing);
       if (existing === null) await this.#begin(parent, path, childId);
       const child = existing === null ? residence.get(childId) : await residence.open(childId);
+      await this.#settled(parent);
       if (child !== undefined && !parent.gone) this.#follow(parent, path, child);
     } catch (error) {
       if (error instanceof StartOutdated) {
@@ -191,10 +192,27 @@ export class Children {
   async #findState(runId: string): Promise<RunState | null> {
     const { residence } = this.#parts;
     const resident = residence.get(runId);
-    if (resident !== undefined) return resident.entity.state;
+    if (resident !== undefined) {
+      await this.#settled(resident);
+      if (!resident.gone) return resident.entity.state;
+    }
     await residence.recovered(runId);
     const stored = await residence.kind.store.load(runId);
     return stored === null ? null : (await residence.kind.store.open(stored)).state;
+  }
+
+  /**
+   * Resolves when nothing in memory of the run could be undone by a crash. What one run does because of another must
+   * not be durable first, and transitions of two runs have no order. Errors: SHUTTING_DOWN.
+   */
+  async #settled(resident: RunResident): Promise<void> {
+    while (!isClean(resident) && !resident.gone) {
+      if (this.#parts.lifecycle.stopping) throw toError("SHUTTING_DOWN");
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      replyWhenDurable(resident, { resolve, reject });
+      // Its transition waits for the store or was decided again.
+      await promise.catch(() => {});
+    }
   }
 
   async #begin(parent: RunResident, path: string, childId: string): Promise<void> {

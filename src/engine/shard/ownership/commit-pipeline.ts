@@ -1,35 +1,55 @@
 /**
- * A commit pipeline: group commit for a part of the shards.
+ * The commit pipeline of an instance: group commit of everything that changed, over a few connections.
  *
- *   idle ──touch──→ collecting (until the event loop has processed its queue) ──→ committing ──→ collecting … while
- *   residents are dirty, else idle
+ *   resident ──touch──→ ready ──taken by a batch──→ committing ──settled──→ clean
+ *                         ↑          touch: behind ←──┘   │
+ *                         └──────────── settled ──────────┘
  *
- * While one batch is in flight the next fills: no timer, no tuning. When a batch returns, the effects of its
- * transitions start. Entities that continue without external work join the next batch, which is sent before anyone is
- * notified of this one, so the store does not wait for callers. A batch is limited by transitions and size; while the
- * transition of an entity is full (`isFull`), its later events wait. A failed write has one of six outcomes:
+ * A resident is in one batch at a time. What is decided while its transition is in flight waits *behind* it, and is
+ * ready when the transition is settled. So transitions of one resident are written in their order, whatever connection
+ * takes them, and a batch never holds two of one resident. Between residents there is no order: one that acts on the
+ * state of another waits until that state is durable (`replyWhenDurable`).
+ *
+ * Sending. A batch takes everything that is ready, up to a number of transitions and a size; while the transition of a
+ * resident is full (`isFull`), its later events wait. While one batch is in flight the next fills, and goes when that
+ * one returns: no timer, no tuning. It goes beside the one in flight, on another connection, if it has ENOUGH
+ * transitions, so that the store works while we do; a smaller one would be half a batch at nearly the cost of a whole
+ * one. A batch that does not return for PATIENCE_MS (a lock, a slow disk, a retry) is not waited for.
+ *
+ * When a batch returns, the effects of its transitions start. Entities that continue without external work join the
+ * next batch, which is sent before anyone is notified of this one, so the store does not wait for callers.
+ *
+ * Failures. A failed write has one of six outcomes. The batch keeps its connection, and its residents stay committing,
+ * until all of it is settled; other batches go on.
  *   data the batch is halved until the faulty entity is alone; it is quarantined
  *   gone the batch is halved until the start whose flow version was deleted is alone; it is repeated with what the
  *   store has by then
  *   slow too much for the store: like `failed`, but retried in halves, and batches stay smaller until one succeeds
  *   failed nothing was written: starts fail, transitions of existing entities are retried until the store is back
- *   unknown the epochs of the pipeline's shards are raised, which waits for the old statement to end; what was written
- *   is read back, and the rest
- *            is decided again (while the store is away, all callers get an error, including those that wait for later
- *            batches)
+ *   unknown the batch is fenced, then what was written is read back, and the rest is decided again; see below
  *   refused single transitions: fenced (shard lost), taken (start key known), early (timer ahead of the database's
  *   clock)
+ *
+ * Fencing a batch in doubt. Raising the epochs of its shards waits for its statement to end, if it still runs; from
+ * then on it is written or never will be. A new epoch also refuses every other statement of ours on these shards, and
+ * to us that would look like the loss of a shard. So nothing is sent from now on, and the epochs are raised when
+ * nothing of ours is in the store. That is soon: each statement has a time limit on both sides, and a retry between two
+ * statements waits here, not in the store. Batches that come back in doubt meanwhile are fenced together with the first
+ * (when the database restarts, all are). Then everything goes on; reading back concerns only the residents of the
+ * batch, which are frozen and committing. While the store is away, all callers get an error, including those that wait
+ * for later batches.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../../base/log.ts";
 import { setCurrentRun } from "../../../base/process/current-run.ts";
-import { CommitError, type CommitResult, type JournalWriter } from "../../ports/journal.ts";
+import { CommitError, type CommitResult, type Journal, type JournalWriter } from "../../ports/journal.ts";
 import type { Lease } from "../../ports/leases.ts";
 import type { ProjectedRows } from "../../ports/projections.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import type { Pipeline, Resident } from "../resident.ts";
 import type { Entry } from "../settlement/entry.ts";
 import type { FailedCommits } from "../settlement/failed-commits.ts";
+import type { Reload } from "../settlement/reload.ts";
 import type { Settlement } from "../settlement/settlement.ts";
 import type { UnknownOutcome } from "../settlement/unknown-outcome.ts";
 import type { DatabaseClock } from "./database-clock.ts";
@@ -42,6 +62,17 @@ const MAX_BATCH = 2_000;
 
 /** Most characters of records in one batch. A single transition may have more. */
 const MAX_BATCH_SIZE = 16_777_216;
+
+/**
+ * Transitions that go beside a batch in flight instead of waiting for its return. A statement costs as much as about 18
+ * transitions before it carries any (from the CPU time per task in batches of 10 and of 25, service and database
+ * together). At 32 that is a third of its cost; with much fewer it is most of it, and two connections do the work of
+ * one at nearly twice the price.
+ */
+const ENOUGH = 32;
+
+/** How long a small batch waits for one in flight, milliseconds: many times what a commit takes. */
+const PATIENCE_MS = 100;
 
 /** If the store repeatedly times out on a single transition of at least this size, the transition is the cause. */
 const LARGE_TRANSITION = 1_048_576;
@@ -56,78 +87,132 @@ export interface PipelineParts {
   readonly lifecycle: Lifecycle;
   readonly settlement: Settlement;
   readonly failures: FailedCommits;
+  readonly reload: Reload;
   readonly unknown: UnknownOutcome;
   readonly log: Log;
 }
 
-/** Resolves when the event loop has processed its queue. */
-const endOfRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 /** Resolves when all immediate reactions have run. */
 const endOfReactions = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
-/** Group commit for a part of the shards. */
+/** Group commit over a few connections. */
 export class CommitPipeline implements Pipeline {
-  readonly index: number;
-  readonly #writer: JournalWriter;
   readonly #parts: PipelineParts;
+  #writers: readonly JournalWriter[] = [];
+  /** Writers without a batch. */
+  #free: JournalWriter[] = [];
+  /** Writers whose batch a small one waits for. */
+  readonly #awaited = new Set<JournalWriter>();
+  /** Writers with a statement in the store. */
+  readonly #inStore = new Set<JournalWriter>();
   /**
-   * Residents with pending records. The set is replaced when it is empty, because a long-lived set keeps its former
-   * members from the garbage collector (see ChurningMap).
+   * Residents with pending records and no transition in flight. The set is replaced when it is empty, because a
+   * long-lived set keeps its former members from the garbage collector (see ChurningMap).
    */
-  #dirty = new Set<Resident>();
+  #ready = new Set<Resident>();
+  /** Residents with pending records behind a transition in flight. */
+  #behind = new Set<Resident>();
   /** Written, but nobody has been notified yet. */
   #unnotified: Entry[] = [];
-  #active = false;
+  #scheduled = false;
   /** Fraction of the largest batch to try: halved when a batch was too much, doubled when one succeeds. */
   #share = 1;
-  #idle: (() => void)[] = [];
+  /** Batches that are in doubt and not fenced. */
+  #inDoubt: Entry[] = [];
+  /** Batches in doubt are being fenced, and nothing is sent. */
+  #fencing: Promise<void> | null = null;
+  /** Called when nothing is in the store. */
+  #onStoreLeft: () => void = () => {};
+  #onIdle: (() => void)[] = [];
 
-  constructor(index: number, writer: JournalWriter, parts: PipelineParts) {
-    this.index = index;
-    this.#writer = writer;
+  constructor(parts: PipelineParts) {
     this.#parts = parts;
   }
 
+  /** Opens `count` connections. */
+  async open(journal: Pick<Journal, "openWriter">, count: number): Promise<void> {
+    const names = Array.from({ length: count }, (_, index) => String(index));
+    this.#writers = await Promise.all(names.map((name) => journal.openWriter(name)));
+    this.#free = [...this.#writers];
+  }
+
   touch(resident: Resident): void {
-    this.#dirty.add(resident);
-    if (this.#active) return;
-    this.#active = true;
-    // All events that arrived together share a batch.
-    void endOfRound().then(() => this.#work());
+    if (resident.committing) {
+      this.#behind.add(resident);
+      return;
+    }
+    this.#ready.add(resident);
+    this.#sendSoon();
   }
 
   forget(resident: Resident): void {
-    this.#dirty.delete(resident);
+    this.#ready.delete(resident);
+    this.#behind.delete(resident);
   }
 
   /** Resolves when everything pending has been written or abandoned. */
   async drain(): Promise<void> {
-    if (!this.#active) return;
-    await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#isIdle()) return;
+    await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
-  /** Closes the connection. */
-  close(): Promise<void> {
-    return this.#writer.close();
+  /** Closes the connections. */
+  async close(): Promise<void> {
+    await Promise.all(this.#writers.map((writer) => writer.close()));
   }
 
-  async #work(): Promise<void> {
-    try {
-      while (this.#dirty.size > 0) {
-        await this.#commit(this.#take());
-        await endOfReactions();
-      }
-    } catch (error) {
-      this.#parts.log.error("a commit pipeline stopped on a bug", { pipeline: this.index, error });
-    } finally {
-      setCurrentRun("");
-      this.#notify();
-      this.#active = false;
-      for (const resolve of this.#idle.splice(0)) resolve();
-      const [next] = this.#dirty;
-      if (next !== undefined) this.touch(next);
+  #isIdle(): boolean {
+    return this.#ready.size === 0 && this.#free.length === this.#writers.length;
+  }
+
+  /** Whether a batch is sent now. */
+  #isDue(): boolean {
+    if (this.#ready.size === 0 || this.#free.length === 0 || this.#fencing !== null) return false;
+    return this.#awaited.size === 0 || this.#ready.size >= ENOUGH;
+  }
+
+  #sendSoon(): void {
+    if (this.#scheduled || !this.#isDue()) return;
+    this.#scheduled = true;
+    // When the event loop has processed its queue: all events that arrived together share a batch.
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#send();
+      this.#rest();
+    });
+  }
+
+  #send(): void {
+    while (this.#isDue()) {
+      const writer = this.#free.pop();
+      if (writer !== undefined) void this.#work(writer);
     }
+  }
+
+  #rest(): void {
+    if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  /** Commits a batch, then sends the next. */
+  async #work(writer: JournalWriter): Promise<void> {
+    const patience = setTimeout(() => {
+      this.#awaited.delete(writer);
+      this.#sendSoon();
+    }, PATIENCE_MS);
+    this.#awaited.add(writer);
+    try {
+      await this.#commit(writer, this.#take());
+      await endOfReactions();
+    } catch (error) {
+      setCurrentRun("");
+      this.#parts.log.error("a batch was given up on a bug", { error });
+    }
+    clearTimeout(patience);
+    this.#awaited.delete(writer);
+    this.#free.push(writer);
+    this.#send();
+    this.#notify();
+    this.#rest();
   }
 
   #take(): Entry[] {
@@ -135,9 +220,9 @@ export class CommitPipeline implements Pipeline {
     const entries: Entry[] = [];
     const unfit: { readonly entry: Entry; readonly cause: unknown }[] = [];
     let size = 0;
-    for (const resident of this.#dirty) {
+    for (const resident of this.#ready) {
       if (entries.length >= MAX_BATCH * this.#share || size >= MAX_BATCH_SIZE * this.#share) break;
-      this.#dirty.delete(resident);
+      this.#ready.delete(resident);
       if (resident.pending.length === 0 || resident.gone || resident.frozen) continue;
       let json = "";
       let rows: readonly ProjectedRows[] = NO_ROWS;
@@ -170,53 +255,85 @@ export class CommitPipeline implements Pipeline {
       else unfit.push({ entry, cause });
     }
     setCurrentRun("");
-    if (this.#dirty.size === 0) this.#dirty = new Set();
+    if (this.#ready.size === 0) this.#ready = new Set();
+    if (this.#behind.size === 0) this.#behind = new Set();
     for (const { entry, cause } of unfit) failures.poisoned(entry, cause);
     return entries;
   }
 
-  async #commit(entries: readonly Entry[]): Promise<void> {
+  async #commit(writer: JournalWriter, entries: readonly Entry[]): Promise<void> {
     const { clock, failures, lifecycle, unknown } = this.#parts;
     let rest = entries;
     let slowTries = 0;
     for (let delay = RETRY_FIRST_MS; rest.length > 0; delay = Math.min(delay * 2, RETRY_MOST_MS)) {
+      while (this.#fencing !== null) {
+        this.#notify();
+        await this.#fencing;
+      }
       const owned = this.#dropFenced(rest);
       if (owned.length === 0) return;
       try {
         const askedAt = clock.monotonic();
-        const written = this.#writer.commit(
+        this.#inStore.add(writer);
+        const written = writer.commit(
           this.#leasesOf(owned),
           owned.map((entry) => entry.transition),
         );
         // While the store works.
         this.#notify();
         const result = await written;
+        this.#leaveStore(writer);
         this.#share = Math.min(1, this.#share * 2);
         clock.sample(result.now, askedAt);
         this.#settle(owned, result);
         return;
       } catch (error) {
+        this.#leaveStore(writer);
         if (!(error instanceof CommitError)) throw error;
-        if (error.kind === "data" || error.kind === "gone") return this.#halve(owned, error);
+        if (error.kind === "data" || error.kind === "gone") return this.#halve(writer, owned, error);
         if (error.kind !== "failed") this.#share = Math.max(1 / MAX_BATCH, this.#share / 2);
-        if (error.kind === "unknown")
-          return unknown.resolve(this.index, owned, (cause) => this.#refuseWaiting(cause), error.cause);
+        if (error.kind === "unknown") {
+          unknown.freeze(owned, error.cause);
+          await this.#fence(owned);
+          return unknown.settle(owned);
+        }
         slowTries = error.kind === "slow" ? slowTries + 1 : 0;
         const [first] = owned;
         if (slowTries >= MAX_SLOW_TRIES && first !== undefined && first.transition.json.length >= LARGE_TRANSITION)
           return failures.poisoned(first, error.cause);
         rest = owned.filter((entry) => failures.unavailable(entry, error.cause));
-        this.#refuseWaiting(error.cause);
+        // A free connection tries them first.
+        if (this.#free.length === 0) this.#refuseWaiting(error.cause);
         if (rest.length > 0 && lifecycle.stopping) return;
         if (rest.length > 0) await sleep(delay);
-        if (error.kind === "slow" && rest.length > 1) return this.#inHalves(rest);
+        if (error.kind === "slow" && rest.length > 1) return this.#inHalves(writer, rest);
       }
     }
   }
 
+  #leaveStore(writer: JournalWriter): void {
+    this.#inStore.delete(writer);
+    if (this.#inStore.size === 0) this.#onStoreLeft();
+  }
+
+  /** Resolves when a batch in doubt is fenced. */
+  #fence(entries: readonly Entry[]): Promise<void> {
+    this.#inDoubt.push(...entries);
+    this.#fencing ??= this.#fenceAll().finally(() => {
+      this.#fencing = null;
+      this.#sendSoon();
+    });
+    return this.#fencing;
+  }
+
+  async #fenceAll(): Promise<void> {
+    if (this.#inStore.size > 0) await new Promise<void>((resolve) => (this.#onStoreLeft = resolve));
+    await this.#parts.unknown.fence(this.#inDoubt.splice(0), (cause) => this.#refuseWaiting(cause));
+  }
+
   /** The store is away: callers that wait for later batches get an error too. */
   #refuseWaiting(cause: unknown): void {
-    for (const resident of [...this.#dirty]) this.#parts.failures.waiting(resident, cause);
+    for (const resident of [...this.#ready, ...this.#behind]) this.#parts.failures.waiting(resident, cause);
   }
 
   #dropFenced(entries: readonly Entry[]): readonly Entry[] {
@@ -250,11 +367,15 @@ export class CommitPipeline implements Pipeline {
   }
 
   #committed(entry: Entry): void {
-    const { settlement } = this.#parts;
-    const before = setCurrentRun(entry.resident.id);
+    const { settlement, reload } = this.#parts;
+    const { resident } = entry;
+    const before = setCurrentRun(resident.id);
     settlement.committed(entry);
     settlement.takeBacklog(entry);
     setCurrentRun(before);
+    if (this.#behind.delete(resident)) this.touch(resident);
+    // A decision failed while the transition was in flight.
+    if (resident.frozen && !resident.gone) reload.begin(resident, [], []);
     this.#unnotified.push(entry);
   }
 
@@ -275,17 +396,17 @@ export class CommitPipeline implements Pipeline {
     setCurrentRun("");
   }
 
-  async #halve(entries: readonly Entry[], { kind, cause }: CommitError): Promise<void> {
+  async #halve(writer: JournalWriter, entries: readonly Entry[], { kind, cause }: CommitError): Promise<void> {
     const { failures } = this.#parts;
     const [only, more] = entries;
-    if (only === undefined || more !== undefined) return this.#inHalves(entries);
+    if (only === undefined || more !== undefined) return this.#inHalves(writer, entries);
     if (kind === "gone") failures.refused(only, "gone");
     else failures.poisoned(only, cause);
   }
 
-  async #inHalves(entries: readonly Entry[]): Promise<void> {
+  async #inHalves(writer: JournalWriter, entries: readonly Entry[]): Promise<void> {
     const middle = entries.length >> 1;
-    await this.#commit(entries.slice(0, middle));
-    await this.#commit(entries.slice(middle));
+    await this.#commit(writer, entries.slice(0, middle));
+    await this.#commit(writer, entries.slice(middle));
   }
 }

@@ -17,16 +17,14 @@ export class OwnedShards {
   readonly closed = new Map<number, Promise<void>>();
   /** Owned shards that get no new entities, because they are given away once idle. */
   spared: ReadonlySet<number> = new Set();
-  readonly #pipelines: number;
   readonly #lifecycle: Lifecycle;
   readonly #epochs = new Map<number, number>();
   readonly #onLost: ((shard: number) => void)[] = [];
   #owned: readonly number[] = [];
   #picks = 0;
 
-  constructor(count: number, pipelines: number, lifecycle: Lifecycle) {
+  constructor(count: number, lifecycle: Lifecycle) {
     this.count = count;
-    this.#pipelines = pipelines;
     this.#lifecycle = lifecycle;
   }
 
@@ -45,27 +43,12 @@ export class OwnedShards {
     return this.#epochs.get(shard);
   }
 
-  /** Index of the commit pipeline of a shard. */
-  pipelineOf(shard: number): number {
-    return shard % this.#pipelines;
-  }
-
-  /** Owned shards of a commit pipeline. */
-  ofPipeline(index: number): readonly number[] {
-    return this.#owned.filter((shard) => this.pipelineOf(shard) === index);
-  }
-
-  /**
-   * A shard for a new entity; undefined if this instance owns none or is giving its shards back. Rotates between the
-   * pipelines.
-   */
+  /** A shard for a new entity; undefined if this instance owns none or is giving its shards back. */
   pick(): number | undefined {
     this.#picks += 1;
-    const group = Math.floor(this.#picks / (this.#pipelines * STARTS_IN_A_ROW));
-    const place = group * this.#pipelines + (this.#picks % this.#pipelines);
     const { spared } = this;
     const open = spared.size === 0 ? this.#owned : this.#owned.filter((shard) => !spared.has(shard));
-    return this.#lifecycle.leaving ? undefined : open[place % open.length];
+    return this.#lifecycle.leaving ? undefined : open[Math.floor(this.#picks / STARTS_IN_A_ROW) % open.length];
   }
 
   /** Calls `listener` with each shard that is lost from now on. */

@@ -9,7 +9,7 @@ import { dayOf } from "../../../base/ids.ts";
 import type { Log } from "../../../base/log.ts";
 import type { DueEntity, EntityTypes, Kind } from "../kind.ts";
 import type { Lifecycle } from "../lifecycle.ts";
-import type { CommitPipelines } from "../ownership/commit-pipelines.ts";
+import type { CommitPipeline } from "../ownership/commit-pipeline.ts";
 import type { DatabaseClock } from "../ownership/database-clock.ts";
 import type { OwnedShards } from "../ownership/owned-shards.ts";
 import { createResident, type Home, isClean, noteSize, type Resident, takeReplies } from "../resident.ts";
@@ -28,7 +28,7 @@ const PAGE = 5_000;
 
 export interface ResidenceParts {
   readonly shards: OwnedShards;
-  readonly pipelines: CommitPipelines;
+  readonly pipeline: CommitPipeline;
   readonly trials: Trials;
   readonly timers: Timers;
   readonly clock: DatabaseClock;
@@ -178,7 +178,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
   }
 
   #create(id: string, shard: number, day: number, entity: T["entity"]): Resident<T> {
-    const pipeline = this.#parts.pipelines.of(shard);
+    const { pipeline } = this.#parts;
     return createResident<T>({ id, shard, kind: this.kind, home: this, pipeline, day, entity });
   }
 

@@ -99,16 +99,14 @@ export class FailedCommits {
     const { resident } = entry;
     const again = !entry.isStart && !resident.gone;
     const refusal = toUnwritten(again, cause);
-    for (const reply of entry.replies.splice(0)) reply.reject(refusal);
-    if (!entry.isStart) return again;
-    for (const reply of takeReplies(resident)) reply.reject(refusal);
-    resident.home.drop(resident);
-    return false;
+    for (const reply of [...entry.replies.splice(0), ...takeReplies(resident)]) reply.reject(refusal);
+    if (entry.isStart) resident.home.drop(resident);
+    return again;
   }
 
-  /** The store is unreachable, and `resident` waits behind an unwritten transition: its callers get an error. */
+  /** The store is unreachable, and `resident` waits for a later batch: its callers get an error. */
   waiting(resident: Resident, cause: unknown): void {
-    const refusal = toUnwritten(resident.started, cause);
+    const refusal = toUnwritten(resident.started || resident.committing, cause);
     for (const reply of takeReplies(resident)) reply.reject(refusal);
     if (!resident.started && !resident.committing) resident.home.drop(resident);
   }
@@ -124,13 +122,16 @@ export class FailedCommits {
     for (const waiting of [...resident.replies, ...(reply === null ? [] : [reply])])
       waiting.reject(kind.toError("quarantined", id, why, cause));
     resident.replies = [];
-    resident.events = [];
     if (!resident.started && !resident.committing) {
       resident.home.drop(resident);
       return;
     }
     const at = this.#clock.now();
-    this.#reload.begin(resident, [{ type: "hold", at, hold: "quarantine", by: "orchestrator", why }], []);
+    resident.events = [{ type: "hold", at, hold: "quarantine", by: "orchestrator", why }];
+    // While a transition is in flight the store shows the state before it or after it: the pipeline begins the reload
+    // when it is settled.
+    if (resident.committing) this.#reload.freeze(resident);
+    else this.#reload.begin(resident, [], []);
   }
 }
 

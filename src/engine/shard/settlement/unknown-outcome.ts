@@ -1,7 +1,9 @@
 /**
- * Determines the outcome of a batch whose connection broke. Raising the epochs of its shards waits for the statement to
- * end, if it still runs: from then on it is either committed or never will be. Transitions in the journal are settled;
- * the events behind the others are decided again.
+ * Determines the outcome of a batch whose connection broke.
+ *
+ *   frozen (its entities decide nothing) → fenced (the epochs of its shards are raised, which waits for the statement
+ *   to end, if it still runs: from then on it is either committed or never will be) → settled (transitions in the
+ *   journal are; the events behind the others are decided again)
  */
 import { toError } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
@@ -38,24 +40,25 @@ export class UnknownOutcome {
     this.#parts = parts;
   }
 
-  /**
-   * Resolves when the outcome is known and handled. While the store is away, `refuseWaiting` is called for the entities
-   * behind the batch.
-   */
-  async resolve(
-    pipeline: number,
-    entries: readonly Entry[],
-    refuseWaiting: (cause: unknown) => void,
-    cause: unknown,
-  ): Promise<void> {
-    const { shards, reload, log } = this.#parts;
-    const fields = { pipeline, transitions: entries.length, error: cause };
+  /** From now on the events of these entities wait. */
+  freeze(entries: readonly Entry[], cause: unknown): void {
+    const { reload, log } = this.#parts;
+    const fields = { transitions: entries.length, error: cause };
     log.warn("the outcome of a batch is unknown; its shards are fenced and read again", fields);
-    const ours = shards.ofPipeline(pipeline);
     for (const { resident } of entries) reload.freeze(resident);
+  }
+
+  /**
+   * Raises the epochs of the shards of frozen batches. Nothing else of this instance that writes to these shards may be
+   * in the store. While the store is away, `refuseWaiting` is called for all other entities.
+   */
+  async fence(entries: readonly Entry[], refuseWaiting: (cause: unknown) => void): Promise<void> {
+    const { shards, log } = this.#parts;
+    // The shard of an entity that is gone has another epoch already.
+    const ours = [...new Set(entries.flatMap(({ resident }) => (resident.gone ? [] : [resident.shard])))];
     const raised = await this.#raise(ours, entries, refuseWaiting).catch((error: unknown) => {
       // The state of these shards is unknown: they are dropped, and taken again when the store responds.
-      log.error("the epochs of shards could not be raised", { pipeline, error });
+      log.error("the epochs of shards could not be raised", { shards: ours.length, error });
       return [];
     });
     failPoint("unknown.raised");
@@ -65,11 +68,15 @@ export class UnknownOutcome {
       if (epoch === undefined) shards.lose(shard);
       else shards.setEpoch(shard, epoch);
     }
+  }
+
+  /** Resolves when the transitions of a fenced batch are settled or decided again. */
+  async settle(entries: readonly Entry[]): Promise<void> {
     for (const entry of entries) {
       try {
-        await this.#resolveEntry(entry);
+        await this.#settleEntry(entry);
       } catch (error) {
-        reload.abandon(entry.resident, entry.replies, error);
+        this.#parts.reload.abandon(entry.resident, entry.replies, error);
       }
     }
   }
@@ -91,7 +98,7 @@ export class UnknownOutcome {
     );
   }
 
-  async #resolveEntry(entry: Entry): Promise<void> {
+  async #settleEntry(entry: Entry): Promise<void> {
     const { settlement, failures, reload, timers } = this.#parts;
     const { resident, transition, events, replies } = entry;
     if (resident.gone) throw resident.kind.toError("moved", resident.id);

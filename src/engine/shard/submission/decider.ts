@@ -2,7 +2,7 @@
 
 import type { EntityTypes } from "../kind.ts";
 import type { WritableFormat } from "../ownership/journal-format.ts";
-import { type EventOf, isClean, isFull, type Reply, type Resident, weigh } from "../resident.ts";
+import { type EventOf, isFull, type Reply, type Resident, replyWhenDurable, weigh } from "../resident.ts";
 import type { TimeSlices } from "./time-slices.ts";
 
 /** Called when a decision throws: the resident cannot continue. */
@@ -59,9 +59,7 @@ export class Decider {
     if (records.length === 0) {
       this.#slices.queue(resident);
       // The event changed nothing, but the state behind that decision may not be durable yet.
-      if (isClean(resident)) reply?.resolve();
-      else if (reply !== null)
-        (resident.pending.length > 0 ? resident.replies : resident.committingReplies).push(reply);
+      if (reply !== null) replyWhenDurable(resident, reply);
       return;
     }
     // Most transitions have one event, and a growing array reserves space for 17.
