@@ -9,7 +9,7 @@ serveSubject(async (settings) => {
   const engine = await openBenchEngine(String(settings.databaseUrl));
   await engine.register(await readFile(new URL("../flows/three-steps.yaml", import.meta.url), "utf8"));
   return {
-    about: { commitPipelines: engine.commitPipelines },
+    about: { commitConnections: engine.commitConnections },
     run: async (index) => {
       const { state } = await engine.start("three-steps", { value: index }, WAIT_MS);
       if (state.phase !== "COMPLETED" || JSON.stringify(state.output) !== `{"value":${index + 3}}`) {

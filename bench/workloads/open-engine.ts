@@ -12,7 +12,7 @@ const silent = (): void => {};
 const log = { debug: silent, info: silent, warn: console.error, error: console.error };
 
 export interface BenchEngine {
-  readonly commitPipelines: number;
+  readonly commitConnections: number;
   /** Registers a flow: YAML or JSON text. */
   readonly register: (text: string) => Promise<void>;
   /** Starts a run; resolves when it has ended or `waitMs` have passed. */
@@ -45,7 +45,7 @@ export async function openBenchEngine(
     observers: [observer, ...observers],
   });
   return {
-    commitPipelines: config.engine.commitPipelines,
+    commitConnections: config.engine.commitConnections,
     register: async (text) => {
       await core.flows.registerFlow(CALLER.tenantId, { text }, false);
     },

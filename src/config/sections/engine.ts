@@ -13,10 +13,10 @@ export const ENGINE = {
     env: ["ORCHESTRATOR_SHARDS"],
     text: "Number of shards of a new database; an existing one keeps its number.",
   }),
-  commitPipelines: setting({
+  commitConnections: setting({
     schema: integerSetting(1, 16),
     default: 2,
-    env: ["ORCHESTRATOR_COMMIT_PIPELINES"],
+    env: ["ORCHESTRATOR_COMMIT_CONNECTIONS"],
     text: "Connections over which batches of the journal are committed.",
   }),
   leaseTtl: setting({

@@ -55,7 +55,7 @@ export interface RuntimeParts {
   /** Number of shards of the database. */
   readonly shards: number;
   /** Number of connections of the commit pipeline. */
-  readonly commitPipelines: number;
+  readonly commitConnections: number;
   /** Longest pause before the trial of a suspect with a death, milliseconds; default 5,000. */
   readonly suspectPauseMs?: number | undefined;
   /** Called for each shard whose loss is detected by a write. */
@@ -130,7 +130,7 @@ export class Runtime {
 
   /** Opens the connections of the commit pipeline. */
   open(): Promise<void> {
-    return this.#pipeline.open(this.#parts.journal, this.#parts.commitPipelines);
+    return this.#pipeline.open(this.#parts.journal, this.#parts.commitConnections);
   }
 
   /**

@@ -94,7 +94,7 @@ export interface RunningEngine {
 export async function openEngine(config: Config, needs: EngineNeeds, log: Log, parts: Parts): Promise<RunningEngine> {
   const { store, runIndex, flows, tools, instanceId, address, tokenKey } = needs;
   const { observers, operationObservers } = needs;
-  const { leaseTtl, commitPipelines, defaultTaskTimeout, defaultRunTimeout } = config.engine;
+  const { leaseTtl, commitConnections, defaultTaskTimeout, defaultRunTimeout } = config.engine;
   const { leases, shards } = await openLeases(store.database, {
     instanceId,
     address,
@@ -114,7 +114,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     clock: new DatabaseClock(systemClock),
     log,
     shards,
-    commitPipelines,
+    commitConnections,
     suspectPauseMs: config.testing.suspectPause,
     onFenced: (shard) => {
       for (const observer of observers) observer.fenced(shard);

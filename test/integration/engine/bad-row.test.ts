@@ -26,7 +26,7 @@ const idsOf = (results: readonly (StartResult | Error)[]): string[] =>
 
 test("one bad row among 500 puts its run into quarantine; the 499 others commit and their callers are answered", async () => {
   await bed.register("mark", [{ id: "a", type: "signal", parameters: { name: "a" } }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   const ids = idsOf(
     await instance.engine.startRuns(
       CALLER,
@@ -68,7 +68,7 @@ test("a result that the database refuses puts its run into quarantine; released,
 
 test("a start that the database refuses is refused to its caller and leaves nothing; starts of the same batch are made", async () => {
   await bed.register("mark", [{ id: "a", type: "signal", parameters: { name: "a" } }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   await refuseRows("poison");
   const results = await instance.engine.startRuns(
     CALLER,
@@ -85,7 +85,7 @@ test("a start that the database refuses is refused to its caller and leaves noth
 
 test("a run of which the database takes nothing at all leaves memory instead of being tried for ever", async () => {
   await bed.register("mark", [{ id: "a", type: "signal", parameters: { name: "a" } }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   const [bad = "", good = ""] = idsOf(await instance.engine.startRuns(CALLER, [startOf("mark"), startOf("mark")], 0));
   await bed.sql(`ALTER TABLE orchestrator.journal ADD CONSTRAINT planted CHECK (run_id <> '${bad}' OR sequence < 3)`);
   const signal = instance.engine.signalRun(CALLER, bad, "a", 1);
@@ -99,7 +99,7 @@ test("a run of which the database takes nothing at all leaves memory instead of 
 
 test("transitions that cannot even be encoded, or that break a limit of the server, are bad rows too", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   // No JSON: a tool adapter that breaks its promise.
   instance.tools.answer("a", () => ({ ok: true, output: 10n as unknown as number }));
   const bad = await instance.engine.startRun(CALLER, startOf("one"), 0);

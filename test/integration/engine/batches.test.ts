@@ -25,7 +25,7 @@ test("a run that ends as it starts is one transition, with its header as it ende
 
 test("a batch never holds two transitions of one run: what happens meanwhile is one transition of the next", async () => {
   await bed.register("gate", [{ id: "a", type: "signal", parameters: { name: "last" } }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   const results = await instance.engine.startRuns(
     CALLER,
     Array.from({ length: 10 }, () => startOf("gate")),
@@ -55,7 +55,7 @@ test("runs that go on at once join the next batch: two groups that began apart t
     { id: "b", type: "noop", depends_on: ["a"] },
     { id: "c", type: "noop", depends_on: ["b"] },
   ]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
   instance.journal.onCommit({ before: () => opened });
@@ -78,7 +78,7 @@ test("runs that go on at once join the next batch: two groups that began apart t
 
 test("who waits for a batch is told while the store is busy with the next, however long it takes", async () => {
   await bed.register("two", [{ id: "a", type: "noop" }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
   instance.journal.onCommit({ before: () => opened }, (transitions) =>

@@ -88,7 +88,7 @@ export interface Instance {
 /** What an instance may be given. */
 export interface InstanceOptions {
   readonly ttlMs?: number;
-  readonly commitPipelines?: number;
+  readonly commitConnections?: number;
   readonly tools?: FakeTools;
   readonly database?: Database;
   /** Hear of what becomes durable. */
@@ -271,7 +271,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     clock: new DatabaseClock({ ...systemClock, now: () => systemClock.now() + (options.machineClockMs ?? 0) }),
     log,
     shards,
-    commitPipelines: options.commitPipelines ?? 2,
+    commitConnections: options.commitConnections ?? 2,
     suspectPauseMs: options.suspectPauseMs ?? 50,
     onFenced: (shard) => {
       for (const observer of observers) observer.fenced(shard);

@@ -165,7 +165,7 @@ test("a run id of another tenant is taken, and nothing is said about the run", a
 
 test("batches that start the same run keys in opposite order do not lock each other out", async () => {
   await bed.register("gate", [{ id: "go", type: "signal", parameters: { name: "go" } }]);
-  const instance = await bed.openInstance({ commitPipelines: 2 });
+  const instance = await bed.openInstance({ commitConnections: 2 });
   // Slow enough that two batches are in flight at the same time.
   await bed.sql(
     `CREATE OR REPLACE FUNCTION public.planted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NULL; END $$`,

@@ -16,7 +16,7 @@ const idOf = (
 
 test("a batch has a largest size, whatever the number of its transitions", async () => {
   await bed.register("wait", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   const starts = Array.from({ length: 20 }, () => startOf("wait"));
   const ids = (await instance.engine.startRuns(CALLER, starts, 0)).map(idOf);
   const before = instance.journal.batches.length;
@@ -101,7 +101,7 @@ test("what waits behind a full transition is not lost when nobody knows whether 
 // The same batch was tried again and again, with everything in the pipeline behind it.
 test("a batch that the store has no time for is tried again in halves", async () => {
   await bed.register("wait", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   const starts = Array.from({ length: 16 }, () => startOf("wait"));
   const ids = (await instance.engine.startRuns(CALLER, starts, 0)).map(idOf);
   const tooMuch = () => {
@@ -123,7 +123,7 @@ test("a batch that the store has no time for is tried again in halves", async ()
 
 test("a large transition that the store never has the time for is put into quarantine, alone", async () => {
   await bed.register("wait", [{ id: "s", type: "signal", parameters: { name: "s" } }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   const [large = "", small = ""] = (await instance.engine.startRuns(CALLER, [startOf("wait"), startOf("wait")], 0)).map(
     idOf,
   );

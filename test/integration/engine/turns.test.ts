@@ -37,7 +37,7 @@ const ITEMS = Array.from({ length: 60 }, (_, index) => index);
 test("a run of costly expressions is cut; others start and end before it is done", async () => {
   await bed.register("costly", COSTLY);
   await bed.register("light", [{ id: "a", type: "noop", parameters: { output: 1 } }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   const { run } = await instance.engine.startRun(CALLER, startOf("costly", { input: { items: ITEMS } }), 0);
   expect(run.state.phase).toBe("RUNNING");
   for (let index = 0; index < 5; index += 1) {

@@ -148,7 +148,7 @@ test("shards that are lost while nobody knows leave with their runs, and the cal
 
 test("a run whose journal cannot be read back leaves memory and holds nobody else up", async () => {
   await bed.register("gate", [{ id: "a", type: "signal", parameters: { name: "a" } }]);
-  const instance = await bed.openInstance({ commitPipelines: 1 });
+  const instance = await bed.openInstance({ commitConnections: 1 });
   const bad = (await instance.engine.startRun(CALLER, startOf("gate"), 0)).run.state.runId;
   const good = (await instance.engine.startRun(CALLER, startOf("gate"), 0)).run.state.runId;
   instance.journal.onCommit({

@@ -35,7 +35,7 @@ async function openInstance(): Promise<Instance> {
     { id: "a", type: "noop", parameters: { output: 1 } },
     { id: "b", type: "noop", depends_on: ["a"], parameters: { output: "${a.output + 1}" } },
   ]);
-  return bed.openInstance({ database, commitPipelines: 1 });
+  return bed.openInstance({ database, commitConnections: 1 });
 }
 
 for (const fate of ["lost", "cut", "hung"] as const satisfies readonly Fate[]) {

@@ -73,7 +73,7 @@ describe("the configuration", () => {
       "server.port": "--port",
       "server.host": `${file}:3 server.host`,
       "engine.shards": "ORCHESTRATOR_SHARDS",
-      "engine.commit_pipelines": "default",
+      "engine.commit_connections": "default",
     });
   });
 
