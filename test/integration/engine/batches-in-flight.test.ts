@@ -1,6 +1,6 @@
 /** Two batches in flight at once, on the same shard: nothing is lost or written twice, whatever becomes of either. */
 import { expect, test } from "vitest";
-import { CommitError, type Transition } from "../../../src/engine/ports/journal.ts";
+import { CommitError, type CommitFailure, type Transition } from "../../../src/engine/ports/journal.ts";
 import { JOURNAL_VERSION } from "../../../src/engine/shard/ownership/journal-format.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
@@ -224,3 +224,48 @@ test("a parent learns of the end of its child when that is durable", async () =>
   expect((await instance.engine.waitRun(CALLER, parentId, 10_000, NEVER)).state.phase).toBe("COMPLETED");
   expect((await bed.stateOf(childId)).phase).toBe("COMPLETED");
 });
+
+test("whatever befalls batches in flight, each run has each of its signals once and in order", async () => {
+  const { instance, ids } = await openRuns(60, { commitConnections: 3 });
+  const seed = Number(process.env.ORCHESTRATOR_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const random = createRandom(seed);
+  const fault = (kind: CommitFailure) => () => {
+    throw new CommitError(kind, new Error("planted"));
+  };
+  const wait = async (): Promise<void> => {
+    for (let rounds = random() * 200; rounds > 0; rounds -= 1) await endOfRound();
+  };
+  const befall = async (): Promise<void> => {
+    await wait();
+    const chance = random();
+    if (chance < 0.1) fault("unknown")();
+    else if (chance < 0.12) fault("failed")();
+    else if (chance < 0.14) fault("slow")();
+  };
+  const befallAfter = async (): Promise<void> => {
+    await wait();
+    if (random() < 0.1) fault("unknown")();
+  };
+  const names = Array.from({ length: 20 }, (_, index) => `n${index}`);
+  for (let count = 0; count < 5_000; count += 1) instance.journal.onCommit({ before: befall, after: befallAfter });
+  const send = async (runId: string): Promise<void> => {
+    for (const name of names)
+      await eventually(() => instance.engine.signalRun(CALLER, runId, name, null, { id: name, hash: "" }), {
+        timeoutMs: 30_000,
+      });
+  };
+  await Promise.all(ids.map(send));
+  expect(await namesOf(ids), `repeat it with ORCHESTRATOR_TEST_SEED=${seed}`).toEqual(ids.map(() => names));
+  expect(instance.lines.filter(({ level }) => level === "error")).toEqual([]);
+  const inDoubt = instance.lines.filter(({ message }) => message.includes("is unknown"));
+  expect(inDoubt.length).toBeGreaterThan(3);
+});
+
+/** Numbers in [0, 1) that follow from a seed. */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
