@@ -17,7 +17,7 @@ import type { ToolMetrics } from "../tools/path/observe-step.ts";
 import { makeInstanceId } from "./instance-id.ts";
 import { openEngine, type RunningEngine } from "./parts/engine.ts";
 import { openFlows } from "./parts/flows.ts";
-import { openKafka } from "./parts/kafka.ts";
+import { type KafkaMetrics, openKafka } from "./parts/kafka.ts";
 import { type Connections, createParts } from "./parts/parts.ts";
 import { openRedis } from "./parts/redis.ts";
 import { openStore } from "./parts/store.ts";
@@ -55,6 +55,7 @@ export interface ComposeOptions {
   readonly operationObservers?: readonly OperationObserver[];
   readonly tools?: ToolMetrics;
   readonly hotState?: HotStateMetrics;
+  readonly kafka?: KafkaMetrics;
   /** Ends the process when its event loop is blocked: for a process that runs only the service. */
   readonly watchdog?: boolean;
   /** Called with the time that callers waited for a connection. */
@@ -88,7 +89,12 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       parts,
     );
     redis.attach(engine);
-    await openKafka(config, { database, instanceId, engine, flows: flows.flows }, log, parts);
+    await openKafka(
+      config,
+      { database, instanceId, engine, flows: flows.flows, metrics: options.kafka ?? { jumped() {} } },
+      log,
+      parts,
+    );
     return {
       ...engine,
       runIndex: lists,

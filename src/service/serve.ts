@@ -60,6 +60,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
     const metrics = metricsConfig.enabled ? await createServiceMetrics() : NO_METRICS;
     const core = await composeCore(loaded.config, log, {
       ...metrics,
+      kafka: metrics.kafka,
       observers: [...metrics.observers, createRunLog(log)],
       operationObservers: [...metrics.operationObservers, createOperationLog(log)],
       address: advertisedAddress(server),

@@ -13,6 +13,7 @@ import { readStoreCounts } from "../store/store-counts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ToolMetrics } from "../tools/path/observe-step.ts";
 import type { Core } from "./compose.ts";
+import type { KafkaMetrics } from "./parts/kafka.ts";
 
 /** Counters for the parts of the service. */
 export interface ServiceMetrics {
@@ -23,6 +24,7 @@ export interface ServiceMetrics {
   readonly tools?: ToolMetrics;
   readonly hotState?: HotStateMetrics;
   readonly reports: ReportMetrics;
+  readonly kafka: KafkaMetrics;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
   readonly onPoolWait?: (pool: string, waitedMs: number) => void;
@@ -36,6 +38,7 @@ export const NO_METRICS: ServiceMetrics = {
   calls: { forMethod: () => ({ started() {}, finished() {}, sent() {} }) },
   http: { requested() {} },
   reports: { answered() {} },
+  kafka: { jumped() {} },
   observers: [],
   operationObservers: [],
   attach() {},
@@ -72,6 +75,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
     hotState: {
       counted: (result, count) => metrics.counter("orchestrator_hot_states_total", result).add(count),
     },
+    kafka: { jumped: (topic) => metrics.counter("orchestrator_kafka_jumps_total", topic).add() },
     reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },
     observers: [
       createRunMetrics(metrics, (run, path) => specOf(run, path).type),

@@ -142,6 +142,10 @@ export const METRICS = {
     "Bytes of the messages that wait for the brokers, as last measured. Of the whole database.",
   ),
   orchestrator_outbox_full: gauge("1 while tasks for topics and events wait because the outbox is full."),
+  orchestrator_kafka_jumps_total: counter(
+    "Positions in inbound topics that had to be moved: messages were lost or came again.",
+    ["topic"],
+  ),
   orchestrator_handovers_total: counter("Tasks that were handed out to workers, durably.", ["queue"]),
   orchestrator_handover_returns_total: counter("Hand-overs that came to nothing, by reason.", ["queue", "reason"]),
   // Dead letters

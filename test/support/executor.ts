@@ -1,4 +1,5 @@
 /** A program of somebody else: takes tasks from a topic and answers on others, as the contract of executors says. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { Consumer, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
 
 /** A task as its message has it. */
@@ -31,14 +32,19 @@ export async function startExecutor(
   isMine: (task: ExecutorTask) => boolean = () => true,
 ): Promise<Executor> {
   const producer = openProducer(address);
-  const consumer = new Consumer({
-    clientId: "executor",
-    groupId: `${prefix}executors`,
-    bootstrapBrokers: [address],
-    deserializers: stringDeserializers,
-  });
-  const stream = await consumer.consume({ topics: [`${prefix}task_queue`], mode: "earliest", autocommit: true });
   const taken: ExecutorTask[] = [];
+  const stopped = new AbortController();
+  /** A broker may be away for a while. */
+  const untilSent = async (message: { topic: string; key: string; value: string }): Promise<void> => {
+    while (!stopped.signal.aborted) {
+      const sent = await producer.send({ messages: [message] }).then(
+        () => true,
+        () => false,
+      );
+      if (sent) return;
+      await sleep(200);
+    }
+  };
   const answer = async (task: ExecutorTask): Promise<void> => {
     const { run_id, task_id } = task;
     const same = { run_id, task_id, execution_time_ms: 1 };
@@ -46,19 +52,49 @@ export async function startExecutor(
       (output) => ["task_done", { ...same, output }] as const,
       (error: unknown) => ["task_failed", { ...same, error: error instanceof Error ? error.message : error }] as const,
     );
-    await producer.send({ messages: [{ topic: prefix + topic, key: run_id, value: JSON.stringify(body) }] });
+    await untilSent({ topic: prefix + topic, key: run_id, value: JSON.stringify(body) });
   };
-  stream.on("data", ({ value }: { readonly value: string }) => {
-    const task = JSON.parse(value) as ExecutorTask;
-    if (!isMine(task)) return;
-    taken.push(task);
-    void answer(task);
-  });
+  const open = async () => {
+    const consumer = new Consumer({
+      clientId: "executor",
+      groupId: `${prefix}executors`,
+      bootstrapBrokers: [address],
+      deserializers: stringDeserializers,
+    });
+    const stream = await consumer.consume({ topics: [`${prefix}task_queue`], mode: "earliest", autocommit: true });
+    stream.on("data", ({ value }: { readonly value: string }) => {
+      const task = JSON.parse(value) as ExecutorTask;
+      if (!isMine(task)) return;
+      taken.push(task);
+      void answer(task);
+    });
+    stream.on("error", () => void reopen());
+    return { consumer, stream };
+  };
+  let opened = await open();
+  let reopening: Promise<void> | null = null;
+  const reopen = (): Promise<void> => {
+    reopening ??= (async () => {
+      await opened.consumer.close(true).catch(() => {});
+      while (!stopped.signal.aborted) {
+        const again = await open().catch(() => null);
+        if (again !== null) {
+          opened = again;
+          break;
+        }
+        await sleep(200);
+      }
+      reopening = null;
+    })();
+    return reopening;
+  };
   return {
     taken,
     async stop() {
-      await stream.close();
-      await consumer.close(true);
+      stopped.abort();
+      await reopening;
+      await opened.stream.close().catch(() => {});
+      await opened.consumer.close(true).catch(() => {});
       await producer.close(true);
     },
   };

@@ -50,9 +50,4 @@ export class Window {
   skipTo(offset: bigint): void {
     if (offset > this.next) this.next = offset;
   }
-
-  /** The log does not have the next offset: goes on at this one. */
-  moveTo(offset: bigint): void {
-    this.next = offset;
-  }
 }

@@ -19,7 +19,14 @@ const DEFAULT_TENANT = "default";
 /** Time to reach a broker, milliseconds. */
 const TIMEOUT_MS = 10_000;
 
+/** Counters of what happens to topics. */
+export interface KafkaMetrics {
+  /** The position of a topic had to be moved. */
+  jumped(topic: string): void;
+}
+
 export interface KafkaNeeds {
+  readonly metrics: KafkaMetrics;
   readonly database: Database;
   readonly instanceId: string;
   readonly engine: RunningEngine;
@@ -52,7 +59,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     import("../../bus/kafka/inline-flows.ts"),
     import("../../api/bus-commands.ts"),
   ]);
-  const { database, instanceId, engine, flows } = needs;
+  const { database, instanceId, engine, flows, metrics } = needs;
   const { shards, outboxGate } = engine;
   invariant(outboxGate !== null, "the engine has no gate for the outbox");
   const connection = {
@@ -110,7 +117,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     log,
   });
   const reader = startReader({
-    ...{ connection, group: consumerGroup, autoOffsetReset, shards, log },
+    ...{ connection, group: consumerGroup, autoOffsetReset, shards, log, jumped: metrics.jumped },
     topics: new Map([
       [`${topicPrefix}flow_runs`, inbound.flowRuns],
       [`${topicPrefix}task_done`, inbound.taskDone],

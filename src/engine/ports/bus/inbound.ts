@@ -21,14 +21,18 @@ export interface InboundMessage extends PartitionId {
 /** How far a partition has been read: everything before `nextOffset` is applied or rejected. */
 export interface PartitionOffset extends PartitionId {
   readonly nextOffset: bigint;
+  /** Rises when the position is moved by force. */
+  readonly generation: number;
 }
 
 /** Positions in inbound topics. */
 export interface InboundOffsets {
-  /** The positions of all partitions of a topic. */
-  list(clusterId: string, topicId: string): Promise<readonly PartitionOffset[]>;
-  /** Keeps positions. One that is behind the stored one changes nothing. */
+  /** The positions of all partitions that a topic of this name has, or had before it was created anew. */
+  list(clusterId: string, topic: string): Promise<readonly PartitionOffset[]>;
+  /** Keeps positions. One that is behind the stored one, or of another generation, changes nothing. */
   save(offsets: readonly PartitionOffset[]): Promise<void>;
+  /** Moves a position, also back. Returns its new generation; null: somebody else has moved it. */
+  move(offset: PartitionOffset): Promise<number | null>;
 }
 
 /** Messages that could not be applied. */

@@ -1,0 +1,196 @@
+/**
+ * The partitions that this instance reads: those whose shards it owns.
+ *
+ *   a topic that nobody has read  begins where `autoOffsetReset` says
+ *   one that did not exist before begins at its first message, and so does a new partition
+ *   a topic that was created anew begins at its first message: a jump
+ *   a position that the log no longer has, or does not have yet, moves to the nearest one that it has: a jump
+ *   a position that somebody moved (a rewind) is read again when the store tells
+ *
+ * Jumps are forced: messages are lost, or come again. They are logged as errors and counted.
+ */
+import type { Consumer } from "@platformatic/kafka";
+import type { Log } from "../../base/log.ts";
+import type { InboundOffsets, PartitionId, PartitionOffset } from "../../engine/ports/bus/inbound.ts";
+import { Window } from "./window.ts";
+
+/** Offsets by their time: the first one, and the one after the last. */
+const EARLIEST = -2n;
+const LATEST = -1n;
+
+export interface AssignmentParts {
+  readonly consumer: Consumer;
+  readonly topics: Iterable<string>;
+  readonly autoOffsetReset: "latest" | "earliest";
+  readonly shards: { shardOf(id: string): number; epochOf(shard: number): number | undefined };
+  readonly offsets: InboundOffsets;
+  /** A position of a topic was moved because the log does not have it. */
+  jumped(topic: string): void;
+  readonly log: Log;
+}
+
+/** A partition that is read here. */
+export interface Assigned extends PartitionId {
+  readonly leader: number;
+  /** A new one after each jump: what is under way then says nothing about the new position. */
+  window: Window;
+  /** Rises when somebody moves the position: those who read on from an earlier one store nothing. */
+  generation: number;
+  /** The position in the store. */
+  stored: bigint;
+}
+
+export class Assignments {
+  readonly #parts: AssignmentParts;
+  /** By topic and partition. */
+  readonly #assigned = new Map<string, Assigned>();
+  #missing: ReadonlySet<string> = new Set();
+
+  constructor(parts: AssignmentParts) {
+    this.#parts = parts;
+  }
+
+  get all(): readonly Assigned[] {
+    return [...this.#assigned.values()];
+  }
+
+  /** Finds the partitions that are ours, and where each begins. Fails when no broker can be reached. */
+  async look(): Promise<void> {
+    const { consumer, topics, log } = this.#parts;
+    const missing = new Set<string>();
+    for (const topic of topics) if (!(await this.#lookAt(topic))) missing.add(topic);
+    // Either they do not exist, or nobody answers.
+    if (missing.size > 0) await consumer.metadata({ topics: [], forceUpdate: true, retries: 0 });
+    for (const topic of missing) {
+      this.#forget(topic);
+      if (!this.#missing.has(topic)) log.warn("a topic does not exist", { topic });
+    }
+    this.#missing = missing;
+  }
+
+  /** Stores the positions that have changed. */
+  async store(): Promise<void> {
+    const changed = this.all.filter(({ window, stored }) => window.position !== stored);
+    if (changed.length === 0) return;
+    const positions = changed.map(toOffset);
+    await this.#parts.offsets.save(positions);
+    for (const [index, assigned] of changed.entries()) assigned.stored = positions[index]?.nextOffset ?? 0n;
+  }
+
+  /** Somebody may have moved positions. */
+  async readAgain(): Promise<void> {
+    const { offsets, log } = this.#parts;
+    for (const [topic, partitions] of Map.groupBy(this.all, (assigned) => assigned.topic)) {
+      const stored = await offsets.list(partitions[0]?.clusterId ?? "", topic);
+      for (const { topicId, partition, nextOffset, generation } of stored) {
+        const assigned = this.#assigned.get(keyOf(topic, partition));
+        if (assigned?.topicId !== topicId || assigned.generation === generation) continue;
+        log.info("reading a partition again", { topic, partition, offset: String(nextOffset) });
+        beginAt(assigned, nextOffset, generation);
+      }
+    }
+  }
+
+  /** Moves the position of a partition into its log, unless it is there. */
+  async moveIntoRange(assigned: Assigned): Promise<void> {
+    const { topic, partition, window } = assigned;
+    const [first, last] = await Promise.all([this.#offsetAt(assigned, EARLIEST), this.#offsetAt(assigned, LATEST)]);
+    if (window.next >= first && window.next <= last) return;
+    const to = window.next < first ? first : last;
+    this.#jump(topic, "the position of a partition is not in its log: messages are lost or come again", {
+      ...{ partition, from: String(window.next), to: String(to) },
+    });
+    const generation = await this.#parts.offsets.move({ ...toOffset(assigned), nextOffset: to });
+    if (generation !== null) beginAt(assigned, to, generation);
+    // Somebody else has moved it meanwhile.
+    else await this.readAgain();
+  }
+
+  /** Returns false when the topic does not exist, or nobody answers. */
+  async #lookAt(topic: string): Promise<boolean> {
+    const { consumer, shards, log } = this.#parts;
+    // A topic that does not exist is an error here, and so is a broker that cannot be reached.
+    const metadata = await consumer.metadata({ topics: [topic], retries: 0 }).catch(() => null);
+    const found = metadata?.topics.get(topic);
+    if (metadata === null || found === undefined) return false;
+    const fresh: number[] = [];
+    for (const [partition, { leader }] of found.partitions.entries()) {
+      const key = keyOf(topic, partition);
+      const known = this.#assigned.get(key);
+      if (shards.epochOf(shards.shardOf(key)) === undefined) this.#assigned.delete(key);
+      else if (known === undefined || known.topicId !== found.id) fresh.push(partition);
+      else if (known.leader !== leader) this.#assigned.set(key, { ...known, leader });
+    }
+    if (fresh.length === 0) return true;
+    const positions = await this.#positionsOf(metadata.id, found.id, topic, fresh);
+    for (const { partition, nextOffset, generation } of positions) {
+      const leader = found.partitions[partition]?.leader ?? -1;
+      const ids = { clusterId: metadata.id, topicId: found.id, topic, partition };
+      const window = new Window(nextOffset);
+      this.#assigned.set(keyOf(topic, partition), { ...ids, leader, window, generation, stored: -1n });
+      log.info("reading a partition", { topic, partition, offset: String(nextOffset) });
+    }
+    // The library asks for the metadata of these with every fetch, and fails when one does not exist.
+    consumer.topics.track(topic);
+    return true;
+  }
+
+  /** The topic is gone. It keeps the others from being fetched no longer. */
+  #forget(topic: string): void {
+    this.#parts.consumer.topics.untrack(topic);
+    for (const [key, assigned] of this.#assigned) if (assigned.topic === topic) this.#assigned.delete(key);
+  }
+
+  async #positionsOf(
+    clusterId: string,
+    topicId: string,
+    topic: string,
+    partitions: readonly number[],
+  ): Promise<readonly PartitionOffset[]> {
+    const { offsets, autoOffsetReset, consumer } = this.#parts;
+    const all = await offsets.list(clusterId, topic);
+    const stored = all.filter((offset) => offset.topicId === topicId);
+    const known = new Map(stored.map((offset) => [offset.partition, offset]));
+    const missing = partitions.filter((partition) => !known.has(partition));
+    if (missing.length > 0) {
+      const isNew = all.length === 0;
+      const isOld = isNew && !this.#missing.has(topic);
+      const timestamp = isOld && autoOffsetReset === "latest" ? LATEST : EARLIEST;
+      const found = (await consumer.listOffsets({ topics: [topic], timestamp })).get(topic) ?? [];
+      const begun = missing.map((partition) => ({
+        ...{ clusterId, topicId, topic, partition, generation: 0 },
+        nextOffset: found[partition] ?? 0n,
+      }));
+      if (!isNew && stored.length === 0) this.#jump(topic, "a topic was created anew, and is read from its beginning");
+      // From now on the topic is known, so that what comes while nobody reads is read later.
+      await offsets.save(begun);
+      for (const offset of begun) known.set(offset.partition, offset);
+    }
+    return partitions.flatMap((partition) => known.get(partition) ?? []);
+  }
+
+  async #offsetAt({ topic, partition }: Assigned, timestamp: bigint): Promise<bigint> {
+    const partitions = { [topic]: [partition] };
+    const found = await this.#parts.consumer.listOffsets({ topics: [topic], partitions, timestamp });
+    return found.get(topic)?.[partition] ?? 0n;
+  }
+
+  #jump(topic: string, message: string, fields: object = {}): void {
+    this.#parts.log.error(message, { topic, ...fields });
+    this.#parts.jumped(topic);
+  }
+}
+
+function keyOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
+
+function beginAt(assigned: Assigned, offset: bigint, generation: number): void {
+  assigned.window = new Window(offset);
+  assigned.generation = generation;
+  assigned.stored = offset;
+}
+
+function toOffset({ clusterId, topicId, topic, partition, generation, window }: Assigned): PartitionOffset {
+  return { clusterId, topicId, topic, partition, generation, nextOffset: window.position };
+}
