@@ -1,8 +1,11 @@
 #!/bin/sh
 # A Kafka broker for tests and the benchmark: one node, no ZooKeeper, on the loopback address. Needs Java 17 and Maven.
 #   kafka.sh install             copies the broker's jars into .tools/kafka, unless they are there
-#   kafka.sh start FOLDER PORT   formats FOLDER once, starts the broker in the background, and prints its process id; it
+#   kafka.sh start FOLDER PORT [secure]
+#                                formats FOLDER once, starts the broker in the background, and prints its process id; it
 #                                uses the port after PORT, too. An open port is not readiness: produce a message.
+#                                `secure`: the port after that one takes TLS with the authority FOLDER/ca.pem and the
+#                                login `orchestrator`, password `secret`, by PLAIN and SCRAM.
 #   kafka.sh stop FOLDER         stops it; `kill -9` of the process id is a crash
 set -eu
 here=$(cd -- "$(dirname -- "$0")" && pwd)
@@ -20,14 +23,21 @@ case ${1:-} in
     mvn -q -B -f "$here/kafka/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$jars" >&2
     echo "$state" >"$jars/.install" ;;
   start)
-    folder=$2 port=$3
+    folder=$2 port=$3 secure=${4:-}
     mkdir -p "$folder"
+    more=''
+    if [ -n "$secure" ]; then
+      more=,SASL_SSL://127.0.0.1:$((port + 2))
+      [ -e "$folder/ca.pem" ] || openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
+        -keyout "$folder/key.pem" -out "$folder/ca.pem" 2>/dev/null
+      cat "$folder/key.pem" "$folder/ca.pem" >"$folder/keystore.pem"
+    fi
     cat >"$folder/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((port + 1))
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))$more
+advertised.listeners=PLAINTEXT://127.0.0.1:$port$more
 controller.listener.names=CONTROLLER
 log.dirs=$folder/data
 num.partitions=4
@@ -40,8 +50,19 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.segment.bytes=67108864
 PROPERTIES
+    [ -z "$secure" ] || cat >>"$folder/server.properties" <<PROPERTIES
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+ssl.keystore.type=PEM
+ssl.keystore.location=$folder/keystore.pem
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_orchestrator="secret";
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+PROPERTIES
     if [ ! -e "$folder/data/meta.properties" ]; then
-      java -Xmx128m -cp "$jars/*" kafka.tools.StorageTool format -t "$id" -c "$folder/server.properties" >"$folder/format.log" 2>&1 ||
+      java -Xmx128m -cp "$jars/*" kafka.tools.StorageTool format -t "$id" -c "$folder/server.properties" \
+        ${secure:+--add-scram 'SCRAM-SHA-256=[name=orchestrator,password=secret]'} \
+        ${secure:+--add-scram 'SCRAM-SHA-512=[name=orchestrator,password=secret]'} >"$folder/format.log" 2>&1 ||
         { cat "$folder/format.log" >&2; exit 1; }
     fi
     nohup java -Xmx384m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$jars/*" kafka.Kafka "$folder/server.properties" >>"$folder/broker.log" 2>&1 </dev/null &
@@ -52,6 +73,6 @@ PROPERTIES
     kill "$pid" 2>/dev/null || exit 0
     while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done ;;
   *)
-    sed -n '2,6p' "$0" >&2
+    sed -n '2,9p' "$0" >&2
     exit 2 ;;
 esac

@@ -8,6 +8,7 @@ import { isOrchestratorError } from "../base/errors.ts";
 import { ANY_HOST, hostOf } from "../base/host-rule.ts";
 import { parseFailPoints } from "../base/process/fail-points.ts";
 import { createAddressPolicy } from "../tools/http/address-policy.ts";
+import { checkKafka } from "./check-kafka.ts";
 import type { Config } from "./settings.ts";
 
 /** One thing that is wrong with a setting. */
@@ -37,6 +38,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
     );
   for (const module of config.graphs.modules)
     note("graphs.modules", existsSync(resolve(module)) ? null : `there is no file ${resolve(module)}`);
+  checkKafka(config, note);
   const { failPoints, suspectPause, enabled } = config.testing;
   if (failPoints !== undefined) {
     note("testing.fail_points", enabled ? null : "fail points are for tests of the service: remove them");

@@ -15,6 +15,7 @@ const READY_MS = 90_000;
 
 /** A running broker. */
 export interface KafkaBroker {
+  readonly folder: string;
   /** `127.0.0.1:port` */
   readonly address: string;
   /** Ends it: SIGTERM, or SIGKILL for a crash. */
@@ -25,17 +26,22 @@ export interface KafkaBroker {
   remove(): Promise<void>;
 }
 
-/** Starts a broker. Resolves when it serves. */
-export async function startKafkaBroker(): Promise<KafkaBroker> {
+/** Starts a broker. Resolves when it serves. `secure`: the second port after its own takes TLS and a login. */
+export async function startKafkaBroker(secure = false): Promise<KafkaBroker> {
   execFileSync("sh", [SCRIPT, "install"], { stdio: ["ignore", "ignore", "inherit"] });
   const folder = mkdtempSync(join(tmpdir(), "orchestrator-kafka-"));
   const port = await findFreePorts();
   const address = `127.0.0.1:${port}`;
   let pid = 0;
   const broker: KafkaBroker = {
+    folder,
     address,
     async start() {
-      pid = Number(execFileSync("sh", [SCRIPT, "start", folder, String(port)], { encoding: "utf8" }));
+      pid = Number(
+        execFileSync("sh", [SCRIPT, "start", folder, String(port), ...(secure ? ["secure"] : [])], {
+          encoding: "utf8",
+        }),
+      );
       await waitUntilServing(address);
     },
     async stop(signal = "SIGTERM") {
@@ -109,11 +115,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A free port whose successor is free, too. */
+/** A free port whose two successors are free, too. */
 async function findFreePorts(): Promise<number> {
   for (;;) {
     const port = await listenOnce(0);
-    if ((await listenOnce(port + 1).catch(() => 0)) !== 0) return port;
+    const next = await Promise.all([port + 1, port + 2].map((one) => listenOnce(one).catch(() => 0)));
+    if (!next.includes(0)) return port;
   }
 }
 

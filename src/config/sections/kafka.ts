@@ -16,6 +16,44 @@ export const KAFKA = {
     env: ["ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS"],
     text: "Brokers, `host:port`. Without them Kafka is not used.",
   }),
+  tls: setting({
+    schema: booleanSetting(),
+    default: false,
+    env: ["ORCHESTRATOR_KAFKA_TLS"],
+    text: "Whether the brokers are reached over TLS.",
+  }),
+  tlsCaFile: setting({
+    schema: textSetting("a path"),
+    env: ["ORCHESTRATOR_KAFKA_TLS_CA_FILE"],
+    text: "File of the authorities that sign the certificates of the brokers, PEM; those of the system when absent.",
+  }),
+  tlsCertFile: setting({
+    schema: textSetting("a path"),
+    env: ["ORCHESTRATOR_KAFKA_TLS_CERT_FILE"],
+    text: "File of the certificate that the service shows to the brokers, PEM.",
+  }),
+  tlsKeyFile: setting({
+    schema: textSetting("a path"),
+    env: ["ORCHESTRATOR_KAFKA_TLS_KEY_FILE"],
+    text: "File of the key of that certificate, PEM.",
+  }),
+  saslMechanism: setting({
+    schema: choiceSetting(["none", "plain", "scram-sha-256", "scram-sha-512"]),
+    default: "none",
+    env: ["ORCHESTRATOR_KAFKA_SASL_MECHANISM"],
+    text: "How the service logs in at the brokers.",
+  }),
+  saslUsername: setting({
+    schema: textSetting("a name"),
+    env: ["ORCHESTRATOR_KAFKA_SASL_USERNAME"],
+    text: "User of that login.",
+  }),
+  saslPassword: setting({
+    schema: textSetting(),
+    env: ["ORCHESTRATOR_KAFKA_SASL_PASSWORD"],
+    secret: true,
+    text: "Password of that login.",
+  }),
   consumerGroup: setting({
     schema: textSetting("a name"),
     default: "orchestrator-service",

@@ -41,6 +41,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     return;
   }
   const [
+    { toSecureOptions },
     { openSender },
     { startReader },
     { createInbound },
@@ -50,6 +51,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     { createInlineFlows },
     { createBusCommands },
   ] = await Promise.all([
+    import("../../bus/kafka/security.ts"),
     import("../../bus/kafka/sender.ts"),
     import("../../bus/kafka/reader.ts"),
     import("../../bus/kafka/inbound.ts"),
@@ -65,6 +67,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
   const connection = {
     clientId: `orchestrator-${createHash("sha256").update(instanceId).digest("hex").slice(0, 12)}`,
     bootstrapBrokers: [...bootstrapServers],
+    ...toSecureOptions(config.kafka),
     timeout: TIMEOUT_MS,
     retries: 2,
     retryDelay: 250,

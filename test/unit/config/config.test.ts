@@ -200,6 +200,28 @@ describe("the configuration", () => {
     expect((await load({ ORCHESTRATOR_MAX_MESSAGE_BYTES: "64KB" })).config.limits.maxMessageBytes).toBe(65_536);
   });
 
+  test("refuses half of a login at the brokers, and files that nobody would read", async () => {
+    const kafka = (env: Readonly<Record<string, string>>) =>
+      problemsOf(
+        load(Object.fromEntries(Object.entries(env).map(([name, value]) => [`ORCHESTRATOR_KAFKA_${name}`, value]))),
+      );
+    expect(await kafka({ SASL_MECHANISM: "plain", SASL_USERNAME: "a" })).toEqual({
+      ORCHESTRATOR_KAFKA_SASL_MECHANISM: "plain needs kafka.sasl_username and kafka.sasl_password",
+    });
+    expect(await kafka({ SASL_PASSWORD: "a" })).toMatchObject({
+      ORCHESTRATOR_KAFKA_SASL_PASSWORD: expect.stringContaining("to plain, scram-sha-256, or scram-sha-512"),
+    });
+    expect(await kafka({ TLS: "true", TLS_CA_FILE: "/nowhere.pem" })).toEqual({
+      ORCHESTRATOR_KAFKA_TLS_CA_FILE: "there is no file /nowhere.pem",
+    });
+    expect(await kafka({ TLS_CA_FILE: "package.json" })).toEqual({
+      ORCHESTRATOR_KAFKA_TLS_CA_FILE: "it is used with TLS only: set kafka.tls",
+    });
+    expect(await kafka({ TLS: "true", TLS_CERT_FILE: "package.json" })).toMatchObject({
+      ORCHESTRATOR_KAFKA_TLS_CERT_FILE: expect.stringContaining("needs both"),
+    });
+  });
+
   test.each([
     ["*", "wildcards are not supported"],
     ["https://*.example.com", "wildcards are not supported"],
