@@ -20,6 +20,8 @@ case ${1:-} in
     command -v redis-server >/dev/null || packages="$packages redis-server"
     command -v java >/dev/null || packages="$packages default-jre-headless"
     command -v mvn >/dev/null || packages="$packages maven"
+    # For promtool. The server of the package is left alone.
+    command -v promtool >/dev/null || packages="$packages prometheus"
     for program in curl zsh fish; do
       command -v "$program" >/dev/null || packages="$packages $program"
     done

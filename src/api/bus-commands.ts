@@ -119,6 +119,7 @@ function toTakeAnswer({ runId, path, attempt, fence, begunAt }: AnsweredTask, ou
     ...{ runId, taskId: path, begunAt },
     ...(attempt === null ? {} : { attempt }),
     ...(fence === null ? {} : { fence }),
+    ...(outcome.tookMs === undefined ? {} : { tookMs: outcome.tookMs }),
     outcome: outcome.ok
       ? { case: "outputJson", value: encodeJson(outcome.output) }
       : { case: "failed", value: toErrored(outcome.error) },

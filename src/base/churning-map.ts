@@ -10,7 +10,7 @@ const MIN_INSERTS = 64;
  * instead of 6. This map moves its entries to a fresh table after as many inserts as it holds entries, which ends the
  * chain.
  *
- * Do not add entries while iterating over the values.
+ * Do not add entries while iterating.
  */
 export class ChurningMap<K, V> {
   #map = new Map<K, V>();
@@ -44,6 +44,11 @@ export class ChurningMap<K, V> {
   /** Removes an entry; false when there was none. */
   delete(key: K): boolean {
     return this.#map.delete(key);
+  }
+
+  /** The entries, oldest first. */
+  [Symbol.iterator](): MapIterator<[K, V]> {
+    return this.#map.entries();
   }
 
   /** The values, oldest entry first. */

@@ -5,15 +5,26 @@ import type { HttpMetrics } from "../api/http/server.ts";
 import type { ReportMetrics } from "../api/services/worker-service.ts";
 import { readVersion } from "../base/version.ts";
 import type { HotStateMetrics } from "../bus/redis/hot-state.ts";
-import { specOf } from "../engine/machine/run.ts";
+import { type Run, specOf } from "../engine/machine/run.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import { workOf } from "../engine/runs/dispatch/ready-task.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { TaskDoer } from "../telemetry/run-metrics.ts";
 import type { ToolMetrics } from "../tools/path/observe-step.ts";
 import type { Core } from "./compose.ts";
 import type { KafkaMetrics } from "./parts/kafka.ts";
+
+/** The owner of this shard counts what is in the whole database. */
+const COUNTING_SHARD = 0;
+
+/** Gauges of the whole database, and what they show. */
+const COUNTED = [
+  ["orchestrator_active_runs", "activeRuns"],
+  ["orchestrator_dead_letter_queue_size", "deadLetters"],
+  ["orchestrator_open_operations", "openOperations"],
+] as const;
 
 /** Counters for the parts of the service. */
 export interface ServiceMetrics {
@@ -61,6 +72,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
   ]);
   const metrics = createMetrics();
   metrics.gauge("orchestrator_build_info", readVersion()).set(1);
+  const runMetrics = createRunMetrics(metrics, doerOf);
   return {
     metrics,
     calls: createCallMetrics(metrics),
@@ -78,7 +90,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
     kafka: { jumped: (topic) => metrics.counter("orchestrator_kafka_jumps_total", topic).add() },
     reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },
     observers: [
-      createRunMetrics(metrics, (run, path) => specOf(run, path).type),
+      runMetrics,
       createHandOverMetrics(
         metrics,
         (run, path) => workOf(run, run.state.tasks.get(path) ?? { path, input: null }).queue,
@@ -87,7 +99,8 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
     operationObservers: [createOperationMetrics(metrics)],
     onPoolWait: (pool, waitedMs) =>
       metrics.histogram("orchestrator_db_pool_wait_seconds", pool).observe(waitedMs / 1_000),
-    attach({ database, queueGauges, outboxGate }) {
+    attach({ database, queueGauges, outboxGate, shards }) {
+      metrics.beforeRead(async () => runMetrics.keep((runId) => shards.epochOf(shards.shardOf(runId)) !== undefined));
       const setQueueGauges = createQueueGauges(metrics);
       metrics.beforeRead(() => setQueueGauges(queueGauges));
       if (outboxGate !== null)
@@ -97,11 +110,21 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
           metrics.gauge("orchestrator_outbox_full").set(outboxGate.isFull ? 1 : 0);
         });
       metrics.beforeRead(async () => {
-        const { activeRuns, deadLetters, openOperations } = await readStoreCounts(database);
-        metrics.gauge("orchestrator_active_runs").set(activeRuns);
-        metrics.gauge("orchestrator_dead_letter_queue_size").set(deadLetters);
-        metrics.gauge("orchestrator_open_operations").set(openOperations);
+        // Two instances that show the same number would count it twice. One that shows nothing is no fall to 0, and the
+        // next owner's first number no rise.
+        const counts = shards.owned.includes(COUNTING_SHARD) ? await readStoreCounts(database) : null;
+        for (const [name, count] of COUNTED) {
+          if (counts === null) metrics.gauge(name).hide();
+          else metrics.gauge(name).set(counts[count]);
+        }
       });
     },
   };
+}
+
+/** The name that whoever does a task knows it by. */
+function doerOf(run: Run, path: string): TaskDoer {
+  const { type } = specOf(run, path);
+  if (type !== "queue" && type !== "worker") return { handler: type, isAway: false };
+  return { handler: workOf(run, run.state.tasks.get(path) ?? { path, input: null }).handler, isAway: true };
 }

@@ -14,6 +14,8 @@ export interface MetricEntry {
    * that the first event is an increase.
    */
   readonly values?: readonly (readonly string[])[];
+  /** Most combinations of labels; the others count as one whose labels are all `other`. */
+  readonly maxCells?: number;
   /** Upper bounds of a histogram, in its unit. */
   readonly buckets?: readonly number[];
 }
@@ -72,7 +74,7 @@ export const METRICS = {
   // Runs. The names without comment are the product's own.
   orchestrator_flow_runs_processed_total: counter("Runs that ended, by outcome (seed).", ["status"], RUN_ENDS),
   orchestrator_run_execution_seconds: histogram("Time from start to end of runs (seed).", WORK_SECONDS),
-  orchestrator_active_runs: gauge("Runs that have not ended (seed)."),
+  orchestrator_active_runs: gauge("Runs that have not ended (seed). Of the whole database; one instance has it."),
   orchestrator_runs_started_total: counter("Runs that were started."),
   orchestrator_quarantined_runs_total: counter(
     "Runs that were put into quarantine. A run that could not be read counts again if it can be read later and its journal says so.",
@@ -93,20 +95,27 @@ export const METRICS = {
   orchestrator_quarantined_operations_total: counter(
     "Operations that were put into quarantine because their journal cannot be read.",
   ),
-  orchestrator_open_operations: gauge("Operations in the store that have not ended."),
+  orchestrator_open_operations: gauge(
+    "Operations in the store that have not ended. Of the whole database; one instance has it.",
+  ),
   // Tasks
   orchestrator_tasks_scheduled_total: counter("Tasks that began: dispatched, waiting, or done immediately (seed)."),
   orchestrator_tasks_completed_total: counter("Tasks that ended, by status (seed).", ["status"], TASK_ENDS),
-  orchestrator_task_execution_seconds: histogram(
-    "Time of calls to tools, by handler: the task type (seed).",
-    WORK_SECONDS,
-    ["handler"],
+  orchestrator_task_execution_seconds: {
+    ...histogram(
+      "Time of attempts, by handler (seed): the one that executors and workers know the task by, else the task type. Executors say it themselves, else it is the time from the start of the attempt. At most 200 handlers.",
+      WORK_SECONDS,
+      ["handler"],
+    ),
+    maxCells: 200,
+  },
+  orchestrator_active_tasks: gauge(
+    "Tasks that run or wait for an automatic retry (seed), of the runs that this instance owns.",
   ),
-  orchestrator_active_tasks: gauge("Tasks that run or wait for an automatic retry (seed)."),
-  orchestrator_retry_attempts_total: counter("Attempts that will be retried, by task and handler (seed).", [
-    "task",
-    "handler",
-  ]),
+  orchestrator_retry_attempts_total: counter(
+    "Attempts that will be retried, by task and handler (seed). At most 2,000 pairs.",
+    ["task", "handler"],
+  ),
   orchestrator_tool_calls_total: counter("Calls to tools, by task type and result.", ["type", "result"]),
   orchestrator_breaker_moves_total: counter(
     "State changes of circuit breakers, by new state.",
@@ -149,7 +158,9 @@ export const METRICS = {
   orchestrator_handovers_total: counter("Tasks that were handed out to workers, durably.", ["queue"]),
   orchestrator_handover_returns_total: counter("Hand-overs that came to nothing, by reason.", ["queue", "reason"]),
   // Dead letters
-  orchestrator_dead_letter_queue_size: gauge("Dead letters in the store (seed)."),
+  orchestrator_dead_letter_queue_size: gauge(
+    "Dead letters in the store (seed). Of the whole database; one instance has it.",
+  ),
   orchestrator_dead_letters_total: counter(
     "Tasks that became dead letters, by reason.",
     ["reason"],

@@ -3,8 +3,8 @@
  *
  * A cell is taken once for its labels and kept by who counts. (The library hashes the labels at every count, a
  * microsecond each time; the hot path counts a dozen times per run. It still gives the metrics of the Node process.)
- * Labels whose values come from outside are bounded: beyond {@link MAX_CELLS} cells a metric counts into one whose
- * labels are all `other`.
+ * Labels whose values come from outside are bounded: beyond {@link MAX_CELLS} cells, or those that the table says, a
+ * metric counts into one whose labels are all `other`.
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { MetricEntry, MetricName, MetricNameOf } from "./metric-table.ts";
@@ -22,6 +22,8 @@ export interface CounterCell {
 export interface GaugeCell {
   set(value: number): void;
   add(amount: number): void;
+  /** Shows nothing until it is set again: another instance has the value. */
+  hide(): void;
 }
 
 /** Counts observations into buckets. */
@@ -47,6 +49,7 @@ class Cell implements CounterCell, GaugeCell, HistogramCell {
   readonly counts: Float64Array;
   value = 0;
   sum = 0;
+  hidden = false;
 
   constructor(labels: readonly string[], bounds: readonly number[]) {
     this.labels = labels;
@@ -60,6 +63,11 @@ class Cell implements CounterCell, GaugeCell, HistogramCell {
 
   set(value: number): void {
     this.value = value;
+    this.hidden = false;
+  }
+
+  hide(): void {
+    this.hidden = true;
   }
 
   observe(value: number): void {
@@ -89,7 +97,7 @@ export function createMetrics(): Metrics {
     let cell = family.get(key);
     if (cell !== undefined) return cell;
     let kept = labels;
-    if (family.size >= MAX_CELLS) {
+    if (family.size >= (entry.maxCells ?? MAX_CELLS)) {
       kept = labels.map(() => "other");
       key = kept.join("\u0000");
       cell = family.get(key);
@@ -136,6 +144,7 @@ function combine(lists: readonly (readonly string[])[]): readonly (readonly stri
 function printFamily(name: string, entry: MetricEntry, cells: Iterable<Cell>, lines: string[]): void {
   lines.push(`# HELP ${name} ${entry.help}`, `# TYPE ${name} ${entry.kind}`);
   for (const cell of cells) {
+    if (cell.hidden) continue;
     const labels = entry.labels.map((label, index) => `${label}="${escapeLabel(cell.labels[index] ?? "")}"`);
     if (entry.kind !== "histogram") {
       lines.push(`${name}${braces(labels)} ${cell.value}`);

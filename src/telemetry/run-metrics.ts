@@ -6,11 +6,21 @@ import type { RunState, TaskStateName } from "../engine/machine/state.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import type { CounterCell, Metrics } from "./metrics.ts";
 
-/** Type of the task at a path of a run. */
-export type TaskTypeOf = (run: Run, path: string) => string;
+/** Who does a task. */
+export interface TaskDoer {
+  /** The name that executors and workers know the task by; for others, the task type. */
+  readonly handler: string;
+  /** It is done elsewhere: no call to a tool measures its attempts. */
+  readonly isAway: boolean;
+}
+
+export interface RunMetrics extends RunObserver {
+  /** Active tasks are counted for these runs only: others have left this instance. */
+  keep(isHere: (runId: string) => boolean): void;
+}
 
 /** Counts runs and tasks. */
-export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RunObserver {
+export function createRunMetrics(metrics: Metrics, doerOf: (run: Run, path: string) => TaskDoer): RunMetrics {
   const started = metrics.counter("orchestrator_runs_started_total");
   const execution = metrics.histogram("orchestrator_run_execution_seconds");
   const quarantined = metrics.counter("orchestrator_quarantined_runs_total");
@@ -30,6 +40,15 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RunO
     activeTasks.add(now - before);
     if (now === 0) active.delete(state.runId);
     else active.set(state.runId, now);
+  };
+
+  const observeAttempt = (run: Run, { task: path, tookMs, at }: EndRecord): void => {
+    const startedAt = run.state.tasks.get(path)?.startedAt ?? 0;
+    if (startedAt === 0) return;
+    const { handler, isAway } = doerOf(run, path);
+    if (!isAway) return;
+    const ms = tookMs ?? Math.max(0, at - startedAt);
+    metrics.histogram("orchestrator_task_execution_seconds", handler).observe(ms / 1_000);
   };
 
   const countRecord = (run: Run, record: JournalRecord, sequence: number): void => {
@@ -60,19 +79,22 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RunO
         if (isFirst(state, record.task, sequence)) scheduled.add();
         return;
       case "task.retrying":
-        if (record.deferred !== true)
-          metrics.counter("orchestrator_retry_attempts_total", idOf(record.task), taskTypeOf(run, record.task)).add();
+        if (record.deferred === true) return;
+        metrics.counter("orchestrator_retry_attempts_total", idOf(record.task), doerOf(run, record.task).handler).add();
+        observeAttempt(run, record);
         return;
       case "task.failed":
         // One that failed before it could begin, for instance by an expression, was scheduled too.
         if (isFirst(state, record.task, 0)) scheduled.add();
         done(record.timedOut === true ? "TIMED_OUT" : "FAILED").add();
+        observeAttempt(run, record);
         if (record.deadLetter !== undefined)
           metrics.counter("orchestrator_dead_letters_total", record.deadLetter).add();
         return;
       case "task.completed":
         if (isFirst(state, record.task, sequence)) scheduled.add();
         done("COMPLETED").add();
+        observeAttempt(run, record);
         return;
       case "task.skipped":
       case "task.canceled":
@@ -91,6 +113,14 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RunO
       for (const record of records) countRecord(run, record, sequence++);
       countActive(run.state);
     },
+    opened: (run) => countActive(run.state),
+    keep(isHere) {
+      for (const [runId, count] of active)
+        if (!isHere(runId)) {
+          activeTasks.add(-count);
+          active.delete(runId);
+        }
+    },
     fenced() {
       fenced.add();
     },
@@ -100,6 +130,8 @@ export function createRunMetrics(metrics: Metrics, taskTypeOf: TaskTypeOf): RunO
     },
   };
 }
+
+type EndRecord = Extract<JournalRecord, { readonly type: "task.completed" | "task.retrying" | "task.failed" }>;
 
 const RUN_STATUS = {
   "run.completed": "COMPLETED",
@@ -127,7 +159,7 @@ function isFirst(state: RunState, path: string, sequence: number): boolean {
  * Id in the flow: children and visits count for their task, so that the label has no more values than flows have tasks.
  */
 function idOf(path: string): string {
-  return path.split(/[.#/]/, 1)[0] ?? path;
+  return path.split(/[.~]/, 1)[0] ?? path;
 }
 
 function createCells(make: (status: string) => CounterCell): (status: string) => CounterCell {

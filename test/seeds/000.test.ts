@@ -2,9 +2,11 @@
  * The document of seed 000, executed: its variables, messages, tables, metrics, and promises, with the clients that its
  * users have. What it cannot hold is in docs/seeds.md.
  */
+import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { PYTHON_MISSING } from "../clients/python-environment.ts";
 import { createSeedBed } from "./000/bed.ts";
+import { PROMTOOL_MISSING, testAlerts, testQueries } from "./000/promtool.ts";
 
 const task = (id: string, handler: string, more: object = {}): object => ({ id, handler, ...more });
 const flow = (...tasks: object[]): object => ({ flow_definition: { id: "seed", name: "Seed", tasks } });
@@ -50,6 +52,16 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
     expect(await bed.ended(runId)).toMatchObject({ flow_id: "registered", status: "COMPLETED" });
   });
 
+  test("a task that fails for good ends its run", async () => {
+    const runId = await bed.request(flow(task("doomed", "broken", { max_retries: 0 })));
+    expect(await bed.ended(runId)).toMatchObject({
+      status: "FAILED",
+      error_message: expect.stringContaining("it broke"),
+    });
+    const { rows } = await bed.query("SELECT * FROM task_execution_history WHERE run_id = %s", runId);
+    expect(rows).toMatchObject([{ task_id: "doomed", handler: "broken", status: "FAILED", error_message: "it broke" }]);
+  });
+
   test("a failed task is tried again after base^n seconds, with the next attempt", async () => {
     const runId = await bed.request(flow(task("flaky", "echo", { inputs: { fails: 2 }, max_retries: 3 })));
     expect(await bed.ended(runId)).toMatchObject({ status: "COMPLETED" });
@@ -58,5 +70,125 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
     const [first = 0, second = 0, third = 0] = sent.map(({ sent_at }) => sent_at);
     expect(second - first).toBeGreaterThanOrEqual(2_000);
     expect(third - second).toBeGreaterThanOrEqual(4_000);
+  });
+
+  test("the tables have the columns of the document, and are read with its names", async () => {
+    const runId = await bed.request({ ...flow(task("timed", "echo", { inputs: { takes: 300 } })), input: { n: 1 } });
+    await bed.ended(runId);
+    const runs = await bed.query("SELECT * FROM flow_run_history WHERE run_id = %s", runId);
+    expect(runs.types).toEqual({
+      ...{ id: "int8", run_id: "text", flow_id: "text", tenant_id: "text", user_id: "text", correlation_id: "text" },
+      ...{ status: "text", input_data: "jsonb", output_data: "jsonb", execution_context: "jsonb" },
+      ...{ error_message: "text", created_at: "timestamptz", updated_at: "timestamptz", completed_at: "timestamptz" },
+    });
+    const common = { run_id: runId, status: "COMPLETED", error_message: null };
+    expect(runs.rows).toMatchObject([
+      {
+        ...{ ...common, flow_id: "seed", tenant_id: "default", user_id: "user-1", correlation_id: "c-1" },
+        ...{ input_data: { n: 1 }, execution_context: { source: "test" } },
+      },
+    ]);
+    const tasks = await bed.query("SELECT * FROM task_execution_history WHERE run_id = %s", runId);
+    expect(tasks.types).toEqual({
+      ...{ id: "int8", run_id: "text", task_id: "text", handler: "text", status: "text", attempts: "int4" },
+      ...{ input_data: "jsonb", output_data: "jsonb", error_message: "text", execution_time_ms: "int4" },
+      ...{ created_at: "timestamptz", updated_at: "timestamptz", completed_at: "timestamptz" },
+    });
+    expect(tasks.rows).toMatchObject([
+      {
+        ...{ ...common, task_id: "timed", handler: "echo", attempts: 1, execution_time_ms: 300 },
+        ...{ input_data: { takes: 300 }, output_data: { saw: { takes: 300 } } },
+      },
+    ]);
+  });
+
+  test("the metrics of the document count what happens", async () => {
+    const before = bed.metrics();
+    const runId = await bed.request(
+      flow(
+        task("again", "echo", { inputs: { fails: 1, takes: 300 }, max_retries: 1 }),
+        task("doomed", "broken", { max_retries: 0 }),
+      ),
+    );
+    await bed.ended(runId);
+    const after = bed.metrics();
+    const rise = (name: string): number => (after.get(name) ?? Number.NaN) - (before.get(name) ?? 0);
+    expect({
+      processed: rise('orchestrator_flow_runs_processed_total{status="FAILED"}'),
+      runs: rise("orchestrator_run_execution_seconds_count"),
+      scheduled: rise("orchestrator_tasks_scheduled_total"),
+      completed: rise('orchestrator_tasks_completed_total{status="COMPLETED"}'),
+      failed: rise('orchestrator_tasks_completed_total{status="FAILED"}'),
+      seconds: rise('orchestrator_task_execution_seconds_sum{handler="echo"}'),
+      retries: rise('orchestrator_retry_attempts_total{task="again",handler="echo"}'),
+      deadLetters: rise("orchestrator_dead_letter_queue_size"),
+      active: [after.get("orchestrator_active_runs"), after.get("orchestrator_active_tasks")],
+    }).toEqual({
+      ...{ processed: 1, runs: 1, scheduled: 2, completed: 1, failed: 1, retries: 1, deadLetters: 1 },
+      // As the executor says, for both attempts.
+      seconds: expect.closeTo(0.6, 6),
+      active: [0, 0],
+    });
+  });
+
+  test.skipIf(PROMTOOL_MISSING)("the queries of the document give what happened", async () => {
+    const before = bed.metrics();
+    await bed.ended(await bed.request(flow(task("retried", "echo", { inputs: { fails: 1 }, max_retries: 1 }))));
+    const runId = await bed.request(flow(task("waits", "silent")));
+    await bed.read("task_queue", runId, 1);
+    const { rows } = await bed.query("SELECT handler, status FROM task_execution_history WHERE run_id = %s", runId);
+    expect(rows).toEqual([{ handler: "silent", status: "SCHEDULED" }]);
+    const after = bed.metrics();
+    const [runs = 0, letters = 0] = ["orchestrator_active_runs", "orchestrator_dead_letter_queue_size"].map(
+      (name) => after.get(name) ?? Number.NaN,
+    );
+    expect(runs).toBe(1);
+    testQueries(before, after, [
+      { expr: "sum(rate(orchestrator_flow_runs_processed_total[5m])) > bool 0", value: 1 },
+      { expr: "sum(rate(orchestrator_tasks_completed_total[5m])) > bool 0", value: 1 },
+      { expr: "sum(orchestrator_active_runs)", value: runs },
+      { expr: "count(rate(orchestrator_retry_attempts_total[5m]) >= 0) > bool 0", value: 1 },
+      { expr: "sum(orchestrator_dead_letter_queue_size)", value: letters },
+    ]);
+    const { status } = spawnSync("promtool", ["check", "metrics"], {
+      input: bed.curl(`http://localhost:${bed.service.metricsPort}/metrics`),
+    });
+    // 3: it can be read, with remarks on style.
+    expect([0, 3]).toContain(status);
+  });
+
+  test.skipIf(PROMTOOL_MISSING)("the alerts of the document fire for what they are about, and for nothing else", () => {
+    const retries = 'orchestrator_retry_attempts_total{task="t",handler="h"}';
+    testAlerts({ [retries]: "0+10x20" }, [{ eval_time: "10m", alertname: "HighRetryRate", fires: true }]);
+    testAlerts({ [retries]: "0+1x20" }, [{ eval_time: "10m", alertname: "HighRetryRate", fires: false }]);
+    const letters = 'orchestrator_dead_letter_queue_size{instance="a"}';
+    testAlerts({ [letters]: "0+5x20" }, [{ eval_time: "10m", alertname: "DeadLetterQueueGrowing", fires: true }]);
+    // Another instance counts them from now on: its first number is no growth.
+    testAlerts({ 'orchestrator_dead_letter_queue_size{instance="b"}': "_x8 500x12" }, [
+      { eval_time: "10m", alertname: "DeadLetterQueueGrowing", fires: false },
+    ]);
+  });
+
+  test("health and metrics are on the metrics port; the log is JSON, with what DEBUG adds", () => {
+    const { metricsPort } = bed.service;
+    expect(JSON.parse(bed.curl(`http://localhost:${metricsPort}/health`))).toMatchObject({ status: "healthy" });
+    const lines = bed.service.output().trim().split("\n");
+    const entries = lines.map((line) => JSON.parse(line) as { level: string; run_id?: string });
+    expect(new Set(entries.map(({ level }) => level))).toContain("debug");
+    expect(entries.some(({ run_id }) => run_id !== undefined)).toBe(true);
+  });
+
+  test("a killed service goes on where it was", async () => {
+    const runId = await bed.request(flow(task("flaky", "echo", { inputs: { fails: 1 }, max_retries: 1 })));
+    await bed.read("task_queue", runId, 1);
+    await bed.service.stop("SIGKILL");
+    await bed.start();
+    expect(await bed.ended(runId)).toMatchObject({ status: "COMPLETED" });
+  });
+
+  test("metrics can be switched off", async () => {
+    await bed.service.stop();
+    const { metricsPort } = await bed.start("ORCHESTRATOR_METRICS_ENABLED=false\n");
+    expect(() => bed.curl("--fail", `http://localhost:${metricsPort}/metrics`)).toThrow(/Failed to connect|refused/);
   });
 });

@@ -32,10 +32,11 @@ function createHandlers({ peerDispatch, handOvers, ...needs }: Needs): ServiceHa
       return create(ExchangeResponseSchema, { epoch: BigInt(epoch), taken, refused: [...refused] });
     },
 
-    async takeAnswer({ runId, taskId, attempt = null, fence = null, begunAt, outcome }, call) {
+    async takeAnswer({ runId, taskId, attempt = null, fence = null, begunAt, outcome, tookMs }, call) {
       checkForwarded(call);
       const task = { runId, path: taskId, attempt, fence, begunAt };
-      const standing = await handOvers.answered(task, fromAnswer(outcome));
+      const took = tookMs === undefined ? {} : { tookMs };
+      const standing = await handOvers.answered(task, { ...fromAnswer(outcome), ...took });
       return create(TakeAnswerResponseSchema, { known: standing !== "unknown" });
     },
 

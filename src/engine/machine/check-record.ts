@@ -180,6 +180,7 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     time("at", r.at) ??
     text("task", r.task) ??
     optional("attempt", r.attempt, count) ??
+    optional("tookMs", r.tookMs, duration) ??
     optional("first", r.first, text) ??
     json("output", r.output) ??
     optional("input", r.input, json) ??
@@ -238,6 +239,7 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     time("at", r.at) ??
     text("task", r.task) ??
     optional("attempt", r.attempt, count) ??
+    optional("tookMs", r.tookMs, duration) ??
     taskError("error", r.error) ??
     time("dueAt", r.dueAt) ??
     optional("deferred", r.deferred, flag) ??
@@ -247,6 +249,7 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     time("at", r.at) ??
     text("task", r.task) ??
     optional("attempt", r.attempt, count) ??
+    optional("tookMs", r.tookMs, duration) ??
     optional("first", r.first, text) ??
     taskError("error", r.error) ??
     optional("timedOut", r.timedOut, flag) ??

@@ -26,11 +26,21 @@ interface OfCall extends At {
 
 /** How an attempt ended. */
 export type Outcome =
-  | { readonly ok: true; readonly output: Json }
+  | ({ readonly ok: true; readonly output: Json } & Took)
   /**
    * `deferMs`: the call was refused before it reached the tool. It is repeated after that time and uses up no attempt.
    */
-  | { readonly ok: false; readonly error: TaskError; readonly deferMs?: number; readonly suspended?: Suspension };
+  | ({
+      readonly ok: false;
+      readonly error: TaskError;
+      readonly deferMs?: number;
+      readonly suspended?: Suspension;
+    } & Took);
+
+interface Took {
+  /** How long the work took, as the one that did it says, whole milliseconds. */
+  readonly tookMs?: number;
+}
 
 /** A graph that was interrupted. It resumes from its checkpoint when the answer arrives. */
 export interface Suspension {

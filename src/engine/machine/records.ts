@@ -138,6 +138,11 @@ interface OfAttempt extends OfTask {
   readonly attempt?: number;
 }
 
+interface OfEnd extends OfAttempt {
+  /** How long the work took, as the one that did it says, whole milliseconds; absent: nobody said. */
+  readonly tookMs?: number;
+}
+
 /** A fact of a run. */
 export type JournalRecord =
   | (At & {
@@ -228,7 +233,7 @@ export type JournalRecord =
       readonly dueAt?: number;
       readonly limits?: TaskLimits;
     })
-  | (OfAttempt & {
+  | (OfEnd & {
       readonly type: "task.completed";
       readonly output: Json;
       readonly input?: Json;
@@ -236,7 +241,7 @@ export type JournalRecord =
       /** Somebody completed it in the place of its holder. */
       readonly told?: Told;
     })
-  | (OfAttempt & {
+  | (OfEnd & {
       readonly type: "task.retrying";
       readonly error: TaskError;
       readonly dueAt: number;
@@ -253,7 +258,7 @@ export type JournalRecord =
       readonly value: JsonObject;
       readonly dueAt: number | null;
     })
-  | (OfAttempt & {
+  | (OfEnd & {
       readonly type: "task.failed";
       readonly error: TaskError;
       readonly timedOut?: boolean;

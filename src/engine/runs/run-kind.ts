@@ -96,6 +96,7 @@ export function createRunKind(parts: RunKindParts): RunKind {
     createWork: createRunWork,
     opened: (resident, { header, moving, handedOut, wakeAt }, again) => {
       resident.work.shown = { state: header.state, moving, handedOut, wakeAt };
+      for (const observer of observers) observer.opened?.(resident.entity);
       handOuts.opened(resident, liveness.sinceOf(resident.id));
       if (again || resident.gone || RUN_RULES.hasEnded(resident.entity)) return;
       // A run that was quarantined unread and is now readable stays held until it is released. From here on its journal

@@ -92,6 +92,22 @@ test("labels that never end are gathered in one cell", async () => {
   const lines = linesOf(await metrics.render(), "orchestrator_retry_attempts_total");
   expect(lines).toHaveLength(MAX_CELLS + 1);
   expect(lines).toContain('orchestrator_retry_attempts_total{task="other",handler="other"} 50');
+  for (let index = 0; index < 300; index += 1)
+    metrics.histogram("orchestrator_task_execution_seconds", `h${index}`).observe(1);
+  const counts = linesOf(await metrics.render(), "orchestrator_task_execution_seconds").filter((line) =>
+    line.startsWith("orchestrator_task_execution_seconds_count"),
+  );
+  expect(counts).toHaveLength(201);
+  expect(counts).toContain('orchestrator_task_execution_seconds_count{handler="other"} 100');
+});
+
+test("a gauge that another instance shows is not here", async () => {
+  const metrics = createMetrics();
+  const gauge = metrics.gauge("orchestrator_active_runs");
+  gauge.hide();
+  expect(linesOf(await metrics.render(), "orchestrator_active_runs")).toEqual([]);
+  gauge.set(0);
+  expect(linesOf(await metrics.render(), "orchestrator_active_runs")).toEqual(["orchestrator_active_runs 0"]);
 });
 
 test("gauges are looked up before each reading; one that cannot be leaves the others alone", async () => {
@@ -105,7 +121,7 @@ test("gauges are looked up before each reading; one that cannot be leaves the ot
 
 test("runs and tasks are counted from their records", async () => {
   const metrics = createMetrics();
-  const observer = createRunMetrics(metrics, () => "http");
+  const observer = createRunMetrics(metrics, (_, path) => ({ handler: "http", isAway: path === "last" }));
   const run = { state: createState("r") } as Run;
   const commit = (records: readonly JournalRecord[]): void => {
     const first = run.state.sequence + 1;
@@ -125,8 +141,15 @@ test("runs and tasks are counted from their records", async () => {
     { type: "task.completed", at: 3_000, task: "pure", output: null },
     { type: "task.failed", at: 3_000, task: "unready", error, handled: true },
     { type: "task.dispatched", at: 3_000, task: "last", attempt: 1 },
+    { type: "task.retrying", at: 3_200, task: "last", error, dueAt: 3_300, tookMs: 50 },
+    { type: "task.dispatched", at: 3_500, task: "last", attempt: 2 },
   ];
   commit(records);
+  expect(linesOf(await metrics.render(), "orchestrator_active_tasks")).toEqual(["orchestrator_active_tasks 1"]);
+  observer.keep(() => false);
+  expect(linesOf(await metrics.render(), "orchestrator_active_tasks")).toEqual(["orchestrator_active_tasks 0"]);
+  observer.opened?.(run);
+  observer.keep(() => true);
   expect(linesOf(await metrics.render(), "orchestrator_active_tasks")).toEqual(["orchestrator_active_tasks 1"]);
   commit([
     { type: "task.completed", at: 4_000, task: "last", output: null },
@@ -143,6 +166,9 @@ test("runs and tasks are counted from their records", async () => {
     // The group, its child (once, for all its attempts), the pure one, the one that could not begin, the last.
     "orchestrator_tasks_scheduled_total 5",
     'orchestrator_retry_attempts_total{task="load",handler="http"} 1',
+    // As somebody said, and from the start of the attempt.
+    'orchestrator_task_execution_seconds_sum{handler="http"} 0.55',
+    'orchestrator_task_execution_seconds_count{handler="http"} 2',
     'orchestrator_tasks_completed_total{status="FAILED"} 3',
     'orchestrator_tasks_completed_total{status="COMPLETED"} 2',
     'orchestrator_dead_letters_total{reason="NOT_RETRYABLE"} 1',
@@ -151,7 +177,7 @@ test("runs and tasks are counted from their records", async () => {
     "orchestrator_quarantined_runs_total 2",
     'orchestrator_runs_blamed_total{reason="BLOCKED"} 1',
     'orchestrator_runs_blamed_total{reason="KILLED"} 0',
-    "orchestrator_journal_records_total 13",
+    "orchestrator_journal_records_total 15",
   ]) {
     expect(text.split("\n")).toContain(line);
   }

@@ -5,6 +5,9 @@ import { Fields, isObject, MessageRefused, readBody } from "./fields.ts";
 
 type Outcome = Parameters<HandOvers["answered"]>[1];
 
+/** The largest whole number of a column, 24 days. */
+const MOST_MS = 2 ** 31 - 1;
+
 /** What an executor says about a task. */
 export interface TaskAnswer {
   readonly runId: string;
@@ -25,14 +28,20 @@ export interface TaskEnd extends TaskAnswer {
 export function readTaskDone(message: InboundMessage, maxBytes: number): TaskEnd {
   const fields = new Fields(readBody(message.value, maxBytes));
   fields.checkType("task_done");
-  return { ...readAnswer(fields, message), outcome: { ok: true, output: fields.any("output") ?? null } };
+  return {
+    ...readAnswer(fields, message),
+    outcome: { ok: true, output: fields.any("output") ?? null, ...readTime(fields) },
+  };
 }
 
 /** Reads an event of the topic of failed tasks. Throws {@link MessageRefused}. */
 export function readTaskFailed(message: InboundMessage, maxBytes: number): TaskEnd {
   const fields = new Fields(readBody(message.value, maxBytes));
   fields.checkType("task_failed");
-  return { ...readAnswer(fields, message), outcome: { ok: false, error: readError(fields.any("error")) } };
+  return {
+    ...readAnswer(fields, message),
+    outcome: { ok: false, error: readError(fields.any("error")), ...readTime(fields) },
+  };
 }
 
 function readAnswer(fields: Fields, { sentAt }: InboundMessage): TaskAnswer {
@@ -44,6 +53,12 @@ function readAnswer(fields: Fields, { sentAt }: InboundMessage): TaskAnswer {
     fence: fields.count("fencing_token"),
     begunAt: sentAt - (fields.amount("execution_time_ms") ?? 0),
   };
+}
+
+/** What the executor says about its time, within what tables and metrics can hold. */
+function readTime(fields: Fields): Pick<Outcome, "tookMs"> {
+  const tookMs = fields.amount("execution_time_ms");
+  return tookMs === null ? {} : { tookMs: Math.min(Math.round(tookMs), MOST_MS) };
 }
 
 /** Errors are text, or an object `{type, message, retryable, next_retry_delay}`. */

@@ -233,7 +233,8 @@ function dueAfter(spec: TaskSpec, at: number, limits: TaskLimits | null): number
 export function decideReported(run: Run, path: string, outcome: Outcome, at: number, random: number): JournalRecord[] {
   const task = run.state.tasks.get(path);
   if (task === undefined || isEnded(task)) return [];
-  if (outcome.ok) return [{ type: "task.completed", at, task: path, output: outcome.output }];
+  const took = outcome.tookMs === undefined ? {} : { tookMs: outcome.tookMs };
+  if (outcome.ok) return [{ type: "task.completed", at, task: path, output: outcome.output, ...took }];
   const spec = specOf(run, path);
   if (run.state.phase !== "CANCELING" && outcome.suspended !== undefined)
     return suspendTask(run, path, outcome.suspended, at);
@@ -241,7 +242,7 @@ export function decideReported(run: Run, path: string, outcome: Outcome, at: num
     if (run.state.phase === "CANCELING") return [cancelTask(path, outcome.error, at)];
     return [deferTask(spec, task, outcome.error, at + outcome.deferMs, at)];
   }
-  const end = retryOrFail(spec, task, outcome.error, at, random);
+  const end = { ...retryOrFail(spec, task, outcome.error, at, random), ...took };
   const givenUp = outcome.error.type === "CANCELED" || end.type === "task.retrying";
   return [run.state.phase === "CANCELING" && givenUp ? cancelTask(path, outcome.error, at) : end];
 }
