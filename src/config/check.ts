@@ -31,6 +31,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
   for (const origin of config.server.corsOrigins) note("server.cors_origins", judgeOrigin(origin));
   note("server.public_url", judgePublicUrl(config.server.publicUrl));
   for (const host of config.server.allowedHosts) note("server.allowed_hosts", judgeHost(host));
+  note("legacy.schema", judgeSchema(config.legacy.schema));
   for (const entry of config.http.allow)
     note(
       "http.allow",
@@ -87,6 +88,11 @@ function judgePublicUrl(text: string | undefined): string | null {
   if (url.search !== "" || url.hash !== "" || url.username !== "" || url.password !== "")
     return `"${url.origin}${url.pathname}" must be a plain URL: remove the query, the fragment, and credentials`;
   return null;
+}
+
+function judgeSchema(name: string): string | null {
+  if (/^[a-z_][a-z0-9_]{0,62}$/.test(name) && !name.startsWith("pg_")) return null;
+  return `"${name}" is not the name of a schema: write up to 63 lower-case letters, digits, and _`;
 }
 
 function judgeHost(host: string): string | null {

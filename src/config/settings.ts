@@ -8,6 +8,7 @@ import { ENGINE } from "./sections/engine.ts";
 import { GRAPHS } from "./sections/graphs.ts";
 import { HTTP } from "./sections/http.ts";
 import { KAFKA } from "./sections/kafka.ts";
+import { LEGACY } from "./sections/legacy.ts";
 import { LIMITS } from "./sections/limits.ts";
 import { LOG } from "./sections/log.ts";
 import { METRICS } from "./sections/metrics.ts";
@@ -38,6 +39,7 @@ const SETTINGS = {
   workers: WORKERS,
   redis: REDIS,
   kafka: KAFKA,
+  legacy: LEGACY,
   workflows: WORKFLOWS,
   routing: ROUTING,
   reflex: REFLEX,

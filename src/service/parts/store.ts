@@ -42,7 +42,7 @@ export async function openStore(
           target: databaseUrl,
         };
   const { database } = opened;
-  await runMigrations(database, log).catch((error: unknown) => {
+  await runMigrations(database, log, undefined, config.legacy.schema).catch((error: unknown) => {
     throw databaseUrl === undefined ? error : explainAccess(error, databaseUrl);
   });
   await checkDurability(database.reads, log);

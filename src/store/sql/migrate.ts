@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Database } from "./pool.ts";
+import { findViewPlaces, makeSchema, moveViews, placeViews, warnOfTakenNames } from "./seed-views.ts";
 import type { SqlRunner } from "./sql.ts";
 import { storeFailureOf } from "./sqlstate.ts";
 
@@ -50,7 +51,8 @@ export interface MigrationResult {
 /**
  * Migrates the schema to the newest version. Each migration runs in its own transaction together with its row in
  * `orchestrator.schema_migrations`, under an advisory lock, so that several instances can start at once and a killed
- * one leaves nothing half done. If there is nothing to do, it costs two small queries and no lock.
+ * one leaves nothing half done. If there is nothing to do, it costs three small queries and no lock. The views that have
+ * the names of other systems' tables go to `viewSchema`, see seed-views.ts.
  * Throws STORE_TOO_NEW if the database has migrations that this build does not know, MIGRATION_INVALID if an applied
  * file was edited.
  */
@@ -58,9 +60,14 @@ export async function runMigrations(
   database: Database,
   log: Log,
   migrations: readonly Migration[] = readMigrations(),
+  viewSchema = "public",
 ): Promise<MigrationResult> {
   let done = checkApplied(migrations, await readApplied(database.reads));
-  if (done === migrations.length) return { version: done, applied: [] };
+  if (done === migrations.length) {
+    const places = await findViewPlaces(database.reads, viewSchema);
+    warnOfTakenNames(places, log);
+    if (places.current === places.wanted) return { version: done, applied: [] };
+  }
   const applied: string[] = [];
   // Building an index on a large table may take longer than the statement timeout; so may waiting for the lock.
   const session = await database.openSession("migrations", {
@@ -71,44 +78,55 @@ export async function runMigrations(
   });
   try {
     while (done < migrations.length) {
-      const outcome = await applyNext(session, migrations);
+      const outcome = await applyNext(session, migrations, viewSchema);
       done = outcome.version;
       if (outcome.name === undefined) continue;
       applied.push(outcome.name);
       log.info("migration applied", { migration: outcome.name });
     }
+    const places = await underLock(session, async () => {
+      const found = await findViewPlaces(session, viewSchema);
+      await moveViews(session, found);
+      return found;
+    });
+    if (applied.length > 0) warnOfTakenNames(places, log);
   } finally {
     await session.close();
   }
   return { version: done, applied };
 }
 
-/**
- * Runs one transaction: takes the lock, rechecks the applied migrations, and applies the next file. Returns no name if
- * another instance was faster.
- */
-async function applyNext(
+/** Applies the next file. Returns no name if another instance was faster. */
+function applyNext(
   runner: SqlRunner,
   migrations: readonly Migration[],
+  viewSchema: string,
 ): Promise<{ version: number; name?: string }> {
-  await runner.query("BEGIN");
-  try {
-    await runner.query(`SELECT pg_advisory_xact_lock(${LOCK_KEY})`);
+  return underLock(runner, async () => {
     const version = checkApplied(migrations, await readApplied(runner));
     const next = migrations[version];
-    if (next === undefined) {
-      await runner.query("ROLLBACK");
-      return { version };
-    }
+    if (next === undefined) return { version };
     if (version === 0) await createTable(runner);
-    await applyFile(runner, next);
+    const { current } = await findViewPlaces(runner, viewSchema);
+    await makeSchema(runner, current);
+    await applyFile(runner, next, current);
     await runner.query("INSERT INTO orchestrator.schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
       next.version,
       next.name,
       next.checksum,
     ]);
-    await runner.query("COMMIT");
     return { version: next.version, name: next.name };
+  });
+}
+
+/** Runs one transaction, in which no other instance migrates. */
+async function underLock<T>(runner: SqlRunner, change: () => Promise<T>): Promise<T> {
+  await runner.query("BEGIN");
+  try {
+    await runner.query(`SELECT pg_advisory_xact_lock(${LOCK_KEY})`);
+    const result = await change();
+    await runner.query("COMMIT");
+    return result;
   } catch (error) {
     // The session is closed after an error; this only releases the lock a moment sooner.
     await runner.query("ROLLBACK").catch(() => {});
@@ -120,9 +138,9 @@ async function applyNext(
  * Runs the statements of the file. Errors are reported to the operator who starts the service, in the server's own
  * words.
  */
-async function applyFile(runner: SqlRunner, migration: Migration): Promise<void> {
+async function applyFile(runner: SqlRunner, migration: Migration, viewSchema: string): Promise<void> {
   try {
-    await runner.query(migration.sql);
+    await runner.query(placeViews(migration.sql, viewSchema));
   } catch (error) {
     const kind = storeFailureOf(error)?.kind;
     if (kind !== "refused" && kind !== "data") throw error;

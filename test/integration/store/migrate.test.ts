@@ -95,12 +95,50 @@ describe("migrations", () => {
   });
 });
 
-test("a database that has a table under the name of one of our views is left as it is, and the error says what helps", async () => {
+describe("a database that has a table under the name of one of our views", async () => {
   const { database } = await createTestDatabase({ empty: true });
-  await database.journal.query("CREATE TABLE public.flow_run_history (id int)");
-  const refused = runMigrations(database, silentLog);
-  await expect(refused).rejects.toMatchObject({ code: "MIGRATION_INVALID" });
-  await expect(refused).rejects.toThrow(/flow_run_history.*rename/);
-  await database.journal.query("ALTER TABLE public.flow_run_history RENAME TO flow_run_history_old");
-  expect((await runMigrations(database, silentLog)).version).toBe(readMigrations().length);
+  const warnings: unknown[] = [];
+  const log = { ...silentLog, warn: (_: string, fields?: object) => void warnings.push(fields) };
+  const placesOf = async (name: string): Promise<readonly string[]> => {
+    const { rows } = await database.reads.query<{ place: string }>(
+      `SELECT relnamespace::regnamespace || ' ' || relkind::text AS place FROM pg_class WHERE relname = $1 ORDER BY 1`,
+      [name],
+    );
+    return rows.map(({ place }) => place);
+  };
+  const migrate = (schema?: string) => runMigrations(database, log, undefined, schema);
+
+  test("is left as it is, and has the views in our schema, with a warning", async () => {
+    await database.journal.query("CREATE TABLE public.flow_run_history (id int)");
+    expect((await migrate()).version).toBe(readMigrations().length);
+    expect(await placesOf("flow_run_history")).toEqual(["orchestrator v", "public r"]);
+    expect(await placesOf("task_execution_history")).toEqual(["orchestrator v"]);
+    const warning = {
+      taken: ["public.flow_run_history"],
+      shown: ["orchestrator.flow_run_history", "orchestrator.task_execution_history"],
+    };
+    expect(warnings.splice(0)).toEqual([warning]);
+    await migrate();
+    expect(warnings.splice(0)).toEqual([warning]);
+  });
+
+  test("has them in the schema that the settings name, and in public as soon as the names are free", async () => {
+    await migrate("seeds");
+    expect(await placesOf("task_execution_history")).toEqual(["seeds v"]);
+    await database.journal.query("ALTER TABLE public.flow_run_history RENAME TO flow_run_history_old");
+    await migrate();
+    expect(await placesOf("flow_run_history")).toEqual(["public v"]);
+    expect(warnings).toEqual([]);
+    expect((await database.reads.query("SELECT * FROM public.task_execution_history")).rows).toEqual([]);
+  });
+
+  test("gets later migrations of the views where they are", async () => {
+    await migrate("seeds");
+    const all = readMigrations();
+    const sql = "COMMENT ON VIEW public.flow_run_history IS 'later'";
+    const later = { version: all.length + 1, name: "later.sql", sql, checksum: "later" };
+    await runMigrations(database, log, [...all, later], "seeds");
+    const { rows } = await database.reads.query("SELECT obj_description('seeds.flow_run_history'::regclass) AS text");
+    expect(rows).toEqual([{ text: "later" }]);
+  });
 });
