@@ -31,6 +31,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
   for (const origin of config.server.corsOrigins) note("server.cors_origins", judgeOrigin(origin));
   note("server.public_url", judgePublicUrl(config.server.publicUrl));
   for (const host of config.server.allowedHosts) note("server.allowed_hosts", judgeHost(host));
+  note("kafka.flow_registry_table", judgeTable(config.kafka.flowRegistryTable));
   note("legacy.schema", judgeSchema(config.legacy.schema));
   for (const entry of config.http.allow)
     note(
@@ -88,6 +89,11 @@ function judgePublicUrl(text: string | undefined): string | null {
   if (url.search !== "" || url.hash !== "" || url.username !== "" || url.password !== "")
     return `"${url.origin}${url.pathname}" must be a plain URL: remove the query, the fragment, and credentials`;
   return null;
+}
+
+function judgeTable(name: string): string | null {
+  if (/^[A-Za-z_]\w{0,62}(\.[A-Za-z_]\w{0,62})?$/.test(name)) return null;
+  return `"${name}" is not the name of a table: write table or schema.table, in letters, digits, and _`;
 }
 
 function judgeSchema(name: string): string | null {

@@ -100,6 +100,10 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
         ...{ input_data: { takes: 300 }, output_data: { saw: { takes: 300 } } },
       },
     ]);
+    await expect(bed.query("DELETE FROM flow_run_history")).rejects.toThrow(/cannot delete from view/);
+    await expect(bed.query("INSERT INTO task_execution_history (run_id) VALUES ('r')")).rejects.toThrow(
+      /cannot insert into view/,
+    );
   });
 
   test("the metrics of the document count what happens", async () => {

@@ -12,6 +12,7 @@ import type { StartRequest } from "../../engine/ports/run-control.ts";
 import { readTaskDone, readTaskFailed, type TaskEnd } from "./messages/answer.ts";
 import { MessageRefused } from "./messages/fields.ts";
 import { type FlowRunRequested, readFlowRun } from "./messages/flow-run.ts";
+import { type FindOutside, RegistryAway } from "./outside-flows.ts";
 import type { Handle } from "./reader.ts";
 
 /** Pauses between attempts, milliseconds. */
@@ -33,6 +34,8 @@ export interface InboundParts {
   readonly commands: BusCommands;
   readonly inlineFlows: InlineFlows;
   readonly rejected: RejectedMessages;
+  /** Finds flows that are not registered here; null: there is no such registry. */
+  readonly findOutside: FindOutside | null;
   /** Tenant of the run that a message asks for; `given` is what the message says, or empty. */
   tenantOf(given: string): string;
   readonly maxBytes: number;
@@ -76,16 +79,34 @@ function startAll(parts: InboundParts, messages: readonly InboundMessage[]): rea
   return messages.map((message, index) => {
     const request = read[index];
     const place = places[index] ?? null;
+    const since = performance.now();
     return untilDone(parts, message, async (tries) => {
       if (request instanceof Error) throw request;
       const first = tries === 0 && place !== null ? (await place.batch.started)?.[place.index] : undefined;
       const result = first === undefined ? await startOne(parts, request as FlowRunRequested) : first;
+      if (await startFromOutside(parts, request as FlowRunRequested, result, since)) return;
       if (!(result instanceof Error)) return;
       // The message came before, or its sender repeated it.
       if (isOrchestratorError(result) && result.code === "RUN_ALREADY_EXISTS") return;
       throw result;
     });
   });
+}
+
+/** Starts the run of a flow that is not registered here, but elsewhere. False when that is not the matter. */
+async function startFromOutside(
+  { findOutside, tenantOf, commands }: InboundParts,
+  request: FlowRunRequested,
+  result: unknown,
+  since: number,
+): Promise<boolean> {
+  if (findOutside === null || !isOrchestratorError(result) || result.code !== "FLOW_NOT_FOUND") return false;
+  const tenantId = tenantOf(request.tenantId);
+  const flow = await findOutside(tenantId, request, since);
+  if (flow === null) return false;
+  const [again] = await commands.startRuns(tenantId, [toStart(request, flow.flowId, flow.version)]);
+  if (again instanceof Error) throw again;
+  return true;
 }
 
 async function startOne(parts: InboundParts, request: FlowRunRequested): Promise<unknown> {
@@ -137,7 +158,8 @@ async function untilDone(
       if (error instanceof MessageRefused) problem = error;
       else if (isOrchestratorError(error) && error.retry === "no")
         problem = { reason: error.code, message: error.message };
-      else if (tries === 0 && !isOrchestratorError(error)) log.error("a message could not be applied", { error });
+      else if (tries === 0 && !isOrchestratorError(error) && !(error instanceof RegistryAway))
+        log.error("a message could not be applied", { error });
       if (problem !== null && tries === 0) continue;
     }
     // What is not done when this instance stops is read again by the next owner: this promise never resolves.

@@ -99,7 +99,12 @@ export const KAFKA = {
     schema: databaseUrlSetting(),
     env: ["ORCHESTRATOR_FLOW_REGISTRY_URL"],
     secret: true,
-    later: "outside flow registries",
-    text: "Database of an outside flow registry that events refer to.",
+    text: "PostgreSQL database of an outside registry of flows: messages that name a flow which is not registered here get its latest version there. It is only read, at most once a minute for each flow; while it is away, messages wait for up to a minute. The service's own database counts as none.",
+  }),
+  flowRegistryTable: setting({
+    schema: textSetting("the name of a table"),
+    default: "flows",
+    env: ["ORCHESTRATOR_FLOW_REGISTRY_TABLE"],
+    text: "Table of that registry, with the columns `flow_id`, `version`, and `definition` (jsonb); `schema.table` if it is not in the search path.",
   }),
 } as const;

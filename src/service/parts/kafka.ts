@@ -4,6 +4,7 @@ import { invariant } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
 import { sendsMessage } from "../../engine/runs/projections/outbox.ts";
+import type { OutsideRegistry } from "../../flows/ports/outside-registry.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { createInboundOffsets, createRejectedMessages } from "../../store/bus/inbound.ts";
 import { createOutbox, createRejectedTasks } from "../../store/bus/outbox.ts";
@@ -49,6 +50,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     { failRejectedTasks },
     { keepOutboxLimits },
     { createInlineFlows },
+    { createOutsideFlows },
     { createBusCommands },
   ] = await Promise.all([
     import("../../bus/kafka/security.ts"),
@@ -59,6 +61,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     import("../../bus/rejected-tasks.ts"),
     import("../../bus/outbox-limits.ts"),
     import("../../bus/kafka/inline-flows.ts"),
+    import("../../bus/kafka/outside-flows.ts"),
     import("../../api/bus-commands.ts"),
   ]);
   const { database, instanceId, engine, flows, metrics } = needs;
@@ -110,9 +113,12 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     ...{ sender: peers.sender, route: peers.route, limits: config.limits },
   });
   const stopping = new AbortController();
+  const inlineFlows = createInlineFlows(flows);
+  const registry = await openRegistry(config, log, parts);
   const inbound = createInbound({
     commands,
-    inlineFlows: createInlineFlows(flows),
+    inlineFlows,
+    findOutside: registry === null ? null : createOutsideFlows(registry, inlineFlows),
     rejected: createRejectedMessages(database),
     tenantOf: (given) => (tenantFrom === FROM_MESSAGE ? given || DEFAULT_TENANT : tenantFrom),
     maxBytes: config.limits.maxPayloadBytes,
@@ -134,4 +140,15 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     return reader.stop();
   });
   log.info("Kafka is used", { brokers: bootstrapServers, group: consumerGroup });
+}
+
+/** The outside registry of flows; null: there is none, or it is our own database. */
+async function openRegistry({ store, kafka }: Config, log: Log, parts: Parts): Promise<OutsideRegistry | null> {
+  const { flowRegistryUrl: url, flowRegistryTable: table } = kafka;
+  if (url === undefined) return null;
+  const { isSameDatabase, openOutsideRegistry } = await import("../../store/outside-registry.ts");
+  if (store.databaseUrl !== undefined && isSameDatabase(store.databaseUrl, url)) return null;
+  const registry = await openOutsideRegistry(url, table, log);
+  parts.onClose(() => registry.close());
+  return registry;
 }
