@@ -122,7 +122,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
   };
 }
 
-/** The name that whoever does a task knows it by. */
+/** Who does a task, as the labels name it. */
 function doerOf(run: Run, path: string): TaskDoer {
   const { type } = specOf(run, path);
   if (type !== "queue" && type !== "worker") return { handler: type, isAway: false };

@@ -65,7 +65,7 @@ export async function openOutsideRegistry(url: string, table: string, log: Log):
   };
 }
 
-/** Whether two URLs lead to the same database, whoever logs in. */
+/** Whether two URLs lead to the same database, as any role. */
 export function isSameDatabase(one: string, other: string): boolean {
   const [first, second] = [one, other].map((text) => {
     const { hostname, port, pathname, searchParams } = new URL(parseDatabaseUrl(text));

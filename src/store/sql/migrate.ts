@@ -51,8 +51,8 @@ export interface MigrationResult {
 /**
  * Migrates the schema to the newest version. Each migration runs in its own transaction together with its row in
  * `orchestrator.schema_migrations`, under an advisory lock, so that several instances can start at once and a killed
- * one leaves nothing half done. If there is nothing to do, it costs three small queries and no lock. The views that have
- * the names of other systems' tables go to `viewSchema`, see seed-views.ts.
+ * one leaves nothing half done. If there is nothing to do, it costs three small queries and no lock. The views that
+ * have the names of other systems' tables go to `viewSchema`, see seed-views.ts.
  * Throws STORE_TOO_NEW if the database has migrations that this build does not know, MIGRATION_INVALID if an applied
  * file was edited.
  */
