@@ -17,6 +17,7 @@ export function toBeTold(run: Run, path: string, outcome: Outcome): TaskState | 
   if (task === undefined) return hasTask(run, path) ? refuse(state, path, "it has not begun") : missing(state, path);
   if (isEnded(task)) return isTold(state, path, outcome) ? null : refuse(state, path, endOf(task));
   if (isDoneElsewhere(run, task)) return task;
+  if (task.state === "RETRYING") return refuse(state, path, "no attempt is under way until the next one begins");
   return refuse(state, path, "only a task that a worker or a callback ends can be ended in their place");
 }
 
