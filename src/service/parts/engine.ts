@@ -27,6 +27,7 @@ import { QueueRules } from "../../engine/queues/queue-rules.ts";
 import { watchQueues } from "../../engine/queues/queue-watch.ts";
 import { createQueues } from "../../engine/queues/queues.ts";
 import { OutboxGate } from "../../engine/runs/dispatch/outbox-gate.ts";
+import { warnOfUnserved } from "../../engine/runs/dispatch/unserved-notes.ts";
 import { createFollowers } from "../../engine/runs/followers.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
 import { createRuns } from "../../engine/runs/runs.ts";
@@ -181,12 +182,15 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   await runtime.start(leaseTtl);
   const { handOvers } = runs;
   const queueLimits = keepQueueLimits({ store: queueStore, rules: queueRules, handOvers, shards: runtime.shards, log });
-  const queueWatch = watchQueues({
-    ...{ store: queueStore, isServed, shards: runtime.shards, log },
-    isPaused: (line) => (queueRules.of(line)?.pause ?? null) !== null,
+  const isPaused = (line: { readonly tenantId: string; readonly queue: string }): boolean =>
+    (queueRules.of(line)?.pause ?? null) !== null;
+  const queueWatch = watchQueues({ store: queueStore, isServed, isPaused, shards: runtime.shards, log });
+  const unservedNotes = warnOfUnserved({
+    ...{ runs, log, clock: runtime.clock },
+    isUnserved: (line) => !isPaused(line) && !isServed(line),
   });
   parts.onClose(async () => {
-    await Promise.all([queueLimits.stop(), queueWatch.stop()]);
+    await Promise.all([queueLimits.stop(), queueWatch.stop(), unservedNotes.stop()]);
     await close();
     await runs.stop();
     await runtime.stop();

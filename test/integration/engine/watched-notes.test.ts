@@ -1,5 +1,8 @@
 /** Notes of attempts in the watch of a run: a flood of them keeps nothing else from those who watch. */
 import { expect, onTestFinished, test } from "vitest";
+import { silentLog } from "../../../src/base/log.ts";
+import type { WatchFrame } from "../../../src/engine/ports/run-watch.ts";
+import { warnOfUnserved } from "../../../src/engine/runs/dispatch/unserved-notes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "./bed.ts";
@@ -40,4 +43,51 @@ test("a watch goes on while notes are lost all the time", async () => {
     expect(frames.length).toBeLessThan(300);
   }
   expect(frames.filter((type) => type === "gap").length).toBeLessThanOrEqual(frames.length / 2 + 1);
+});
+
+test("those who watch are warned of tasks that no worker serves: once, and again when it has left", async () => {
+  const task = { type: "worker", parameters: { handler: "rare", queue: "far", labels: { gpu: "a100" } } };
+  await bed.register("unserved", [
+    { id: "a", ...task },
+    { id: "b", ...task },
+    { id: "c", type: "worker", parameters: { handler: "work" } },
+  ]);
+  const instance = await bed.openInstance();
+  connectWorker(instance);
+  let looks = 0;
+  const warnings = warnOfUnserved({
+    ...{ runs: instance.runs, clock: instance.runtime.clock, log: silentLog, patienceMs: 0 },
+    isUnserved: (line) => {
+      looks += 1;
+      return !instance.isServed(line);
+    },
+  });
+  onTestFinished(() => warnings.stop());
+  const { runId } = (await instance.engine.startRun(CALLER, startOf("unserved"), 0)).run.state;
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const watch = (): WatchFrame[] => {
+    const notes: WatchFrame[] = [];
+    void (async () => {
+      for await (const frame of instance.engine.watchRun(CALLER, runId, null, stop.signal, true))
+        if (frame.type === "note") notes.push(frame);
+    })();
+    return notes;
+  };
+  const text = "no worker serves queue far with handler rare and labels gpu=a100; the task waits for one";
+  const warning = { type: "note", view: { task: "a", attempt: 1, note: { type: "log", level: "WARN", text } } };
+  const first = watch();
+  await eventually(() => expect(first).toMatchObject([warning]));
+  // One that comes later is warned, too; the other one is not warned again.
+  const second = watch();
+  await eventually(() => expect(second).toMatchObject([warning]));
+  expect(first).toHaveLength(1);
+  const skilled = { queues: ["far"], handlers: ["rare"], labels: { gpu: "a100" }, slots: 1 };
+  const worker = connectWorker(instance, skilled);
+  await eventually(() => expect(worker.taken).toHaveLength(1));
+  // The other task still waits, and is seen to be served.
+  const before = looks;
+  await eventually(() => expect(looks).toBeGreaterThan(before + 1));
+  instance.workers.goodbye(CALLER, worker.sessionId);
+  await eventually(() => expect(first).toHaveLength(2));
 });

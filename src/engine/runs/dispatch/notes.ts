@@ -25,6 +25,11 @@ export class Notes {
   readonly #listeners = new Map<string, Set<NoteListener>>();
   readonly #allowances = new WeakMap<HandOut, Allowance>();
 
+  /** Those who listen, by run. */
+  get listeners(): ReadonlyMap<string, ReadonlySet<NoteListener>> {
+    return this.#listeners;
+  }
+
   /** Listens to a run until the returned function is called. */
   listen(runId: string, listener: NoteListener): () => void {
     const listeners = this.#listeners.get(runId) ?? new Set();
