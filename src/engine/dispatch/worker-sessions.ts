@@ -177,6 +177,7 @@ export class WorkerSessions implements Workers {
     for (const session of this.#sessions.values()) {
       if (session.tenantId !== tenantId || workerIdOf(session.id) !== workerId) continue;
       session.drain(actor, why);
+      this.#parts.peers.drained(session);
       return session.view();
     }
     return null;

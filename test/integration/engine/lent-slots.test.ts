@@ -99,6 +99,23 @@ test("a slot that is lent and not used comes back at once when a task waits here
   expect(recalls.has(here.id)).toBe(true);
 });
 
+test("the slots of a worker that drains come back at once: nothing is sent that it would not take", async () => {
+  await bed.register("one", [work("a")]);
+  const [here, there] = await openTwo();
+  const worker = connectWorker(here, { slots: 1 }, diligent, [there]);
+  await ended(there, await start(there, "one"));
+  expect(freeOf(here, worker)).toBe(0);
+  expect(recalls.has(here.id)).toBe(false);
+  here.workers.drain(CALLER, workerIdOf(worker.sessionId), "deploy");
+  await eventually(() => expect(recalls.has(here.id)).toBe(true));
+  const runId = await start(there, "one");
+  // Others do it, as the first to have it.
+  const other = connectWorker(there, {}, diligent);
+  expect((await ended(there, runId)).phase).toBe("COMPLETED");
+  expect(other.taken).toHaveLength(1);
+  expect((await bed.recordsOf(runId)).filter(({ type }) => type === "task.returned")).toEqual([]);
+});
+
 test("what waits longest among the highest priority goes first, at whichever instance it waits", async () => {
   const [here, there] = await openTwo();
   const priorities = [1, 3, 2, 3, 1, 2];

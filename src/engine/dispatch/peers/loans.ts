@@ -61,11 +61,13 @@ export class Loans {
 
   /** Asks for the unused slots of workers that serve the line. */
   recall(key: string): void {
-    for (const loan of this.#unused) {
-      if (loan.recalled || !loan.keys.has(key)) continue;
-      loan.recalled = true;
-      this.#outbox.recall(loan.session.id);
-    }
+    for (const loan of this.#unused) if (loan.keys.has(key)) this.#recall(loan);
+  }
+
+  /** Asks for the unused slots of a worker. */
+  recallOf(session: Session): void {
+    const loan = this.#loans.get(session.id);
+    if (loan !== undefined && this.#unused.has(loan)) this.#recall(loan);
   }
 
   /** A task has arrived. False when no slot is lent for it, or the worker takes none: it is out of reach, or drained. */
@@ -119,6 +121,12 @@ export class Loans {
     const loans = [...this.#loans.values()];
     this.#loans.clear();
     for (const loan of loans) this.#release(loan, loan.slots.length);
+  }
+
+  #recall(loan: Loan): void {
+    if (loan.recalled) return;
+    loan.recalled = true;
+    this.#outbox.recall(loan.session.id);
   }
 
   #lend(loan: Loan, slot: TakenSlot): void {

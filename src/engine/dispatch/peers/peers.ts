@@ -111,6 +111,11 @@ export class Peers implements PeerDispatch, Neighbours {
     for (const peer of this.#peers.values()) peer.learnAll();
   }
 
+  /** What is sent to a worker that drains comes back. */
+  drained(session: Session): void {
+    for (const peer of this.#peers.values()) peer.loans.recallOf(session);
+  }
+
   disconnected(session: Session): void {
     for (const peer of this.#peers.values()) peer.loans.disconnected(session);
   }
