@@ -101,6 +101,10 @@ test("children of a map end at the word of either instance: one of two answers s
   expect(late.outcome).toBe(TaskReportOutcome.ALREADY_REPORTED);
 
   await other.client.call(failTask, { runId, taskId: "each.1", errorType: "LOST", errorMessage: "gone" });
+  for (const taskId of ["each.2", "each.-1", "each.01", "each.0.0"])
+    await expect(other.client.call(completeTask, { runId, taskId }), taskId).rejects.toMatchObject({
+      code: "RUN_TASK_NOT_FOUND",
+    });
   const told = { runId, taskId: "each.1", ...outputOf("told") };
   await expect(other.client.call(completeTask, told)).rejects.toMatchObject({
     code: "TASK_STATE_INVALID",

@@ -1,6 +1,7 @@
 /** Checks of calls that end an attempt in the place of its worker or of its callback. */
 import { fail } from "../../../base/errors.ts";
 import type { Outcome } from "../../machine/events.ts";
+import { childIndex, parentPath } from "../../machine/paths.ts";
 import { type Run, specOf } from "../../machine/run.ts";
 import type { RunState, TaskState } from "../../machine/state.ts";
 import { isEnded } from "../../machine/tasks/task-ends.ts";
@@ -28,6 +29,12 @@ export function isTold({ tasks }: RunState, path: string, outcome: Outcome): boo
 }
 
 function hasTask(run: Run, path: string): boolean {
+  const parent = parentPath(path);
+  if (parent !== null) {
+    // Every child of a map has the same spec, also one that the map does not have.
+    const count = run.state.tasks.get(parent)?.group?.count ?? Number.POSITIVE_INFINITY;
+    if (!/^(0|[1-9]\d*)$/.test(path.slice(parent.length + 1)) || childIndex(path) >= count) return false;
+  }
   try {
     return specOf(run, path) !== undefined;
   } catch {
