@@ -3,8 +3,10 @@
  * users have. What it cannot hold is in docs/seeds.md.
  */
 import { spawnSync } from "node:child_process";
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { PYTHON_MISSING } from "../clients/python-environment.ts";
+import { eventually } from "../support/eventually.ts";
+import { runRedisCommand } from "../support/redis-server.ts";
 import { createSeedBed } from "./000/bed.ts";
 import { PROMTOOL_MISSING, testAlerts, testQueries } from "./000/promtool.ts";
 
@@ -61,6 +63,13 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
     const { rows } = await bed.query("SELECT * FROM task_execution_history WHERE run_id = %s", runId);
     expect(rows).toMatchObject([{ task_id: "doomed", handler: "broken", status: "FAILED", error_message: "it broke" }]);
   });
+
+  // They come with the next changes of inbound messages.
+  test.todo("a task that fails for good goes to the topic of dead letters");
+  test.todo("a run whose flow nobody has registered has failed");
+
+  // ORCHESTRATOR_MAX_RETRY_ATTEMPTS, ORCHESTRATOR_RETRY_BACKOFF_BASE, and ORCHESTRATOR_TASK_TIMEOUT_DEFAULT have no effect yet.
+  test.todo("a task that says nothing gets the retries and the timeout of the variables");
 
   test("a failed task is tried again after base^n seconds, with the next attempt", async () => {
     const runId = await bed.request(flow(task("flaky", "echo", { inputs: { fails: 2 }, max_retries: 3 })));
@@ -173,9 +182,33 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
     ]);
   });
 
+  test.skipIf(inject("redis") === 0)(
+    "the state of a run is in Redis, under its key, for as long as it was asked",
+    async () => {
+      const runId = await bed.request(flow(task("waits", "silent")));
+      await bed.read("task_queue", runId, 1);
+      const key = `run:${runId}:state`;
+      const read = (...command: string[]): string => runRedisCommand(inject("redis"), ...command);
+      await eventually(() =>
+        expect(JSON.parse(read("GET", key))).toMatchObject({
+          ...{ run_id: runId, flow_id: "seed", status: "RUNNING", output: null, error: null },
+          tasks: { waits: { status: "SCHEDULED", attempts: 1, error: null } },
+        }),
+      );
+      const seconds = Number(read("TTL", key));
+      expect(seconds).toBeGreaterThan(3_000);
+      expect(seconds).toBeLessThanOrEqual(3_600);
+    },
+  );
+
   test("health and metrics are on the metrics port; the log is JSON, with what DEBUG adds", () => {
     const { metricsPort } = bed.service;
-    expect(JSON.parse(bed.curl(`http://localhost:${metricsPort}/health`))).toMatchObject({ status: "healthy" });
+    expect(JSON.parse(bed.curl(`http://localhost:${metricsPort}/health`))).toMatchObject({
+      status: "healthy",
+      postgres: { state: "connected" },
+      kafka: { state: "connected" },
+      redis: { state: inject("redis") === 0 ? "disabled" : "connected" },
+    });
     const lines = bed.service.output().trim().split("\n");
     const entries = lines.map((line) => JSON.parse(line) as { level: string; run_id?: string });
     expect(new Set(entries.map(({ level }) => level))).toContain("debug");

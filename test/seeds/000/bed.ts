@@ -49,8 +49,9 @@ export interface SeedBed {
 }
 
 /** Variables of the document, as a shell passes them: it takes the quotes away. */
-function variablesOf(broker: string, databaseUrl: string): string {
-  return `
+function variablesOf(broker: string, databaseUrl: string, redisPort: number): string {
+  const redis = `ORCHESTRATOR_REDIS_URL="redis://localhost:${redisPort}"\nORCHESTRATOR_REDIS_KEY_TTL=3600`;
+  return `${redisPort === 0 ? "" : redis}
 ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS=["${broker}"]
 ORCHESTRATOR_KAFKA_CONSUMER_GROUP="orchestrator-service"
 ORCHESTRATOR_KAFKA_AUTO_OFFSET_RESET="latest"
@@ -78,6 +79,7 @@ function evaluate(lines: string): Record<string, string> {
 /** Opens the bed in the body of a test file. */
 export async function createSeedBed(): Promise<SeedBed> {
   const broker = inject("kafka");
+  const redisPort = inject("redis");
   const { url } = await createTestDatabase();
   const folder = createFileFolder();
   const program = (name: string): string => join(ROOT, "test/seeds/000", name);
@@ -93,7 +95,7 @@ export async function createSeedBed(): Promise<SeedBed> {
       return service;
     },
     async start(lines = "") {
-      service = await startServe({ folder, env: evaluate(variablesOf(broker, url) + lines) });
+      service = await startServe({ folder, env: evaluate(variablesOf(broker, url, redisPort) + lines) });
       return service;
     },
     async request(more) {
