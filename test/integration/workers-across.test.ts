@@ -215,7 +215,10 @@ test("an instance that stands still and goes on loses no slot, and nothing that 
   home.service.child.kill("SIGSTOP");
   await startSome();
   // By now the other instance has given up on it.
-  await eventually(() => expect(owner.service.output()).toContain("lost sight of the workers"), { timeoutMs: 20_000 });
+  await eventually(
+    () => expect(owner.service.output()).toContain("another instance and its workers are out of reach"),
+    { timeoutMs: 20_000 },
+  );
   home.service.child.kill("SIGCONT");
   await startSome();
   for (const runId of runs) await completes(owner.client, runId);

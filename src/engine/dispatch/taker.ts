@@ -77,17 +77,12 @@ export abstract class Taker {
   /** How many more tasks it can take now. */
   get free(): number {
     if (!this.isReady) return 0;
-    return Math.max(0, this.isDoubtful ? Math.min(this.room, 1 - this.#unacknowledged(this.#taken)) : this.room);
+    return Math.max(0, this.isDoubtful ? Math.min(this.room, 1 - this.#unacknowledged()) : this.room);
   }
 
   /** Whether it did not acknowledge the last task that it got. */
   get isDoubtful(): boolean {
     return this.#missed > 0;
-  }
-
-  /** Whether a task may be sent for a slot that is reserved. */
-  get canReceive(): boolean {
-    return this.isReady && !(this.isDoubtful && this.#unacknowledged(this.#held.values()) > 0);
   }
 
   /** Slots in use. */
@@ -216,8 +211,9 @@ export abstract class Taker {
     if (slot !== undefined) this.cancel(slot, reason);
   }
 
-  cancel({ token, isUnacknowledged }: TakenSlot, reason: string): void {
-    if (isUnacknowledged) this.#doubt();
+  cancel({ token, isUnacknowledged, isLent }: TakenSlot, reason: string): void {
+    if (isUnacknowledged && isLent) this.isUnresponsive = true;
+    else if (isUnacknowledged) this.#doubt();
     this.sendCancel(token, reason);
   }
 
@@ -239,9 +235,9 @@ export abstract class Taker {
     this.#silentUntil = performance.now() + silenceMs;
   }
 
-  #unacknowledged(slots: Iterable<TakenSlot>): number {
+  #unacknowledged(): number {
     let count = 0;
-    for (const { isUnacknowledged } of slots) if (isUnacknowledged) count += 1;
+    for (const { isUnacknowledged, isLent } of this.#taken) if (isUnacknowledged && !isLent) count += 1;
     return count;
   }
 
@@ -269,6 +265,8 @@ export class TakenSlot implements Slot {
   readonly since = Date.now();
   /** The worker has not acknowledged the task. */
   isUnacknowledged = true;
+  /** Another instance hands out its task, and may be the only one that hears of the acknowledgement. */
+  isLent = false;
   lostAt: number | null = null;
   readonly #taker: Taker;
 

@@ -163,3 +163,19 @@ test("a worker that goes away with tasks of another instance loses them there, a
   expect(other.taken.map(({ task }) => task.attempt)).toEqual([1]);
   expect((await lost.complete(lost.taken[0]?.token ?? "")).standing).toBe("outdated");
 });
+
+test("a worker whose acknowledgements are heard elsewhere is not held for one that gives none", async () => {
+  await bed.register("one", [work("a")]);
+  const [here, there] = await openTwo();
+  const worker = connectWorker(here, { slots: 3 });
+  const runId = await start(there, "one");
+  await eventually(() => expect(worker.taken).toHaveLength(1));
+  const { token } = worker.taken[0] as Taken;
+  // A proxy sends it to the owner of the run: the instance of the worker does not hear of it.
+  await there.workers.report(CALLER, worker.sessionId, token, { type: "acknowledged" });
+  await there.engine.terminateRun(CALLER, runId, "enough");
+  await eventually(() => expect(worker.canceled).toEqual([token]));
+  expect(here.workers.touch(CALLER, worker.sessionId)).toBe(true);
+  // It has not said yet that it has stopped.
+  await eventually(() => expect(freeOf(here, worker)).toBe(2));
+});

@@ -76,7 +76,7 @@ export class Loans {
     const slot = loan?.slots.pop();
     if (loan === undefined || slot === undefined) return false;
     if (loan.slots.length === 0) this.#unused.delete(loan);
-    if (!loan.session.canReceive) {
+    if (!loan.session.isReady) {
       slot.release();
       return false;
     }
@@ -130,6 +130,7 @@ export class Loans {
   }
 
   #lend(loan: Loan, slot: TakenSlot): void {
+    slot.isLent = true;
     loan.slots.push(slot);
     loan.lent += 1;
     this.#unused.add(loan);
