@@ -25,6 +25,8 @@ export * from "./grpcweb/orchestrator/v1/run_service.js";
 export * from "./grpcweb/orchestrator/v1/template.js";
 export * from "./grpcweb/orchestrator/v1/template_service.client.js";
 export * from "./grpcweb/orchestrator/v1/template_service.js";
+export * from "./grpcweb/orchestrator/v1/topic_service.client.js";
+export * from "./grpcweb/orchestrator/v1/topic_service.js";
 export * from "./grpcweb/orchestrator/v1/worker.js";
 export * from "./grpcweb/orchestrator/v1/worker_service.client.js";
 export * from "./grpcweb/orchestrator/v1/worker_service.js";

@@ -157,6 +157,13 @@ export const ERRORS = {
     "no",
     "queue {queue} is not known: no task waits in it, no worker serves it, and nobody has paused, drained, or limited it",
   ),
+  TOPIC_NOT_READ: entry(
+    "NOT_FOUND",
+    404,
+    "no",
+    "the service does not read topic {topic}: it is none of its inbound topics, or nobody has read it yet",
+  ),
+  BROKERS_UNAVAILABLE: entry("UNAVAILABLE", 503, "yes", "the brokers do not answer: {why}"),
   TOO_MANY_QUEUES: entry(
     "FAILED_PRECONDITION",
     409,

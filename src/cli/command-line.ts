@@ -62,6 +62,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/queues/workers.ts")).defineWorkers,
   },
   {
+    name: "kafka",
+    summary: "read messages of topics again",
+    load: async () => (await import("./commands/queues/topics.ts")).defineKafka,
+  },
+  {
     name: "tasks",
     summary: "complete and fail tasks in the place of their workers",
     load: async () => (await import("./commands/tasks.ts")).defineTasks,

@@ -6,6 +6,7 @@ import type { HotStateMetrics } from "../bus/redis/hot-state.ts";
 import type { Config } from "../config/settings.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
+import type { InboundTopics } from "../engine/ports/bus/topics.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import type { FlowRegistry } from "../flows/ports/registry.ts";
@@ -30,6 +31,8 @@ import { boundHeapGrowth } from "./processes/heap-growth.ts";
  * RunningEngine.drain} must come before {@link Core.close}.
  */
 export interface Core extends RunningEngine {
+  /** Null without Kafka. */
+  readonly inboundTopics: InboundTopics | null;
   readonly runIndex: RunIndex;
   readonly approvalIndex: ApprovalIndex;
   readonly flows: FlowRegistry;
@@ -89,7 +92,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       parts,
     );
     redis.attach(engine);
-    await openKafka(
+    const inboundTopics = await openKafka(
       config,
       { database, instanceId, engine, flows: flows.flows, metrics: options.kafka ?? { jumped() {} } },
       log,
@@ -97,6 +100,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     );
     return {
       ...engine,
+      inboundTopics,
       runIndex: lists,
       approvalIndex: lists,
       flows: flows.flows,

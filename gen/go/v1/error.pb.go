@@ -205,6 +205,10 @@ const (
 	// flow {flowId} awaits callbacks; set server.public_url (ORCHESTRATOR_PUBLIC_URL) to the URL at which other services
 	// reach this one.
 	ErrorReason_ERROR_REASON_CALLBACK_URL_MISSING ErrorReason = 80
+	// the service does not read topic {topic}: it is none of its inbound topics, or nobody has read it yet.
+	ErrorReason_ERROR_REASON_TOPIC_NOT_READ ErrorReason = 81
+	// the brokers do not answer: {why}.
+	ErrorReason_ERROR_REASON_BROKERS_UNAVAILABLE ErrorReason = 82
 )
 
 // Enum value maps for ErrorReason.
@@ -291,6 +295,8 @@ var (
 		78: "ERROR_REASON_CALLBACK_NOT_FOUND",
 		79: "ERROR_REASON_CALLBACK_OUTDATED",
 		80: "ERROR_REASON_CALLBACK_URL_MISSING",
+		81: "ERROR_REASON_TOPIC_NOT_READ",
+		82: "ERROR_REASON_BROKERS_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -374,6 +380,8 @@ var (
 		"ERROR_REASON_CALLBACK_NOT_FOUND":       78,
 		"ERROR_REASON_CALLBACK_OUTDATED":        79,
 		"ERROR_REASON_CALLBACK_URL_MISSING":     80,
+		"ERROR_REASON_TOPIC_NOT_READ":           81,
+		"ERROR_REASON_BROKERS_UNAVAILABLE":      82,
 	}
 )
 
@@ -408,7 +416,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x90\x16\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xd7\x16\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -491,7 +499,9 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x1fERROR_REASON_TASK_STATE_INVALID\x10M\x12#\n" +
 	"\x1fERROR_REASON_CALLBACK_NOT_FOUND\x10N\x12\"\n" +
 	"\x1eERROR_REASON_CALLBACK_OUTDATED\x10O\x12%\n" +
-	"!ERROR_REASON_CALLBACK_URL_MISSING\x10PB\x86\x01\n" +
+	"!ERROR_REASON_CALLBACK_URL_MISSING\x10P\x12\x1f\n" +
+	"\x1bERROR_REASON_TOPIC_NOT_READ\x10Q\x12$\n" +
+	" ERROR_REASON_BROKERS_UNAVAILABLE\x10RB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

@@ -17,5 +17,6 @@ export * from "./orchestrator/v1/run_pb.js";
 export * from "./orchestrator/v1/run_service_pb.js";
 export * from "./orchestrator/v1/template_pb.js";
 export * from "./orchestrator/v1/template_service_pb.js";
+export * from "./orchestrator/v1/topic_service_pb.js";
 export * from "./orchestrator/v1/worker_pb.js";
 export * from "./orchestrator/v1/worker_service_pb.js";

@@ -227,6 +227,7 @@ const PATTERN_RULES: Readonly<Record<string, string>> = {
     "must start with a letter or a digit and contain only letters, digits, `.`, `_`, and `-`, at most 100 characters",
   "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$":
     "must start with a letter or a digit and contain only letters, digits, `.`, `_`, and `-`, at most 128 characters",
+  "^[A-Za-z0-9._-]{1,249}$": "must have 1 to 249 letters, digits, and . _ -",
   "^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$":
     "must start with a letter or a digit and contain only letters, digits, `.`, `_`, `/`, and `-`, at most 63 characters",
   "^([A-Za-z0-9][A-Za-z0-9._/-]{0,62})?$":

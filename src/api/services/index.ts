@@ -10,6 +10,7 @@ import { peerService } from "./peer-service.ts";
 import { queueService } from "./queue-service.ts";
 import { runService } from "./runs/run-service.ts";
 import { templateService } from "./template-service.ts";
+import { topicService } from "./topic-service.ts";
 import { workerService } from "./worker-service.ts";
 
 export const SERVICES = [
@@ -25,6 +26,7 @@ export const SERVICES = [
   workerService,
   queueService,
   callbackService,
+  topicService,
 ] as const;
 
 /** Served for other instances only, over gRPC, and shown to nobody. */

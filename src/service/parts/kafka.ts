@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { invariant } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
+import type { InboundTopics } from "../../engine/ports/bus/topics.ts";
 import { sendsMessage } from "../../engine/runs/projections/outbox.ts";
 import type { OutsideRegistry } from "../../flows/ports/outside-registry.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
@@ -34,17 +35,23 @@ export interface KafkaNeeds {
   readonly flows: FlowRegistry;
 }
 
-/** Starts the relay and the reader if the configuration names brokers. */
-export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, parts: Parts): Promise<void> {
+/** Starts the relay and the reader if the configuration names brokers; null otherwise. */
+export async function openKafka(
+  config: Config,
+  needs: KafkaNeeds,
+  log: Log,
+  parts: Parts,
+): Promise<InboundTopics | null> {
   const { bootstrapServers, consumerGroup, autoOffsetReset, topicPrefix = "", createTopics, tenantFrom } = config.kafka;
   if (bootstrapServers === undefined || bootstrapServers.length === 0) {
     parts.reports("kafka", () => null);
-    return;
+    return null;
   }
   const [
     { toSecureOptions },
     { openSender },
     { startReader },
+    { createInboundTopics },
     { createInbound },
     { startOutboxRelay },
     { failRejectedTasks },
@@ -56,6 +63,7 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     import("../../bus/kafka/security.ts"),
     import("../../bus/kafka/sender.ts"),
     import("../../bus/kafka/reader.ts"),
+    import("../../bus/kafka/rewind.ts"),
     import("../../bus/kafka/inbound.ts"),
     import("../../bus/outbox-relay.ts"),
     import("../../bus/rejected-tasks.ts"),
@@ -125,21 +133,27 @@ export async function openKafka(config: Config, needs: KafkaNeeds, log: Log, par
     stopping: stopping.signal,
     log,
   });
+  const topics = new Map([
+    [`${topicPrefix}flow_runs`, inbound.flowRuns],
+    [`${topicPrefix}task_done`, inbound.taskDone],
+    [`${topicPrefix}task_failed`, inbound.taskFailed],
+  ]);
+  const offsets = createInboundOffsets(database);
   const reader = startReader({
     ...{ connection, group: consumerGroup, autoOffsetReset, shards, log, jumped: metrics.jumped },
-    topics: new Map([
-      [`${topicPrefix}flow_runs`, inbound.flowRuns],
-      [`${topicPrefix}task_done`, inbound.taskDone],
-      [`${topicPrefix}task_failed`, inbound.taskFailed],
-    ]),
-    offsets: createInboundOffsets(database),
+    ...{ topics, offsets },
   });
+  parts.onClose(offsets.listen(() => reader.moved()));
   parts.reports("kafka", () => reader.connection);
   parts.onClose(() => {
     stopping.abort();
     return reader.stop();
   });
   log.info("Kafka is used", { brokers: bootstrapServers, group: consumerGroup });
+  return createInboundTopics({
+    ...{ connection, offsets, group: consumerGroup, prefix: topicPrefix },
+    topics: [...topics.keys()],
+  });
 }
 
 /** The outside registry of flows; null: there is none, or it is our own database. */

@@ -1,5 +1,6 @@
 /** Positions in inbound topics, and messages that were rejected. */
 import type { InboundOffsets, PartitionOffset, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
+import { listenTo } from "../sql/listen.ts";
 import type { Database } from "../sql/pool.ts";
 import { prepared } from "../sql/sql.ts";
 
@@ -24,6 +25,30 @@ const MOVE = prepared(
   WHERE cluster_id = $1 AND topic_id = $2 AND partition = $3 AND generation = $5 RETURNING generation`,
 );
 
+/** Announces that positions were moved. */
+const CHANNEL = "orchestrator_topics";
+
+/** Behind a pooler nothing is announced, and positions are read so often, milliseconds. */
+const POLL_EVERY_MS = 5_000;
+
+const REWIND = prepared(
+  "kafka_offsets.rewind",
+  `WITH wanted AS (
+    SELECT k.cluster_id, k.topic_id, k.topic, k.partition, k.next_offset AS from_offset, w.to_offset
+    FROM unnest($1::text[], $2::text[], $3::int4[], $4::int8[]) AS w(cluster_id, topic_id, partition, to_offset)
+    JOIN orchestrator.kafka_offsets k USING (cluster_id, topic_id, partition) ORDER BY k.partition FOR UPDATE OF k
+  ),
+  moved AS (
+    UPDATE orchestrator.kafka_offsets k SET next_offset = w.to_offset, generation = generation + 1, updated_at = clock_timestamp()
+    FROM wanted w WHERE k.cluster_id = w.cluster_id AND k.topic_id = w.topic_id AND k.partition = w.partition
+  ),
+  kept AS (
+    INSERT INTO orchestrator.kafka_rewinds (topic, partition, from_offset, to_offset, actor, reason)
+    SELECT topic, partition, from_offset, to_offset, $5, $6 FROM wanted
+  )
+  SELECT partition, from_offset, to_offset, pg_notify('${CHANNEL}', '') FROM wanted ORDER BY partition`,
+);
+
 const KEEP = prepared(
   "rejected_messages.keep",
   `INSERT INTO orchestrator.rejected_messages
@@ -39,8 +64,36 @@ interface OffsetRow {
 }
 
 /** Positions in inbound topics. */
-export function createInboundOffsets({ reads }: Database): InboundOffsets {
+export function createInboundOffsets(database: Database): InboundOffsets {
+  const { reads } = database;
   return {
+    rewind: async (offsets, actor, reason) => {
+      const { rows } = await reads.query<{ partition: number; from_offset: string; to_offset: string }>(REWIND, [
+        offsets.map(({ clusterId }) => clusterId),
+        offsets.map(({ topicId }) => topicId),
+        offsets.map(({ partition }) => partition),
+        offsets.map(({ nextOffset }) => String(nextOffset)),
+        ...[actor, reason],
+      ]);
+      return rows.map((row) => ({
+        partition: row.partition,
+        from: BigInt(row.from_offset),
+        to: BigInt(row.to_offset),
+      }));
+    },
+    listen: (listener) => {
+      let timer: NodeJS.Timeout | undefined;
+      const stop = listenTo(database, CHANNEL, listener, {
+        opened: listener,
+        deaf: () => {
+          timer = setInterval(listener, POLL_EVERY_MS).unref();
+        },
+      });
+      return async () => {
+        await stop();
+        clearInterval(timer);
+      };
+    },
     list: async (clusterId, topic) => {
       const { rows } = await reads.query<OffsetRow>(LIST_OFFSETS, [clusterId, topic]);
       return rows.map(

@@ -62,6 +62,7 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
   const methods = serveServices(SERVICES, {
     runControl: engine,
     outboxGate: null,
+    inboundTopics: null,
     runReader: engine,
     runWatch: engine,
     runIndex: index,

@@ -66,6 +66,7 @@ export async function startApi(
   const opened = await createApi({
     runControl: engine,
     outboxGate: null,
+    inboundTopics: null,
     runReader: engine,
     runWatch: engine,
     runIndex: engine,

@@ -1,5 +1,7 @@
 /** The port of inbound messages: how far topics have been read, and what could not be applied. */
 
+import type { RewoundPartition } from "./topics.ts";
+
 /** A partition of a topic. The id of a topic changes when it is deleted and created anew. */
 export interface PartitionId {
   readonly clusterId: string;
@@ -31,6 +33,10 @@ export interface InboundOffsets {
   list(clusterId: string, topic: string): Promise<readonly PartitionOffset[]>;
   /** Keeps positions. One that is behind the stored one, or of another generation, changes nothing. */
   save(offsets: readonly PartitionOffset[]): Promise<void>;
+  /** Moves positions for an operator, keeps who did it and why, and tells the readers. In the order of partitions. */
+  rewind(offsets: readonly PartitionOffset[], actor: string, reason: string): Promise<readonly RewoundPartition[]>;
+  /** Calls `listener` when positions may have been moved, until the returned function is called. */
+  listen(listener: () => void): () => Promise<void>;
   /** Moves a position, also back. Returns its new generation; null: somebody else has moved it. */
   move(offset: PartitionOffset): Promise<number | null>;
 }

@@ -508,5 +508,17 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_CALLBACK_URL_MISSING = 80;
      */
-    CALLBACK_URL_MISSING = 80
+    CALLBACK_URL_MISSING = 80,
+    /**
+     * the service does not read topic {topic}: it is none of its inbound topics, or nobody has read it yet.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOPIC_NOT_READ = 81;
+     */
+    TOPIC_NOT_READ = 81,
+    /**
+     * the brokers do not answer: {why}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_BROKERS_UNAVAILABLE = 82;
+     */
+    BROKERS_UNAVAILABLE = 82
 }

@@ -514,4 +514,16 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_CALLBACK_URL_MISSING = 80;
      */
     ErrorReason[ErrorReason["CALLBACK_URL_MISSING"] = 80] = "CALLBACK_URL_MISSING";
+    /**
+     * the service does not read topic {topic}: it is none of its inbound topics, or nobody has read it yet.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOPIC_NOT_READ = 81;
+     */
+    ErrorReason[ErrorReason["TOPIC_NOT_READ"] = 81] = "TOPIC_NOT_READ";
+    /**
+     * the brokers do not answer: {why}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_BROKERS_UNAVAILABLE = 82;
+     */
+    ErrorReason[ErrorReason["BROKERS_UNAVAILABLE"] = 82] = "BROKERS_UNAVAILABLE";
 })(ErrorReason || (ErrorReason = {}));
