@@ -72,8 +72,10 @@ export class HandOuts {
       slot?.release();
       return;
     }
-    this.#parts.table.add(createHandOut(run, path, fence, slot));
-    slot?.send(toHandedTask(resident, task, fence));
+    const handOut = createHandOut(run, path, fence, slot);
+    this.#parts.table.add(handOut);
+    // The message of a task on a topic is in the outbox.
+    if (!handOut.onTopic) slot?.send(toHandedTask(resident, task, fence));
   }
 
   /** The task waits for a hand-over, durably, unless memory has gone on. */
