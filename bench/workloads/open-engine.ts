@@ -70,6 +70,7 @@ function toRequest(flowId: string, input: StartRequest["input"]): StartRequest {
     requestId: "",
     requestHash: "",
     runId: "",
+    fromMessage: false,
     runKey: "",
     runKeyPolicy: "reject",
     labels: {},

@@ -4,80 +4,86 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { isOrchestratorError, toError } from "../base/errors.ts";
-import type { BusCommands } from "../engine/ports/bus/commands.ts";
+import type { BusCommands, MessageStart } from "../engine/ports/bus/commands.ts";
 import type { Caller } from "../engine/ports/caller.ts";
 import type { Cluster } from "../engine/ports/cluster.ts";
 import type { AnsweredTask, HandOvers } from "../engine/ports/dispatch/hand-overs.ts";
-import type { RunControl, StartRequest } from "../engine/ports/run-control.ts";
-import type { FlowRegistry } from "../flows/ports/registry.ts";
-import { PeerService, TakeAnswerRequestSchema } from "../gen/orchestrator/peer/v1/peer_service_pb.ts";
+import type { RunControl } from "../engine/ports/run-control.ts";
 import {
-  BatchStartRunsRequestSchema,
-  type BatchStartRunsResponse,
-  RunService,
-  StartRunRequestSchema,
-} from "../gen/orchestrator/v1/run_service_pb.ts";
-import type { UnaryHandler } from "./calls/call.ts";
-import { serveMethod } from "./calls/methods.ts";
+  PeerService,
+  TakeAnswerRequestSchema,
+  TakeStartsRequestSchema,
+} from "../gen/orchestrator/peer/v1/peer_service_pb.ts";
 import { createOwnCall } from "./calls/own-call.ts";
-import type { Route } from "./calls/routing.ts";
 import { fromStatus } from "./errors/from-status.ts";
+import { toSentStart, toStartRequest } from "./mapping/message-start.ts";
 import { encodeJson } from "./mapping/payload.ts";
 import { toDuration } from "./mapping/time.ts";
 import { isElsewhere } from "./peers/forward-refusal.ts";
 import { anywhere, type Sender } from "./peers/forward-send.ts";
-import { createPlanIndexOf } from "./services/runs/plan-index-of.ts";
-import { createRunSteering, type SteeringNeeds } from "./services/runs/run-steering.ts";
 
-/** Starts of one call: the contract's limit. */
+/** Starts of one call to another instance. */
 const MAX_STARTS = 1_000;
 
 const TAKE_ANSWER = anywhere(PeerService.method.takeAnswer);
+const TAKE_STARTS = anywhere(PeerService.method.takeStarts);
 
 type Outcome = Parameters<HandOvers["answered"]>[1];
 
-export interface BusCommandsNeeds extends Omit<SteeringNeeds, "planIndexOf"> {
+export interface BusCommandsNeeds {
   readonly instanceId: string;
-  readonly flows: Pick<FlowRegistry, "planByHash">;
-  readonly runControl: RunControl;
+  readonly runControl: Pick<RunControl, "startRuns">;
   readonly handOvers: Pick<HandOvers, "answered">;
-  readonly cluster: Cluster;
-  readonly sender: Sender;
-  readonly route: Route;
+  readonly cluster: Pick<Cluster, "locate">;
+  readonly sender: Pick<Sender, "send">;
 }
 
 const NEVER = new AbortController().signal;
 
 export function createBusCommands(needs: BusCommandsNeeds): BusCommands {
-  const { instanceId, flows, runControl, handOvers, cluster, sender, route } = needs;
-  const steering = createRunSteering({ ...needs, planIndexOf: createPlanIndexOf(flows) });
-  const { batchStartRuns } = RunService.method;
-  const handler = steering.batchStartRuns as unknown as UnaryHandler;
-  const startAnywhere = route(serveMethod(batchStartRuns, handler), handler);
+  const { instanceId, runControl, handOvers, cluster, sender } = needs;
 
-  /** Starts that belong to other instances. */
-  const startElsewhere = async (
-    caller: Caller,
-    starts: readonly StartRequest[],
-  ): Promise<readonly (Error | null)[]> => {
-    const request = create(BatchStartRunsRequestSchema, { requests: starts.map(toStartRunRequest) });
-    const { results } = (await startAnywhere(request, createOwnCall(caller, NEVER))) as BatchStartRunsResponse;
-    return results.map(({ result }) => (result.case === "error" ? fromStatus(result.value) : null));
+  const startHere = async (caller: Caller, starts: readonly MessageStart[]): Promise<readonly (Error | null)[]> => {
+    const results = await runControl.startRuns(caller, starts.map(toStartRequest), 0);
+    return results.map((result) => (result instanceof Error ? result : null));
+  };
+
+  /** Starts at the owner of their runs. */
+  const startAt = async (address: string, caller: Caller, starts: readonly MessageStart[]) => {
+    const request = create(TakeStartsRequestSchema, { starts: starts.map(toSentStart) });
+    const call = createOwnCall(caller, NEVER);
+    const { results } = await sender.send(address, TAKE_STARTS, request, call, call.signal);
+    return results.map(({ error }) => (error === undefined ? null : fromStatus(error)));
   };
 
   return {
-    async startRuns(tenantId, requests) {
+    async startRuns(tenantId, starts) {
       const caller = { tenantId, actor: "" };
-      const results = (await runControl.startRuns(caller, requests, 0)).map((result) =>
-        result instanceof Error ? result : null,
-      );
-      const moved = results.flatMap((result, index) => (result !== null && isElsewhere(result) ? [index] : []));
-      for (let from = 0; from < moved.length; from += MAX_STARTS) {
-        const part = moved.slice(from, from + MAX_STARTS);
-        const starts = part.flatMap((index) => requests[index] ?? []);
-        const answers = await startElsewhere(caller, starts);
-        for (const [place, index] of part.entries()) results[index] = answers[place] ?? null;
+      const results = [...(await startHere(caller, starts))];
+      const moved = [...starts.entries()].filter(([index]) => isElsewhere(results[index]));
+      const places = new Map<string, typeof moved>();
+      for (const entry of moved) {
+        const place = await cluster.locate(entry[1].runId);
+        // Without an owner it is tried again later.
+        if (place === null) continue;
+        const address = place === "here" ? "" : place.address;
+        places.set(address, [...(places.get(address) ?? []), entry]);
       }
+      const send = async (address: string, entries: typeof moved): Promise<void> => {
+        const part = entries.map(([, start]) => start);
+        const sent = address === "" ? startHere(caller, part) : startAt(address, caller, part);
+        // The call as a whole failed, for no reason that lies in a message.
+        const answers = await sent.catch((cause: unknown) =>
+          part.map(({ runId }) => toError("RUN_MOVED", { runId }, { cause })),
+        );
+        for (const [at, [index]] of entries.entries()) results[index] = answers[at] ?? null;
+      };
+      const parts = [...places].flatMap(([address, entries]) =>
+        Array.from({ length: Math.ceil(entries.length / MAX_STARTS) }, (_, part) =>
+          send(address, entries.slice(part * MAX_STARTS, (part + 1) * MAX_STARTS)),
+        ),
+      );
+      await Promise.all(parts);
       return results;
     },
 
@@ -103,15 +109,6 @@ export function createBusCommands(needs: BusCommandsNeeds): BusCommands {
 function toMoved(failure: unknown, runId: string): Error {
   if (isOrchestratorError(failure)) return failure;
   return toError("RUN_MOVED", { runId }, { cause: failure });
-}
-
-function toStartRunRequest(start: StartRequest) {
-  const { flowId, version, runId, userId, correlationId, input, context } = start;
-  return create(StartRunRequestSchema, {
-    ...{ flowId, version, runId, userId, correlationId },
-    inputValue: { case: "inputJson", value: encodeJson(input) },
-    ...(context === null ? {} : { executionContextJson: encodeJson(context) }),
-  });
 }
 
 function toTakeAnswer({ runId, path, attempt, fence, begunAt }: AnsweredTask, outcome: Outcome) {

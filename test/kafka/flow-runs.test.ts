@@ -186,12 +186,14 @@ test("two instances share the topics: each run goes on at its owner, wherever it
     );
     expect(rows).toEqual([{ owners: 2 }]);
   });
-  await send("flow_runs", ...runIds.map((runId) => request(runId)));
+  // Each message twice: a sender that is not sure sends again.
+  await send("flow_runs", ...[...runIds, ...runIds].map((runId) => request(runId)));
   await eventually(() => expect(executor.taken.length).toBeGreaterThan(50), { timeoutMs: 30_000, intervalMs: 5 });
   await one.stop();
   await untilCompleted(runIds);
   const attempts = new Set(executor.taken.map(({ run_id, task_id, attempt }) => `${run_id} ${task_id} ${attempt}`));
   expect(attempts.size).toBe(3 * runIds.length);
+  expect((await database.reads.query("SELECT 1 FROM orchestrator.starts")).rows).toEqual([]);
 });
 
 test("answers count once, and not for another attempt", async () => {

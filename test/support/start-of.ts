@@ -10,6 +10,7 @@ export function startOf(flowId: string, more: Partial<StartRequest> = {}): Start
     requestId: "",
     requestHash: "",
     runId: "",
+    fromMessage: false,
     runKey: "",
     runKeyPolicy: "reject",
     labels: {},

@@ -6,9 +6,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { BusCommands } from "../../engine/ports/bus/commands.ts";
+import type { BusCommands, MessageStart } from "../../engine/ports/bus/commands.ts";
 import type { InboundMessage, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
-import type { StartRequest } from "../../engine/ports/run-control.ts";
 import { readTaskDone, readTaskFailed, type TaskEnd } from "./messages/answer.ts";
 import { MessageRefused } from "./messages/fields.ts";
 import { type FlowRunRequested, readFlowRun } from "./messages/flow-run.ts";
@@ -55,7 +54,7 @@ export function createInbound(parts: InboundParts): Record<"flowRuns" | "taskDon
 /** The runs of one fetch start together. */
 function startAll(parts: InboundParts, messages: readonly InboundMessage[]): readonly Promise<void>[] {
   const { commands, maxBytes } = parts;
-  const batches = new Map<string, { readonly requests: StartRequest[]; started: Promise<readonly unknown[]> | null }>();
+  const batches = new Map<string, { readonly requests: MessageStart[]; started: Promise<readonly unknown[]> | null }>();
   const read = messages.map((message) => {
     try {
       return readFlowRun(message, maxBytes);
@@ -119,13 +118,9 @@ async function startOne(parts: InboundParts, request: FlowRunRequested): Promise
   return result;
 }
 
-function toStart(request: FlowRunRequested, flowId: string, version: string): StartRequest {
+function toStart(request: FlowRunRequested, flowId: string, version: string): MessageStart {
   const { runId, input, userId, correlationId, context } = request;
-  return {
-    ...{ flowId, version, runId, input, userId, correlationId, context },
-    ...{ requestId: "", requestHash: "", runKey: "", runKeyPolicy: "reject", labels: {}, signals: [] },
-    ...{ runTimeoutMs: null, startDelayMs: 0 },
-  };
+  return { flowId, version, runId, input, userId, correlationId, context };
 }
 
 function end(

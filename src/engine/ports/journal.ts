@@ -49,6 +49,8 @@ export interface StartRow extends Omit<RunHeader, "endedAt"> {
   readonly wakeAt: number | null;
   /** Keys that start at most one run: `request`, `run`. In order: each is written only if the previous one was free. */
   readonly keys: readonly { readonly kind: "request" | "run"; readonly key: string; readonly hash: string }[];
+  /** The run id was chosen outside: the start is refused if a run has it, or had it before it was deleted. */
+  readonly named?: boolean;
 }
 
 /** Changed header of a run. */

@@ -20,6 +20,11 @@ export interface StartRequest {
   readonly requestHash: string;
   /** Run id chosen by the caller: unique forever. */
   readonly runId: string;
+  /**
+   * The start comes with a message, whose place in the log is not read again once the run is old: its run id is unique
+   * as long as the run or its tombstone exists, and leaves nothing behind that outlives both.
+   */
+  readonly fromMessage: boolean;
   /** At most one open run per tenant, flow, and key. */
   readonly runKey: string;
   readonly runKeyPolicy: RunKeyPolicy;

@@ -27,6 +27,8 @@ export type RunResidence = Residence<RunTypes>;
 export interface RunWork {
   /** Keys of a start that is not durable yet. */
   keys: StartRow["keys"];
+  /** The run id of a start that is not durable yet was chosen outside. */
+  named: boolean;
   /** Header as last written. */
   shown: {
     readonly state: string;
@@ -53,6 +55,7 @@ export interface Attempt {
 export function createRunWork(): RunWork {
   return {
     keys: [],
+    named: false,
     shown: { state: "", moving: false, handedOut: false, wakeAt: null },
     attempts: new Map(),
     startingChildren: 0,

@@ -43,6 +43,8 @@ export interface Runs
   /** What attempts tell those who watch. */
   readonly notes: Notes;
   readonly callbacks: Callbacks;
+  /** Runs that are being deleted: none with their ids may start until their tombstones can be seen. */
+  readonly erasing: Set<string>;
   /** Adds an observer of what becomes durable from now on. */
   observe(observer: RunObserver): void;
   /** Ends what runs beside the runtime. */
@@ -66,6 +68,7 @@ export function createRuns(runtime: Runtime, parts: RunsParts): Runs {
     handOvers: reports,
     notes,
     callbacks,
+    erasing: new Set(),
     stop: () => liveness.stop(),
     ...{ clock, shards, submission, lifecycle, probation, residence, journal, family },
     flows: parts.flows,

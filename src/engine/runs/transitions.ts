@@ -94,5 +94,6 @@ function toStartRow({ entity: { state }, work }: RunResident, shown: Shown): Sta
     endedAt: state.endedAt === 0 ? null : state.endedAt,
     deadlineAt: state.deadlineAt,
     keys: work.keys,
+    named: work.named,
   };
 }

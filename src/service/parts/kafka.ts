@@ -88,7 +88,7 @@ export async function openKafka(
     createTopics,
   });
   parts.onClose(() => sender.close());
-  const { runControl, runReader, handOvers, cluster, peers } = engine;
+  const { runControl, handOvers, cluster, peers } = engine;
   const rejections = failRejectedTasks({ rejected: createRejectedTasks(database), handOvers, shards, log });
   parts.onClose(() => rejections.stop());
   const outbox = createOutbox(database);
@@ -116,10 +116,7 @@ export async function openKafka(
   });
   // Shards that are ours already.
   look();
-  const commands = createBusCommands({
-    ...{ instanceId, flows, runControl, runReader, handOvers, cluster },
-    ...{ sender: peers.sender, route: peers.route, limits: config.limits },
-  });
+  const commands = createBusCommands({ instanceId, runControl, handOvers, cluster, sender: peers.sender });
   const stopping = new AbortController();
   const inlineFlows = createInlineFlows(flows);
   const registry = await openRegistry(config, log, parts);

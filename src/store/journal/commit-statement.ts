@@ -33,8 +33,9 @@ export type StartTransition = Transition & { readonly start: StartRow };
 /** A transition that changes the header of its run. */
 export type HeaderTransition = Transition & { readonly header: HeaderRow };
 
-/** Whether a key can cause the start to be refused. */
-export const isKeyed = (start: StartRow): boolean => start.keys.length > 0 || start.runKey !== "";
+/** Whether a key, or its run id, can cause the start to be refused. */
+export const isKeyed = (start: StartRow): boolean =>
+  start.keys.length > 0 || start.runKey !== "" || start.named === true;
 
 /** The leases under which a batch is written. */
 export const LEASES = defineRows<Lease>("leases", "w", {
@@ -92,6 +93,7 @@ export const STARTS = defineRows<StartTransition>("starts", "s", START_COLUMNS);
 export const SORTED_STARTS = defineRows<StartTransition>("starts", "s", {
   ...START_COLUMNS,
   keyed: flag(({ start }) => isKeyed(start)),
+  named: flag(({ start }) => start.named === true),
 });
 
 export const CHANGES = defineRows<HeaderTransition>("changes", "c", {
@@ -159,7 +161,8 @@ const insertJournal = (from: string): string => `written AS (
 // A taken key keeps the run's rows out; so does a taken run id or open run key. Rows of `starts` are written in the
 // order of their keys, and then runs in the order of their run keys, so that two batches cannot deadlock. A refused run
 // may leave meaningless rows in `starts`. The same statement records that in `void_starts`: a row that is not listed
-// there is kept forever, whatever happens to its run. See findConflict.
+// there is kept forever, whatever happens to its run. See findConflict. A run id that was chosen outside needs no key
+// of its own: it collides with the run that has it, or with the tombstone of the one that had it.
 const KEYS_CTES = `starting AS MATERIALIZED (
   SELECT s.* FROM ${SORTED_STARTS.rows} WHERE s.run_id IN (SELECT run_id FROM transitions)
 ),
@@ -174,7 +177,10 @@ key_rows AS (
   RETURNING tenant_id, kind, key, run_id
 ),
 refused AS MATERIALIZED (
-  SELECT run_id FROM keys EXCEPT ALL SELECT run_id FROM key_rows
+  (SELECT run_id FROM keys EXCEPT ALL SELECT run_id FROM key_rows)
+  UNION ALL SELECT s.run_id FROM starting s
+  JOIN orchestrator.starts d ON d.tenant_id = s.tenant_id AND d.kind = 'deleted' AND d.key = s.run_id
+  WHERE s.named
 ),
 started AS (${insertRuns("starting s")} WHERE s.keyed IS NOT TRUE),
 started_keyed AS (

@@ -19,7 +19,7 @@ import { insistOnCommit } from "../sql/durability.ts";
 import type { Database } from "../sql/pool.ts";
 import type { SqlSession } from "../sql/sql.ts";
 import { storeFailureOf } from "../sql/sqlstate.ts";
-import { type AnyTable, createSortingStatements, type SortingStatements } from "./commit-statement.ts";
+import { type AnyTable, createSortingStatements, isKeyed, type SortingStatements } from "./commit-statement.ts";
 import { createDeletion, findDeleted } from "./deletions.ts";
 import { type EncodedBatch, encodeSorting, encodeWhole, isPlain } from "./encode-batch.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
@@ -198,7 +198,7 @@ function findRefused(transitions: readonly Transition[], { accepted, held }: Com
       runId: transition.runId,
       why: !ours.has(transition.shard)
         ? "fenced"
-        : transition.start !== null && transition.start.keys.length + transition.start.runKey.length > 0
+        : transition.start !== null && isKeyed(transition.start)
           ? "taken"
           : "early",
     }));
@@ -317,8 +317,10 @@ async function findConflict(database: Database, lookup: StartLookup): Promise<St
     if (!row.void) return { by: kind, runId: row.run_id, requestHash: row.request_hash };
     await database.journal.query(DROP_KEY, [tenantId, kind, key, row.run_id]);
   }
-  if (lookup.runId !== "" && (await loadHeader(database, lookup.runId)) !== null)
-    return { by: "run", runId: lookup.runId, requestHash: "" };
+  const { runId } = lookup;
+  const isTaken = async (): Promise<boolean> =>
+    (await loadHeader(database, runId)) !== null || (await findDeleted(database.reads, tenantId, runId)) !== null;
+  if (runId !== "" && (await isTaken())) return { by: "run", runId, requestHash: "" };
   if (lookup.runKey === "") return null;
   const { rows } = await database.reads.query<{ run_id: string }>(FIND_OPEN_KEY, [
     tenantId,

@@ -52,7 +52,8 @@ export function fromStartRequest(
       payload: fromPayload(signal.dataValue, `signals[${index}].data`, null, limits, stored),
     })),
   };
-  return { ...start, requestId, requestHash: requestId === "" ? "" : hashBody(start) };
+  // What is hashed is compared with calls to earlier releases.
+  return { ...start, fromMessage: false, requestId, requestHash: requestId === "" ? "" : hashBody(start) };
 }
 
 /**

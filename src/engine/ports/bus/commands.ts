@@ -2,10 +2,16 @@
 import type { AnsweredTask, HandOvers } from "../dispatch/hand-overs.ts";
 import type { StartRequest } from "../run-control.ts";
 
+/** A start that comes with a message. */
+export type MessageStart = Pick<
+  StartRequest,
+  "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context"
+>;
+
 /** What messages ask for. */
 export interface BusCommands {
-  /** Starts runs of a tenant; each request has its own error, in their order; null: it is started. */
-  startRuns(tenantId: string, requests: readonly StartRequest[]): Promise<readonly (Error | null)[]>;
+  /** Starts runs of a tenant; each start has its own error, in their order; null: it is started. */
+  startRuns(tenantId: string, starts: readonly MessageStart[]): Promise<readonly (Error | null)[]>;
   /** Ends a task of an executor. Resolves when that is durable; false when there is no such task. */
   answer(task: AnsweredTask, outcome: Parameters<HandOvers["answered"]>[1]): Promise<boolean>;
 }

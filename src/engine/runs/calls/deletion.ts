@@ -11,7 +11,7 @@ import { toError } from "../../../base/errors.ts";
 import type { Caller } from "../../ports/caller.ts";
 import type { Journal } from "../../ports/journal.ts";
 import type { RunHeader } from "../../ports/run-index.ts";
-import { isClean } from "../../shard/resident.ts";
+import { isClean, StartOutdated, StartTaken } from "../../shard/resident.ts";
 import type { Followers } from "../followers.ts";
 import type { Runs } from "../runs.ts";
 
@@ -36,10 +36,11 @@ export async function deleteRun(
   caller: Caller,
   runId: string,
 ): Promise<number> {
-  const { journal, clock } = runs;
+  const { journal, clock, erasing } = runs;
   const findTime = (): Promise<number | null> => journal.findDeleted(caller.tenantId, runId);
   const before = await findTime();
   if (before !== null) return before;
+  erasing.add(runId);
   try {
     followers.deleted(await eraseRun(runs, caller, runId), clock.now());
   } catch (error) {
@@ -47,6 +48,8 @@ export async function deleteRun(
     const meanwhile = await findTime();
     if (meanwhile === null) throw error;
     return meanwhile;
+  } finally {
+    erasing.delete(runId);
   }
   return (await findTime()) ?? clock.now();
 }
@@ -63,7 +66,10 @@ async function eraseRun(
   // Memory can be ahead of the journal: a run that has ended there is deleted only once its end is durable.
   const resident = residence.get(runId);
   if (resident !== undefined && !isClean(resident))
-    await submission.submit(resident, { type: "due", at: clock.now(), random: 0 });
+    await submission.submit(resident, { type: "due", at: clock.now(), random: 0 }).catch((error: unknown) => {
+      // It belonged to a start that was refused because of the run.
+      if (!(error instanceof StartTaken || error instanceof StartOutdated)) throw error;
+    });
   const header = await journal.findHeader(runId);
   if (header === null || header.tenantId !== tenantId) throw toError("RUN_NOT_FOUND", { runId });
   if (header.endedAt === null)
@@ -80,6 +86,6 @@ async function eraseRun(
       state: header.state,
       action: "a deletion while its parent or one of its child runs is open (end those first)",
     });
-  if (resident !== undefined) residence.drop(resident);
+  if (resident !== undefined && !resident.gone) residence.drop(resident);
   return header;
 }

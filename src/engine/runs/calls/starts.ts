@@ -35,7 +35,7 @@ const NEVER = new AbortController().signal;
 
 /** Creates the start call of `RunControl`. */
 export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }: StartParts): RunControl["startRun"] {
-  const { residence, journal, flows, graphs, publicUrl, shards, clock, submission, lifecycle } = runs;
+  const { residence, journal, flows, graphs, publicUrl, shards, clock, submission, lifecycle, erasing } = runs;
 
   const startRun: RunControl["startRun"] = async (caller, request, waitMs, signal) => {
     for (let tries = 1; ; tries += 1) {
@@ -92,7 +92,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     for (const [index, { name, payload }] of request.signals.entries())
       checkSignal(plan, name, payload, `signals[${index}].data`);
     const { runId, shard } = placeRun(request, at);
-    if (residence.residents.has(runId)) throw new StartTaken(runId);
+    if (residence.residents.has(runId) || erasing.has(runId)) throw new StartTaken(runId);
     const timeoutMs = request.runTimeoutMs ?? runTimeoutMs(plan, vars, at) ?? defaultRunTimeoutMs;
     const event: RunEvent = {
       type: "start",
@@ -115,6 +115,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     };
     const resident = residence.begin(runId, shard, at, openRun(createState(runId), plan));
     resident.work.keys = keysOf(request);
+    resident.work.named = request.runId !== "";
     await submission.submit(resident, event);
     return { view: waitMs > 0 ? views.waitFor(resident, waitMs, signal) : views.viewOf(resident) };
   };
@@ -242,6 +243,7 @@ function checkTexts(request: StartRequest): void {
 function keysOf(request: StartRequest): StartRow["keys"] {
   const keys: { kind: "request" | "run"; key: string; hash: string }[] = [];
   if (request.requestId !== "") keys.push({ kind: "request", key: request.requestId, hash: request.requestHash });
-  if (request.runId !== "") keys.push({ kind: "run", key: request.runId, hash: request.requestHash });
+  if (request.runId !== "" && !request.fromMessage)
+    keys.push({ kind: "run", key: request.runId, hash: request.requestHash });
   return keys;
 }

@@ -66,10 +66,15 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
 
   /**
    * The entity, read from the store if necessary. Errors: those of the kind for `missing`, `moved` if another instance
-   * owns it, and `unreadable`.
+   * owns it, and `unreadable`. What a start has brought into memory is the entity once the start is durable: it may
+   * still be refused because there is another one with this id.
    */
   async open(id: string): Promise<Resident<T>> {
     const known = this.residents.get(id);
+    if (known !== undefined && !known.started) {
+      await untilSettled(known);
+      return this.open(id);
+    }
     if (known !== undefined && !known.suspect) return known;
     await this.recovered(id);
     return this.openNow(id);
@@ -231,4 +236,12 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     }
     this.evicted.wake(shard);
   }
+}
+
+/** Resolves when it is known what has become of the start in memory. */
+function untilSettled(resident: Resident): Promise<void> {
+  return new Promise((resolve) => {
+    const isInBatch = resident.committing && resident.pending.length === 0;
+    (isInBatch ? resident.committingReplies : resident.replies).push({ resolve, reject: () => resolve() });
+  });
 }

@@ -2,11 +2,13 @@
 // @generated from file orchestrator/peer/v1/peer_service.proto (package orchestrator.peer.v1, syntax proto3)
 /* eslint-disable */
 
-// Messages between instances about tasks of workers. Not part of the public contract: it is in no client, in no reflection,
-// and in no REST route, and only instances on the same database are served.
+// Messages between instances about tasks that are done elsewhere, and about starts from topics. Not part of the public contract: it
+// is in no client, in no reflection, and in no REST route, and only instances on the same database are served.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Status } from "../../../google/rpc/status_pb.ts";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
 import type { TaskErrored, TaskReport, TaskReportResult, WorkerTask } from "../../v1/worker_pb.ts";
 import { file_orchestrator_v1_worker } from "../../v1/worker_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -15,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/peer/v1/peer_service.proto.
  */
 export const file_orchestrator_peer_v1_peer_service: GenFile = /*@__PURE__*/
-  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJECgpUYXNrTm90aWNlEhIKCnNlc3Npb25faWQYASABKAkSEgoKdGFza190b2tlbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiyAQKD0V4Y2hhbmdlUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SKgoGc2VydmVkGAIgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuTGluZRIsCgh1bnNlcnZlZBgDIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSKQoFd2FudHMYBCADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5XYW50EjMKCHNlc3Npb25zGAUgAygLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24SLQoEbGVudBgGIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudBIQCghyZWNhbGxlZBgHIAMoCRIUCgxkaXNjb25uZWN0ZWQYCCADKAkSDQoFZW5kZWQYCSADKAkSDAoEbGVmdBgOIAMoCRItCgV0YXNrcxgKIAMoCzIeLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNlbnRUYXNrEjcKDWNhbmNlbGxhdGlvbnMYCyADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYXNrTm90aWNlEjIKCHJlbGVhc2VzGAwgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFza05vdGljZRIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSL6AQoRVGFrZUFuc3dlclJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSFAoHYXR0ZW1wdBgDIAEoBUgBiAEBEhIKBWZlbmNlGAQgASgFSAKIAQESEAoIYmVndW5fYXQYBSABKAESFQoLb3V0cHV0X2pzb24YBiABKAxIABIuCgZmYWlsZWQYByABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yZWRIABIUCgd0b29rX21zGAggASgFSAOIAQFCCQoHb3V0Y29tZUIKCghfYXR0ZW1wdEIICgZfZmVuY2VCCgoIX3Rvb2tfbXMiIwoSVGFrZUFuc3dlclJlc3BvbnNlEg0KBWtub3duGAEgASgIMq0CCgtQZWVyU2VydmljZRJZCghFeGNoYW5nZRIlLm9yY2hlc3RyYXRvci5wZWVyLnYxLkV4Y2hhbmdlUmVxdWVzdBomLm9yY2hlc3RyYXRvci5wZWVyLnYxLkV4Y2hhbmdlUmVzcG9uc2USYgoLVGFrZVJlcG9ydHMSKC5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlUmVwb3J0c1JlcXVlc3QaKS5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlUmVwb3J0c1Jlc3BvbnNlEl8KClRha2VBbnN3ZXISJy5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlQW5zd2VyUmVxdWVzdBooLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VBbnN3ZXJSZXNwb25zZWIGcHJvdG8z", [file_orchestrator_v1_worker]);
+  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJECgpUYXNrTm90aWNlEhIKCnNlc3Npb25faWQYASABKAkSEgoKdGFza190b2tlbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiyAQKD0V4Y2hhbmdlUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SKgoGc2VydmVkGAIgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuTGluZRIsCgh1bnNlcnZlZBgDIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSKQoFd2FudHMYBCADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5XYW50EjMKCHNlc3Npb25zGAUgAygLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24SLQoEbGVudBgGIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudBIQCghyZWNhbGxlZBgHIAMoCRIUCgxkaXNjb25uZWN0ZWQYCCADKAkSDQoFZW5kZWQYCSADKAkSDAoEbGVmdBgOIAMoCRItCgV0YXNrcxgKIAMoCzIeLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNlbnRUYXNrEjcKDWNhbmNlbGxhdGlvbnMYCyADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYXNrTm90aWNlEjIKCHJlbGVhc2VzGAwgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFza05vdGljZRIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSL6AQoRVGFrZUFuc3dlclJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSFAoHYXR0ZW1wdBgDIAEoBUgBiAEBEhIKBWZlbmNlGAQgASgFSAKIAQESEAoIYmVndW5fYXQYBSABKAESFQoLb3V0cHV0X2pzb24YBiABKAxIABIuCgZmYWlsZWQYByABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yZWRIABIUCgd0b29rX21zGAggASgFSAOIAQFCCQoHb3V0Y29tZUIKCghfYXR0ZW1wdEIICgZfZmVuY2VCCgoIX3Rvb2tfbXMiIwoSVGFrZUFuc3dlclJlc3BvbnNlEg0KBWtub3duGAEgASgIIp0BCgxNZXNzYWdlU3RhcnQSDgoGcnVuX2lkGAEgASgJEg8KB2Zsb3dfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIPCgd1c2VyX2lkGAQgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAUgASgJEhIKCmlucHV0X2pzb24YBiABKAwSHgoWZXhlY3V0aW9uX2NvbnRleHRfanNvbhgHIAEoDCJHChFUYWtlU3RhcnRzUmVxdWVzdBIyCgZzdGFydHMYASADKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5NZXNzYWdlU3RhcnQiLwoKVGFrZW5TdGFydBIhCgVlcnJvchgBIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzIkcKElRha2VTdGFydHNSZXNwb25zZRIxCgdyZXN1bHRzGAEgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZW5TdGFydDKOAwoLUGVlclNlcnZpY2USWQoIRXhjaGFuZ2USJS5vcmNoZXN0cmF0b3IucGVlci52MS5FeGNoYW5nZVJlcXVlc3QaJi5vcmNoZXN0cmF0b3IucGVlci52MS5FeGNoYW5nZVJlc3BvbnNlEmIKC1Rha2VSZXBvcnRzEigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVJlcG9ydHNSZXF1ZXN0Gikub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVJlcG9ydHNSZXNwb25zZRJfCgpUYWtlQW5zd2VyEicub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZUFuc3dlclJlcXVlc3QaKC5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlQW5zd2VyUmVzcG9uc2USXwoKVGFrZVN0YXJ0cxInLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VTdGFydHNSZXF1ZXN0Gigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVN0YXJ0c1Jlc3BvbnNlYgZwcm90bzM", [file_google_rpc_status, file_orchestrator_v1_worker]);
 
 /**
  * Conversation names a conversation, as its sender sees it.
@@ -601,6 +603,132 @@ export const TakeAnswerResponseSchema: GenMessage<TakeAnswerResponse> = /*@__PUR
   messageDesc(file_orchestrator_peer_v1_peer_service, 12);
 
 /**
+ * MessageStart is a start that came with a message.
+ *
+ * @generated from message orchestrator.peer.v1.MessageStart
+ */
+export type MessageStart = Message<"orchestrator.peer.v1.MessageStart"> & {
+  /**
+   * Id of the run.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Its flow.
+   *
+   * @generated from field: string flow_id = 2;
+   */
+  flowId: string;
+
+  /**
+   * Version of the flow; empty: the last one that was registered.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * User that the message names.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+
+  /**
+   * Correlation id that the message names.
+   *
+   * @generated from field: string correlation_id = 5;
+   */
+  correlationId: string;
+
+  /**
+   * Input of the run, a JSON object.
+   *
+   * @generated from field: bytes input_json = 6;
+   */
+  inputJson: Uint8Array;
+
+  /**
+   * Context of the message, a JSON object; empty: none.
+   *
+   * @generated from field: bytes execution_context_json = 7;
+   */
+  executionContextJson: Uint8Array;
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.MessageStart.
+ * Use `create(MessageStartSchema)` to create a new message.
+ */
+export const MessageStartSchema: GenMessage<MessageStart> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 13);
+
+/**
+ * Request of PeerService.TakeStarts.
+ *
+ * @generated from message orchestrator.peer.v1.TakeStartsRequest
+ */
+export type TakeStartsRequest = Message<"orchestrator.peer.v1.TakeStartsRequest"> & {
+  /**
+   * The starts, all of the tenant of the caller.
+   *
+   * @generated from field: repeated orchestrator.peer.v1.MessageStart starts = 1;
+   */
+  starts: MessageStart[];
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.TakeStartsRequest.
+ * Use `create(TakeStartsRequestSchema)` to create a new message.
+ */
+export const TakeStartsRequestSchema: GenMessage<TakeStartsRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 14);
+
+/**
+ * TakenStart says what became of a start.
+ *
+ * @generated from message orchestrator.peer.v1.TakenStart
+ */
+export type TakenStart = Message<"orchestrator.peer.v1.TakenStart"> & {
+  /**
+   * Why there is no new run; absent: it has started.
+   *
+   * @generated from field: google.rpc.Status error = 1;
+   */
+  error?: Status | undefined;
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.TakenStart.
+ * Use `create(TakenStartSchema)` to create a new message.
+ */
+export const TakenStartSchema: GenMessage<TakenStart> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 15);
+
+/**
+ * Response of PeerService.TakeStarts.
+ *
+ * @generated from message orchestrator.peer.v1.TakeStartsResponse
+ */
+export type TakeStartsResponse = Message<"orchestrator.peer.v1.TakeStartsResponse"> & {
+  /**
+   * One result for each start, in their order.
+   *
+   * @generated from field: repeated orchestrator.peer.v1.TakenStart results = 1;
+   */
+  results: TakenStart[];
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.TakeStartsResponse.
+ * Use `create(TakeStartsResponseSchema)` to create a new message.
+ */
+export const TakeStartsResponseSchema: GenMessage<TakeStartsResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 16);
+
+/**
  * PeerService is served for other instances only.
  *
  * Two instances hold a conversation, named by the pair of their epochs. An instance that drops what was agreed takes a higher epoch,
@@ -638,6 +766,16 @@ export const PeerService: GenService<{
     methodKind: "unary";
     input: typeof TakeAnswerRequestSchema;
     output: typeof TakeAnswerResponseSchema;
+  },
+  /**
+   * TakeStarts hands starts that came with messages to the owner of their runs. It answers when they are durable.
+   *
+   * @generated from rpc orchestrator.peer.v1.PeerService.TakeStarts
+   */
+  takeStarts: {
+    methodKind: "unary";
+    input: typeof TakeStartsRequestSchema;
+    output: typeof TakeStartsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_orchestrator_peer_v1_peer_service, 0);

@@ -1,0 +1,39 @@
+/** Starts that came with messages, as instances hand them to each other. */
+import { create } from "@bufbuild/protobuf";
+import type { JsonObject } from "../../base/json/json.ts";
+import { parseStoredJson } from "../../base/json/json-stored.ts";
+import type { MessageStart } from "../../engine/ports/bus/commands.ts";
+import type { StartRequest } from "../../engine/ports/run-control.ts";
+import { MessageStartSchema, type MessageStart as SentStart } from "../../gen/orchestrator/peer/v1/peer_service_pb.ts";
+import { encodeJson } from "./payload.ts";
+
+/** The start as a request to the engine. */
+export function toStartRequest(start: MessageStart): StartRequest {
+  return {
+    ...start,
+    ...{ fromMessage: true, requestId: "", requestHash: "", runKey: "", runKeyPolicy: "reject" },
+    ...{ labels: {}, signals: [], runTimeoutMs: null, startDelayMs: 0 },
+  };
+}
+
+export function toSentStart(start: MessageStart): SentStart {
+  const { runId, flowId, version, userId, correlationId, input, context } = start;
+  return create(MessageStartSchema, {
+    ...{ runId, flowId, version, userId, correlationId },
+    inputJson: encodeJson(input),
+    ...(context === null ? {} : { executionContextJson: encodeJson(context) }),
+  });
+}
+
+export function fromSentStart(start: SentStart): MessageStart {
+  const { runId, flowId, version, userId, correlationId, inputJson, executionContextJson } = start;
+  return {
+    ...{ runId, flowId, version, userId, correlationId },
+    input: fromBytes(inputJson) ?? {},
+    context: fromBytes(executionContextJson),
+  };
+}
+
+function fromBytes(bytes: Uint8Array): JsonObject | null {
+  return bytes.length === 0 ? null : (parseStoredJson(new TextDecoder().decode(bytes)) as JsonObject);
+}

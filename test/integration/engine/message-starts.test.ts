@@ -1,0 +1,65 @@
+/** Starts that come with messages: each happens once, and leaves nothing behind that outlives its run. */
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import { eventually } from "../../support/eventually.ts";
+import { startOf } from "../../support/start-of.ts";
+import { CALLER, createBed } from "./bed.ts";
+
+const bed = createBed();
+const TAKEN = { code: "RUN_ALREADY_EXISTS" };
+
+async function open() {
+  await bed.register("gate", [{ id: "go", type: "signal", parameters: { name: "go" } }]);
+  const { engine, runs } = await bed.openInstance();
+  const runId = randomUUID();
+  const startFrom = () => engine.startRun(CALLER, startOf("gate", { runId, fromMessage: true }), 0);
+  const start = () => engine.startRun(CALLER, startOf("gate", { runId }), 0);
+  const keys = async () =>
+    (await bed.sql("SELECT kind FROM orchestrator.starts WHERE run_id = $1", [runId])).map(({ kind }) => kind);
+  return { engine, runs, runId, start, startFrom, keys };
+}
+
+test("a start from a message leaves no row besides its run, and the same again is told that the run exists", async () => {
+  const { runs, start, startFrom, keys } = await open();
+  await startFrom();
+  expect(await keys()).toEqual([]);
+  await expect(startFrom()).rejects.toMatchObject(TAKEN);
+  // Not in memory any more: the store tells.
+  for (const cell of [...runs.residence.residents.values()]) runs.residence.drop(cell);
+  await expect(startFrom()).rejects.toMatchObject(TAKEN);
+  await expect(start()).rejects.toMatchObject(TAKEN);
+  expect(await keys()).toEqual([]);
+});
+
+test("of starts with one run id at the same time, one succeeds", async () => {
+  const { startFrom } = await open();
+  const results = await Promise.allSettled(Array.from({ length: 20 }, () => startFrom()));
+  expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject(TAKEN);
+});
+
+test("the message of a run that was deleted starts no second one, also while it is being deleted", async () => {
+  const { engine, runId, start, startFrom, keys } = await open();
+  await startFrom();
+  await engine.terminateRun(CALLER, runId, "over");
+  const deleting = engine.deleteRun(CALLER, runId);
+  const during = Promise.allSettled(Array.from({ length: 20 }, () => startFrom()));
+  await deleting;
+  for (const result of await during) expect(result).toMatchObject({ status: "rejected", reason: TAKEN });
+  await expect(startFrom()).rejects.toMatchObject(TAKEN);
+  await expect(start()).rejects.toMatchObject(TAKEN);
+  await eventually(async () => expect(await keys()).toEqual(["deleted"]));
+});
+
+// Cause: an answer to a run that was not in memory found the start of its repeated message there, without tasks.
+test("while a repeated start is under way, the run can be found", async () => {
+  const { runs, runId, startFrom } = await open();
+  await startFrom();
+  for (const cell of [...runs.residence.residents.values()]) runs.residence.drop(cell);
+  const again = startFrom().catch((error: unknown) => error);
+  await eventually(() => expect(runs.residence.residents.has(runId)).toBe(true), { intervalMs: 0 });
+  const { started, entity } = await runs.residence.open(runId);
+  expect(started).toBe(true);
+  expect(entity.state.tasks.get("go")?.state).toBe("WAITING");
+  expect(await again).toMatchObject(TAKEN);
+});
