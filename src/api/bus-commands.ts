@@ -111,9 +111,10 @@ function toMoved(failure: unknown, runId: string): Error {
   return toError("RUN_MOVED", { runId }, { cause: failure });
 }
 
-function toTakeAnswer({ runId, path, attempt, fence, begunAt }: AnsweredTask, outcome: Outcome) {
+function toTakeAnswer({ runId, path, attempt, fence, begunAt, place }: AnsweredTask, outcome: Outcome) {
   return create(TakeAnswerRequestSchema, {
     ...{ runId, taskId: path, begunAt },
+    place: { ...place, offset: BigInt(place.offset) },
     ...(attempt === null ? {} : { attempt }),
     ...(fence === null ? {} : { fence }),
     ...(outcome.tookMs === undefined ? {} : { tookMs: outcome.tookMs }),

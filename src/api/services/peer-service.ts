@@ -39,9 +39,11 @@ function createHandlers({ peerDispatch, handOvers, runControl, ...needs }: Needs
       return create(ExchangeResponseSchema, { epoch: BigInt(epoch), taken, refused: [...refused] });
     },
 
-    async takeAnswer({ runId, taskId, attempt = null, fence = null, begunAt, outcome, tookMs }, call) {
+    async takeAnswer({ runId, taskId, attempt = null, fence = null, begunAt, place, outcome, tookMs }, call) {
       checkForwarded(call);
-      const task = { runId, path: taskId, attempt, fence, begunAt };
+      const { log = "", epoch = 0, offset = 0n } = place ?? {};
+      const read = { log, epoch, offset: Number(offset) };
+      const task = { runId, path: taskId, attempt, fence, begunAt, place: read };
       const took = tookMs === undefined ? {} : { tookMs };
       const standing = await handOvers.answered(task, { ...fromAnswer(outcome), ...took });
       return create(TakeAnswerResponseSchema, { known: standing !== "unknown" });

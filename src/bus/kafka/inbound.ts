@@ -129,8 +129,8 @@ function end(
   read: (message: InboundMessage, maxBytes: number) => TaskEnd,
 ): Promise<void> {
   return untilDone(parts, message, async () => {
-    const { runId, taskId, attempt, fence, begunAt, outcome } = read(message, parts.maxBytes);
-    const known = await parts.commands.answer({ runId, path: taskId, attempt, fence, begunAt }, outcome);
+    const { runId, taskId, attempt, fence, begunAt, place, outcome } = read(message, parts.maxBytes);
+    const known = await parts.commands.answer({ runId, path: taskId, attempt, fence, begunAt, place }, outcome);
     if (!known) throw new MessageRefused("UNKNOWN_TASK", `there is no task ${taskId} of a run ${runId}`);
   });
 }

@@ -219,13 +219,14 @@ function messagesOf(
   batches: Iterable<Batches[number]>,
 ): InboundMessage[] {
   const messages: InboundMessage[] = [];
-  for (const { firstOffset, firstTimestamp, records } of batches) {
+  for (const { firstOffset, firstTimestamp, partitionLeaderEpoch, records } of batches) {
     for (const { offsetDelta, timestampDelta, key, value, headers } of records) {
       const offset = firstOffset + BigInt(offsetDelta);
       // A batch is sent as a whole, also what comes before the offset that was asked for.
       if (offset < window.next) continue;
       const sentAt = Number(firstTimestamp + timestampDelta);
-      messages.push({ clusterId, topicId, topic, partition, offset, key, value, headers, sentAt });
+      const place = { clusterId, topicId, topic, partition, offset, leaderEpoch: partitionLeaderEpoch };
+      messages.push({ ...place, key, value, headers, sentAt });
     }
   }
   return messages;

@@ -19,6 +19,7 @@ import {
 import { endApproval, openApproval } from "./tasks/approvals.ts";
 import { isBroker } from "./tasks/brokers.ts";
 import { endTask, moveTask, proveNoEffect, setDue, touchTask } from "./tasks/change-task.ts";
+import { withPlace } from "./tasks/places.ts";
 
 /** Folds the records of a run into its state. */
 export function foldJournal(runId: string, records: Iterable<JournalRecord>): RunState {
@@ -230,6 +231,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       moveTask(state, task, "RETRYING");
       setDue(state, task, record.dueAt);
       if (!record.deferred) task.readyAt = record.dueAt;
+      task.places = withPlace(task.places, record.place);
       if (record.error.type !== "ATTEMPT_LOST") state.recoveries = 0;
       return;
     }
@@ -239,6 +241,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       task.error = record.error;
       task.handled = record.handled === true;
       task.deadLetter = record.deadLetter ?? null;
+      task.places = withPlace(task.places, record.place);
       if (record.first !== undefined) task.first = record.first;
       endTask(state, task, record.timedOut ? "TIMED_OUT" : "FAILED", record.at);
       state.recoveries = 0;

@@ -37,6 +37,7 @@ import type {
   GuardError,
   HoldKind,
   JournalRecord,
+  Place,
   RecordType,
   ReturnReason,
   RunError,
@@ -59,6 +60,7 @@ const MAX_CHILDREN = 10_000;
 const children: FieldCheck = (name, value) => count(name, value) ?? ((value as number) <= MAX_CHILDREN ? null : name);
 /** A finite number, or null: JSON writes numbers that are not finite as null. */
 const delay: FieldCheck = (name, value) => (value === null || Number.isFinite(value) ? null : name);
+const offset: FieldCheck = (name, value) => (Number.isSafeInteger(value) && (value as number) >= 0 ? null : name);
 const labels: FieldCheck = (name, value) => (labelsProblem(value) === null ? null : name);
 const texts = listOf(text);
 
@@ -84,6 +86,7 @@ const returnReason = oneOf(
 
 const PARTS = fieldChecks<{
   told: Told;
+  place: Place;
   taskError: TaskError;
   runError: RunError;
   guardError: GuardError;
@@ -93,6 +96,7 @@ const PARTS = fieldChecks<{
   limits: TaskLimits;
 }>()({
   told: (r) => text("by", r.by) ?? text("why", r.why),
+  place: (r) => text("log", r.log) ?? count("epoch", r.epoch) ?? offset("offset", r.offset),
   taskError: (r) =>
     text("type", r.type) ??
     text("message", r.message) ??
@@ -118,6 +122,7 @@ const PARTS = fieldChecks<{
 });
 
 const told = objectOf(PARTS.told);
+const place = objectOf(PARTS.place);
 const taskError = objectOf(PARTS.taskError);
 const runError = objectOf(PARTS.runError);
 const guardError = objectOf(PARTS.guardError);
@@ -244,7 +249,8 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     time("dueAt", r.dueAt) ??
     optional("deferred", r.deferred, flag) ??
     optional("answer", r.answer, answer) ??
-    optional("told", r.told, told),
+    optional("told", r.told, told) ??
+    optional("place", r.place, place),
   "task.failed": (r) =>
     time("at", r.at) ??
     text("task", r.task) ??
@@ -255,7 +261,8 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("timedOut", r.timedOut, flag) ??
     optional("handled", r.handled, flag) ??
     optional("deadLetter", r.deadLetter, deadLetter) ??
-    optional("told", r.told, told),
+    optional("told", r.told, told) ??
+    optional("place", r.place, place),
   "task.skipped": (r) => time("at", r.at) ?? text("task", r.task) ?? skipReason("reason", r.reason),
   "task.expanded": (r) =>
     time("at", r.at) ??

@@ -22,6 +22,7 @@ import { awaitCallback } from "./tasks/callbacks.ts";
 import { checkpointTask, detachTask, expireInQueue, handOver, returnTask, startHandedOut } from "./tasks/handouts.ts";
 import { closesAt } from "./tasks/limits.ts";
 import { failTask, type Step } from "./tasks/outcomes.ts";
+import { placed } from "./tasks/places.ts";
 import { isEnded } from "./tasks/task-ends.ts";
 import {
   answerTask,
@@ -66,7 +67,7 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
       return decideEvaluated(run, event);
     case "reported":
       if (!isAwaited(state.tasks.get(event.task), event.token)) return [];
-      return decideReported(run, event.task, event.outcome, at, event.random);
+      return placed(decideReported(run, event.task, event.outcome, at, event.random), event.place);
     case "hand_over":
       return handOver(run, event.task, event.to, event.queued, at);
     case "started":

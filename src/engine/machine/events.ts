@@ -4,7 +4,7 @@
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
-import type { HoldKind, ReturnReason, RunError, StartFacts, TaskError } from "./records.ts";
+import type { HoldKind, Place, ReturnReason, RunError, StartFacts, TaskError } from "./records.ts";
 
 interface At {
   /**
@@ -86,6 +86,8 @@ export type RunEvent =
       readonly token: number;
       readonly outcome: Outcome;
       readonly random: number;
+      /** Where the report was read; absent: it came over no log. */
+      readonly place?: Place;
     })
   /**
    * A worker takes a scheduled task. Ignored when the task is no longer waiting for a hand-over. `queued`: it had a row

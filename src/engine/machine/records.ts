@@ -120,6 +120,15 @@ export interface Told {
   readonly why: string;
 }
 
+/** Where the answer that ended an attempt was read. Places of a log rise, first by epoch, then by offset. */
+export interface Place {
+  /** Names a partition of a topic; another one when the topic was deleted and created anew. */
+  readonly log: string;
+  /** Epoch of the leader: it rises when the log may have lost its end. */
+  readonly epoch: number;
+  readonly offset: number;
+}
+
 /** Why a task was skipped. */
 export type SkipReason = "NOT_TAKEN" | "UPSTREAM_FAILED";
 
@@ -249,6 +258,8 @@ export type JournalRecord =
       readonly deferred?: boolean;
       readonly answer?: Answer;
       readonly told?: Told;
+      /** Of the answer that failed the attempt; absent: no answer from a log did. */
+      readonly place?: Place;
     })
   /** A graph was interrupted and waits for an answer. */
   | (OfAttempt & {
@@ -267,6 +278,8 @@ export type JournalRecord =
       readonly deadLetter?: DeadLetterReason;
       readonly first?: string;
       readonly told?: Told;
+      /** As in `task.retrying`. */
+      readonly place?: Place;
     })
   | (OfTask & { readonly type: "task.skipped"; readonly reason: SkipReason })
   | (OfAttempt & {

@@ -19,6 +19,7 @@ import type {
   DeadLetterReason,
   GuardError,
   HoldKind,
+  Place,
   RunError,
   SkipReason,
   StartFacts,
@@ -201,6 +202,8 @@ export interface TaskState {
   losses: number;
   /** The work goes on without the worker that it was handed out to. */
   detached: boolean;
+  /** Of the answers that ended its attempts, the last one of each log. */
+  places: readonly Place[];
   /** What the next attempt needs, as JSON text; null: nothing was saved, or the task has ended. */
   checkpoint: string | null;
   /**

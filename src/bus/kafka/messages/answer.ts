@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import type { InboundMessage } from "../../../engine/ports/bus/inbound.ts";
-import type { HandOvers } from "../../../engine/ports/dispatch/hand-overs.ts";
+import type { AnsweredTask, HandOvers } from "../../../engine/ports/dispatch/hand-overs.ts";
 import { Fields, isObject, MessageRefused, readBody } from "./fields.ts";
 
 type Outcome = Parameters<HandOvers["answered"]>[1];
@@ -17,6 +17,7 @@ export interface TaskAnswer {
   readonly fence: number | null;
   /** When the work began at the latest, milliseconds since the epoch: the timestamp of the answer less the work. */
   readonly begunAt: number;
+  readonly place: AnsweredTask["place"];
 }
 
 /** An answer that ends the attempt. */
@@ -44,7 +45,8 @@ export function readTaskFailed(message: InboundMessage, maxBytes: number): TaskE
   };
 }
 
-function readAnswer(fields: Fields, { sentAt }: InboundMessage): TaskAnswer {
+function readAnswer(fields: Fields, message: InboundMessage): TaskAnswer {
+  const { topicId, partition, offset, leaderEpoch, sentAt } = message;
   const attempt = fields.count("attempt");
   return {
     runId: fields.requiredText("run_id"),
@@ -52,6 +54,7 @@ function readAnswer(fields: Fields, { sentAt }: InboundMessage): TaskAnswer {
     attempt: attempt === null ? null : attempt + 1,
     fence: fields.count("fencing_token"),
     begunAt: sentAt - (fields.amount("execution_time_ms") ?? 0),
+    place: { log: `${topicId}/${partition}`, epoch: Math.max(leaderEpoch, 0), offset: Number(offset) },
   };
 }
 

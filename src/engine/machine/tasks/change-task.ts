@@ -6,6 +6,8 @@ import { cancelApproval } from "./approvals.ts";
 import { isBroker } from "./brokers.ts";
 import { isFailure } from "./task-ends.ts";
 
+const NO_PLACES: TaskState["places"] = Object.freeze([]);
+
 /** Returns the task at a path; it begins to exist when it is touched first. */
 export function touchTask(state: RunState, path: string, at: number): TaskState {
   const known = state.tasks.get(path);
@@ -33,6 +35,7 @@ export function touchTask(state: RunState, path: string, at: number): TaskState 
     handedTo: null,
     losses: 0,
     detached: false,
+    places: NO_PLACES,
     checkpoint: null,
     effect: "none",
     dispatchedAtSequence: 0,

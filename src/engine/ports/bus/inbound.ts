@@ -13,6 +13,8 @@ export interface PartitionId {
 /** A message as it came. */
 export interface InboundMessage extends PartitionId {
   readonly offset: bigint;
+  /** Epoch of the leader that wrote it: rises when the partition may have lost its end. */
+  readonly leaderEpoch: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: readonly (readonly [Buffer | null, Buffer | null])[];

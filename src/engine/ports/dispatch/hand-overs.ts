@@ -6,7 +6,7 @@
  * says is told apart from what the current one says.
  */
 import type { Outcome } from "../../machine/events.ts";
-import type { ReturnReason, TaskError } from "../../machine/records.ts";
+import type { Place, ReturnReason, TaskError } from "../../machine/records.ts";
 import type { TaskStateName } from "../../machine/state.ts";
 import type { TaskNote } from "../run-watch.ts";
 
@@ -98,6 +98,8 @@ export interface AnsweredTask {
   readonly fence: number | null;
   /** When the work began at the latest, milliseconds since the epoch. */
   readonly begunAt: number;
+  /** Where the answer was read. */
+  readonly place: Place;
 }
 
 /** What became of what a holder said. */
@@ -136,7 +138,7 @@ export interface HandOvers {
   detached(ref: HandOverRef): Promise<Standing>;
   /**
    * An executor ended a task. An answer that names neither attempt nor fencing token counts unless it is older than the
-   * current attempt.
+   * current attempt. One that was applied before changes nothing. Whatever it does is durable then.
    */
   answered(task: AnsweredTask, outcome: Outcome): Promise<Standing | AlreadyReported>;
   /** The hand-over came to nothing. */

@@ -4,10 +4,11 @@
  */
 import { isOrchestratorError } from "../../../base/errors.ts";
 import type { Outcome } from "../../machine/events.ts";
-import type { ReturnReason } from "../../machine/records.ts";
+import type { Place, ReturnReason } from "../../machine/records.ts";
 import { mayBegin } from "../../machine/run.ts";
 import { limitOutcome } from "../../machine/sizes.ts";
 import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
+import { isRepeated } from "../../machine/tasks/places.ts";
 import type {
   AlreadyReported,
   AnsweredTask,
@@ -75,7 +76,11 @@ export class Reports implements HandOvers {
     return typeof handOut === "string" ? handOut : this.#hear(handOut, slot);
   }
 
-  async reported(ref: HandOverRef, told: Outcome): Promise<Standing | AlreadyReported> {
+  reported(ref: HandOverRef, told: Outcome): Promise<Standing | AlreadyReported> {
+    return this.#report(ref, told);
+  }
+
+  async #report(ref: HandOverRef, told: Outcome, place?: Place): Promise<Standing | AlreadyReported> {
     const { table, submission, clock } = this.#parts;
     const outcome = limitOutcome(told);
     const resident = await this.#open(ref);
@@ -93,6 +98,7 @@ export class Reports implements HandOvers {
         token: ref.fence,
         outcome,
         random: Math.random(),
+        ...(place === undefined ? {} : { place }),
       });
     } catch (error) {
       // It is not recorded: the worker reports it again.
@@ -110,16 +116,19 @@ export class Reports implements HandOvers {
   }
 
   async answered(
-    { runId, path, attempt, fence, begunAt }: AnsweredTask,
+    { runId, path, attempt, fence, begunAt, place }: AnsweredTask,
     outcome: Outcome,
   ): Promise<Standing | AlreadyReported> {
     const resident = await this.#open({ runId });
     const task = resident?.entity.state.tasks.get(path);
-    if (task === undefined) return "unknown";
+    if (resident === null || task === undefined) return "unknown";
     const isOlder = attempt === null && fence === null && begunAt < task.startedAt - CLOCK_SKEW_MS;
-    if (isOlder || (attempt ?? task.attempt) !== task.attempt || (fence ?? task.token) !== task.token)
-      return "outdated";
-    return this.reported({ runId, fence: task.token }, outcome);
+    const isOther = (attempt ?? task.attempt) !== task.attempt || (fence ?? task.token) !== task.token;
+    if (!isOlder && !isOther && !isRepeated(task, place))
+      return this.#report({ runId, fence: task.token }, outcome, place);
+    // It may be for an attempt whose end is not durable yet.
+    await this.#untilDurable(resident);
+    return "outdated";
   }
 
   note(ref: HandOverRef, note: TaskNote): void {
@@ -228,13 +237,17 @@ export class Reports implements HandOvers {
     }
   }
 
+  async #untilDurable(resident: RunResident): Promise<void> {
+    const { submission, clock } = this.#parts;
+    if (!resident.gone) await submission.submit(resident, { type: "due", at: clock.now(), by: 0, random: 0 });
+  }
+
   /** What a second report of a hand-over is told, once what stands is durable. */
   async #again(resident: RunResident, { fence }: HandOverRef, outcome: Outcome): Promise<Standing | AlreadyReported> {
-    const { submission, clock } = this.#parts;
     for (const task of resident.entity.state.tasks.values()) {
       if (task.token !== fence) continue;
       const standing = standingOf(task, outcome);
-      if (!resident.gone) await submission.submit(resident, { type: "due", at: clock.now(), by: 0, random: 0 });
+      await this.#untilDurable(resident);
       return standing;
     }
     return "outdated";

@@ -12,6 +12,7 @@ const runError = { type: "NO", message: "no", task: null };
 const cause = { end: "failed", compensate: true, reason: "", by: "", error: runError } as const;
 const told = { by: "me", why: "" };
 const answer = { key: "k", value: null };
+const place = { log: "t/0", epoch: 0, offset: 2 ** 40 };
 const hold = { at, hold: "operator", by: "", why: "" } as const;
 const limits = {
   startToCloseMs: 1,
@@ -71,7 +72,7 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
   },
   "task.expanded": { ...ofTask, count: 2, items: [1, 2], first: "a", dueAt: at, limits },
   "task.completed": { ...ofTask, attempt: 1, tookMs: 5, output: null, input: {}, first: "a", told },
-  "task.retrying": { ...ofTask, attempt: 1, tookMs: 5, error, dueAt: at, deferred: true, answer, told },
+  "task.retrying": { ...ofTask, attempt: 1, tookMs: 5, error, dueAt: at, deferred: true, answer, told, place },
   "task.suspended": { ...ofTask, attempt: 1, key: "k", wait: { kind: "run", runId: "r" }, value: {}, dueAt: null },
   "task.failed": {
     ...ofTask,
@@ -83,6 +84,7 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
     deadLetter: "OUT_OF_TIME",
     first: "a",
     told,
+    place,
   },
   "task.skipped": { ...ofTask, reason: "NOT_TAKEN" },
   "task.canceled": { ...ofTask, attempt: 1, noEffect: true },

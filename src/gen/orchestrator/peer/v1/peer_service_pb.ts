@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/peer/v1/peer_service.proto.
  */
 export const file_orchestrator_peer_v1_peer_service: GenFile = /*@__PURE__*/
-  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJECgpUYXNrTm90aWNlEhIKCnNlc3Npb25faWQYASABKAkSEgoKdGFza190b2tlbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiyAQKD0V4Y2hhbmdlUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SKgoGc2VydmVkGAIgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuTGluZRIsCgh1bnNlcnZlZBgDIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSKQoFd2FudHMYBCADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5XYW50EjMKCHNlc3Npb25zGAUgAygLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24SLQoEbGVudBgGIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudBIQCghyZWNhbGxlZBgHIAMoCRIUCgxkaXNjb25uZWN0ZWQYCCADKAkSDQoFZW5kZWQYCSADKAkSDAoEbGVmdBgOIAMoCRItCgV0YXNrcxgKIAMoCzIeLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNlbnRUYXNrEjcKDWNhbmNlbGxhdGlvbnMYCyADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYXNrTm90aWNlEjIKCHJlbGVhc2VzGAwgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFza05vdGljZRIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSL6AQoRVGFrZUFuc3dlclJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSFAoHYXR0ZW1wdBgDIAEoBUgBiAEBEhIKBWZlbmNlGAQgASgFSAKIAQESEAoIYmVndW5fYXQYBSABKAESFQoLb3V0cHV0X2pzb24YBiABKAxIABIuCgZmYWlsZWQYByABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yZWRIABIUCgd0b29rX21zGAggASgFSAOIAQFCCQoHb3V0Y29tZUIKCghfYXR0ZW1wdEIICgZfZmVuY2VCCgoIX3Rvb2tfbXMiIwoSVGFrZUFuc3dlclJlc3BvbnNlEg0KBWtub3duGAEgASgIIp0BCgxNZXNzYWdlU3RhcnQSDgoGcnVuX2lkGAEgASgJEg8KB2Zsb3dfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIPCgd1c2VyX2lkGAQgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAUgASgJEhIKCmlucHV0X2pzb24YBiABKAwSHgoWZXhlY3V0aW9uX2NvbnRleHRfanNvbhgHIAEoDCJHChFUYWtlU3RhcnRzUmVxdWVzdBIyCgZzdGFydHMYASADKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5NZXNzYWdlU3RhcnQiLwoKVGFrZW5TdGFydBIhCgVlcnJvchgBIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzIkcKElRha2VTdGFydHNSZXNwb25zZRIxCgdyZXN1bHRzGAEgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZW5TdGFydDKOAwoLUGVlclNlcnZpY2USWQoIRXhjaGFuZ2USJS5vcmNoZXN0cmF0b3IucGVlci52MS5FeGNoYW5nZVJlcXVlc3QaJi5vcmNoZXN0cmF0b3IucGVlci52MS5FeGNoYW5nZVJlc3BvbnNlEmIKC1Rha2VSZXBvcnRzEigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVJlcG9ydHNSZXF1ZXN0Gikub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVJlcG9ydHNSZXNwb25zZRJfCgpUYWtlQW5zd2VyEicub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZUFuc3dlclJlcXVlc3QaKC5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlQW5zd2VyUmVzcG9uc2USXwoKVGFrZVN0YXJ0cxInLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VTdGFydHNSZXF1ZXN0Gigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVN0YXJ0c1Jlc3BvbnNlYgZwcm90bzM", [file_google_rpc_status, file_orchestrator_v1_worker]);
+  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJECgpUYXNrTm90aWNlEhIKCnNlc3Npb25faWQYASABKAkSEgoKdGFza190b2tlbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiyAQKD0V4Y2hhbmdlUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SKgoGc2VydmVkGAIgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuTGluZRIsCgh1bnNlcnZlZBgDIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSKQoFd2FudHMYBCADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5XYW50EjMKCHNlc3Npb25zGAUgAygLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24SLQoEbGVudBgGIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudBIQCghyZWNhbGxlZBgHIAMoCRIUCgxkaXNjb25uZWN0ZWQYCCADKAkSDQoFZW5kZWQYCSADKAkSDAoEbGVmdBgOIAMoCRItCgV0YXNrcxgKIAMoCzIeLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNlbnRUYXNrEjcKDWNhbmNlbGxhdGlvbnMYCyADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYXNrTm90aWNlEjIKCHJlbGVhc2VzGAwgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFza05vdGljZRIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSI5CgtBbnN3ZXJQbGFjZRILCgNsb2cYASABKAkSDQoFZXBvY2gYAiABKAUSDgoGb2Zmc2V0GAMgASgDIqwCChFUYWtlQW5zd2VyUmVxdWVzdBIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIUCgdhdHRlbXB0GAMgASgFSAGIAQESEgoFZmVuY2UYBCABKAVIAogBARIQCghiZWd1bl9hdBgFIAEoARIwCgVwbGFjZRgJIAEoCzIhLm9yY2hlc3RyYXRvci5wZWVyLnYxLkFuc3dlclBsYWNlEhUKC291dHB1dF9qc29uGAYgASgMSAASLgoGZmFpbGVkGAcgASgLMhwub3JjaGVzdHJhdG9yLnYxLlRhc2tFcnJvcmVkSAASFAoHdG9va19tcxgIIAEoBUgDiAEBQgkKB291dGNvbWVCCgoIX2F0dGVtcHRCCAoGX2ZlbmNlQgoKCF90b29rX21zIiMKElRha2VBbnN3ZXJSZXNwb25zZRINCgVrbm93bhgBIAEoCCKdAQoMTWVzc2FnZVN0YXJ0Eg4KBnJ1bl9pZBgBIAEoCRIPCgdmbG93X2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDwoHdXNlcl9pZBgEIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgFIAEoCRISCgppbnB1dF9qc29uGAYgASgMEh4KFmV4ZWN1dGlvbl9jb250ZXh0X2pzb24YByABKAwiRwoRVGFrZVN0YXJ0c1JlcXVlc3QSMgoGc3RhcnRzGAEgAygLMiIub3JjaGVzdHJhdG9yLnBlZXIudjEuTWVzc2FnZVN0YXJ0Ii8KClRha2VuU3RhcnQSIQoFZXJyb3IYASABKAsyEi5nb29nbGUucnBjLlN0YXR1cyJHChJUYWtlU3RhcnRzUmVzcG9uc2USMQoHcmVzdWx0cxgBIAMoCzIgLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VuU3RhcnQyjgMKC1BlZXJTZXJ2aWNlElkKCEV4Y2hhbmdlEiUub3JjaGVzdHJhdG9yLnBlZXIudjEuRXhjaGFuZ2VSZXF1ZXN0GiYub3JjaGVzdHJhdG9yLnBlZXIudjEuRXhjaGFuZ2VSZXNwb25zZRJiCgtUYWtlUmVwb3J0cxIoLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VSZXBvcnRzUmVxdWVzdBopLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VSZXBvcnRzUmVzcG9uc2USXwoKVGFrZUFuc3dlchInLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VBbnN3ZXJSZXF1ZXN0Gigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZUFuc3dlclJlc3BvbnNlEl8KClRha2VTdGFydHMSJy5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlU3RhcnRzUmVxdWVzdBooLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VTdGFydHNSZXNwb25zZWIGcHJvdG8z", [file_google_rpc_status, file_orchestrator_v1_worker]);
 
 /**
  * Conversation names a conversation, as its sender sees it.
@@ -503,6 +503,41 @@ export const TakeReportsResponseSchema: GenMessage<TakeReportsResponse> = /*@__P
   messageDesc(file_orchestrator_peer_v1_peer_service, 10);
 
 /**
+ * AnswerPlace is the place of an answer in its log.
+ *
+ * @generated from message orchestrator.peer.v1.AnswerPlace
+ */
+export type AnswerPlace = Message<"orchestrator.peer.v1.AnswerPlace"> & {
+  /**
+   * Names a partition of a topic.
+   *
+   * @generated from field: string log = 1;
+   */
+  log: string;
+
+  /**
+   * Epoch of its leader.
+   *
+   * @generated from field: int32 epoch = 2;
+   */
+  epoch: number;
+
+  /**
+   * Offset in the partition.
+   *
+   * @generated from field: int64 offset = 3;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.AnswerPlace.
+ * Use `create(AnswerPlaceSchema)` to create a new message.
+ */
+export const AnswerPlaceSchema: GenMessage<AnswerPlace> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 11);
+
+/**
  * Request of PeerService.TakeAnswer.
  *
  * @generated from message orchestrator.peer.v1.TakeAnswerRequest
@@ -544,6 +579,13 @@ export type TakeAnswerRequest = Message<"orchestrator.peer.v1.TakeAnswerRequest"
   begunAt: number;
 
   /**
+   * Where the answer was read.
+   *
+   * @generated from field: orchestrator.peer.v1.AnswerPlace place = 9;
+   */
+  place?: AnswerPlace | undefined;
+
+  /**
    * How the attempt ended.
    *
    * @generated from oneof orchestrator.peer.v1.TakeAnswerRequest.outcome
@@ -579,7 +621,7 @@ export type TakeAnswerRequest = Message<"orchestrator.peer.v1.TakeAnswerRequest"
  * Use `create(TakeAnswerRequestSchema)` to create a new message.
  */
 export const TakeAnswerRequestSchema: GenMessage<TakeAnswerRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 11);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 12);
 
 /**
  * Response of PeerService.TakeAnswer.
@@ -600,7 +642,7 @@ export type TakeAnswerResponse = Message<"orchestrator.peer.v1.TakeAnswerRespons
  * Use `create(TakeAnswerResponseSchema)` to create a new message.
  */
 export const TakeAnswerResponseSchema: GenMessage<TakeAnswerResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 12);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 13);
 
 /**
  * MessageStart is a start that came with a message.
@@ -663,7 +705,7 @@ export type MessageStart = Message<"orchestrator.peer.v1.MessageStart"> & {
  * Use `create(MessageStartSchema)` to create a new message.
  */
 export const MessageStartSchema: GenMessage<MessageStart> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 13);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 14);
 
 /**
  * Request of PeerService.TakeStarts.
@@ -684,7 +726,7 @@ export type TakeStartsRequest = Message<"orchestrator.peer.v1.TakeStartsRequest"
  * Use `create(TakeStartsRequestSchema)` to create a new message.
  */
 export const TakeStartsRequestSchema: GenMessage<TakeStartsRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 14);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 15);
 
 /**
  * TakenStart says what became of a start.
@@ -705,7 +747,7 @@ export type TakenStart = Message<"orchestrator.peer.v1.TakenStart"> & {
  * Use `create(TakenStartSchema)` to create a new message.
  */
 export const TakenStartSchema: GenMessage<TakenStart> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 15);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 16);
 
 /**
  * Response of PeerService.TakeStarts.
@@ -726,7 +768,7 @@ export type TakeStartsResponse = Message<"orchestrator.peer.v1.TakeStartsRespons
  * Use `create(TakeStartsResponseSchema)` to create a new message.
  */
 export const TakeStartsResponseSchema: GenMessage<TakeStartsResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 16);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 17);
 
 /**
  * PeerService is served for other instances only.
