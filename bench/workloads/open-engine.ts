@@ -71,6 +71,7 @@ function toRequest(flowId: string, input: StartRequest["input"]): StartRequest {
     requestHash: "",
     runId: "",
     fromMessage: false,
+    refusal: null,
     runKey: "",
     runKeyPolicy: "reject",
     labels: {},

@@ -5,7 +5,7 @@ import { operationRows } from "../engine/operations/projections/headers.ts";
 import type { AnyRowMaker, RowMaker } from "../engine/ports/projections.ts";
 import { approvalRows } from "../engine/runs/projections/approvals.ts";
 import { deadLetterRows } from "../engine/runs/projections/dead-letters.ts";
-import { outboxRows } from "../engine/runs/projections/outbox.ts";
+import { outboxRows, outboxRowsWithDeadLetters } from "../engine/runs/projections/outbox.ts";
 import { heldTasksRows, takenTaskRows, waitingTaskRows } from "../engine/runs/projections/waiting-tasks.ts";
 import type { AnyTable } from "../store/journal/commit-statement.ts";
 import type { ProjectionTable } from "../store/journal/projection-table.ts";
@@ -47,3 +47,10 @@ export const RUN_PROJECTIONS: readonly Projection<Run, JournalRecord>[] = [
   joinSides(takenTaskRows, takenTaskTable),
   joinSides(heldTasksRows, heldTasksTable),
 ];
+
+/** The row makers of runs. With `sendsDeadLetters`, dead letters are also messages. */
+export function runRows(sendsDeadLetters: boolean): readonly AnyRowMaker<Run, JournalRecord>[] {
+  return RUN_PROJECTIONS.map(({ rows }) =>
+    rows === outboxRows && sendsDeadLetters ? outboxRowsWithDeadLetters : rows,
+  );
+}

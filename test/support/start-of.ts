@@ -11,6 +11,7 @@ export function startOf(flowId: string, more: Partial<StartRequest> = {}): Start
     requestHash: "",
     runId: "",
     fromMessage: false,
+    refusal: null,
     runKey: "",
     runKeyPolicy: "reject",
     labels: {},

@@ -17,20 +17,22 @@ export function toStartRequest(start: MessageStart): StartRequest {
 }
 
 export function toSentStart(start: MessageStart): SentStart {
-  const { runId, flowId, version, userId, correlationId, input, context } = start;
+  const { runId, flowId, version, userId, correlationId, input, context, refusal } = start;
   return create(MessageStartSchema, {
     ...{ runId, flowId, version, userId, correlationId },
     inputJson: encodeJson(input),
     ...(context === null ? {} : { executionContextJson: encodeJson(context) }),
+    ...(refusal === null ? {} : { refusal }),
   });
 }
 
 export function fromSentStart(start: SentStart): MessageStart {
-  const { runId, flowId, version, userId, correlationId, inputJson, executionContextJson } = start;
+  const { runId, flowId, version, userId, correlationId, inputJson, executionContextJson, refusal } = start;
   return {
     ...{ runId, flowId, version, userId, correlationId },
     input: fromBytes(inputJson) ?? {},
     context: fromBytes(executionContextJson),
+    refusal: refusal === undefined ? null : { type: refusal.type, message: refusal.message },
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * What inbound messages do: start runs, and end tasks. A message is done when what it asks for is durable, or when it
- * is rejected because it can never be applied. While it cannot be applied yet (the database is away, a run is moving to
+ * is rejected because it can never be applied. A run that can be named and cannot begin has failed then. While it cannot be applied yet (the database is away, a run is moving to
  * another instance), it is tried again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,7 +9,7 @@ import type { Log } from "../../base/log.ts";
 import type { BusCommands, MessageStart } from "../../engine/ports/bus/commands.ts";
 import type { InboundMessage, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
 import { readTaskDone, readTaskFailed, type TaskEnd } from "./messages/answer.ts";
-import { MessageRefused } from "./messages/fields.ts";
+import { isObject, MessageRefused } from "./messages/fields.ts";
 import { type FlowRunRequested, readFlowRun } from "./messages/flow-run.ts";
 import { type FindOutside, RegistryAway } from "./outside-flows.ts";
 import type { Handle } from "./reader.ts";
@@ -79,33 +79,34 @@ function startAll(parts: InboundParts, messages: readonly InboundMessage[]): rea
     const request = read[index];
     const place = places[index] ?? null;
     const since = performance.now();
-    return untilDone(parts, message, async (tries) => {
+    const apply = async (tries: number): Promise<void> => {
       if (request instanceof Error) throw request;
       const first = tries === 0 && place !== null ? (await place.batch.started)?.[place.index] : undefined;
-      const result = first === undefined ? await startOne(parts, request as FlowRunRequested) : first;
-      if (await startFromOutside(parts, request as FlowRunRequested, result, since)) return;
+      const own = first === undefined ? await startOne(parts, request as FlowRunRequested) : first;
+      const result = await startFromOutside(parts, request as FlowRunRequested, own, since);
       if (!(result instanceof Error)) return;
       // The message came before, or its sender repeated it.
       if (isOrchestratorError(result) && result.code === "RUN_ALREADY_EXISTS") return;
       throw result;
-    });
+    };
+    if (request instanceof Error) return untilDone(parts, message, apply);
+    return untilDone(parts, message, apply, (problem) => failRun(parts, request as FlowRunRequested, problem));
   });
 }
 
-/** Starts the run of a flow that is not registered here, but elsewhere. False when that is not the matter. */
+/** Starts the run of a flow that is not registered here, but elsewhere. `result` when that is not the matter. */
 async function startFromOutside(
   { findOutside, tenantOf, commands }: InboundParts,
   request: FlowRunRequested,
   result: unknown,
   since: number,
-): Promise<boolean> {
-  if (findOutside === null || !isOrchestratorError(result) || result.code !== "FLOW_NOT_FOUND") return false;
+): Promise<unknown> {
+  if (findOutside === null || !isOrchestratorError(result) || result.code !== "FLOW_NOT_FOUND") return result;
   const tenantId = tenantOf(request.tenantId);
   const flow = await findOutside(tenantId, request, since);
-  if (flow === null) return false;
+  if (flow === null) return result;
   const [again] = await commands.startRuns(tenantId, [toStart(request, flow.flowId, flow.version)]);
-  if (again instanceof Error) throw again;
-  return true;
+  return again;
 }
 
 async function startOne(parts: InboundParts, request: FlowRunRequested): Promise<unknown> {
@@ -120,7 +121,23 @@ async function startOne(parts: InboundParts, request: FlowRunRequested): Promise
 
 function toStart(request: FlowRunRequested, flowId: string, version: string): MessageStart {
   const { runId, input, userId, correlationId, context } = request;
-  return { flowId, version, runId, input, userId, correlationId, context };
+  return { flowId, version, runId, input, userId, correlationId, context, refusal: null };
+}
+
+/** The run that a message asks for, and that cannot begin, has failed. */
+async function failRun(
+  { commands, tenantOf }: InboundParts,
+  request: FlowRunRequested,
+  problem: Problem,
+): Promise<void> {
+  const { tenantId, flowId, definition } = request;
+  const named = isObject(definition) && typeof definition.id === "string" ? definition.id : "";
+  const refusal = { type: problem.reason, message: problem.message };
+  const [result] = await commands.startRuns(tenantOf(tenantId), [
+    { ...toStart(request, flowId || named, ""), refusal },
+  ]);
+  // It exists, or not even its name can be used.
+  if (result instanceof Error && !(isOrchestratorError(result) && result.retry === "no")) throw result;
 }
 
 function end(
@@ -135,17 +152,25 @@ function end(
   });
 }
 
+/** Why a message can never be applied. */
+interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
 /** Applies a message, however long it takes. Rejects it when it can never be applied. */
 async function untilDone(
   { rejected, stopping, log }: InboundParts,
   message: InboundMessage,
   apply: (tries: number) => Promise<void>,
+  fail: (problem: Problem) => Promise<void> = async () => {},
 ): Promise<void> {
-  let problem: { readonly reason: string; readonly message: string } | null = null;
+  let problem: Problem | null = null;
   for (let tries = 0, pause = FIRST_PAUSE_MS; ; tries += 1, pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
       if (problem === null) return await apply(tries);
       await rejected.keep(message, problem.reason, problem.message);
+      await fail(problem);
       const { topic, partition, offset } = message;
       log.warn("a message was rejected", { topic, partition, offset: String(offset), reason: problem.reason });
       return;

@@ -22,7 +22,8 @@ export function createInlineFlows(registry: Pick<FlowRegistry, "registerFlow">):
   const known = new Map<string, Promise<InlineFlow>>();
   return {
     register(tenantId, { flowId, definition, input }) {
-      const document = toDocument(definition ?? {}, flowId, Object.keys(input));
+      if (!isObject(definition)) throw new MessageRefused("FLOW_INVALID", "flow_definition: expected an object");
+      const document = toDocument(definition, flowId, Object.keys(input));
       const hash = createHash("sha256").update(canonicalJson(document)).digest("hex");
       const key = `${tenantId} ${hash}`;
       const registered = known.get(key);

@@ -18,7 +18,7 @@ import {
 } from "./state.ts";
 import { endApproval, openApproval } from "./tasks/approvals.ts";
 import { isBroker } from "./tasks/brokers.ts";
-import { endTask, moveTask, proveNoEffect, setDue, touchTask } from "./tasks/change-task.ts";
+import { endTask, moveTask, noteFailure, proveNoEffect, setDue, touchTask } from "./tasks/change-task.ts";
 import { withPlace } from "./tasks/places.ts";
 
 /** Folds the records of a run into its state. */
@@ -227,6 +227,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       if (record.error.noEffect) proveNoEffect(task);
       task.error = record.error;
       if (record.deferred) task.attempt -= 1;
+      else noteFailure(task, record.error, record.at);
       if (record.answer !== undefined) task.answer = record.answer;
       moveTask(state, task, "RETRYING");
       setDue(state, task, record.dueAt);
@@ -239,6 +240,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       const task = touchTask(state, record.task, record.at);
       if (record.error.noEffect) proveNoEffect(task);
       task.error = record.error;
+      noteFailure(task, record.error, record.at);
       task.handled = record.handled === true;
       task.deadLetter = record.deadLetter ?? null;
       task.places = withPlace(task.places, record.place);

@@ -118,7 +118,7 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
 function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): JournalRecord[] {
   invariant(run.state.sequence === 0, `run ${run.state.runId} has started`);
   const { plan } = run;
-  const { at, tenantId, vars, deadlineAt, startAt, facts, by } = event;
+  const { at, tenantId, vars, deadlineAt, startAt, facts, by, refusal } = event;
   const { flowId, version, hash } = plan;
   const signals = event.signals.map(
     (signal, index): JournalRecord => ({ type: "signal.received", at, id: index + 1, ...signal, ...byOf(by) }),
@@ -135,6 +135,7 @@ function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): Jou
     ...(startAt === null ? {} : { startAt }),
     facts: keepFilled(facts),
   };
+  if (refusal !== undefined) return [started, { type: "run.failed", at, error: { ...refusal, task: null } }];
   return [started, ...signals];
 }
 

@@ -71,6 +71,8 @@ export type RunEvent =
       /** Signals that arrive with the start, and their sender. */
       readonly signals: readonly { readonly name: string; readonly payload: Json }[];
       readonly by?: string;
+      /** Why the run cannot begin: it fails at once; absent: it begins. */
+      readonly refusal?: { readonly type: string; readonly message: string };
     })
   /** The answer to a need. `full`: the outbox takes no events for now. */
   | (At & {

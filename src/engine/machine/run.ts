@@ -70,6 +70,14 @@ export function mayBegin(run: Run): boolean {
   return holds.length === 0 || (phase === "COMPENSATING" && holds.every((hold) => hold.kind === "budget"));
 }
 
+/** The plan of a run that was refused at its start: it has no tasks, and no version of a flow. */
+export function emptyPlan(flowId: string): Plan {
+  return {
+    ...{ kind: "dag", flowId, version: "", hash: "", name: "", variables: [], computed: [], signals: new Map() },
+    ...{ timeoutMs: null, timeout: null, output: null, nodes: [], index: new Map(), roots: [], failFast: false },
+  };
+}
+
 /** Combines a state with its plan. Everything that could make progress is on the agenda. */
 export function openRun(state: RunState, plan: Plan): Run {
   const graphSize = plan.kind === "dag" ? plan.nodes.filter((node) => !node.isCompensation).length : 0;

@@ -202,6 +202,8 @@ export interface TaskState {
   losses: number;
   /** The work goes on without the worker that it was handed out to. */
   detached: boolean;
+  /** Its last failed attempts, oldest first; empty once it has completed. */
+  failures: readonly FailedAttempt[];
   /** Of the answers that ended its attempts, the last one of each log. */
   places: readonly Place[];
   /** What the next attempt needs, as JSON text; null: nothing was saved, or the task has ended. */
@@ -220,6 +222,14 @@ export interface TaskState {
   startedAt: number;
   endedAt: number;
   group: Group | null;
+}
+
+/** A failed attempt, from 1. */
+export interface FailedAttempt {
+  readonly attempt: number;
+  readonly at: number;
+  readonly type: string;
+  readonly message: string;
 }
 
 /** Where an FSM run stands. */

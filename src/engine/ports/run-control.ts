@@ -8,6 +8,13 @@ import type { RunView } from "./run-reader.ts";
 /** What to do when a run with the same `runKey` is open. */
 export type RunKeyPolicy = "reject" | "return_existing" | "terminate_and_start";
 
+/** Why a run that somebody has asked for cannot begin. */
+export interface Refusal {
+  /** Error code. */
+  readonly type: string;
+  readonly message: string;
+}
+
 /** A start request. Empty strings mean absent. */
 export interface StartRequest {
   readonly flowId: string;
@@ -25,6 +32,8 @@ export interface StartRequest {
    * as long as the run or its tombstone exists, and leaves nothing behind that outlives both.
    */
   readonly fromMessage: boolean;
+  /** Why the run cannot begin: it exists, and has failed with this error, without a version of its flow. Null: it begins. */
+  readonly refusal: Refusal | null;
   /** At most one open run per tenant, flow, and key. */
   readonly runKey: string;
   readonly runKeyPolicy: RunKeyPolicy;

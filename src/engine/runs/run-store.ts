@@ -1,7 +1,7 @@
 /** Reads of stored runs for the shard runtime. */
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { foldJournal } from "../machine/apply.ts";
-import { openRun } from "../machine/run.ts";
+import { emptyPlan, openRun } from "../machine/run.ts";
 import type { Journal, Trial as JournalTrial } from "../ports/journal.ts";
 import type { EntityStore, SuspectStore, Trial } from "../shard/kind.ts";
 import type { RunTypes } from "./run-resident.ts";
@@ -17,7 +17,8 @@ export function createRunStore(journal: Journal, flows: FlowRegistry): EntitySto
     open: (stored) =>
       readRun(stored.runId, async () => {
         const state = foldJournal(stored.runId, stored.records);
-        return openRun(state, await flows.planByHash(state.tenantId, state.flowId, state.hash));
+        const { tenantId, flowId, hash } = state;
+        return openRun(state, hash === "" ? emptyPlan(flowId) : await flows.planByHash(tenantId, flowId, hash));
       }),
     isUnreadable,
     listMoving: async (shards) =>

@@ -41,7 +41,7 @@ import { createOperationStore } from "../../store/operations.ts";
 import { createQueueStore } from "../../store/queues.ts";
 import { createWaitingTaskStore } from "../../store/waiting-tasks.ts";
 import type { QueueGauges } from "../../telemetry/queue-metrics.ts";
-import { OPERATION_PROJECTIONS, RUN_PROJECTIONS } from "../projections.ts";
+import { OPERATION_PROJECTIONS, RUN_PROJECTIONS, runRows } from "../projections.ts";
 import type { Flows } from "./flows.ts";
 import type { Parts } from "./parts.ts";
 import type { Store } from "./store.ts";
@@ -141,7 +141,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     publicUrl: config.server.publicUrl ?? null,
     sessionTimeoutMs,
     journal,
-    rowsOf: createRowsOf(RUN_PROJECTIONS.map(({ rows }) => rows)),
+    rowsOf: createRowsOf(runRows((config.kafka.bootstrapServers ?? []).length > 0)),
     flows: flows.flows,
     graphs: new Set(flows.graphs?.names()),
     tools,

@@ -4,6 +4,7 @@ import { invariant } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
 import type { InboundTopics } from "../../engine/ports/bus/topics.ts";
+import { DEAD_LETTER_TOPIC } from "../../engine/ports/bus/outbox.ts";
 import { sendsMessage } from "../../engine/runs/projections/outbox.ts";
 import type { OutsideRegistry } from "../../flows/ports/outside-registry.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
@@ -84,7 +85,7 @@ export async function openKafka(
     retryDelay: 250,
   };
   const sender = openSender(connection, {
-    nameOf: (topic) => (topic === DEFAULT_TOPIC ? topicPrefix + topic : topic),
+    nameOf: (topic) => (topic === DEFAULT_TOPIC || topic === DEAD_LETTER_TOPIC ? topicPrefix + topic : topic),
     createTopics,
   });
   parts.onClose(() => sender.close());
@@ -117,6 +118,11 @@ export async function openKafka(
   // Shards that are ours already.
   look();
   const commands = createBusCommands({ instanceId, runControl, handOvers, cluster, sender: peers.sender });
+  // A shard of ours, so that this instance sends it; the owner of the partition's, if it has none left.
+  const rejectedMessages = createRejectedMessages(
+    database,
+    ({ topic, partition }) => shards.pick() ?? shards.shardOf(`${topic}/${partition}`),
+  );
   const stopping = new AbortController();
   const inlineFlows = createInlineFlows(flows);
   const registry = await openRegistry(config, log, parts);
@@ -124,7 +130,12 @@ export async function openKafka(
     commands,
     inlineFlows,
     findOutside: registry === null ? null : createOutsideFlows(registry, inlineFlows),
-    rejected: createRejectedMessages(database),
+    rejected: {
+      keep: async (...args) => {
+        await rejectedMessages.keep(...args);
+        relay.nudge();
+      },
+    },
     tenantOf: (given) => (tenantFrom === FROM_MESSAGE ? given || DEFAULT_TENANT : tenantFrom),
     maxBytes: config.limits.maxPayloadBytes,
     stopping: stopping.signal,

@@ -1,5 +1,6 @@
 /** Positions in inbound topics, and messages that were rejected. */
-import type { InboundOffsets, PartitionOffset, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
+import type { InboundOffsets, PartitionId, PartitionOffset, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
+import { DEAD_LETTER_TOPIC, type OutgoingRejected } from "../../engine/ports/bus/outbox.ts";
 import { listenTo } from "../sql/listen.ts";
 import type { Database } from "../sql/pool.ts";
 import { prepared } from "../sql/sql.ts";
@@ -51,9 +52,14 @@ const REWIND = prepared(
 
 const KEEP = prepared(
   "rejected_messages.keep",
-  `INSERT INTO orchestrator.rejected_messages
-    (cluster_id, topic_id, topic, partition, message_offset, key, value, headers, sent_at, reason, message)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bytea[], to_timestamp($9::float8 / 1000), $10, $11) ON CONFLICT DO NOTHING`,
+  `WITH kept AS (
+    INSERT INTO orchestrator.rejected_messages
+      (cluster_id, topic_id, topic, partition, message_offset, key, value, headers, sent_at, reason, message)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bytea[], to_timestamp($9::float8 / 1000), $10, $11) ON CONFLICT DO NOTHING
+    RETURNING rejected_at
+  )
+  INSERT INTO orchestrator.outbox (shard, run_id, task_path, tenant_id, kind, topic, key, payload, created_at)
+  SELECT $12, '', '', '', 'rejected', $13, $14, $15, rejected_at FROM kept`,
 );
 
 interface OffsetRow {
@@ -121,15 +127,29 @@ export function createInboundOffsets(database: Database): InboundOffsets {
   };
 }
 
-/** Messages that were rejected. */
-export function createRejectedMessages({ reads }: Database): RejectedMessages {
+/** Messages that were rejected. Their dead letters are sent by the owner of the shard that `shardOf` chooses. */
+export function createRejectedMessages(
+  { reads }: Database,
+  shardOf: (message: PartitionId) => number,
+): RejectedMessages {
   return {
-    keep: async ({ clusterId, topicId, topic, partition, offset, key, value, headers, sentAt }, reason, problem) => {
+    keep: async (message, reason, problem) => {
+      const { clusterId, topicId, topic, partition, offset, key, value, headers, sentAt } = message;
+      const content: OutgoingRejected = {
+        ...{ topic, partition, offset: String(offset), sentAt, reason, problem },
+        ...{ key: toBase64(key), value: toBase64(value) },
+        headers: headers.map(([name, text]) => ({ name: name?.toString("utf8") ?? "", value: toBase64(text) })),
+      };
       const flat = headers.flatMap(([name, text]) => [name ?? Buffer.alloc(0), text ?? Buffer.alloc(0)]);
       await reads.query(KEEP, [
         ...[clusterId, topicId, topic, partition, String(offset)],
         ...[key, value, flat, sentAt, reason, problem],
+        ...[shardOf(message), DEAD_LETTER_TOPIC, `${topic}/${partition}/${offset}`, JSON.stringify(content)],
       ]);
     },
   };
+}
+
+function toBase64(bytes: Buffer | null): string | null {
+  return bytes === null ? null : bytes.toString("base64");
 }

@@ -68,9 +68,9 @@ const START_COLUMNS = {
   run_day: number<StartTransition>("int4", ({ day }) => day),
   at: number<StartTransition>("float8", ({ at }) => at),
   tenant_id: id<StartTransition>(({ start }) => start.tenantId),
-  flow_id: id<StartTransition>(({ start }) => start.flowId),
-  version: id<StartTransition>(({ start }) => start.version),
-  flow_hash: id<StartTransition>(({ start }) => start.flowHash),
+  flow_id: exactText<StartTransition>(({ start }) => start.flowId),
+  version: exactText<StartTransition>(({ start }) => start.version),
+  flow_hash: exactText<StartTransition>(({ start }) => start.flowHash),
   state: safeText<StartTransition>(({ start }) => start.state),
   moving: bool<StartTransition>(({ start }) => start.moving),
   handed_out: flag<StartTransition>(({ start }) => start.handedOut),
@@ -140,7 +140,7 @@ const TRANSITIONS_CTE = `transitions AS MATERIALIZED (
 const insertRuns = (from: string): string => `INSERT INTO orchestrator.runs
     (run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, handed_out, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
      parent_run_id, parent_task, created_at, updated_at, ended_at)
-  SELECT s.run_id, s.shard, s.run_day, s.tenant_id, s.flow_id, s.version, s.flow_hash, s.state, s.moving, coalesce(s.handed_out, false), s.sequence, ${timeOf("s.wake_at")}, ${timeOf("s.deadline_at")},
+  SELECT s.run_id, s.shard, s.run_day, s.tenant_id, coalesce(s.flow_id, ''), coalesce(s.version, ''), coalesce(s.flow_hash, ''), s.state, s.moving, coalesce(s.handed_out, false), s.sequence, ${timeOf("s.wake_at")}, ${timeOf("s.deadline_at")},
     nullif(s.labels, '')::jsonb, coalesce(s.user_id, ''), coalesce(s.correlation_id, ''), coalesce(s.run_key, ''), coalesce(s.parent_run_id, ''),
     coalesce(s.parent_task, ''), to_timestamp(s.at / 1000), to_timestamp(s.at / 1000), ${timeOf("s.ended_at")}
   FROM ${from}`;

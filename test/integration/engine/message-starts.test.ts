@@ -63,3 +63,20 @@ test("while a repeated start is under way, the run can be found", async () => {
   expect(entity.state.tasks.get("go")?.state).toBe("WAITING");
   expect(await again).toMatchObject(TAKEN);
 });
+
+test("a run that is refused at its start has failed, without a version, for all who look", async () => {
+  const { engine, runs, runId, startFrom } = await open();
+  const refusal = { type: "FLOW_NOT_FOUND", message: "no such flow" };
+  const refused = startOf("nobody", { runId, fromMessage: true, refusal, input: { n: 1 }, userId: "u" });
+  const { run } = await engine.startRun(CALLER, refused, 1_000);
+  expect(run.state).toMatchObject({ phase: "FAILED", version: "", hash: "", vars: { n: 1 }, error: refusal });
+  for (const cell of [...runs.residence.residents.values()]) runs.residence.drop(cell);
+  expect((await bed.stateOf(runId)).phase).toBe("FAILED");
+  expect(await bed.sql("SELECT * FROM public.flow_run_history WHERE run_id = $1", [runId])).toMatchObject([
+    { flow_id: "nobody", status: "FAILED", input_data: { n: 1 }, error_message: "FLOW_NOT_FOUND: no such flow" },
+  ]);
+  await expect(engine.cancelRun(CALLER, runId, "", false)).rejects.toMatchObject({ code: "RUN_FINISHED" });
+  await expect(startFrom()).rejects.toMatchObject(TAKEN);
+  await engine.deleteRun(CALLER, runId);
+  await expect(engine.startRun(CALLER, refused, 0)).rejects.toMatchObject(TAKEN);
+});

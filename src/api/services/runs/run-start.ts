@@ -53,7 +53,13 @@ export function fromStartRequest(
     })),
   };
   // What is hashed is compared with calls to earlier releases.
-  return { ...start, fromMessage: false, requestId, requestHash: requestId === "" ? "" : hashBody(start) };
+  return {
+    ...start,
+    fromMessage: false,
+    refusal: null,
+    requestId,
+    requestHash: requestId === "" ? "" : hashBody(start),
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { JsonObject } from "../../../base/json/json.ts";
+import type { Json, JsonObject } from "../../../base/json/json.ts";
 import type { InboundMessage } from "../../../engine/ports/bus/inbound.ts";
 import { Fields, MessageRefused, readBody } from "./fields.ts";
 
@@ -13,7 +13,7 @@ export interface FlowRunRequested {
   readonly userId: string;
   readonly input: JsonObject;
   /** A flow that comes with the message; null: the registered one. */
-  readonly definition: JsonObject | null;
+  readonly definition: Json | null;
   /** With the keys of the message that are not its own. */
   readonly context: JsonObject | null;
 }
@@ -31,7 +31,7 @@ export function readFlowRun(message: InboundMessage, maxBytes: number): FlowRunR
       "INVALID_MESSAGE",
       "run_id: expected up to 100 letters, digits, and . _ -, beginning with a letter or digit",
     );
-  const definition = fields.object("flow_definition");
+  const definition = fields.any("flow_definition") ?? null;
   const flowId = fields.text("flow_id") || (definition === null ? fields.requiredText("flow_id") : "");
   const own = {
     ...{ runId, definition, flowId },

@@ -1,6 +1,7 @@
 /** Messages to Kafka: the tasks of executors, and the events of flows. */
 
 import type { Outgoing, OutgoingTask } from "../../../engine/ports/bus/outbox.ts";
+import { toDeadLetter, toRejected } from "./dead-letter.ts";
 
 /** A message as the client library takes it. */
 export interface KafkaMessage {
@@ -28,12 +29,22 @@ export function toKafkaMessage(message: Outgoing, nameOf: (topic: string) => str
       headers: { ...own, [IDEMPOTENCY_KEY]: message.content.idempotencyKey },
     };
   }
+  const id = `${runId}/${taskPath}/${sequence}`;
+  if (message.kind !== "event") {
+    const body =
+      message.kind === "dead_letter" ? toDeadLetter(message, message.content) : toRejected(message.at, message.content);
+    const of = message.kind === "dead_letter" ? { ...own, [IDEMPOTENCY_KEY]: id } : { [IDEMPOTENCY_KEY]: key };
+    return {
+      ...{ topic: nameOf(topic), key: Buffer.from(key), headers: of },
+      value: Buffer.from(JSON.stringify(body)),
+    };
+  }
   const { payload, headers } = message.content;
   return {
     topic,
     key: Buffer.from(key),
     value: Buffer.from(JSON.stringify(payload)),
-    headers: { ...(headers as Record<string, string>), ...own, [IDEMPOTENCY_KEY]: `${runId}/${taskPath}/${sequence}` },
+    headers: { ...(headers as Record<string, string>), ...own, [IDEMPOTENCY_KEY]: id },
   };
 }
 

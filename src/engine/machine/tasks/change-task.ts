@@ -1,12 +1,22 @@
 /** The changes of a task that `applyRecord` makes: its state with the counts of its run, its timer, and its end. */
 import { invariant } from "../../../base/errors.ts";
 import { childIndex, isTopLevel, parentPath } from "../paths.ts";
+import type { TaskError } from "../records.ts";
 import { type RunState, TASK_TRANSITIONS, type TaskState, type TaskStateName } from "../state.ts";
 import { cancelApproval } from "./approvals.ts";
 import { isBroker } from "./brokers.ts";
 import { isFailure } from "./task-ends.ts";
 
 const NO_PLACES: TaskState["places"] = Object.freeze([]);
+const NO_FAILURES: TaskState["failures"] = Object.freeze([]);
+
+/** Failed attempts that a task remembers. */
+const MAX_FAILURES = 10;
+
+/** Takes note of the failure of the current attempt, for those who look for its cause. */
+export function noteFailure(task: TaskState, { type, message }: TaskError, at: number): void {
+  task.failures = [...task.failures.slice(1 - MAX_FAILURES), { attempt: task.attempt, at, type, message }];
+}
 
 /** Returns the task at a path; it begins to exist when it is touched first. */
 export function touchTask(state: RunState, path: string, at: number): TaskState {
@@ -35,6 +45,7 @@ export function touchTask(state: RunState, path: string, at: number): TaskState 
     handedTo: null,
     losses: 0,
     detached: false,
+    failures: NO_FAILURES,
     places: NO_PLACES,
     checkpoint: null,
     effect: "none",
@@ -116,6 +127,7 @@ export function endTask(state: RunState, task: TaskState, to: TaskStateName, at:
   moveTask(state, task, to);
   task.endedAt = at;
   task.checkpoint = null;
+  if (to === "COMPLETED") task.failures = NO_FAILURES;
   const failed = isFailure(task);
   const parent = parentPath(task.path);
   if (parent !== null) {

@@ -3,6 +3,7 @@
  * the transition that sends it, and deleted once the broker has it, so everything is sent at least once.
  */
 import type { Json, JsonObject } from "../../../base/json/json.ts";
+import type { FailedAttempt } from "../../machine/state.ts";
 
 /** A task for an executor. */
 export interface OutgoingTask {
@@ -27,10 +28,47 @@ export interface OutgoingEvent {
   readonly headers: Json;
 }
 
+/** Topic of tasks that are not tried again, and of messages that can never be applied. */
+export const DEAD_LETTER_TOPIC = "dead_letter_queue";
+
+/** A task that is not tried again. */
+export interface OutgoingDeadLetter {
+  readonly flowId: string;
+  readonly version: string;
+  /** The executor's function; for tasks of other types, the type. */
+  readonly handler: string;
+  readonly inputs: Json;
+  readonly attempts: number;
+  /** The last ones, oldest first. */
+  readonly errors: readonly FailedAttempt[];
+  readonly error: { readonly type: string; readonly message: string };
+  /** Why it is not tried again. */
+  readonly reason: string;
+  readonly scheduledAt: number;
+  readonly correlationId: string;
+  readonly userId: string;
+  readonly context: JsonObject | null;
+}
+
+/** A message that can never be applied, as it came: bytes are base64. */
+export interface OutgoingRejected {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+  readonly key: string | null;
+  readonly value: string | null;
+  readonly headers: readonly { readonly name: string; readonly value: string | null }[];
+  readonly sentAt: number;
+  readonly reason: string;
+  readonly problem: string;
+}
+
 /** What is sent. */
 export type OutgoingContent =
   | { readonly kind: "task"; readonly content: OutgoingTask }
-  | { readonly kind: "event"; readonly content: OutgoingEvent };
+  | { readonly kind: "event"; readonly content: OutgoingEvent }
+  | { readonly kind: "dead_letter"; readonly content: OutgoingDeadLetter }
+  | { readonly kind: "rejected"; readonly content: OutgoingRejected };
 
 /** A message, as the transition that sends it has it. */
 export type OutboxRow = OutgoingContent & {

@@ -7,7 +7,7 @@ import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import { isMintedRunId, mintRunId } from "../../../base/ids.ts";
 import { checkInput, checkSignal, runTimeoutMs } from "../../../flows/input.ts";
 import type { RunEvent } from "../../machine/events.ts";
-import { openRun } from "../../machine/run.ts";
+import { emptyPlan, openRun } from "../../machine/run.ts";
 import { createState } from "../../machine/state.ts";
 import type { Caller } from "../../ports/caller.ts";
 import type { StartConflict, StartRow } from "../../ports/journal.ts";
@@ -84,13 +84,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     if (lifecycle.stopping) throw toError("SHUTTING_DOWN");
     const { tenantId } = caller;
     checkTexts(request);
-    const plan = await flows.planFor(tenantId, request.flowId, request.version);
-    const at = clock.now();
-    const vars = checkInput(plan, request.input, at);
-    checkGraphLoaded(plan, graphs);
-    checkCallbackUrl(plan, publicUrl);
-    for (const [index, { name, payload }] of request.signals.entries())
-      checkSignal(plan, name, payload, `signals[${index}].data`);
+    const { plan, vars, at } = await prepare(tenantId, request);
     const { runId, shard } = placeRun(request, at);
     if (residence.residents.has(runId) || erasing.has(runId)) throw new StartTaken(runId);
     const timeoutMs = request.runTimeoutMs ?? runTimeoutMs(plan, vars, at) ?? defaultRunTimeoutMs;
@@ -112,12 +106,26 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
       },
       signals: request.signals,
       by: caller.actor,
+      ...(request.refusal === null ? {} : { refusal: request.refusal }),
     };
     const resident = residence.begin(runId, shard, at, openRun(createState(runId), plan));
     resident.work.keys = keysOf(request);
     resident.work.named = request.runId !== "";
     await submission.submit(resident, event);
     return { view: waitMs > 0 ? views.waitFor(resident, waitMs, signal) : views.viewOf(resident) };
+  };
+
+  /** The plan of the run, and the values of its variables. */
+  const prepare = async (tenantId: string, { flowId, version, input, signals, refusal }: StartRequest) => {
+    if (refusal !== null) return { plan: emptyPlan(flowId), vars: input, at: clock.now() };
+    const plan = await flows.planFor(tenantId, flowId, version);
+    const at = clock.now();
+    const vars = checkInput(plan, input, at);
+    checkGraphLoaded(plan, graphs);
+    checkCallbackUrl(plan, publicUrl);
+    for (const [index, { name, payload }] of signals.entries())
+      checkSignal(plan, name, payload, `signals[${index}].data`);
+    return { plan, vars, at };
   };
 
   const placeRun = (request: StartRequest, at: number): { runId: string; shard: number } => {

@@ -7,6 +7,7 @@ import { retryOf, timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { OutboxRow, OutgoingTask } from "../../ports/bus/outbox.ts";
 import type { RowMaker } from "../../ports/projections.ts";
 import { workOf } from "../dispatch/ready-task.ts";
+import { toDeadLetterMessage } from "./dead-letter-messages.ts";
 
 /** Messages of a run in the order of its records: events of `emit` tasks, and tasks for executors. */
 export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
@@ -41,8 +42,15 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
   },
 };
 
-/** Whether a record writes a message into the outbox. */
+/** The same, with dead letters: for a service that sends them. */
+export const outboxRowsWithDeadLetters: typeof outboxRows = {
+  ...outboxRows,
+  on: { ...outboxRows.on, "task.failed": toDeadLetterMessage },
+};
+
+/** Whether a record writes a message into the outbox of a service that sends dead letters. */
 export function sendsMessage(run: Run, record: JournalRecord): boolean {
+  if (record.type === "task.failed") return record.deadLetter !== undefined;
   if (record.type === "task.dispatched") return isBroker(record.to);
   return record.type === "task.completed" && isEvent(run, record);
 }
