@@ -121,6 +121,7 @@ export async function openKafka(
   // A shard of ours, so that this instance sends it; the owner of the partition's, if it has none left.
   const rejectedMessages = createRejectedMessages(
     database,
+    DEAD_LETTER_TOPIC,
     ({ topic, partition }) => shards.pick() ?? shards.shardOf(`${topic}/${partition}`),
   );
   const stopping = new AbortController();

@@ -1,6 +1,7 @@
 /** Positions in inbound topics, and messages that were rejected. */
 import type { InboundOffsets, PartitionId, PartitionOffset, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
-import { DEAD_LETTER_TOPIC, type OutgoingRejected } from "../../engine/ports/bus/outbox.ts";
+import type { InboundOffsets, PartitionId, PartitionOffset, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
+import type { OutgoingRejected } from "../../engine/ports/bus/outbox.ts";
 import { listenTo } from "../sql/listen.ts";
 import type { Database } from "../sql/pool.ts";
 import { prepared } from "../sql/sql.ts";
@@ -130,6 +131,7 @@ export function createInboundOffsets(database: Database): InboundOffsets {
 /** Messages that were rejected. Their dead letters are sent by the owner of the shard that `shardOf` chooses. */
 export function createRejectedMessages(
   { reads }: Database,
+  deadLetterTopic: string,
   shardOf: (message: PartitionId) => number,
 ): RejectedMessages {
   return {
@@ -144,7 +146,7 @@ export function createRejectedMessages(
       await reads.query(KEEP, [
         ...[clusterId, topicId, topic, partition, String(offset)],
         ...[key, value, flat, sentAt, reason, problem],
-        ...[shardOf(message), DEAD_LETTER_TOPIC, `${topic}/${partition}/${offset}`, JSON.stringify(content)],
+        ...[shardOf(message), deadLetterTopic, `${topic}/${partition}/${offset}`, JSON.stringify(content)],
       ]);
     },
   };

@@ -1,7 +1,7 @@
 /**
- * Places of answers in their logs. An answer that comes again, because its reader died before it had noted the position,
- * must not end a later attempt. The record that ends an attempt has the place of the answer that ended it; whatever was
- * written to that log before cannot be about an attempt that began after.
+ * Places of answers in their logs. An answer that comes again, because its reader died before it had noted the
+ * position, must not end a later attempt. The record that ends an attempt has the place of the answer that ended it;
+ * whatever was written to that log before cannot be about an attempt that began after.
  */
 import type { JournalRecord, Place } from "../records.ts";
 import type { TaskState } from "../state.ts";

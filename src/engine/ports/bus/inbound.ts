@@ -45,6 +45,6 @@ export interface InboundOffsets {
 
 /** Messages that could not be applied. */
 export interface RejectedMessages {
-  /** Keeps a rejected message, with what is wrong with it, and sends it as a dead letter. Repeating it changes nothing. */
+  /** Keeps a rejected message, with what is wrong with it, and sends a dead letter. Repeating it changes nothing. */
   keep(message: InboundMessage, reason: string, problem: string): Promise<void>;
 }
