@@ -61,7 +61,10 @@ export interface Timeouts {
   readonly heartbeatMs: number | null;
 }
 
-/** Limits of one task as evaluated when it was scheduled, milliseconds; constant limits are not included. */
+/**
+ * Limits of one task as evaluated when it was scheduled, milliseconds, with the defaults of the service that it got.
+ * Constant limits are not included.
+ */
 export type TaskLimits = {
   readonly [Name in
     | "startToCloseMs"
@@ -69,7 +72,9 @@ export type TaskLimits = {
     | "scheduleToCloseMs"
     | "heartbeatMs"
     | "initialDelayMs"
-    | "maxDelayMs"]?: number;
+    | "maxDelayMs"
+    | "multiplier"
+    | "maxRetries"]?: number;
 };
 
 /** A limit that is written as `${…}`. */
@@ -86,6 +91,8 @@ export interface TaskSpec {
   readonly name: string;
   readonly type: TaskTypeName;
   readonly effect: Effect;
+  /** What the service gives the task that it does not set itself; evaluated limits come before it. */
+  readonly defaults?: TaskLimits;
   /** A call whose result comes later, at the URL that the call carries. */
   readonly awaitsCallback?: true;
   /**

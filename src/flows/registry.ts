@@ -9,6 +9,7 @@ import { compileFlow, compileStored, drawFlow, type FlowSource, judgeFlow } from
 import type { VariableDocument } from "./document/schema.ts";
 import { type GraphCompiler, inlineGraphCompiler } from "./graph/graph-compiler.ts";
 import type { Plan } from "./plan.ts";
+import { type QueueDefaults, withQueueDefaults } from "./planning/queue-defaults.ts";
 import type { FlowStore, NewFlowVersion } from "./ports/flow-store.ts";
 import type { FlowRegistry, FlowVersion, RegisterResult } from "./ports/registry.ts";
 import type { FlowWorld } from "./warnings/warning.ts";
@@ -25,6 +26,8 @@ export interface RegistryOptions {
   readonly graphs?: ReadonlySet<string>;
   /** Features that flows may use; all if absent. */
   readonly served?: Served;
+  /** What tasks for executors get that set nothing; nothing if absent. */
+  readonly queueDefaults?: QueueDefaults;
 }
 
 /**
@@ -34,14 +37,15 @@ export interface RegistryOptions {
 export function createFlowRegistry(
   store: FlowStore,
   compiler: GraphCompiler = inlineGraphCompiler,
-  { graphs, served = ALL_SERVED }: RegistryOptions = {},
+  { graphs, served = ALL_SERVED, queueDefaults }: RegistryOptions = {},
 ): FlowRegistry {
   const plans = new Map<string, Plan>();
   const versions = new Map<string, { readonly plan: Plan; readonly until: number }>();
   /** Lookups in progress: a thousand starts of one flow query the store once. */
   const lookups = new Map<string, Promise<Plan>>();
 
-  const keepPlan = (tenantId: string, plan: Plan): Plan => {
+  const keepPlan = (tenantId: string, compiled: Plan): Plan => {
+    const plan = queueDefaults === undefined ? compiled : withQueueDefaults(compiled, queueDefaults);
     plans.set(keyOf(tenantId, plan.flowId, plan.hash), plan);
     if (plans.size > MAX_PLANS) plans.delete(plans.keys().next().value ?? "");
     return plan;

@@ -301,11 +301,14 @@ test.each([
 });
 
 test("config check names each variable that is set and has no effect, one line each", async () => {
-  const ended = await command(["config", "check"], { EXECUTION_TTL: "1h", ORCHESTRATOR_RETRY_BACKOFF_BASE: "3" });
+  const ended = await command(["config", "check"], {
+    EXECUTION_TTL: "1h",
+    ORCHESTRATOR_REFLEX_URL: "http://reflex.test",
+  });
   expect(ended).toMatchObject({ code: 0, out: "the configuration is valid\n" });
   expect(ended.err.trimEnd().split("\n")).toEqual([
-    "warning: ORCHESTRATOR_RETRY_BACKOFF_BASE has no effect: this version does not support Kafka yet",
     "warning: EXECUTION_TTL has no effect: this version does not support workflow executions in Redis yet",
+    "warning: ORCHESTRATOR_REFLEX_URL has no effect: this version does not support goals yet",
   ]);
 });
 

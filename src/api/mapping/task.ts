@@ -81,7 +81,7 @@ export function toRunTask(runId: string, view: TaskView, mask: ReadMask, room: P
     taskType: spec?.type ?? "",
     name: spec?.name ?? "",
     state: TASK_STATE[task?.state ?? "PENDING"],
-    maxAttempts: spec === undefined ? 0 : spec.retry.maxRetries + 1,
+    maxAttempts: spec === undefined ? 0 : (task?.limits?.maxRetries ?? spec.retry.maxRetries) + 1,
     iteration: visitOf(path)?.visit ?? 0,
     dependsOn: [...view.dependsOn],
   });

@@ -15,15 +15,15 @@ import { Fields, isObject, MessageRefused } from "./messages/fields.ts";
 /** Registered definitions in memory. */
 const MAX_KNOWN = 1_000;
 
-/** Delay before the first retry of a task in the short format, seconds; it doubles. */
-const FIRST_DELAY_S = 2;
-
-export function createInlineFlows(registry: Pick<FlowRegistry, "registerFlow">): InlineFlows {
+/**
+ * Creates the registration of such flows. The n-th retry of a task in the short format waits `backoffBase`^n seconds.
+ */
+export function createInlineFlows(registry: Pick<FlowRegistry, "registerFlow">, backoffBase: number): InlineFlows {
   const known = new Map<string, Promise<InlineFlow>>();
   return {
     register(tenantId, { flowId, definition, input }) {
       if (!isObject(definition)) throw new MessageRefused("FLOW_INVALID", "flow_definition: expected an object");
-      const document = toDocument(definition, flowId, Object.keys(input));
+      const document = toDocument(definition, flowId, Object.keys(input), backoffBase);
       const hash = createHash("sha256").update(canonicalJson(document)).digest("hex");
       const key = `${tenantId} ${hash}`;
       const registered = known.get(key);
@@ -41,24 +41,24 @@ export function createInlineFlows(registry: Pick<FlowRegistry, "registerFlow">):
   };
 }
 
-function toDocument(definition: JsonObject, flowId: string, inputs: readonly string[]): JsonObject {
+function toDocument(definition: JsonObject, flowId: string, inputs: readonly string[], base: number): JsonObject {
   const { version: _, ...own } = definition;
-  const document = "workflow" in own ? own : fromShort(own, inputs);
+  const document = "workflow" in own ? own : fromShort(own, inputs, base);
   return { ...document, id: flowId || (document.id ?? "") };
 }
 
 /** The short format declares no variables: whatever its run gets is one. */
-function fromShort(definition: JsonObject, inputs: readonly string[]): JsonObject {
+function fromShort(definition: JsonObject, inputs: readonly string[], base: number): JsonObject {
   const fields = new Fields(definition);
   const id = fields.text("id");
   const name = fields.text("name") || id;
   const tasks = fields.any("tasks");
   if (!Array.isArray(tasks)) throw new MessageRefused("FLOW_INVALID", "flow_definition.tasks: expected a list");
   const variables = inputs.toSorted().map((input) => ({ name: input }));
-  return { id, name, variables, workflow: { tasks: tasks.map((task: Json) => toTask(task)) } };
+  return { id, name, variables, workflow: { tasks: tasks.map((task: Json) => toTask(task, base)) } };
 }
 
-function toTask(task: Json): JsonObject {
+function toTask(task: Json, base: number): JsonObject {
   if (!isObject(task)) throw new MessageRefused("FLOW_INVALID", "flow_definition.tasks: expected objects");
   if (!("handler" in task)) return task;
   const { handler, inputs, max_retries: maxRetries, depends_on: dependsOn, ...rest } = task;
@@ -69,8 +69,10 @@ function toTask(task: Json): JsonObject {
     ...rest,
     ...(dependsOn === undefined ? {} : { depends_on: dependsOn }),
     parameters: { handler: handler ?? "", inputs: given },
-    ...(maxRetries === undefined
-      ? {}
-      : { retry_policy: { max_retries: maxRetries, backoff_type: "exponential", initial_delay: FIRST_DELAY_S } }),
+    ...(maxRetries === undefined ? {} : { retry_policy: { max_retries: maxRetries, ...backoffOf(base) } }),
   };
+}
+
+function backoffOf(base: number): JsonObject {
+  return { backoff_type: "exponential", initial_delay: base, multiplier: base, max_delay: "24h" };
 }

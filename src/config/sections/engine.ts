@@ -41,20 +41,18 @@ export const ENGINE = {
     schema: durationSetting(1),
     default: "300s",
     env: ["ORCHESTRATOR_TASK_TIMEOUT_DEFAULT"],
-    text: "Timeout of one attempt of a task that calls something outside, if neither its flow nor its type sets one (`http`: 30 s).",
+    text: "Timeout of one attempt of a task that calls something outside, or is done by an executor, if neither its flow nor its type sets one (`http`: 30 s).",
   }),
   maxRetryAttempts: setting({
     schema: integerSetting(0, 1_000),
     default: 3,
     env: ["ORCHESTRATOR_MAX_RETRY_ATTEMPTS"],
-    later: "Kafka",
-    text: "Retries of a task from outside (Kafka) that sets no number.",
+    text: "Retries of a `queue` task without `retry_policy`, and of a task in a message that sets no number.",
   }),
   retryBackoffBase: setting({
     schema: numberSetting(1, 100),
     default: 2,
     env: ["ORCHESTRATOR_RETRY_BACKOFF_BASE"],
-    later: "Kafka",
-    text: "Base of the exponential backoff of those retries: the n-th waits base^n seconds.",
+    text: "Base of the exponential backoff of those retries, and of all tasks in the short format: the n-th waits base^n seconds, at most a day.",
   }),
 } as const;

@@ -118,7 +118,9 @@ const PARTS = fieldChecks<{
     optional("scheduleToCloseMs", r.scheduleToCloseMs, duration) ??
     optional("heartbeatMs", r.heartbeatMs, duration) ??
     optional("initialDelayMs", r.initialDelayMs, duration) ??
-    optional("maxDelayMs", r.maxDelayMs, duration),
+    optional("maxDelayMs", r.maxDelayMs, duration) ??
+    optional("multiplier", r.multiplier, duration) ??
+    optional("maxRetries", r.maxRetries, count),
 });
 
 const told = objectOf(PARTS.told);

@@ -75,18 +75,19 @@ function evaluate(run: Run, need: Need): Json {
   }
 }
 
-/** Evaluates the limits of a task that are written as `${…}`; null when there are none. */
+/** Evaluates the limits of a task that are written as `${…}`, with its defaults; null when there are none. */
 function evaluateLimits(run: Run, { path, first }: Extract<Need, { kind: "task" }>): TaskLimits | null {
-  const { limits } = specOf(run, path);
-  if (limits.length === 0) return null;
+  const { limits, defaults = null } = specOf(run, path);
+  if (limits.length === 0) return defaults;
   const scope = scopeOf(run, path, first);
-  return Object.fromEntries(
+  const evaluated = Object.fromEntries(
     limits.map(({ name, place, duration }) => {
       // Delays of a retry policy may be 0.
       const evaluate = place.startsWith("retry_policy.") ? evaluateDurationMs : evaluateTimeoutMs;
       return [name, at(place, () => evaluate(duration, scope))];
     }),
   );
+  return { ...defaults, ...evaluated };
 }
 
 /** A guard that cannot be evaluated does not admit the signal: what a caller sends must not end the run. */

@@ -32,7 +32,7 @@ export interface StartRequest {
    * as long as the run or its tombstone exists, and leaves nothing behind that outlives both.
    */
   readonly fromMessage: boolean;
-  /** Why the run cannot begin: it has failed with this error at once, without a version of its flow. Null: it begins. */
+  /** Why the run cannot begin: it fails with this error at once, without a version of its flow. Null: it begins. */
   readonly refusal: Refusal | null;
   /** At most one open run per tenant, flow, and key. */
   readonly runKey: string;

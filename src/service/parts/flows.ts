@@ -27,7 +27,9 @@ export async function openFlows(config: Config, database: Database, log: Log, pa
   const compiler = openCompilerProcess();
   parts.onClose(() => compiler.close());
   const graphs = await openGraphs(config, database, log, parts);
+  const { maxRetryAttempts: maxRetries, retryBackoffBase: backoffBase, defaultTaskTimeout: timeoutMs } = config.engine;
   const flows = createFlowRegistry(createFlowStore(database), compiler, {
+    queueDefaults: { maxRetries, backoffBase, timeoutMs },
     graphs: new Set(graphs?.names()),
     // A test of the engine may use features that are not served yet.
     served: config.testing.enabled

@@ -125,7 +125,7 @@ export async function openKafka(
     ({ topic, partition }) => shards.pick() ?? shards.shardOf(`${topic}/${partition}`),
   );
   const stopping = new AbortController();
-  const inlineFlows = createInlineFlows(flows);
+  const inlineFlows = createInlineFlows(flows, config.engine.retryBackoffBase);
   const registry = await openRegistry(config, log, parts);
   const inbound = createInbound({
     commands,

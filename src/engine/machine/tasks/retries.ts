@@ -16,12 +16,13 @@ export function retryOrFail(
   const closeAt = closesAt(spec, task);
   const timedOut = TIMEOUT_TYPES.has(error.type);
   const retryable = error.retryable && !spec.retry.nonRetryable.includes(error.type);
-  if (retryable && task.attempt <= spec.retry.maxRetries) {
-    const dueAt = at + retryDelayMs(retryOf(spec, task), task.attempt, error, random);
+  const policy = retryOf(spec, task);
+  if (retryable && task.attempt <= policy.maxRetries) {
+    const dueAt = at + retryDelayMs(policy, task.attempt, error, random);
     if (closeAt === null || dueAt < closeAt) return { type: "task.retrying", at, task: task.path, error, dueAt };
   }
   if (!retryable) return failTask(spec, task.path, error, at, { timedOut });
-  const deadLetter = task.attempt > spec.retry.maxRetries ? "ATTEMPTS_EXHAUSTED" : "OUT_OF_TIME";
+  const deadLetter = task.attempt > policy.maxRetries ? "ATTEMPTS_EXHAUSTED" : "OUT_OF_TIME";
   return failTask(spec, task.path, error, at, { timedOut, deadLetter });
 }
 

@@ -21,6 +21,8 @@ const limits = {
   heartbeatMs: 1,
   initialDelayMs: 1,
   maxDelayMs: 1,
+  multiplier: 1.5,
+  maxRetries: 1,
 };
 
 /** A record of each kind with all of its fields. */
