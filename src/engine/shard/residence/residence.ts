@@ -241,7 +241,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
 /** Resolves when it is known what has become of the start in memory. */
 function untilSettled(resident: Resident): Promise<void> {
   return new Promise((resolve) => {
-    const isInBatch = resident.committing && resident.pending.length === 0;
+    const isInBatch = resident.committing && resident.pending.length === 0 && !resident.frozen;
     (isInBatch ? resident.committingReplies : resident.replies).push({ resolve, reject: () => resolve() });
   });
 }
