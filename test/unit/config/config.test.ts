@@ -160,7 +160,6 @@ describe("the configuration", () => {
     const file = writeFile("reflex: {enabled: false}\n");
     const { warnings } = await load(
       {
-        ORCHESTRATOR_FLOW_REGISTRY_URL: "postgresql://localhost/flows",
         EXECUTION_TTL: "1h",
         ORCHESTRATOR_PORT: "1",
       },
@@ -168,7 +167,6 @@ describe("the configuration", () => {
     );
     expect(warnings).toEqual([
       "EXECUTION_TTL has no effect: this version does not support workflow executions in Redis yet",
-      "ORCHESTRATOR_FLOW_REGISTRY_URL has no effect: this version does not support outside flow registries yet",
       `${file}:1 reflex.enabled has no effect: this version does not support goals yet`,
     ]);
   });
