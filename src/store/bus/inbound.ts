@@ -1,6 +1,5 @@
 /** Positions in inbound topics, and messages that were rejected. */
 import type { InboundOffsets, PartitionId, PartitionOffset, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
-import type { InboundOffsets, PartitionId, PartitionOffset, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
 import type { OutgoingRejected } from "../../engine/ports/bus/outbox.ts";
 import { listenTo } from "../sql/listen.ts";
 import type { Database } from "../sql/pool.ts";
