@@ -64,12 +64,29 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
     expect(rows).toMatchObject([{ task_id: "doomed", handler: "broken", status: "FAILED", error_message: "it broke" }]);
   });
 
-  // They come with the next changes of inbound messages.
-  test.todo("a task that fails for good goes to the topic of dead letters");
-  test.todo("a run whose flow nobody has registered has failed");
+  test("a task that fails for good goes to the topic of dead letters", async () => {
+    const runId = await bed.request(flow(task("doomed", "broken", { inputs: { n: 1 }, max_retries: 0 })));
+    const [letter] = await bed.read("dead_letter_queue", runId, 1);
+    expect(letter?.value).toMatchObject({
+      ...{ event_type: "task_dead_lettered", run_id: runId, task_id: "doomed", handler: "broken", inputs: { n: 1 } },
+      ...{ tenant_id: "default", user_id: "user-1", correlation_id: "c-1", attempts: 1, error: "it broke" },
+    });
+  });
 
-  // ORCHESTRATOR_MAX_RETRY_ATTEMPTS, ORCHESTRATOR_RETRY_BACKOFF_BASE, and ORCHESTRATOR_TASK_TIMEOUT_DEFAULT have no effect yet.
-  test.todo("a task that says nothing gets the retries and the timeout of the variables");
+  test("a run whose flow nobody has registered has failed", async () => {
+    const runId = await bed.request({ flow_id: "nobody" });
+    expect(await bed.ended(runId)).toMatchObject({
+      status: "FAILED",
+      error_message: expect.stringContaining("FLOW_NOT_FOUND"),
+    });
+  });
+
+  test("a task that says nothing gets the retries and the timeout of the variables", async () => {
+    const runId = await bed.request(flow(task("silent", "echo")));
+    expect(await bed.ended(runId)).toMatchObject({ status: "COMPLETED" });
+    const [sent] = await bed.read("task_queue", runId, 1);
+    expect(sent?.value).toMatchObject({ max_retries: 3, timeout: 300 });
+  });
 
   test("a failed task is tried again after base^n seconds, with the next attempt", async () => {
     const runId = await bed.request(flow(task("flaky", "echo", { inputs: { fails: 2 }, max_retries: 3 })));
