@@ -1,6 +1,6 @@
 /** Python environments, made once for what they hold. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { listFiles } from "../../scripts/generate-digest.ts";
 import { findProgram, IN_CI, ROOT, runProgram } from "./programs.ts";
@@ -31,9 +31,19 @@ async function prepare(name: string, packages: readonly string[], content: Buffe
   const wanted = createHash("sha256").update(packages.join(" ")).update(content).digest("hex");
   const stamp = join(folder, "stamp");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return interpreter;
-  mkdirSync(folder, { recursive: true });
-  await runProgram(python ?? "python3", ["-m", "venv", "--clear", folder]);
-  await runProgram(interpreter, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...packages]);
-  writeFileSync(stamp, wanted);
+  // Files that run at the same time may want the same one: it is made beside its place, and moved there whole.
+  const making = `${folder}.${process.pid}`;
+  mkdirSync(making, { recursive: true });
+  try {
+    await runProgram(python ?? "python3", ["-m", "venv", "--clear", making]);
+    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    await runProgram(join(making, "bin/python"), [...pip, ...packages]);
+    writeFileSync(join(making, "stamp"), wanted);
+    if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return interpreter;
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(making, folder);
+  } finally {
+    rmSync(making, { recursive: true, force: true });
+  }
   return interpreter;
 }
