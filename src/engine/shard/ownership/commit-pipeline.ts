@@ -10,11 +10,12 @@
  * takes them, and a batch never holds two of one resident. Between residents there is no order: one that acts on the
  * state of another waits until that state is durable (`replyWhenDurable`).
  *
- * Sending. A batch takes everything that is ready, up to a number of transitions and a size; while the transition of a
- * resident is full (`isFull`), its later events wait. While one batch is in flight the next fills, and goes when that
- * one returns: no timer, no tuning. It goes beside the one in flight, on another connection, if it has ENOUGH
- * transitions, so that the store works while we do; a smaller one would be half a batch at nearly the cost of a whole
- * one. A batch that does not return for PATIENCE_MS (a lock, a slow disk, a retry) is not waited for.
+ * Sending. A batch takes what is ready, up to a number of transitions and a size; if that is much, free connections
+ * divide it. While the transition of a resident is full (`isFull`), its later events wait. While one batch is in flight
+ * the next fills, and goes when that one returns: no timer, no tuning. It goes beside the one in flight, on another
+ * connection, if it has ENOUGH transitions, so that the store works while we do; a smaller one would be half a batch at
+ * nearly the cost of a whole one. A batch that does not return for PATIENCE_MS (a lock, a slow disk, a retry) is not
+ * waited for.
  *
  * When a batch returns, the effects of its transitions start. Entities that continue without external work join the
  * next batch, which is sent before anyone is notified of this one, so the store does not wait for callers.
@@ -215,13 +216,23 @@ export class CommitPipeline implements Pipeline {
     this.#rest();
   }
 
+  /**
+   * Most transitions of the next batch. What is ready is divided among the free connections, so that the store works on
+   * one part while the results of another are processed, unless the parts would be less than twice ENOUGH.
+   */
+  #limit(): number {
+    const part = Math.ceil(this.#ready.size / (this.#free.length + 1));
+    return Math.min(part >= 2 * ENOUGH ? part : this.#ready.size, MAX_BATCH * this.#share);
+  }
+
   #take(): Entry[] {
     const { failures } = this.#parts;
+    const limit = this.#limit();
     const entries: Entry[] = [];
     const unfit: { readonly entry: Entry; readonly cause: unknown }[] = [];
     let size = 0;
     for (const resident of this.#ready) {
-      if (entries.length >= MAX_BATCH * this.#share || size >= MAX_BATCH_SIZE * this.#share) break;
+      if (entries.length >= limit || size >= MAX_BATCH_SIZE * this.#share) break;
       this.#ready.delete(resident);
       if (resident.pending.length === 0 || resident.gone || resident.frozen) continue;
       let json = "";
