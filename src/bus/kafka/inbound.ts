@@ -1,7 +1,7 @@
 /**
  * What inbound messages do: start runs, and end tasks. A message is done when what it asks for is durable, or when it
- * is rejected because it can never be applied. A run that can be named and cannot begin has failed then. While it cannot be applied yet (the database is away, a run is moving to
- * another instance), it is tried again.
+ * is rejected because it can never be applied. A run that it names and that cannot begin is then FAILED. While a
+ * message cannot be applied yet (the database is away, a run is moving to another instance), it is tried again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError } from "../../base/errors.ts";
