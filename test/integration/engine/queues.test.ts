@@ -195,8 +195,8 @@ test("a queue that pins builds hands out to workers of these builds alone", asyn
 });
 
 const KEYED = {
-  big: [many("m", 200, { fairness_key: "big" })],
-  small: [many("m", 60, { fairness_key: "small" })],
+  big: [many("m", 1_000, { fairness_key: "big" })],
+  small: [many("m", 400, { fairness_key: "small" })],
 } as const;
 
 /** Connects a worker and returns the flows of what it is handed, in order. */
@@ -215,12 +215,12 @@ test("keys take turns: one that comes late has its share, also after a restart i
   for (const [flow, tasks] of Object.entries(KEYED)) await bed.register(flow, tasks);
   const first = await bed.openInstance();
   await start(first, "big");
-  await eventually(async () => expect(await rows()).toHaveLength(200));
+  await eventually(async () => expect(await rows()).toHaveLength(1_000));
   const before = watchTurns(first);
   await eventually(() => expect(before.length).toBeGreaterThan(30));
   const late = await start(first, "small");
   // It makes up for the moment until its line is read anew; from then on, the two take turns.
-  await eventually(() => expect(smallOf(before)).toBeGreaterThan(20));
+  await eventually(() => expect(smallOf(before)).toBeGreaterThan(250));
   await first.stop();
   expect(smallOf(before.slice(-12))).toBeGreaterThan(3);
   expect(smallOf(before.slice(-12))).toBeLessThan(9);
