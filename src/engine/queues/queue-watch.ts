@@ -10,7 +10,7 @@ import { type Repetition, repeat } from "../shard/repeat.ts";
 const PATIENCE_MS = 10_000;
 
 /** How often it is looked, milliseconds. */
-const LOOK_EVERY_MS = 5_000;
+const LOOK_EVERY_MS = 10_000;
 
 /** What watching takes. */
 export interface QueueWatchParts {
