@@ -21,7 +21,8 @@ const SHORTEST_PAUSE_MS = 50;
 export type Left = "more" | "nothing" | { readonly afterMs: number };
 
 export interface NudgedLoopParts {
-  step(): Promise<Left>;
+  /** `stopping` is aborted when the loop is to end. */
+  step(stopping: AbortSignal): Promise<Left>;
   /** What cannot be done when a step fails, for the log: `the outbox cannot be read`. */
   readonly failure: string;
   readonly log: Log;
@@ -60,7 +61,7 @@ export function startNudgedLoop({ step, failure, log }: NudgedLoopParts): Nudged
     while (!stop.signal.aborted) {
       nudged = false;
       try {
-        const left = await step();
+        const left = await step(stop.signal);
         if (failures > 0) log.info("it works again", { after: failure, failures });
         failures = 0;
         if (left === "more") continue;

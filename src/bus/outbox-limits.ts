@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../base/log.ts";
 import type { Outbox } from "../engine/ports/bus/outbox.ts";
+import { type Left, type NudgedLoop, startNudgedLoop } from "./nudged-loop.ts";
 
 /** Shortest time between measurements, milliseconds. */
 const EVERY_MS = 1_000;
@@ -27,20 +28,10 @@ export interface OutboxLimitsParts {
   readonly log: Log;
 }
 
-/** Watches the outbox. */
-export interface OutboxLimits {
-  /** Something may have come into the outbox. Cheap. */
-  nudge(): void;
-  stop(): Promise<void>;
-}
-
-export function keepOutboxLimits({ outbox, gate, maxMessages, maxBytes, log }: OutboxLimitsParts): OutboxLimits {
-  const stop = new AbortController();
-  let nudged = false;
-  let running: Promise<void> | null = null;
-  let isWell = true;
-
-  const measure = async (): Promise<boolean> => {
+/** Starts to measure whenever it is nudged: something may have come into the outbox. */
+export function keepOutboxLimits({ outbox, gate, maxMessages, maxBytes, log }: OutboxLimitsParts): NudgedLoop {
+  const step = async (stopping: AbortSignal): Promise<Left> => {
+    const from = performance.now();
     const backlog = await outbox.measure();
     const part = Math.max(backlog.messages / maxMessages, backlog.bytes / maxBytes);
     const isFull = part >= (gate.isFull ? LOW : 1);
@@ -48,39 +39,10 @@ export function keepOutboxLimits({ outbox, gate, maxMessages, maxBytes, log }: O
     if (isFull && !gate.isFull) log.error("the outbox is full: tasks for topics and events wait", fields);
     if (!isFull && gate.isFull) log.info("the outbox has room again", fields);
     gate.set(backlog, isFull);
-    return backlog.messages === 0;
+    // No nudge ends this pause, but a stop does.
+    const pauseMs = Math.max(EVERY_MS, PAUSE_FACTOR * (performance.now() - from));
+    await sleep(pauseMs, undefined, { signal: stopping }).catch(() => {});
+    return backlog.messages === 0 ? "nothing" : "more";
   };
-
-  const run = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      nudged = false;
-      const from = performance.now();
-      let isEmpty = false;
-      try {
-        isEmpty = await measure();
-        isWell = true;
-      } catch (error) {
-        if (isWell) log.warn("the outbox cannot be measured; it is tried again", { error });
-        isWell = false;
-      }
-      const pauseMs = Math.max(EVERY_MS, PAUSE_FACTOR * (performance.now() - from));
-      // A stop ends the pause.
-      await sleep(pauseMs, undefined, { signal: stop.signal }).catch(() => {});
-      if (isEmpty && !nudged) return;
-    }
-  };
-
-  return {
-    nudge() {
-      nudged = true;
-      if (stop.signal.aborted || running !== null) return;
-      running = run().finally(() => {
-        running = null;
-      });
-    },
-    async stop() {
-      stop.abort();
-      await running;
-    },
-  };
+  return startNudgedLoop({ step, failure: "the outbox cannot be measured", log });
 }
