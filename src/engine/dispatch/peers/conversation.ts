@@ -103,7 +103,7 @@ export class Conversation {
   }
 
   #wake(): void {
-    // What is added in the same microtask queue goes together.
+    // Everything added by the current callback goes together.
     queueMicrotask(() => void this.#send());
   }
 
