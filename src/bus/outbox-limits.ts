@@ -39,8 +39,8 @@ export function keepOutboxLimits({ outbox, gate, maxMessages, maxBytes, log }: O
     if (isFull && !gate.isFull) log.error("the outbox is full: tasks for topics and events wait", fields);
     if (!isFull && gate.isFull) log.info("the outbox has room again", fields);
     gate.set(backlog, isFull);
-    // No nudge ends this pause, but a stop does.
     const pauseMs = Math.max(EVERY_MS, PAUSE_FACTOR * (performance.now() - from));
+    // A stop ends the pause; a nudge does not.
     await sleep(pauseMs, undefined, { signal: stopping }).catch(() => {});
     return backlog.messages === 0 ? "nothing" : "more";
   };
