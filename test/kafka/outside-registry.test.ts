@@ -56,14 +56,11 @@ test("the latest version of a flow that is not registered here is taken from the
     const { rows } = await database.reads.query("SELECT next_offset FROM orchestrator.kafka_offsets");
     expect(rows.length).toBeGreaterThan(0);
   });
-  await registry.journal.query("CREATE TABLE flows (flow_id text, version text, definition jsonb)");
-  const flow = (handler: string) => JSON.stringify({ id: "greet", tasks: [{ id: "t", handler }] });
-  for (const [version, handler] of [
-    ["9", "old"],
-    ["10", "new"],
-    ["1", "older"],
-  ] as const)
-    await registry.journal.query("INSERT INTO flows VALUES ('greet', $1, $2)", [version, flow(handler)]);
+  const flow = (handler: string) => `'${JSON.stringify({ id: "greet", tasks: [{ id: "t", handler }] })}'`;
+  // One transaction: it may be read at any time.
+  await registry.journal.query(`CREATE TABLE flows (flow_id text, version text, definition jsonb);
+    INSERT INTO flows VALUES
+      ('greet', '9', ${flow("old")}), ('greet', '10', ${flow("new")}), ('greet', '1', ${flow("older")})`);
   const executor = await startExecutor(broker, prefix, async () => "done");
   try {
     await eventually(async () => expect(await versionOf(runId)).toMatch(/^inline-/), { timeoutMs: 30_000 });

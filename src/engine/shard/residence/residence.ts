@@ -71,28 +71,18 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
    */
   async open(id: string): Promise<Resident<T>> {
     const known = this.residents.get(id);
-    if (known !== undefined && !known.started) {
-      await untilSettled(known);
-      return this.open(id);
-    }
-    if (known !== undefined && !known.suspect) return known;
-    await this.recovered(id);
+    if (known?.started && !known.suspect) return known;
+    if (known === undefined || known.suspect) await this.recovered(id);
     return this.openNow(id);
   }
 
   /** The same for a suspect on trial. */
   async openNow(id: string): Promise<Resident<T>> {
-    const known = this.residents.get(id);
-    if (known !== undefined) return known;
-    const loading = this.#loading.get(id) ?? this.#load(id);
-    this.#loading.set(id, loading);
-    try {
-      return await loading;
-    } catch (error) {
-      if (this.kind.store.isUnreadable(error)) await this.quarantineUnread(id, error as Error);
-      throw error;
-    } finally {
-      this.#loading.delete(id);
+    for (;;) {
+      // The start may have come while the store was read.
+      const resident = this.residents.get(id) ?? (await this.#read(id));
+      if (resident.started) return resident;
+      await untilSettled(resident);
     }
   }
 
@@ -185,6 +175,20 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
   #create(id: string, shard: number, day: number, entity: T["entity"]): Resident<T> {
     const { pipeline } = this.#parts;
     return createResident<T>({ id, shard, kind: this.kind, home: this, pipeline, day, entity });
+  }
+
+  /** Reads an entity once for all who ask for it. */
+  async #read(id: string): Promise<Resident<T>> {
+    const loading = this.#loading.get(id) ?? this.#load(id);
+    this.#loading.set(id, loading);
+    try {
+      return await loading;
+    } catch (error) {
+      if (this.kind.store.isUnreadable(error)) await this.quarantineUnread(id, error as Error);
+      throw error;
+    } finally {
+      this.#loading.delete(id);
+    }
   }
 
   async #load(id: string): Promise<Resident<T>> {
