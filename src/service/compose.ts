@@ -10,7 +10,7 @@ import type { InboundTopics } from "../engine/ports/bus/topics.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import type { FlowRegistry } from "../flows/ports/registry.ts";
-import type { TemplateCatalogue } from "../flows/templates.ts";
+import type { TemplateCatalogue, TemplateStarts } from "../flows/ports/templates.ts";
 import { keepSetting } from "../store/kept-settings.ts";
 import { createRunIndex } from "../store/run-index.ts";
 import type { Database } from "../store/sql/pool.ts";
@@ -37,6 +37,7 @@ export interface Core extends RunningEngine {
   readonly approvalIndex: ApprovalIndex;
   readonly flows: FlowRegistry;
   readonly templates: TemplateCatalogue;
+  readonly templateStarts: TemplateStarts;
   /** Key of page tokens and cursors; the same for all instances on a database. */
   readonly tokenKey: Uint8Array;
   readonly database: Database;
@@ -105,6 +106,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       approvalIndex: lists,
       flows: flows.flows,
       templates: flows.templates,
+      templateStarts: flows.templateStarts,
       tokenKey,
       database,
       store: store.description,

@@ -65,6 +65,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "flows/planning": ["check", "document", "graph", "interpolation", "top"],
   // Types only, as in engine/ports.
   "flows/ports": ["graph", "top", "warnings"],
+  "flows/templates": ["check", "document", "ports"],
   "flows/warnings": ["check", "document", "expressions", "interpolation", "top"],
   "store/bus": ["sql"],
   "store/embedded": [],

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
-import type { FlowTemplate, TemplateCatalogue } from "../../flows/templates.ts";
+import type { FlowTemplate, TemplateCatalogue } from "../../flows/ports/templates.ts";
 import type { Template } from "../../gen/orchestrator/v1/template_pb.ts";
 import { TemplateSchema } from "../../gen/orchestrator/v1/template_pb.ts";
 import {
@@ -34,7 +34,7 @@ function createHandlers({ templates, flows, tokens, limits }: Needs): ServiceHan
       const query = ["ListTemplates"];
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
       const size = pageSizeOf(request.pageSize);
-      const found = templates.listTemplates(place === null ? "" : String(place[0]), size + 1);
+      const found = await templates.listTemplates(place === null ? "" : String(place[0]), size + 1);
       const { lines, next } = cutPage(found, size, (template) => [template.templateId]);
       const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
       return create(ListTemplatesResponseSchema, {
@@ -45,14 +45,14 @@ function createHandlers({ templates, flows, tokens, limits }: Needs): ServiceHan
 
     async getTemplate(request) {
       return create(GetTemplateResponseSchema, {
-        template: toTemplate(templates.getTemplate(request.templateId), true),
+        template: toTemplate(await templates.getTemplate(request.templateId), true),
       });
     },
 
     async instantiateTemplate(request, { caller }) {
       const { templateId, flowId, version, validateOnly } = request;
       const variables: JsonObject = fromObjectPayload(request.variablesValue, "variables", limits);
-      const document = templates.fillTemplate(templateId, { variables, flowId, version });
+      const document = await templates.fillTemplate(templateId, { variables, flowId, version });
       const result = await flows.registerFlow(caller.tenantId, { document }, validateOnly);
       const response = create(InstantiateTemplateResponseSchema, {
         created: result.created,

@@ -6,6 +6,6 @@ export const TEMPLATES = {
     schema: textSetting("a folder"),
     default: "./templates",
     env: ["ORCHESTRATOR_TEMPLATES"],
-    text: "Folder of flow templates (YAML). If it does not exist, the templates that ship with the service are used.",
+    text: "Folder of flow templates (YAML, JSON). Changed files count within a second; a file that breaks keeps its last good content. If the folder does not exist when the service starts, the templates that ship with it are used.",
   }),
 } as const;

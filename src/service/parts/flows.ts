@@ -8,8 +8,10 @@ import type { GraphHost } from "../../engine/ports/graphs.ts";
 import { ALL_SERVED, SERVED } from "../../flows/check/unserved.ts";
 import { openCompilerProcess } from "../../flows/graph/compiler-process.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
+import type { TemplateCatalogue, TemplateStarts } from "../../flows/ports/templates.ts";
 import { createFlowRegistry } from "../../flows/registry.ts";
-import { openTemplates, type TemplateCatalogue } from "../../flows/templates.ts";
+import { openTemplates } from "../../flows/templates/catalogue.ts";
+import { createTemplateStarts } from "../../flows/templates/use-template.ts";
 import { createFlowStore } from "../../store/flow-versions.ts";
 import type { Database } from "../../store/sql/pool.ts";
 import type { Parts } from "./parts.ts";
@@ -18,6 +20,7 @@ import type { Parts } from "./parts.ts";
 export interface Flows {
   readonly flows: FlowRegistry;
   readonly templates: TemplateCatalogue;
+  readonly templateStarts: TemplateStarts;
   /** Graphs of the user's modules; undefined when the configuration names no module. */
   readonly graphs: GraphHost | undefined;
 }
@@ -28,17 +31,18 @@ export async function openFlows(config: Config, database: Database, log: Log, pa
   parts.onClose(() => compiler.close());
   const graphs = await openGraphs(config, database, log, parts);
   const { maxRetryAttempts: maxRetries, retryBackoffBase: backoffBase, defaultTaskTimeout: timeoutMs } = config.engine;
+  // A test of the engine may use features that are not served yet.
+  const served = config.testing.enabled
+    ? ALL_SERVED
+    : { ...SERVED, events: (config.kafka.bootstrapServers ?? []).length > 0 };
   const flows = createFlowRegistry(createFlowStore(database), compiler, {
     queueDefaults: { maxRetries, backoffBase, timeoutMs },
     graphs: new Set(graphs?.names()),
-    // A test of the engine may use features that are not served yet.
-    served: config.testing.enabled
-      ? ALL_SERVED
-      : { ...SERVED, events: (config.kafka.bootstrapServers ?? []).length > 0 },
+    served,
   });
-  const templates = await openTemplates(templatesFolder(config));
-  for (const { file, error } of templates.refused) log.warn("a template is skipped", { file, error: error.message });
-  return { flows, templates, graphs };
+  const templates = await openTemplates(templatesFolder(config), { served, log });
+  parts.onClose(() => templates.close());
+  return { flows, templates, templateStarts: createTemplateStarts(templates, flows), graphs };
 }
 
 /** LangGraph is not loaded when the configuration names no module. */
@@ -58,7 +62,7 @@ async function openGraphs(config: Config, database: Database, log: Log, parts: P
   return graphs;
 }
 
-/** Returns the user's template folder, or the one that ships with the service. */
+/** Returns the user's template folder, or the one that ships with the service, for as long as the service runs. */
 function templatesFolder(config: Config): string {
   const own = resolve(config.templates.dir);
   return existsSync(own) ? own : fileURLToPath(new URL("../../../templates", import.meta.url));

@@ -30,13 +30,13 @@ export const PLAIN_TEXT = /^[^\u0000-\u001f\u007f]*$/;
 /** Message for a value that does not match {@link PLAIN_TEXT}. */
 export const PLAIN_TEXT_PROBLEM = "expected text without control characters";
 
-/** The version of a flow. It appears unescaped in the path of a URL. */
+/** The version of a flow. It appears unescaped in the path of a URL; in a query, `+` is written `%2B`. */
 export const versionText = z
   .string()
   .min(1)
   .max(64)
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, {
-    error: "expected a version: a letter or a digit, then letters, digits, ., _ and -",
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._+-]*$/, {
+    error: "expected a version: a letter or a digit, then letters, digits, ., _, + and -",
   });
 
 /**

@@ -5,7 +5,7 @@ import { toError } from "../../../src/base/errors.ts";
 import type { JsonObject } from "../../../src/base/json/json.ts";
 import type { Plan } from "../../../src/flows/plan.ts";
 import type { FlowRegistry, FlowVersion } from "../../../src/flows/ports/registry.ts";
-import type { FlowTemplate } from "../../../src/flows/templates.ts";
+import type { FlowTemplate } from "../../../src/flows/ports/templates.ts";
 import type { FlowWarning } from "../../../src/flows/warnings/warning.ts";
 
 /** The warning of a flow that has one. */
@@ -112,19 +112,20 @@ const TEMPLATE: FlowTemplate = {
   taskCount: 2,
   source: "id: report\n",
   document: { id: "report", version: "1.0", workflow: { tasks: [] } },
+  hash: "0".repeat(64),
 };
 
 /** One template, `report`. */
 export function createFakeTemplates(): TemplateSource {
-  const getTemplate = (templateId: string): FlowTemplate => {
+  const getTemplate = async (templateId: string): Promise<FlowTemplate> => {
     if (templateId !== TEMPLATE.templateId) throw toError("TEMPLATE_NOT_FOUND", { templateId });
     return TEMPLATE;
   };
   return {
-    listTemplates: (after) => (TEMPLATE.templateId > after ? [TEMPLATE] : []),
+    listTemplates: async (after) => (TEMPLATE.templateId > after ? [TEMPLATE] : []),
     getTemplate,
-    fillTemplate: (templateId, fill) => ({
-      ...getTemplate(templateId).document,
+    fillTemplate: async (templateId, fill) => ({
+      ...(await getTemplate(templateId)).document,
       ...(fill.flowId === "" ? {} : { id: fill.flowId }),
     }),
   };

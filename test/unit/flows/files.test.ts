@@ -1,6 +1,5 @@
 /** Files that the service brings along: examples, templates, the JSON Schema and the reference of task types. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
@@ -10,7 +9,6 @@ import type { Json } from "../../../src/base/json/json.ts";
 import { validateFlow } from "../../../src/flows/compile.ts";
 import { flowJsonSchema } from "../../../src/flows/document/json-schema.ts";
 import { parseFlowSource } from "../../../src/flows/document/parse.ts";
-import { openTemplates } from "../../../src/flows/templates.ts";
 import { TASK_TYPES, WRITABLE_TASK_TYPES } from "../../../src/tasks/index.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -93,59 +91,5 @@ describe("the JSON Schema", () => {
     [{ id: "a", type: "map", parameters: { items: [], task: { type: "noop", id: "x" } } }],
   ])("refuses %j", (task) => {
     expect(schemaProblems(flow(task))).not.toBe("");
-  });
-});
-
-describe("templates", () => {
-  it("are read from their folder, in order, and filled in", async () => {
-    const catalogue = await openTemplates(join(root, "templates"));
-    expect(catalogue.refused).toEqual([]);
-    const ids = catalogue.listTemplates("", 100).map((template) => template.templateId);
-    expect(ids).toEqual([...ids].sort());
-    expect(catalogue.listTemplates(ids[0] ?? "", 1).map((template) => template.templateId)).toEqual(ids.slice(1, 2));
-    const document = catalogue.fillTemplate("http-check", {
-      variables: { url: "http://x", max_calls: 2 },
-      flowId: "my-check",
-      version: "7",
-    });
-    expect(document).toMatchObject({ id: "my-check", version: "7" });
-    expect(
-      (document["variables"] as { name: string; default?: Json }[]).map((variable) => [
-        variable.name,
-        variable.default,
-      ]),
-    ).toEqual([
-      ["url", "http://x"],
-      ["interval", "30s"],
-      ["max_calls", 2],
-    ]);
-    expect(validateFlow({ document })).toEqual([]);
-    expect(() => catalogue.getTemplate("nope")).toThrow(/template nope does not exist/);
-    expect(() =>
-      catalogue.fillTemplate("http-check", { variables: { url: 5, uri: 1 }, flowId: "", version: "" }),
-    ).toThrow(/url: expected a value of type string/);
-  });
-
-  it("that are broken or doubled are left out with their reason; a folder that is missing has none", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "templates-"));
-    try {
-      const good = "id: a\nworkflow: {tasks: [{id: x, type: noop}]}\n";
-      await Promise.all([
-        writeFile(join(folder, "1.yaml"), good),
-        writeFile(join(folder, "2.yml"), good),
-        writeFile(join(folder, "3.yaml"), "id: b\n"),
-        writeFile(join(folder, "4.json"), '{"id": "c", "workflow": {"graph": "g"}}'),
-        writeFile(join(folder, "readme.md"), "not a flow"),
-      ]);
-      const catalogue = await openTemplates(folder);
-      expect(catalogue.listTemplates("", 10).map((template) => template.templateId)).toEqual(["a", "c"]);
-      expect(catalogue.refused.map(({ file, error }) => `${file} ${error.code}`)).toEqual([
-        "2.yml FLOW_SOURCE_INVALID",
-        "3.yaml FLOW_INVALID",
-      ]);
-      expect((await openTemplates(join(folder, "missing"))).listTemplates("", 10)).toEqual([]);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
   });
 });

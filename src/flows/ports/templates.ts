@@ -1,0 +1,92 @@
+/** Templates, as seen by those who list them, make flows from them, or start runs from them. */
+import type { OrchestratorError } from "../../base/errors.ts";
+import type { JsonObject } from "../../base/json/json.ts";
+import type { FlowVersion } from "./registry.ts";
+
+/** A variable that a template declares, as written. */
+export interface TemplateVariable {
+  readonly name: string;
+  readonly type?: "string" | "number" | "integer" | "boolean" | "array" | "object" | "any" | undefined;
+  readonly description?: string | undefined;
+  readonly required?: boolean | undefined;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[] | undefined;
+}
+
+/** A flow that is stored as a file, to be filled in and registered, or to be started as it is. */
+export interface FlowTemplate {
+  /** The `id` of its definition. */
+  readonly templateId: string;
+  readonly version: string;
+  readonly name: string;
+  readonly description: string;
+  readonly category: string;
+  readonly variables: readonly TemplateVariable[];
+  /** Tasks or states. */
+  readonly taskCount: number;
+  readonly source: string;
+  readonly document: JsonObject;
+  /** Hex SHA-256 of the canonical document. */
+  readonly hash: string;
+}
+
+/** What can be filled into a template. */
+export interface TemplateFill {
+  /** New defaults of the flow's variables. */
+  readonly variables: JsonObject;
+  /** Id of the new flow; empty means that of the template. */
+  readonly flowId: string;
+  /** Version of the new flow; empty means that of the template. */
+  readonly version: string;
+}
+
+/** A file that cannot be used as it is now. */
+export interface RefusedFile {
+  readonly file: string;
+  readonly error: OrchestratorError;
+  /** The template that its last good content still provides; null if it never had any. */
+  readonly keeps: string | null;
+}
+
+/** How many templates there are, for status pages. Reads no file. */
+export interface TemplateCounts {
+  readonly count: number;
+  /** By category, in alphabetical order; templates without one are under the empty text. */
+  readonly byCategory: ReadonlyMap<string, number>;
+  readonly refused: readonly RefusedFile[];
+}
+
+/**
+ * The templates of a folder, as its files are now: a file that was changed, added, renamed, or deleted shows within a
+ * second at the latest. A file that breaks keeps its last good content.
+ */
+export interface TemplateCatalogue {
+  /** Lists templates by id, starting after `afterId`. */
+  listTemplates(afterId: string, limit: number): Promise<readonly FlowTemplate[]>;
+  /** Returns a template. Errors: TEMPLATE_NOT_FOUND; if its file never was valid, the error of the file. */
+  getTemplate(templateId: string): Promise<FlowTemplate>;
+  /** Returns the document of a new flow. Errors: as getTemplate, FLOW_INPUT_INVALID with all violations. */
+  fillTemplate(templateId: string, fill: TemplateFill): Promise<JsonObject>;
+  /** What the last look at the folder found. */
+  counts(): TemplateCounts;
+  close(): void;
+}
+
+/** A template that is registered as a flow: runs start with this flow and version. */
+export interface UsedTemplate {
+  readonly flowId: string;
+  /** The template's version, or `<version>+<hash8>` if a flow has that version with other content. */
+  readonly version: string;
+  readonly flow: FlowVersion;
+  readonly template: FlowTemplate;
+}
+
+/** Starts from templates. */
+export interface TemplateStarts {
+  /**
+   * Registers a template as a flow version, unless it is. Costs no statement as long as neither the file nor the
+   * version changes. Errors: those of {@link TemplateCatalogue.getTemplate} and of the registration, such as
+   * FLOW_INVALID with all problems.
+   */
+  useTemplate(tenantId: string, templateId: string): Promise<UsedTemplate>;
+}
