@@ -1,6 +1,5 @@
 /** Starts that come with messages: each happens once, and leaves nothing behind that outlives its run. */
 import { randomUUID } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
@@ -61,7 +60,7 @@ test.each(["before", "after"])(
     for (const cell of [...runs.residence.residents.values()]) runs.residence.drop(cell);
     const found = when === "before" ? runs.residence.open(runId) : null;
     const again = startFrom().catch((error: unknown) => error);
-    while (!runs.residence.residents.has(runId)) await setImmediate();
+    while (!runs.residence.residents.has(runId)) await new Promise((resolve) => setImmediate(resolve));
     const { started, entity } = await (found ?? runs.residence.open(runId));
     expect(started).toBe(true);
     expect(entity.state.tasks.get("go")?.state).toBe("WAITING");
