@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Log } from "../base/log.ts";
 import { armFailPoints } from "../base/process/fail-points.ts";
 import type { HotStateMetrics } from "../bus/redis/hot-state.ts";
+import type { MessageCounts } from "../bus/redis/messages.ts";
 import type { Config } from "../config/settings.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
@@ -21,6 +22,7 @@ import { openFlows } from "./parts/flows.ts";
 import { type KafkaMetrics, openKafka } from "./parts/kafka.ts";
 import { type Connections, createParts } from "./parts/parts.ts";
 import { openRedis } from "./parts/redis.ts";
+import { createRedisMessages } from "./parts/redis-messages.ts";
 import { openStore } from "./parts/store.ts";
 import { openTools } from "./parts/tools.ts";
 import { openWatchdog } from "./parts/watchdog.ts";
@@ -60,6 +62,7 @@ export interface ComposeOptions {
   readonly tools?: ToolMetrics;
   readonly hotState?: HotStateMetrics;
   readonly kafka?: KafkaMetrics;
+  readonly messages?: MessageCounts;
   /** Ends the process when its event loop is blocked: for a process that runs only the service. */
   readonly watchdog?: boolean;
   /** Called with the time that callers waited for a connection. */
@@ -99,6 +102,9 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       log,
       parts,
     );
+    const counts = options.messages ?? { counted() {} };
+    const messages = createRedisMessages(config, { instanceId, engine, counts }, log, parts);
+    await messages.start();
     return {
       ...engine,
       inboundTopics,

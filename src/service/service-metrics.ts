@@ -5,6 +5,7 @@ import type { HttpMetrics } from "../api/http/server.ts";
 import type { ReportMetrics } from "../api/services/worker-service.ts";
 import { readVersion } from "../base/version.ts";
 import type { HotStateMetrics } from "../bus/redis/hot-state.ts";
+import type { MessageCounts } from "../bus/redis/messages.ts";
 import { type Run, specOf } from "../engine/machine/run.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import { workOf } from "../engine/runs/dispatch/ready-task.ts";
@@ -36,6 +37,7 @@ export interface ServiceMetrics {
   readonly hotState?: HotStateMetrics;
   readonly reports: ReportMetrics;
   readonly kafka: KafkaMetrics;
+  readonly messages?: MessageCounts;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
   readonly onPoolWait?: (pool: string, waitedMs: number) => void;
@@ -86,6 +88,9 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
     },
     hotState: {
       counted: (result, count) => metrics.counter("orchestrator_hot_states_total", result).add(count),
+    },
+    messages: {
+      counted: (source, what, count) => metrics.counter("orchestrator_redis_messages_total", source, what).add(count),
     },
     kafka: { jumped: (topic) => metrics.counter("orchestrator_kafka_jumps_total", topic).add() },
     reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },

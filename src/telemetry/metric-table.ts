@@ -181,6 +181,10 @@ export const METRICS = {
     ["result"],
     ["written", "failed", "dropped"],
   ),
+  orchestrator_redis_messages_total: counter(
+    "Messages of channels and streams of Redis: received, claimed from an instance that died, and dropped because too many were kept for other instances.",
+    ["source", "what"],
+  ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),
   orchestrator_build_info: gauge("Always 1; the version is the label.", ["version"]),

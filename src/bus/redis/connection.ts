@@ -7,29 +7,13 @@
  * The client connects again on its own, for ever. Each change is one line in the log. After a refused write, only one
  * that succeeds proves that the server is well again.
  */
-import { type ChainableCommander, Redis, type RedisOptions } from "ioredis";
+import type { ChainableCommander } from "ioredis";
 import type { Log } from "../../base/log.ts";
 import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
+import { createRedisClient, type RedisAddress, reasonOf } from "./client.ts";
 
-/** Time to connect, milliseconds. */
-const CONNECT_MS = 5_000;
 /** After this silence the server counts as away, milliseconds. */
 const SILENCE_MS = 2_000;
-/** After this silence the connection is given up, milliseconds. */
-const GIVE_UP_MS = 30_000;
-/** Pauses between attempts to connect, milliseconds. */
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 2_000;
-
-/** Where Redis is: a URL, or a host with what belongs to it. */
-export type RedisAddress =
-  | { readonly url: string }
-  | {
-      readonly host: string;
-      readonly port: number;
-      readonly password: string | undefined;
-      readonly database: number;
-    };
 
 /** One answer of a pipeline: what is wrong, or null. */
 export type Outcome = Error | null;
@@ -51,31 +35,7 @@ export interface RedisConnection {
 
 /** Begins to connect. */
 export function openRedisConnection(address: RedisAddress, log: Log): RedisConnection {
-  const options = {
-    lazyConnect: true,
-    connectionName: "orchestrator",
-    // Understood by every version, and by what speaks the protocol of Redis.
-    protocol: 2 as const,
-    disableClientInfo: true,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    connectTimeout: CONNECT_MS,
-    socketTimeout: GIVE_UP_MS,
-    retryStrategy: (times: number) => Math.min(FIRST_PAUSE_MS * 2 ** Math.min(times - 1, 10), LONGEST_PAUSE_MS),
-    // The name may lead to another server by now.
-    reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
-  } satisfies RedisOptions;
-  const client =
-    "url" in address
-      ? new Redis(address.url, options)
-      : new Redis({
-          ...options,
-          host: address.host,
-          port: address.port,
-          db: address.database,
-          ...(address.password === undefined ? {} : { password: address.password }),
-        });
+  const client = createRedisClient(address);
   const watch = new ConnectionWatch(({ connected, problem }) => {
     if (connected) log.info("Redis answers");
     else log.warn("Redis does not answer or refuses writes; everything but what it shows goes on", { reason: problem });
@@ -130,11 +90,4 @@ export function openRedisConnection(address: RedisAddress, log: Log): RedisConne
       client.disconnect();
     },
   };
-}
-
-/** What is wrong, in words for the log. Some errors of sockets have a code and no message. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  if (!(error instanceof Error)) return String(error);
-  return error.message || String((error as NodeJS.ErrnoException).code ?? error.name);
 }

@@ -42,6 +42,12 @@ export const REDIS = {
     env: ["ORCHESTRATOR_REDIS_KEY_TTL"],
     text: "How long the state of a run stays in Redis after its last change.",
   }),
+  consumerGroup: setting({
+    schema: textSetting("a name"),
+    default: "orchestrator",
+    env: ["ORCHESTRATOR_REDIS_CONSUMER_GROUP"],
+    text: "Consumer group of Streams of Redis: one for each service, shared by its instances.",
+  }),
   executionTtl: setting({
     schema: durationSetting(),
     default: "24h",

@@ -21,6 +21,7 @@ import type { RunControl } from "../../engine/ports/run-control.ts";
 import type { RunIndex } from "../../engine/ports/run-index.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
 import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
+import type { SharedClock } from "../../engine/ports/shared-clock.ts";
 import type { ToolCaller } from "../../engine/ports/tools.ts";
 import { keepQueueLimits } from "../../engine/queues/queue-limits.ts";
 import { QueueRules } from "../../engine/queues/queue-rules.ts";
@@ -80,6 +81,7 @@ export interface RunningEngine {
   /** Adds an observer of what becomes durable from now on. */
   observe(observer: RunObserver): void;
   readonly cluster: Cluster;
+  readonly sharedClock: SharedClock;
   readonly peers: Peers;
   readonly runRelay: RunRelay;
   /** Resolves when the runs that were open at the last stop have been taken over. */
@@ -219,6 +221,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     outboxGate,
     observe: runs.observe,
     cluster,
+    sharedClock,
     peers,
     runRelay: followers,
     adopted: runtime.adopted,

@@ -1,5 +1,6 @@
 /** Redis: the state of runs for readers outside. Not loaded unless the configuration names a server. */
 import type { Log } from "../../base/log.ts";
+import type { RedisAddress } from "../../bus/redis/client.ts";
 import type { HotStateMetrics } from "../../bus/redis/hot-state.ts";
 import type { Config } from "../../config/settings.ts";
 import { isEndRecord } from "../../engine/machine/records.ts";
@@ -25,8 +26,8 @@ export async function openRedis(
   log: Log,
   parts: Parts,
 ): Promise<Redis> {
-  const { url, host, port, password, database, keyPrefix = "", keyTtl } = config.redis;
-  const address = url !== undefined ? { url } : host !== undefined ? { host, port, password, database } : null;
+  const { keyPrefix = "", keyTtl } = config.redis;
+  const address = redisAddressOf(config);
   if (address === null) {
     parts.reports("redis", () => null);
     return { observers: [], attach() {} };
@@ -68,4 +69,11 @@ export async function openRedis(
       parts.onClose(() => states.flush(FLUSH_MS));
     },
   };
+}
+
+/** The server that the configuration names; null: none. */
+export function redisAddressOf({ redis }: Config): RedisAddress | null {
+  const { url, host, port, password, database } = redis;
+  if (url !== undefined) return { url };
+  return host !== undefined ? { host, port, password, database } : null;
 }

@@ -1,0 +1,50 @@
+/** Clients of a Redis server: one connection each, made anew for ever. */
+import { Redis, type RedisOptions } from "ioredis";
+
+/** Time to connect, milliseconds. */
+const CONNECT_MS = 5_000;
+/** After this silence the connection is given up, milliseconds. */
+export const GIVE_UP_MS = 30_000;
+/** Pauses between attempts to connect, milliseconds. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2_000;
+
+/** Where Redis is: a URL, or a host with what belongs to it. */
+export type RedisAddress =
+  | { readonly url: string }
+  | {
+      readonly host: string;
+      readonly port: number;
+      readonly password: string | undefined;
+      readonly database: number;
+    };
+
+/** A client that is not connected yet. Commands fail at once while it is not. */
+export function createRedisClient(address: RedisAddress): Redis {
+  const options = {
+    lazyConnect: true,
+    connectionName: "orchestrator",
+    // Understood by every version, and by what speaks the protocol of Redis.
+    protocol: 2 as const,
+    disableClientInfo: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: CONNECT_MS,
+    socketTimeout: GIVE_UP_MS,
+    retryStrategy: (times: number) => Math.min(FIRST_PAUSE_MS * 2 ** Math.min(times - 1, 10), LONGEST_PAUSE_MS),
+    // The name may lead to another server by now.
+    reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
+  } satisfies RedisOptions;
+  if ("url" in address) return new Redis(address.url, options);
+  const { host, port, database: db, password } = address;
+  return new Redis({ ...options, host, port, db, ...(password === undefined ? {} : { password }) });
+}
+
+/** What is wrong, in words for the log. Some errors of sockets have a code and no message. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  if (!(error instanceof Error)) return String(error);
+  return error.message || String((error as NodeJS.ErrnoException).code ?? error.name);
+}
