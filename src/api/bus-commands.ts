@@ -2,129 +2,165 @@
  * What inbound messages do: the same calls that callers make, handled here or by the owner of the run. They skip
  * identification and decoding: messages are checked by those who read them.
  */
-import { create } from "@bufbuild/protobuf";
-import { isOrchestratorError, toError } from "../base/errors.ts";
-import type { BusCommands, MessageStart } from "../engine/ports/bus/commands.ts";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { toError } from "../base/errors.ts";
+import type { AnsweredOutcome, BusCommands, MessageStart } from "../engine/ports/bus/commands.ts";
 import type { Caller } from "../engine/ports/caller.ts";
 import type { Cluster } from "../engine/ports/cluster.ts";
 import type { AnsweredTask, HandOvers } from "../engine/ports/dispatch/hand-overs.ts";
 import type { RunControl } from "../engine/ports/run-control.ts";
+import type { Status } from "../gen/google/rpc/status_pb.ts";
 import {
+  type MessageAnswer,
+  MessageAnswerSchema,
+  MessageStartSchema,
   PeerService,
-  TakeAnswerRequestSchema,
+  type MessageStart as SentStart,
+  TakeAnswersRequestSchema,
   TakeStartsRequestSchema,
 } from "../gen/orchestrator/peer/v1/peer_service_pb.ts";
-import { createOwnCall } from "./calls/own-call.ts";
 import { fromStatus } from "./errors/from-status.ts";
+import { toSentAnswer } from "./mapping/message-answer.ts";
 import { toSentStart, toStartRequest } from "./mapping/message-start.ts";
-import { encodeJson } from "./mapping/payload.ts";
-import { toDuration } from "./mapping/time.ts";
-import { isElsewhere } from "./peers/forward-refusal.ts";
+import { isElsewhere, runIdOf } from "./peers/forward-refusal.ts";
 import { anywhere, type Sender } from "./peers/forward-send.ts";
+import { gatherForOwners, type OwnersWork, PATIENCE_MS } from "./peers/send-to-owners.ts";
 
-/** Starts of one call to another instance. */
-const MAX_STARTS = 1_000;
+/** Items of one call to another instance, and the share of a message that they fill. */
+const MAX_ITEMS = 1_000;
+const FILLED = 0.5;
 
-const TAKE_ANSWER = anywhere(PeerService.method.takeAnswer);
+/** How long an owner may take, milliseconds. What it takes from then on may be sent again: it counts once. */
+const OWNER_MS = 10_000;
+
+const TAKE_ANSWERS = anywhere(PeerService.method.takeAnswers);
 const TAKE_STARTS = anywhere(PeerService.method.takeStarts);
-
-type Outcome = Parameters<HandOvers["answered"]>[1];
-
-export interface BusCommandsNeeds {
-  readonly instanceId: string;
-  readonly runControl: Pick<RunControl, "startRuns">;
-  readonly handOvers: Pick<HandOvers, "answered">;
-  readonly cluster: Pick<Cluster, "locate">;
-  readonly sender: Pick<Sender, "send">;
-}
 
 const NEVER = new AbortController().signal;
 
+export interface BusCommandsNeeds {
+  readonly instanceId: string;
+  readonly runControl: Pick<RunControl, "startRun">;
+  readonly handOvers: Pick<HandOvers, "answered">;
+  readonly cluster: Pick<Cluster, "ownerOf" | "locate">;
+  readonly sender: Pick<Sender, "send">;
+  /** The largest message that instances take, bytes. */
+  readonly maxMessageBytes: number;
+}
+
+interface Start {
+  readonly tenantId: string;
+  readonly start: MessageStart;
+  /** As it is sent; null: it has not been. */
+  sent: SentStart | null;
+}
+
+interface Answer {
+  readonly task: AnsweredTask;
+  readonly outcome: AnsweredOutcome;
+  sent: MessageAnswer | null;
+}
+
 export function createBusCommands(needs: BusCommandsNeeds): BusCommands {
-  const { instanceId, runControl, handOvers, cluster, sender } = needs;
+  const { instanceId, runControl, handOvers, cluster, sender, maxMessageBytes } = needs;
 
-  const startHere = async (caller: Caller, starts: readonly MessageStart[]): Promise<readonly (Error | null)[]> => {
-    const results = await runControl.startRuns(caller, starts.map(toStartRequest), 0);
-    return results.map((result) => (result instanceof Error ? result : null));
+  const startAt = async (address: string, tenantId: string, items: readonly Start[]): Promise<(null | Error)[]> => {
+    const request = create(TakeStartsRequestSchema, { starts: items.map(sentStartOf) });
+    const call = { caller: { tenantId, actor: "" }, requestId: "", remainingMs: () => OWNER_MS };
+    const { results } = await sender.send(address, TAKE_STARTS, request, call, NEVER);
+    return results.map(({ error }, index) =>
+      error === undefined ? null : toFailure(error, items[index]?.start.runId),
+    );
   };
 
-  /** Starts at the owner of their runs. */
-  const startAt = async (address: string, caller: Caller, starts: readonly MessageStart[]) => {
-    const request = create(TakeStartsRequestSchema, { starts: starts.map(toSentStart) });
-    const call = createOwnCall(caller, NEVER);
-    const { results } = await sender.send(address, TAKE_STARTS, request, call, call.signal);
-    return results.map(({ error }) => (error === undefined ? null : fromStatus(error)));
+  /** Null: it is started. */
+  const starts: OwnersWork<Start, null | Error> = {
+    cluster,
+    runOf: ({ start }) => start.runId,
+    here: ([item]) =>
+      settle(item, async ({ tenantId, start }) => {
+        await runControl.startRun({ tenantId, actor: "" } satisfies Caller, toStartRequest(start), 0);
+        return null;
+      }),
+    async there(address, items) {
+      const tenants = [...Map.groupBy(items, ({ tenantId }) => tenantId)];
+      const results = await Promise.all(tenants.map(([tenantId, some]) => startAt(address, tenantId, some)));
+      const taken = new Map(tenants.flatMap(([, some], at) => some.map((item, index) => [item, results[at]?.[index]])));
+      return items.map((item) => {
+        const result = taken.get(item);
+        return result === undefined ? toMoved(item.start.runId, null) : result;
+      });
+    },
+    movedTo: movedRunOf,
+    failed: ({ start }, why) => toMoved(start.runId, why),
+    sizeOf: (item) => toBinary(MessageStartSchema, sentStartOf(item)).length,
+    ...{ areApart: true, maxItems: MAX_ITEMS, maxSize: FILLED * maxMessageBytes },
   };
 
-  return {
-    async startRuns(tenantId, starts) {
-      const caller = { tenantId, actor: "" };
-      const results = [...(await startHere(caller, starts))];
-      const moved = [...starts.entries()].filter(([index]) => isElsewhere(results[index]));
-      const places = new Map<string, typeof moved>();
-      for (const entry of moved) {
-        const place = await cluster.locate(entry[1].runId);
-        // Without an owner it is tried again later.
-        if (place === null) continue;
-        const address = place === "here" ? "" : place.address;
-        places.set(address, [...(places.get(address) ?? []), entry]);
-      }
-      const send = async (address: string, entries: typeof moved): Promise<void> => {
-        const part = entries.map(([, start]) => start);
-        const sent = address === "" ? startHere(caller, part) : startAt(address, caller, part);
-        // The call as a whole failed, for no reason that lies in a message.
-        const answers = await sent.catch((cause: unknown) =>
-          part.map(({ runId }) => toError("RUN_MOVED", { runId }, { cause })),
-        );
-        for (const [at, [index]] of entries.entries()) results[index] = answers[at] ?? null;
-      };
-      const parts = [...places].flatMap(([address, entries]) =>
-        Array.from({ length: Math.ceil(entries.length / MAX_STARTS) }, (_, part) =>
-          send(address, entries.slice(part * MAX_STARTS, (part + 1) * MAX_STARTS)),
-        ),
+  const answers: OwnersWork<Answer, boolean | Error> = {
+    cluster,
+    runOf: ({ task }) => task.runId,
+    here: ([item]) =>
+      settle(item, async ({ task, outcome }) => (await handOvers.answered(task, outcome)) !== "unknown"),
+    async there(address, items) {
+      const request = create(TakeAnswersRequestSchema, { answers: items.map(sentAnswerOf) });
+      const call = { caller: { tenantId: "", actor: instanceId }, requestId: "", remainingMs: () => OWNER_MS };
+      const { results } = await sender.send(address, TAKE_ANSWERS, request, call, NEVER);
+      return results.map(({ known, error }, index) =>
+        error === undefined ? known : toFailure(error, items[index]?.task.runId),
       );
-      await Promise.all(parts);
-      return results;
     },
+    movedTo: movedRunOf,
+    failed: ({ task }, why) => toMoved(task.runId, why),
+    sizeOf: (item) => toBinary(MessageAnswerSchema, sentAnswerOf(item)).length,
+    ...{ areApart: true, maxItems: MAX_ITEMS, maxSize: FILLED * maxMessageBytes },
+  };
 
+  const patience = { ms: PATIENCE_MS, signal: NEVER };
+  const sendStart = gatherForOwners(starts, patience);
+  const sendAnswer = gatherForOwners(answers, patience);
+  return {
+    async start(tenantId, start) {
+      const result = await sendStart({ tenantId, start, sent: null });
+      if (result !== null) throw result;
+    },
     async answer(task, outcome) {
-      const answerHere = async (): Promise<boolean> => (await handOvers.answered(task, outcome)) !== "unknown";
-      try {
-        return await answerHere();
-      } catch (error) {
-        if (!isElsewhere(error)) throw error;
-        const place = await cluster.locate(task.runId);
-        if (place === null) throw error;
-        if (place === "here") return await answerHere();
-        const call = createOwnCall({ tenantId: "", actor: instanceId }, NEVER);
-        const request = toTakeAnswer(task, outcome);
-        const sent = sender.send(place.address, TAKE_ANSWER, request, call, call.signal);
-        return (await sent.catch((failure: unknown) => Promise.reject(toMoved(failure, task.runId)))).known;
-      }
+      const result = await sendAnswer({ task, outcome, sent: null });
+      if (result instanceof Error) throw result;
+      return result;
     },
   };
 }
 
-/** Whatever happens on the way to the owner, the answer may be sent again: it counts once. */
-function toMoved(failure: unknown, runId: string): Error {
-  if (isOrchestratorError(failure)) return failure;
-  return toError("RUN_MOVED", { runId }, { cause: failure });
+function sentStartOf(item: Start): SentStart {
+  item.sent ??= toSentStart(item.start);
+  return item.sent;
 }
 
-function toTakeAnswer({ runId, path, attempt, fence, begunAt, place }: AnsweredTask, outcome: Outcome) {
-  return create(TakeAnswerRequestSchema, {
-    ...{ runId, taskId: path, begunAt },
-    place: { ...place, offset: BigInt(place.offset) },
-    ...(attempt === null ? {} : { attempt }),
-    ...(fence === null ? {} : { fence }),
-    ...(outcome.tookMs === undefined ? {} : { tookMs: outcome.tookMs }),
-    outcome: outcome.ok
-      ? { case: "outputJson", value: encodeJson(outcome.output) }
-      : { case: "failed", value: toErrored(outcome.error) },
-  });
+function sentAnswerOf(item: Answer): MessageAnswer {
+  item.sent ??= toSentAnswer(item.task, item.outcome);
+  return item.sent;
 }
 
-function toErrored({ type, message, retryable, nextRetryDelayMs }: Extract<Outcome, { ok: false }>["error"]) {
-  const delay = nextRetryDelayMs === undefined ? {} : { nextRetryDelay: toDuration(nextRetryDelayMs) };
-  return { type, message, nonRetryable: !retryable, ...delay };
+/** The result of the only item, which may be an error. */
+async function settle<Item, Result>(
+  item: Item | undefined,
+  work: (item: Item) => Promise<Result>,
+): Promise<readonly (Result | Error)[]> {
+  return item === undefined ? [] : [await work(item).catch((error: Error) => error)];
+}
+
+function movedRunOf(result: boolean | null | Error): string | null {
+  return isElsewhere(result) ? runIdOf(result) : null;
+}
+
+/** Whatever happens on the way to the owner lies in no message, and what it was sent counts once. */
+function toMoved(runId: string, why: unknown): Error {
+  return toError("RUN_MOVED", { runId }, why === null ? {} : { cause: why });
+}
+
+/** An error of one item. A bug of the other instance does not condemn a message. */
+function toFailure(status: Status, runId = ""): Error {
+  const error = fromStatus(status);
+  return error.code === "INTERNAL" ? toMoved(runId, error) : error;
 }

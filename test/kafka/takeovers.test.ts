@@ -1,7 +1,11 @@
 /** Partitions that move between instances while messages come. */
 import { randomUUID } from "node:crypto";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
+import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
+import { shardOf } from "../../src/base/ids.ts";
+import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { eventually } from "../support/eventually.ts";
+import { openProducer } from "../support/executor.ts";
 import { flowRunRequest, openKafkaService } from "../support/kafka-service.ts";
 import type { ServeProcess } from "../support/serve-process.ts";
 
@@ -45,4 +49,48 @@ test("instances that are killed under load lose no run, and no task is attempted
   expect(takenBy(instances)).toBeGreaterThanOrEqual(20);
   expect(tokens.size).toBe(2 * mine.size);
   expect([...tokens.values()].every((ofTask) => ofTask.size === 1)).toBe(true);
+});
+
+test("an instance that stands still delays its own runs, and no others of the messages that were read with theirs", {
+  timeout: 120_000,
+}, async () => {
+  const env = { ORCHESTRATOR_LEASE_TTL: "60s" };
+  const reader = await service.serve(env);
+  const client = openGrpcClient({ address: reader.address });
+  onTestFinished(() => client.close());
+  const value = 'id: quick\nversion: "1"\nworkflow: {tasks: [{id: a, type: noop}]}';
+  await client.call(FlowService.method.registerFlow, { definition: { case: "source", value } });
+  const frozen = await service.serve(env);
+  const ownersOf = async (): Promise<ReadonlyMap<number, string>> => {
+    const { rows } = await service.database.reads.query<{ shard: number; address: string }>(
+      "SELECT shard, address FROM orchestrator.shard_leases JOIN orchestrator.instances USING (instance_id)",
+    );
+    return new Map(rows.map(({ shard, address }) => [shard, address]));
+  };
+  await eventually(async () => {
+    const owned = [...(await ownersOf()).values()].filter((address) => address === frozen.address);
+    expect(owned.length).toBeGreaterThan(20);
+  });
+  const owners = await ownersOf();
+  const isAt = (id: string, { address }: ServeProcess): boolean => owners.get(shardOf(id, 64)) === address;
+  const partition = [0, 1, 2, 3].find((one) => isAt(`${service.prefix}flow_runs/${one}`, reader));
+  const runIds = Array.from({ length: 60 }, () => randomUUID());
+  const here = runIds.filter((runId) => isAt(runId, reader));
+  expect(here.length).toBeGreaterThan(5);
+  expect(here.length).toBeLessThan(55);
+  frozen.child.kill("SIGSTOP");
+  onTestFinished(() => void frozen.child.kill("SIGCONT"));
+  const producer = openProducer(service.broker);
+  onTestFinished(() => producer.close(true));
+  const messages = runIds.map((run_id) => ({
+    topic: `${service.prefix}flow_runs`,
+    ...(partition === undefined ? {} : { partition }),
+    key: run_id,
+    value: JSON.stringify({ event_type: "flow_run_requested", run_id, flow_id: "quick", input: {} }),
+  }));
+  await producer.send({ messages });
+  await service.untilCompleted(here, 8_000);
+  expect(await service.statesOf(runIds)).toEqual({ COMPLETED: here.length });
+  frozen.child.kill("SIGCONT");
+  await service.untilCompleted(runIds, 30_000);
 });

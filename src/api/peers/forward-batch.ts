@@ -1,13 +1,11 @@
 /**
  * BatchStartRuns with several instances: each start goes where it can be made. Starts that this instance refuses go to
- * the instances that can take them, one batch for each instance. Then all runs are awaited with calls that a drain ends
- * early.
+ * the instances that can take them. Then all runs are awaited with calls that a drain ends early.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { create, type Message } from "@bufbuild/protobuf";
 import { durationFromMs, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
-import type { Cluster, Place } from "../../engine/ports/cluster.ts";
+import type { Cluster } from "../../engine/ports/cluster.ts";
 import { type Run, RunSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import {
   type BatchStartRunsRequest,
@@ -30,10 +28,7 @@ import { RUN_PAYLOADS } from "../mapping/run.ts";
 import { fromDuration } from "../mapping/time.ts";
 import { isElsewhere, runIdOf } from "./forward-refusal.ts";
 import { type Sender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
-
-/** How long to look for an instance that accepts a start, and the pause between attempts, milliseconds. */
-const PATIENCE_MS = 3_000;
-const PAUSE_MS = 50;
+import { type OwnersWork, PATIENCE_MS, sendToOwners } from "./send-to-owners.ts";
 
 /** Waits for the end of a run on any instance. */
 export type WaitAnywhere = (request: WaitRunRequest, call: CallContext) => Promise<WaitRunResponse>;
@@ -69,43 +64,28 @@ export async function startBatch(
       ? { ...start, requestId: `${request.requestId}/${index}` }
       : start,
   );
-  const batchOf = (indexes: readonly number[], requestId = ""): BatchStartRunsRequest =>
-    create(BatchStartRunsRequestSchema, {
-      requestId,
-      [items]: indexes.flatMap((index) => starts[index] ?? []),
-      readMask: mask,
-    });
-  const all = starts.map((_, index) => index);
+  const batchOf = (some: readonly StartRunRequest[], requestId = ""): BatchStartRunsRequest =>
+    create(BatchStartRunsRequestSchema, { requestId, [items]: some, readMask: mask });
   // The request id of the batch is used only if all of its runs are here.
-  const results = [...resultsOf(await parts.handler(batchOf(all, request.requestId), call))];
-  const place = async (where: Place, indexes: readonly number[]): Promise<string | undefined> => {
-    try {
-      const batch = batchOf(indexes);
-      const answer =
-        where === "here"
-          ? await parts.handler(batch, call)
-          : await parts.sender.send(where.address, parts.method, batch, call, call.signal);
-      for (const [at, result] of resultsOf(answer).entries()) results[indexes[at] ?? -1] = result;
-    } catch (error) {
-      if (error instanceof Unreached) return error.address;
-      const failure = isOrchestratorError(error) ? error : toError("PEER_LOST", {}, { cause: error });
-      for (const index of indexes)
-        results[index] = create(BatchStartRunsResultSchema, { result: { case: "error", value: toStatus(failure) } });
-    }
-    return undefined;
+  const results = [...resultsOf(await parts.handler(batchOf(starts, request.requestId), call))];
+  const refused = [...results.entries()].flatMap(([index, result]) => {
+    const runId = refusalOf(result);
+    const start = starts[index];
+    return runId === null || start === undefined ? [] : [{ index, start, runId, refusal: result }];
+  });
+  const startsOf = (some: readonly RefusedStart[]) => batchOf(some.map(({ start }) => start));
+  const starting: OwnersWork<RefusedStart, BatchStartRunsResult> = {
+    cluster: parts.cluster,
+    runOf: ({ runId }) => runId,
+    here: async (some) => resultsOf(await parts.handler(startsOf(some), call)),
+    there: async (address, some) =>
+      resultsOf(await parts.sender.send(address, parts.method, startsOf(some), call, call.signal)),
+    movedTo: refusalOf,
+    failed: ({ refusal }, why) => (why === null || why instanceof Unreached ? refusal : toFailedStart(why)),
   };
-  const giveUpAt = performance.now() + Math.min(PATIENCE_MS, call.remainingMs() - WAY_BACK_MS);
-  let unreachable: string | undefined;
-  for (;;) {
-    const groups = await groupByPlace(parts.cluster, results, unreachable);
-    const failed = await Promise.all(
-      [...groups.values()].map(({ where, indexes }) => (where === null ? undefined : place(where, indexes))),
-    );
-    unreachable = failed.find((address) => address !== undefined);
-    if (!results.some((result) => refusalOf(result) !== null)) break;
-    if (performance.now() + PAUSE_MS >= giveUpAt) break;
-    await sleep(PAUSE_MS, undefined, { signal: call.signal });
-  }
+  const patience = { ms: Math.min(PATIENCE_MS, call.remainingMs() - WAY_BACK_MS), signal: call.signal };
+  const sent = await Promise.all(sendToOwners(starting, refused, patience));
+  for (const [at, { index }] of refused.entries()) results[index] = sent[at] as BatchStartRunsResult;
   const restMs = Math.floor(waitMs - (performance.now() - startedAt));
   if (restMs > 0) await Promise.all(results.map((result) => waitFor(parts, result, paths, restMs, call)));
   return create(BatchStartRunsResponseSchema, { [answers]: results });
@@ -115,30 +95,18 @@ function fieldOf(message: Message, field: string): unknown {
   return (message as unknown as Readonly<Record<string, unknown>>)[field];
 }
 
-interface Group {
-  readonly where: Place | null;
-  readonly indexes: number[];
+/** A start that this instance refused for its place. */
+interface RefusedStart {
+  readonly index: number;
+  readonly start: StartRunRequest;
+  readonly runId: string;
+  readonly refusal: BatchStartRunsResult;
 }
 
-async function groupByPlace(
-  cluster: Cluster,
-  results: readonly BatchStartRunsResult[],
-  unreachable: string | undefined,
-): Promise<ReadonlyMap<string, Group>> {
-  const places = new Map<string, Promise<Place | null>>();
-  const groups = new Map<string, Group>();
-  for (const [index, result] of results.entries()) {
-    const runId = refusalOf(result);
-    if (runId === null) continue;
-    const located = places.get(runId) ?? cluster.locate(runId, unreachable);
-    places.set(runId, located);
-    const where = await located;
-    const key = where === null || where === "here" ? String(where) : where.address;
-    const group = groups.get(key) ?? { where, indexes: [] };
-    groups.set(key, group);
-    group.indexes.push(index);
-  }
-  return groups;
+/** Starts cannot always be repeated: one that may have been made fails. */
+function toFailedStart(why: unknown): BatchStartRunsResult {
+  const failure = isOrchestratorError(why) ? why : toError("PEER_LOST", {}, { cause: why });
+  return create(BatchStartRunsResultSchema, { result: { case: "error", value: toStatus(failure) } });
 }
 
 /**

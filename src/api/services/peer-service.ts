@@ -1,36 +1,48 @@
 /** PeerService: what other instances say about tasks and workers. Not public. */
 import { create } from "@bufbuild/protobuf";
-import { isOrchestratorError } from "../../base/errors.ts";
-import { parseStoredJson } from "../../base/json/json-stored.ts";
+import { toError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
 import type { HandOvers } from "../../engine/ports/dispatch/hand-overs.ts";
 import type { PeerDispatch } from "../../engine/ports/dispatch/peers.ts";
-import type { RunControl, StartResult } from "../../engine/ports/run-control.ts";
+import type { RunControl } from "../../engine/ports/run-control.ts";
 import {
   ExchangeResponseSchema,
   PeerService,
-  type TakeAnswerRequest,
-  TakeAnswerResponseSchema,
-  TakenStartSchema,
+  TakeAnswersResponseSchema,
   TakeReportsResponseSchema,
   TakeStartsResponseSchema,
 } from "../../gen/orchestrator/peer/v1/peer_service_pb.ts";
-import type { ServiceHandlers } from "../calls/call.ts";
+import type { CallContext, ServiceHandlers } from "../calls/call.ts";
 import { defineService } from "../calls/services.ts";
-import { toStatus } from "../errors/status.ts";
+import { classifyError, toStatus } from "../errors/status.ts";
+import { fromSentAnswer } from "../mapping/message-answer.ts";
 import { fromSentStart, toStartRequest } from "../mapping/message-start.ts";
 import { fromConversation, fromExchange } from "../mapping/workers/peer-message.ts";
-import { fromErrored } from "../mapping/workers/task-report.ts";
 import { checkForwarded, checkInstance } from "../peers/peer-calls.ts";
 import { createTakeReports, type TakeReportsNeeds } from "./take-reports.ts";
+
+/** How long one start or answer may take, milliseconds. */
+const ITEM_MS = 2_000;
 
 interface Needs extends TakeReportsNeeds {
   readonly peerDispatch: PeerDispatch;
   readonly handOvers: Pick<HandOvers, "answered">;
-  readonly runControl: Pick<RunControl, "startRuns">;
+  readonly runControl: Pick<RunControl, "startRun">;
+  readonly log: Log;
 }
 
-function createHandlers({ peerDispatch, handOvers, runControl, ...needs }: Needs): ServiceHandlers<typeof PeerService> {
+function createHandlers({
+  peerDispatch,
+  handOvers,
+  runControl,
+  log,
+  ...needs
+}: Needs): ServiceHandlers<typeof PeerService> {
   const takeReports = createTakeReports(needs);
+  /** The error of one item; one outside the catalog is in the log. */
+  const toTaken = (error: Error, { requestId, caller }: CallContext) =>
+    toStatus(classifyError(error, log, PeerService.typeName, { requestId, caller }));
+
   return {
     async exchange(request, call) {
       const conversation = fromConversation(request.conversation);
@@ -39,22 +51,32 @@ function createHandlers({ peerDispatch, handOvers, runControl, ...needs }: Needs
       return create(ExchangeResponseSchema, { epoch: BigInt(epoch), taken, refused: [...refused] });
     },
 
-    async takeAnswer({ runId, taskId, attempt = null, fence = null, begunAt, place, outcome, tookMs }, call) {
+    async takeAnswers({ answers }, call) {
       checkForwarded(call);
-      const { log = "", epoch = 0, offset = 0n } = place ?? {};
-      const read = { log, epoch, offset: Number(offset) };
-      const task = { runId, path: taskId, attempt, fence, begunAt, place: read };
-      const took = tookMs === undefined ? {} : { tookMs };
-      const standing = await handOvers.answered(task, { ...fromAnswer(outcome), ...took });
-      return create(TakeAnswerResponseSchema, { known: standing !== "unknown" });
+      const results = await Promise.all(
+        answers.map((answer) =>
+          inTime(answer.runId, async () => {
+            const { task, outcome } = fromSentAnswer(answer);
+            return handOvers.answered(task, outcome);
+          }),
+        ),
+      );
+      return create(TakeAnswersResponseSchema, {
+        results: results.map((result) =>
+          result instanceof Error ? { error: toTaken(result, call) } : { known: result !== "unknown" },
+        ),
+      });
     },
 
     async takeStarts({ starts }, call) {
       checkForwarded(call);
-      const requests = starts.map((start) => toStartRequest(fromSentStart(start)));
-      const results = await runControl.startRuns(call.caller, requests, 0);
+      const results = await Promise.all(
+        starts.map((start) =>
+          inTime(start.runId, async () => runControl.startRun(call.caller, toStartRequest(fromSentStart(start)), 0)),
+        ),
+      );
       return create(TakeStartsResponseSchema, {
-        results: results.map((result) => create(TakenStartSchema, toTaken(result))),
+        results: results.map((result) => (result instanceof Error ? { error: toTaken(result, call) } : {})),
       });
     },
 
@@ -70,17 +92,16 @@ function createHandlers({ peerDispatch, handOvers, runControl, ...needs }: Needs
   };
 }
 
-function toTaken(result: StartResult | Error) {
-  if (!(result instanceof Error)) return {};
-  // An error outside the catalog is a bug of this call: the whole call fails, with an id in the log.
-  if (!isOrchestratorError(result)) throw result;
-  return { error: toStatus(result) };
-}
-
-function fromAnswer(outcome: TakeAnswerRequest["outcome"]): Parameters<HandOvers["answered"]>[1] {
-  if (outcome.case === "failed") return { ok: false, error: fromErrored(outcome.value) };
-  const json = outcome.case === "outputJson" ? new TextDecoder().decode(outcome.value) : "null";
-  return { ok: true, output: parseStoredJson(json) };
+/** The result of an item, or its error. One that takes longer than {@link ITEM_MS} must not keep the others waiting. */
+async function inTime<T>(runId: string, work: () => Promise<T>): Promise<T | Error> {
+  const late = Promise.withResolvers<Error>();
+  const timer = setTimeout(() => late.resolve(toError("RUN_MOVED", { runId })), ITEM_MS);
+  const done = work().catch((error: Error) => error);
+  try {
+    return await Promise.race([done, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** PeerService with its handlers. */

@@ -45,78 +45,50 @@ export interface InboundParts {
 /** Creates what takes the messages of each kind. */
 export function createInbound(parts: InboundParts): Record<"flowRuns" | "taskDone" | "taskFailed", Handle> {
   return {
-    flowRuns: (messages) => startAll(parts, messages),
+    flowRuns: (messages) => messages.map((message) => start(parts, message)),
     taskDone: (messages) => messages.map((message) => end(parts, message, readTaskDone)),
     taskFailed: (messages) => messages.map((message) => end(parts, message, readTaskFailed)),
   };
 }
 
-/** The runs of one fetch start together. */
-function startAll(parts: InboundParts, messages: readonly InboundMessage[]): readonly Promise<void>[] {
-  const { commands, maxBytes } = parts;
-  const batches = new Map<string, { readonly requests: MessageStart[]; started: Promise<readonly unknown[]> | null }>();
-  const read = messages.map((message) => {
-    try {
-      return readFlowRun(message, maxBytes);
-    } catch (error) {
-      return error;
-    }
-  });
-  /** The first attempt of plain starts is made in one call for each tenant. */
-  const places = read.map((request) => {
-    if (request instanceof Error || (request as FlowRunRequested).definition !== null) return null;
-    const start = request as FlowRunRequested;
-    const tenantId = parts.tenantOf(start.tenantId);
-    const batch = batches.get(tenantId) ?? { requests: [], started: null };
-    batches.set(tenantId, batch);
-    return { batch, index: batch.requests.push(toStart(start, start.flowId, "")) - 1 };
-  });
-  for (const [tenantId, batch] of batches)
-    batch.started = commands
-      .startRuns(tenantId, batch.requests)
-      .catch((error: unknown) => batch.requests.map(() => error));
-  return messages.map((message, index) => {
-    const request = read[index];
-    const place = places[index] ?? null;
-    const since = performance.now();
-    const apply = async (tries: number): Promise<void> => {
-      if (request instanceof Error) throw request;
-      const first = tries === 0 && place !== null ? (await place.batch.started)?.[place.index] : undefined;
-      const own = first === undefined ? await startOne(parts, request as FlowRunRequested) : first;
-      const result = await startFromOutside(parts, request as FlowRunRequested, own, since);
-      if (!(result instanceof Error)) return;
-      // The message came before, or its sender repeated it.
-      if (isOrchestratorError(result) && result.code === "RUN_ALREADY_EXISTS") return;
-      throw result;
-    };
-    if (request instanceof Error) return untilDone(parts, message, apply);
-    return untilDone(parts, message, apply, (problem) => failRun(parts, request as FlowRunRequested, problem));
-  });
+function start(parts: InboundParts, message: InboundMessage): Promise<void> {
+  const since = performance.now();
+  let request: FlowRunRequested;
+  try {
+    request = readFlowRun(message, parts.maxBytes);
+  } catch (error) {
+    return untilDone(parts, message, () => Promise.reject(error));
+  }
+  return untilDone(
+    parts,
+    message,
+    async () => {
+      try {
+        await startRun(parts, request, since);
+      } catch (error) {
+        // The message came before, or its sender repeated it.
+        if (!isOrchestratorError(error) || error.code !== "RUN_ALREADY_EXISTS") throw error;
+      }
+    },
+    (problem) => failRun(parts, request, problem),
+  );
 }
 
-/** Starts the run of a flow that is not registered here, but elsewhere. `result` when that is not the matter. */
-async function startFromOutside(
-  { findOutside, tenantOf, commands }: InboundParts,
-  request: FlowRunRequested,
-  result: unknown,
-  since: number,
-): Promise<unknown> {
-  if (findOutside === null || !isOrchestratorError(result) || result.code !== "FLOW_NOT_FOUND") return result;
-  const tenantId = tenantOf(request.tenantId);
-  const flow = await findOutside(tenantId, request, since);
-  if (flow === null) return result;
-  const [again] = await commands.startRuns(tenantId, [toStart(request, flow.flowId, flow.version)]);
-  return again;
-}
-
-async function startOne(parts: InboundParts, request: FlowRunRequested): Promise<unknown> {
+/** Starts the run. Its flow may come with the message, or be registered elsewhere. */
+async function startRun(parts: InboundParts, request: FlowRunRequested, since: number): Promise<void> {
+  const { commands, inlineFlows, findOutside } = parts;
   const tenantId = parts.tenantOf(request.tenantId);
-  const { flowId, version } =
-    request.definition === null
-      ? { flowId: request.flowId, version: "" }
-      : await parts.inlineFlows.register(tenantId, request);
-  const [result] = await parts.commands.startRuns(tenantId, [toStart(request, flowId, version)]);
-  return result;
+  const begin = ({ flowId, version }: InlineFlow): Promise<void> =>
+    commands.start(tenantId, toStart(request, flowId, version));
+  if (request.definition !== null) return begin(await inlineFlows.register(tenantId, request));
+  try {
+    await begin({ flowId: request.flowId, version: "" });
+  } catch (error) {
+    if (findOutside === null || !isOrchestratorError(error) || error.code !== "FLOW_NOT_FOUND") throw error;
+    const flow = await findOutside(tenantId, request, since);
+    if (flow === null) throw error;
+    await begin(flow);
+  }
 }
 
 function toStart(request: FlowRunRequested, flowId: string, version: string): MessageStart {
@@ -133,11 +105,12 @@ async function failRun(
   const { tenantId, flowId, definition } = request;
   const named = isObject(definition) && typeof definition.id === "string" ? definition.id : "";
   const refusal = { type: problem.reason, message: problem.message };
-  const [result] = await commands.startRuns(tenantOf(tenantId), [
-    { ...toStart(request, flowId || named, ""), refusal },
-  ]);
-  // It exists, or not even its name can be used.
-  if (result instanceof Error && !(isOrchestratorError(result) && result.retry === "no")) throw result;
+  try {
+    await commands.start(tenantOf(tenantId), { ...toStart(request, flowId || named, ""), refusal });
+  } catch (error) {
+    // It exists, or not even its name can be used.
+    if (!isOrchestratorError(error) || error.retry !== "no") throw error;
+  }
 }
 
 function end(

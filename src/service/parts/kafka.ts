@@ -117,7 +117,10 @@ export async function openKafka(
   });
   // Shards that are ours already.
   look();
-  const commands = createBusCommands({ instanceId, runControl, handOvers, cluster, sender: peers.sender });
+  const commands = createBusCommands({
+    ...{ instanceId, runControl, handOvers, cluster, sender: peers.sender },
+    maxMessageBytes: config.limits.maxMessageBytes,
+  });
   // A shard of ours, so that this instance sends it; the owner of the partition's, if it has none left.
   const rejectedMessages = createRejectedMessages(
     database,

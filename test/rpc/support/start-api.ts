@@ -48,7 +48,7 @@ export const TOKEN_KEY = new Uint8Array(32).fill(7);
 /** Starts it. The caller closes `api`. */
 export async function startApi(
   config: Partial<ApiConfig> = {},
-  parts: Pick<ApiParts, "identify"> = {},
+  parts: Partial<Pick<ApiParts, "identify" | "handOvers">> = {},
 ): Promise<TestApi> {
   const engine = createFakeEngine();
   const health = createHealth();

@@ -1,4 +1,4 @@
-/** The port of what inbound messages do, wherever the run is. Errors of both: those of the store, and RUN_MOVED. */
+/** The port of what inbound messages do, wherever the run is. */
 import type { AnsweredTask, HandOvers } from "../dispatch/hand-overs.ts";
 import type { StartRequest } from "../run-control.ts";
 
@@ -8,10 +8,16 @@ export type MessageStart = Pick<
   "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context" | "refusal"
 >;
 
-/** What messages ask for. */
+/** How an attempt ended, as an executor says. */
+export type AnsweredOutcome = Parameters<HandOvers["answered"]>[1];
+
+/**
+ * What messages ask for. Calls that are made in one turn of the event loop go to other instances together. Errors:
+ * those of the store, RUN_MOVED, and of {@link BusCommands.start} those of a start.
+ */
 export interface BusCommands {
-  /** Starts runs of a tenant; each start has its own error, in their order; null: it is started. */
-  startRuns(tenantId: string, starts: readonly MessageStart[]): Promise<readonly (Error | null)[]>;
+  /** Starts a run of a tenant. Resolves when that is durable. */
+  start(tenantId: string, start: MessageStart): Promise<void>;
   /** Ends a task of an executor. Resolves when that is durable; false when there is no such task. */
-  answer(task: AnsweredTask, outcome: Parameters<HandOvers["answered"]>[1]): Promise<boolean>;
+  answer(task: AnsweredTask, outcome: AnsweredOutcome): Promise<boolean>;
 }

@@ -9,6 +9,8 @@ export class LeaseCluster implements Cluster {
   readonly #shards: OwnedShards;
   readonly #leases: Pick<Leases, "addressOf" | "cluster">;
   readonly #look: (wanted?: number) => Promise<void>;
+  /** Questions on their way, by shard and unreachable address: many runs are asked for at once. */
+  readonly #located = new Map<string, Promise<Place | null>>();
 
   /** `look` takes free shards now, `wanted` first. */
   constructor(
@@ -37,8 +39,17 @@ export class LeaseCluster implements Cluster {
     return id === "" ? this.#locateStarter(unreachable) : this.#locateOwner(id, unreachable);
   }
 
-  async #locateOwner(id: string, unreachable?: string): Promise<Place | null> {
+  #locateOwner(id: string, unreachable?: string): Promise<Place | null> {
     const shard = this.#shards.shardOf(id);
+    const key = `${shard} ${unreachable ?? ""}`;
+    const known = this.#located.get(key);
+    if (known !== undefined) return known;
+    const located = this.#locateShard(shard, unreachable).finally(() => this.#located.delete(key));
+    this.#located.set(key, located);
+    return located;
+  }
+
+  async #locateShard(shard: number, unreachable?: string): Promise<Place | null> {
     if (this.#shards.epochOf(shard) !== undefined) return "here";
     const address = await this.#leases.addressOf(shard);
     if (address !== null && address !== unreachable) return { address };

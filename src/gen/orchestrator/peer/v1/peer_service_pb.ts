@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/peer/v1/peer_service.proto.
  */
 export const file_orchestrator_peer_v1_peer_service: GenFile = /*@__PURE__*/
-  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJECgpUYXNrTm90aWNlEhIKCnNlc3Npb25faWQYASABKAkSEgoKdGFza190b2tlbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiyAQKD0V4Y2hhbmdlUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SKgoGc2VydmVkGAIgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuTGluZRIsCgh1bnNlcnZlZBgDIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSKQoFd2FudHMYBCADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5XYW50EjMKCHNlc3Npb25zGAUgAygLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24SLQoEbGVudBgGIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudBIQCghyZWNhbGxlZBgHIAMoCRIUCgxkaXNjb25uZWN0ZWQYCCADKAkSDQoFZW5kZWQYCSADKAkSDAoEbGVmdBgOIAMoCRItCgV0YXNrcxgKIAMoCzIeLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNlbnRUYXNrEjcKDWNhbmNlbGxhdGlvbnMYCyADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYXNrTm90aWNlEjIKCHJlbGVhc2VzGAwgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFza05vdGljZRIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSI5CgtBbnN3ZXJQbGFjZRILCgNsb2cYASABKAkSDQoFZXBvY2gYAiABKAUSDgoGb2Zmc2V0GAMgASgDIqwCChFUYWtlQW5zd2VyUmVxdWVzdBIOCgZydW5faWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIUCgdhdHRlbXB0GAMgASgFSAGIAQESEgoFZmVuY2UYBCABKAVIAogBARIQCghiZWd1bl9hdBgFIAEoARIwCgVwbGFjZRgJIAEoCzIhLm9yY2hlc3RyYXRvci5wZWVyLnYxLkFuc3dlclBsYWNlEhUKC291dHB1dF9qc29uGAYgASgMSAASLgoGZmFpbGVkGAcgASgLMhwub3JjaGVzdHJhdG9yLnYxLlRhc2tFcnJvcmVkSAASFAoHdG9va19tcxgIIAEoBUgDiAEBQgkKB291dGNvbWVCCgoIX2F0dGVtcHRCCAoGX2ZlbmNlQgoKCF90b29rX21zIiMKElRha2VBbnN3ZXJSZXNwb25zZRINCgVrbm93bhgBIAEoCCLSAQoMTWVzc2FnZVN0YXJ0Eg4KBnJ1bl9pZBgBIAEoCRIPCgdmbG93X2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDwoHdXNlcl9pZBgEIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgFIAEoCRISCgppbnB1dF9qc29uGAYgASgMEh4KFmV4ZWN1dGlvbl9jb250ZXh0X2pzb24YByABKAwSMwoHcmVmdXNhbBgIIAEoCzIiLm9yY2hlc3RyYXRvci5wZWVyLnYxLlN0YXJ0UmVmdXNhbCItCgxTdGFydFJlZnVzYWwSDAoEdHlwZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIkcKEVRha2VTdGFydHNSZXF1ZXN0EjIKBnN0YXJ0cxgBIAMoCzIiLm9yY2hlc3RyYXRvci5wZWVyLnYxLk1lc3NhZ2VTdGFydCIvCgpUYWtlblN0YXJ0EiEKBWVycm9yGAEgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMiRwoSVGFrZVN0YXJ0c1Jlc3BvbnNlEjEKB3Jlc3VsdHMYASADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlblN0YXJ0Mo4DCgtQZWVyU2VydmljZRJZCghFeGNoYW5nZRIlLm9yY2hlc3RyYXRvci5wZWVyLnYxLkV4Y2hhbmdlUmVxdWVzdBomLm9yY2hlc3RyYXRvci5wZWVyLnYxLkV4Y2hhbmdlUmVzcG9uc2USYgoLVGFrZVJlcG9ydHMSKC5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlUmVwb3J0c1JlcXVlc3QaKS5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlUmVwb3J0c1Jlc3BvbnNlEl8KClRha2VBbnN3ZXISJy5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlQW5zd2VyUmVxdWVzdBooLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VBbnN3ZXJSZXNwb25zZRJfCgpUYWtlU3RhcnRzEicub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVN0YXJ0c1JlcXVlc3QaKC5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlU3RhcnRzUmVzcG9uc2ViBnByb3RvMw", [file_google_rpc_status, file_orchestrator_v1_worker]);
+  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJECgpUYXNrTm90aWNlEhIKCnNlc3Npb25faWQYASABKAkSEgoKdGFza190b2tlbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiyAQKD0V4Y2hhbmdlUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SKgoGc2VydmVkGAIgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuTGluZRIsCgh1bnNlcnZlZBgDIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSKQoFd2FudHMYBCADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5XYW50EjMKCHNlc3Npb25zGAUgAygLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24SLQoEbGVudBgGIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudBIQCghyZWNhbGxlZBgHIAMoCRIUCgxkaXNjb25uZWN0ZWQYCCADKAkSDQoFZW5kZWQYCSADKAkSDAoEbGVmdBgOIAMoCRItCgV0YXNrcxgKIAMoCzIeLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNlbnRUYXNrEjcKDWNhbmNlbGxhdGlvbnMYCyADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYXNrTm90aWNlEjIKCHJlbGVhc2VzGAwgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFza05vdGljZRIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSI5CgtBbnN3ZXJQbGFjZRILCgNsb2cYASABKAkSDQoFZXBvY2gYAiABKAUSDgoGb2Zmc2V0GAMgASgDIqgCCg1NZXNzYWdlQW5zd2VyEg4KBnJ1bl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEhQKB2F0dGVtcHQYAyABKAVIAYgBARISCgVmZW5jZRgEIAEoBUgCiAEBEhAKCGJlZ3VuX2F0GAUgASgBEjAKBXBsYWNlGAkgASgLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuQW5zd2VyUGxhY2USFQoLb3V0cHV0X2pzb24YBiABKAxIABIuCgZmYWlsZWQYByABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yZWRIABIUCgd0b29rX21zGAggASgFSAOIAQFCCQoHb3V0Y29tZUIKCghfYXR0ZW1wdEIICgZfZmVuY2VCCgoIX3Rvb2tfbXMiSgoSVGFrZUFuc3dlcnNSZXF1ZXN0EjQKB2Fuc3dlcnMYASADKAsyIy5vcmNoZXN0cmF0b3IucGVlci52MS5NZXNzYWdlQW5zd2VyIj8KC1Rha2VuQW5zd2VyEg0KBWtub3duGAEgASgIEiEKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMiSQoTVGFrZUFuc3dlcnNSZXNwb25zZRIyCgdyZXN1bHRzGAEgAygLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZW5BbnN3ZXIi0gEKDE1lc3NhZ2VTdGFydBIOCgZydW5faWQYASABKAkSDwoHZmxvd19pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEg8KB3VzZXJfaWQYBCABKAkSFgoOY29ycmVsYXRpb25faWQYBSABKAkSEgoKaW5wdXRfanNvbhgGIAEoDBIeChZleGVjdXRpb25fY29udGV4dF9qc29uGAcgASgMEjMKB3JlZnVzYWwYCCABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5TdGFydFJlZnVzYWwiLQoMU3RhcnRSZWZ1c2FsEgwKBHR5cGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSJHChFUYWtlU3RhcnRzUmVxdWVzdBIyCgZzdGFydHMYASADKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5NZXNzYWdlU3RhcnQiLwoKVGFrZW5TdGFydBIhCgVlcnJvchgBIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzIkcKElRha2VTdGFydHNSZXNwb25zZRIxCgdyZXN1bHRzGAEgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZW5TdGFydDKRAwoLUGVlclNlcnZpY2USWQoIRXhjaGFuZ2USJS5vcmNoZXN0cmF0b3IucGVlci52MS5FeGNoYW5nZVJlcXVlc3QaJi5vcmNoZXN0cmF0b3IucGVlci52MS5FeGNoYW5nZVJlc3BvbnNlEmIKC1Rha2VSZXBvcnRzEigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVJlcG9ydHNSZXF1ZXN0Gikub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVJlcG9ydHNSZXNwb25zZRJiCgtUYWtlQW5zd2VycxIoLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VBbnN3ZXJzUmVxdWVzdBopLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VBbnN3ZXJzUmVzcG9uc2USXwoKVGFrZVN0YXJ0cxInLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VTdGFydHNSZXF1ZXN0Gigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVN0YXJ0c1Jlc3BvbnNlYgZwcm90bzM", [file_google_rpc_status, file_orchestrator_v1_worker]);
 
 /**
  * Conversation names a conversation, as its sender sees it.
@@ -538,11 +538,11 @@ export const AnswerPlaceSchema: GenMessage<AnswerPlace> = /*@__PURE__*/
   messageDesc(file_orchestrator_peer_v1_peer_service, 11);
 
 /**
- * Request of PeerService.TakeAnswer.
+ * MessageAnswer is the answer of an executor.
  *
- * @generated from message orchestrator.peer.v1.TakeAnswerRequest
+ * @generated from message orchestrator.peer.v1.MessageAnswer
  */
-export type TakeAnswerRequest = Message<"orchestrator.peer.v1.TakeAnswerRequest"> & {
+export type MessageAnswer = Message<"orchestrator.peer.v1.MessageAnswer"> & {
   /**
    * Run of the task.
    *
@@ -588,7 +588,7 @@ export type TakeAnswerRequest = Message<"orchestrator.peer.v1.TakeAnswerRequest"
   /**
    * How the attempt ended.
    *
-   * @generated from oneof orchestrator.peer.v1.TakeAnswerRequest.outcome
+   * @generated from oneof orchestrator.peer.v1.MessageAnswer.outcome
    */
   outcome: {
     /**
@@ -617,32 +617,81 @@ export type TakeAnswerRequest = Message<"orchestrator.peer.v1.TakeAnswerRequest"
 };
 
 /**
- * Describes the message orchestrator.peer.v1.TakeAnswerRequest.
- * Use `create(TakeAnswerRequestSchema)` to create a new message.
+ * Describes the message orchestrator.peer.v1.MessageAnswer.
+ * Use `create(MessageAnswerSchema)` to create a new message.
  */
-export const TakeAnswerRequestSchema: GenMessage<TakeAnswerRequest> = /*@__PURE__*/
+export const MessageAnswerSchema: GenMessage<MessageAnswer> = /*@__PURE__*/
   messageDesc(file_orchestrator_peer_v1_peer_service, 12);
 
 /**
- * Response of PeerService.TakeAnswer.
+ * Request of PeerService.TakeAnswers.
  *
- * @generated from message orchestrator.peer.v1.TakeAnswerResponse
+ * @generated from message orchestrator.peer.v1.TakeAnswersRequest
  */
-export type TakeAnswerResponse = Message<"orchestrator.peer.v1.TakeAnswerResponse"> & {
+export type TakeAnswersRequest = Message<"orchestrator.peer.v1.TakeAnswersRequest"> & {
+  /**
+   * The answers.
+   *
+   * @generated from field: repeated orchestrator.peer.v1.MessageAnswer answers = 1;
+   */
+  answers: MessageAnswer[];
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.TakeAnswersRequest.
+ * Use `create(TakeAnswersRequestSchema)` to create a new message.
+ */
+export const TakeAnswersRequestSchema: GenMessage<TakeAnswersRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 13);
+
+/**
+ * TakenAnswer says what became of an answer.
+ *
+ * @generated from message orchestrator.peer.v1.TakenAnswer
+ */
+export type TakenAnswer = Message<"orchestrator.peer.v1.TakenAnswer"> & {
   /**
    * False when there is no such task.
    *
    * @generated from field: bool known = 1;
    */
   known: boolean;
+
+  /**
+   * Why the answer was not taken; absent: it was.
+   *
+   * @generated from field: google.rpc.Status error = 2;
+   */
+  error?: Status | undefined;
 };
 
 /**
- * Describes the message orchestrator.peer.v1.TakeAnswerResponse.
- * Use `create(TakeAnswerResponseSchema)` to create a new message.
+ * Describes the message orchestrator.peer.v1.TakenAnswer.
+ * Use `create(TakenAnswerSchema)` to create a new message.
  */
-export const TakeAnswerResponseSchema: GenMessage<TakeAnswerResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 13);
+export const TakenAnswerSchema: GenMessage<TakenAnswer> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 14);
+
+/**
+ * Response of PeerService.TakeAnswers.
+ *
+ * @generated from message orchestrator.peer.v1.TakeAnswersResponse
+ */
+export type TakeAnswersResponse = Message<"orchestrator.peer.v1.TakeAnswersResponse"> & {
+  /**
+   * One result for each answer, in their order.
+   *
+   * @generated from field: repeated orchestrator.peer.v1.TakenAnswer results = 1;
+   */
+  results: TakenAnswer[];
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.TakeAnswersResponse.
+ * Use `create(TakeAnswersResponseSchema)` to create a new message.
+ */
+export const TakeAnswersResponseSchema: GenMessage<TakeAnswersResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 15);
 
 /**
  * MessageStart is a start that came with a message.
@@ -712,7 +761,7 @@ export type MessageStart = Message<"orchestrator.peer.v1.MessageStart"> & {
  * Use `create(MessageStartSchema)` to create a new message.
  */
 export const MessageStartSchema: GenMessage<MessageStart> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 14);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 16);
 
 /**
  * StartRefusal says why a run that somebody has asked for cannot begin.
@@ -740,7 +789,7 @@ export type StartRefusal = Message<"orchestrator.peer.v1.StartRefusal"> & {
  * Use `create(StartRefusalSchema)` to create a new message.
  */
 export const StartRefusalSchema: GenMessage<StartRefusal> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 15);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 17);
 
 /**
  * Request of PeerService.TakeStarts.
@@ -761,7 +810,7 @@ export type TakeStartsRequest = Message<"orchestrator.peer.v1.TakeStartsRequest"
  * Use `create(TakeStartsRequestSchema)` to create a new message.
  */
 export const TakeStartsRequestSchema: GenMessage<TakeStartsRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 16);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 18);
 
 /**
  * TakenStart says what became of a start.
@@ -782,7 +831,7 @@ export type TakenStart = Message<"orchestrator.peer.v1.TakenStart"> & {
  * Use `create(TakenStartSchema)` to create a new message.
  */
 export const TakenStartSchema: GenMessage<TakenStart> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 17);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 19);
 
 /**
  * Response of PeerService.TakeStarts.
@@ -803,7 +852,7 @@ export type TakeStartsResponse = Message<"orchestrator.peer.v1.TakeStartsRespons
  * Use `create(TakeStartsResponseSchema)` to create a new message.
  */
 export const TakeStartsResponseSchema: GenMessage<TakeStartsResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 18);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 20);
 
 /**
  * PeerService is served for other instances only.
@@ -835,17 +884,18 @@ export const PeerService: GenService<{
     output: typeof TakeReportsResponseSchema;
   },
   /**
-   * TakeAnswer hands the answer of an executor to the owner of the run. It answers when that is durable.
+   * TakeAnswers hands answers of executors to the owner of their runs. It answers when they are durable. One that takes longer
+   * than others is not waited for: it may be sent again.
    *
-   * @generated from rpc orchestrator.peer.v1.PeerService.TakeAnswer
+   * @generated from rpc orchestrator.peer.v1.PeerService.TakeAnswers
    */
-  takeAnswer: {
+  takeAnswers: {
     methodKind: "unary";
-    input: typeof TakeAnswerRequestSchema;
-    output: typeof TakeAnswerResponseSchema;
+    input: typeof TakeAnswersRequestSchema;
+    output: typeof TakeAnswersResponseSchema;
   },
   /**
-   * TakeStarts hands starts that came with messages to the owner of their runs. It answers when they are durable.
+   * TakeStarts hands starts that came with messages to the owner of their runs. It answers as TakeAnswers does.
    *
    * @generated from rpc orchestrator.peer.v1.PeerService.TakeStarts
    */
