@@ -106,5 +106,5 @@ export function projected(rows: {
 /** An event on its way out. */
 export function outgoing(topic: string, key: string): OutboxRow {
   const content = { payload: {}, headers: {} };
-  return { taskPath: "e", tenantId: "t", topic, key, kind: "event", content, sequence: 4, at: 4 };
+  return { taskPath: "e", tenantId: "t", destination: "kafka", topic, key, kind: "event", content, sequence: 4, at: 4 };
 }

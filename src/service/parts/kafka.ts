@@ -92,7 +92,7 @@ export async function openKafka(
   const { runControl, handOvers, cluster, peers } = engine;
   const rejections = failRejectedTasks({ rejected: createRejectedTasks(database), handOvers, shards, log });
   parts.onClose(() => rejections.stop());
-  const outbox = createOutbox(database);
+  const outbox = createOutbox(database, "kafka");
   const { maxUnsentMessages: maxMessages, maxUnsentBytes } = config.kafka;
   const limits = keepOutboxLimits({ outbox, gate: outboxGate, maxMessages, maxBytes: maxUnsentBytes, log });
   parts.onClose(() => limits.stop());

@@ -1,6 +1,7 @@
 /** Unsent messages, for those that send them. The rows are written with the journal. */
 import { parseStoredJson } from "../../base/json/json-stored.ts";
 import type {
+  DestinationName,
   Outbox,
   Outgoing,
   OutgoingContent,
@@ -19,7 +20,7 @@ const PAGE_BYTES = 8 * 1_024 * 1_024;
 /** The share of a shard in a page is at least this, so that few shards with messages fill it. */
 const LEAST_SHARE = 64;
 
-const COLUMNS = `o.shard, o.id, o.run_id, o.task_path, o.tenant_id, o.kind, o.topic, o.key, o.payload, o.sequence,
+const COLUMNS = `o.shard, o.id, o.run_id, o.task_path, o.tenant_id, o.kind, o.destination, o.topic, o.key, o.payload, o.sequence,
     round(extract(epoch FROM o.created_at) * 1000)::float8 AS at`;
 
 /** A page of `source`, which gives the rows `b` of each shard. Only what is in the page is read from the side table. */
@@ -39,46 +40,53 @@ const SHARE = `$4::int4 + (SELECT count(*) FROM under_way u WHERE u.shard = s.sh
 const LIST = prepared(
   "outbox.list",
   pageOf(`SELECT c.* FROM unnest($1::int2[]) AS s(shard)
-    CROSS JOIN LATERAL (SELECT * FROM orchestrator.outbox x WHERE x.shard = s.shard ORDER BY x.id LIMIT ${SHARE}) c`),
+    CROSS JOIN LATERAL (
+      SELECT * FROM orchestrator.outbox x WHERE x.shard = s.shard AND x.destination = $5 ORDER BY x.id LIMIT ${SHARE}
+    ) c`),
 );
 
 // Topics are found by jumping from one to the next in the index: those that are left out may have a long backlog.
 const LIST_WITHOUT = prepared(
   "outbox.list_without",
   pageOf(`WITH RECURSIVE topics (topic) AS (
-      (SELECT topic FROM orchestrator.outbox ORDER BY topic LIMIT 1)
+      (SELECT topic FROM orchestrator.outbox WHERE destination = $5 ORDER BY topic LIMIT 1)
       UNION ALL
-      SELECT (SELECT x.topic FROM orchestrator.outbox x WHERE x.topic > t.topic ORDER BY x.topic LIMIT 1)
+      SELECT (
+        SELECT x.topic FROM orchestrator.outbox x WHERE x.destination = $5 AND x.topic > t.topic ORDER BY x.topic LIMIT 1
+      )
       FROM topics t WHERE t.topic IS NOT NULL
     )
     SELECT c.* FROM topics t CROSS JOIN unnest($1::int2[]) AS s(shard)
     CROSS JOIN LATERAL (
-      SELECT * FROM orchestrator.outbox x WHERE x.topic = t.topic AND x.shard = s.shard ORDER BY x.id LIMIT ${SHARE}
+      SELECT * FROM orchestrator.outbox x
+      WHERE x.destination = $5 AND x.topic = t.topic AND x.shard = s.shard ORDER BY x.id LIMIT ${SHARE}
     ) c
-    WHERE NOT t.topic = ANY($5::text[])`),
+    WHERE NOT t.topic = ANY($6::text[])`),
 );
 
 // The sizes of large payloads are known without reading them.
 const MEASURE = prepared(
   "outbox.measure",
-  "SELECT count(*)::float8 AS messages, coalesce(sum(octet_length(payload)), 0)::float8 AS bytes FROM orchestrator.outbox",
+  `SELECT count(*)::float8 AS messages, coalesce(sum(octet_length(payload)), 0)::float8 AS bytes
+  FROM orchestrator.outbox WHERE destination = $1`,
 );
 
 const DELETE = prepared(
   "outbox.delete",
   `DELETE FROM orchestrator.outbox o USING unnest($1::int2[], $2::int8[]) AS d(shard, id)
-  WHERE o.shard = d.shard AND o.id = d.id`,
+  WHERE o.shard = d.shard AND o.destination = $3 AND o.id = d.id`,
 );
 
 const REJECT = prepared(
   "outbox.reject",
   `WITH gone AS (
     DELETE FROM orchestrator.outbox o USING unnest($1::int2[], $2::int8[], $3::text[]) AS d(shard, id, reason)
-    WHERE o.shard = d.shard AND o.id = d.id RETURNING o.*, d.reason
+    WHERE o.shard = d.shard AND o.destination = $4 AND o.id = d.id RETURNING o.*, d.reason
   )
   INSERT INTO orchestrator.outbox_rejected
-    (shard, id, run_id, task_path, tenant_id, kind, topic, key, payload, sequence, created_at, reason, settled)
-  SELECT shard, id, run_id, task_path, tenant_id, kind, topic, key, payload, sequence, created_at, reason, kind <> 'task'
+    (shard, id, run_id, task_path, tenant_id, kind, topic, key, payload, sequence, created_at, destination, reason, settled)
+  SELECT shard, id, run_id, task_path, tenant_id, kind, topic, key, payload, sequence, created_at, destination, reason,
+    kind <> 'task'
   FROM gone`,
 );
 
@@ -101,6 +109,7 @@ interface Row {
   readonly task_path: string;
   readonly tenant_id: string;
   readonly kind: string;
+  readonly destination: DestinationName;
   readonly topic: string;
   readonly key: string;
   readonly payload: string;
@@ -110,27 +119,28 @@ interface Row {
 
 type RejectedRow = Pick<Row, "shard" | "id" | "run_id" | "topic" | "sequence"> & { readonly reason: string };
 
-/** The outbox of a database. */
-export function createOutbox({ reads }: Database): Outbox {
+/** What a database has for one destination. */
+export function createOutbox({ reads }: Database, destination: DestinationName): Outbox {
   return {
     list: async (shards, underWay, without) => {
       if (shards.length === 0) return [];
       const share = Math.max(Math.ceil(PAGE / shards.length), LEAST_SHARE);
-      const most = [shards, ...columnsOf(underWay), share];
+      const most = [shards, ...columnsOf(underWay), share, destination];
       const { rows } = await (without.length === 0
         ? reads.query<Row>(LIST, most)
         : reads.query<Row>(LIST_WITHOUT, [...most, without]));
       return rows.map(toStored);
     },
     measure: async () => {
-      const { rows } = await reads.query<{ readonly messages: number; readonly bytes: number }>(MEASURE);
+      const { rows } = await reads.query<{ readonly messages: number; readonly bytes: number }>(MEASURE, [destination]);
       return rows[0] ?? { messages: 0, bytes: 0 };
     },
     delete: async (ids) => {
-      await reads.query(DELETE, columnsOf(ids));
+      await reads.query(DELETE, [...columnsOf(ids), destination]);
     },
     reject: async (rejected) => {
-      await reads.query(REJECT, [...columnsOf(rejected.map(({ id }) => id)), rejected.map(({ reason }) => reason)]);
+      const ids = columnsOf(rejected.map(({ id }) => id));
+      await reads.query(REJECT, [...ids, rejected.map(({ reason }) => reason), destination]);
     },
   };
 }
@@ -159,12 +169,12 @@ function columnsOf(ids: readonly OutgoingId[]): [number[], string[]] {
 }
 
 function toStored(row: Row): StoredOutgoing {
-  const { shard, id, run_id, task_path, tenant_id, topic, key, sequence, at } = row;
+  const { shard, id, run_id, task_path, tenant_id, destination, topic, key, sequence, at } = row;
   // Only the projection writes rows.
   const sent = { kind: row.kind, content: parseStoredJson(row.payload) } as unknown as OutgoingContent;
   const message: Outgoing = {
     ...sent,
-    ...{ runId: run_id, taskPath: task_path, tenantId: tenant_id, topic, key, sequence, at },
+    ...{ runId: run_id, taskPath: task_path, tenantId: tenant_id, destination, topic, key, sequence, at },
   };
   return { id: { shard, id }, message };
 }

@@ -9,6 +9,7 @@ export const outboxTable = defineTable<OutboxRow>("outbox", {
     task_path: text(({ taskPath }) => taskPath),
     tenant_id: text(({ tenantId }) => tenantId),
     kind: text(({ kind }) => kind),
+    destination: text(({ destination }) => destination),
     topic: text(({ topic }) => topic),
     key: text(({ key }) => key),
     payload: text(({ content }) => JSON.stringify(content)),

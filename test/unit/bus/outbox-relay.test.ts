@@ -5,7 +5,8 @@ import type { Outgoing, StoredOutgoing } from "../../../src/engine/ports/bus/out
 import { eventually } from "../../support/eventually.ts";
 
 const MESSAGE: Outgoing = {
-  ...{ runId: "run", taskPath: "a", tenantId: "t", topic: "events", key: "run", sequence: 1, at: 1 },
+  ...{ runId: "run", taskPath: "a", tenantId: "t", destination: "kafka", topic: "events" },
+  ...{ key: "run", sequence: 1, at: 1 },
   ...{ kind: "event", content: { payload: 1, headers: {} } },
 };
 

@@ -5,6 +5,9 @@
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import type { FailedAttempt } from "../../machine/state.ts";
 
+/** Ways out. Each has its own relay: one that takes nothing holds up no other. */
+export type DestinationName = "kafka" | "redis";
+
 /** A task for an executor. */
 export interface OutgoingTask {
   readonly handler: string;
@@ -74,6 +77,8 @@ export type OutgoingContent =
 export type OutboxRow = OutgoingContent & {
   readonly taskPath: string;
   readonly tenantId: string;
+  readonly destination: DestinationName;
+  /** Where it goes there. */
   readonly topic: string;
   /** Messages with one key are read in their order. */
   readonly key: string;
@@ -104,7 +109,7 @@ export interface RejectedOutgoing {
   readonly reason: string;
 }
 
-/** Unsent messages. */
+/** Unsent messages of one destination. */
 export interface Outbox {
   /**
    * A page of unsent messages of these shards, the oldest first; those of a run in their order. What is under way and

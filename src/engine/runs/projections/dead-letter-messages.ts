@@ -17,7 +17,8 @@ export function toDeadLetterMessage(
   const { handler, input } = effect === "remote" ? workOf(run, task) : { handler: type, input: task.input ?? null };
   const { type: errorType, message } = error;
   return {
-    ...{ tenantId, taskPath: path, sequence, at, topic: DEAD_LETTER_TOPIC, key: runId, kind: "dead_letter" },
+    ...{ tenantId, taskPath: path, sequence, at },
+    ...{ destination: "kafka", topic: DEAD_LETTER_TOPIC, key: runId, kind: "dead_letter" },
     content: {
       ...{ flowId, version, handler, inputs: input, correlationId, userId, context },
       ...{ attempts: task.attempt, errors: task.failures, error: { type: errorType, message } },

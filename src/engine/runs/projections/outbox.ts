@@ -20,6 +20,7 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
       const { topic, key, payload, headers } = (record.input ?? tasks.get(task)?.input ?? {}) as JsonObject;
       return {
         ...{ tenantId, taskPath: task, sequence, at },
+        destination: "kafka",
         topic: String(topic ?? ""),
         key: typeof key === "string" ? key : runId,
         kind: "event",
@@ -33,6 +34,7 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
       if (content === null) return null;
       return {
         ...{ tenantId, taskPath: task, sequence, at },
+        destination: "kafka",
         topic: topicOf(to),
         key: runId,
         kind: "task",

@@ -68,6 +68,7 @@ const deadLetter = fc.record({
 const outbox = fc.record({
   taskPath: text,
   tenantId: text,
+  destination: fc.constant("kafka"),
   topic: text,
   key: text,
   kind: fc.constant("event"),
@@ -152,6 +153,7 @@ function fullTransition(runId: string, isPlainTransition: boolean): Transition {
     {
       taskPath: runId,
       tenantId: runId,
+      destination: "kafka",
       topic: runId,
       key: runId,
       kind: "event",

@@ -1,0 +1,43 @@
+/** The outbox has rows of several destinations, and each finds its own. */
+import { expect, test } from "vitest";
+import { createOutbox } from "../../../src/store/bus/outbox.ts";
+import { createTestDatabase } from "../../support/postgres.ts";
+
+const { database } = await createTestDatabase();
+
+test("each destination lists, measures, deletes, and rejects its own messages, whatever the other has", async () => {
+  const sql = (text: string) => database.reads.query(text);
+  const insert = (destination: string, topic: string, count: number) =>
+    sql(`INSERT INTO orchestrator.outbox (shard, run_id, task_path, tenant_id, destination, topic, key, payload, created_at)
+      SELECT i % 4, 'r', '', '', '${destination}', '${topic}', 'k', '{}', now() FROM generate_series(1, ${count}) i`);
+  const [kafka, redis] = [createOutbox(database, "kafka"), createOutbox(database, "redis")];
+  const shards = [0, 1, 2, 3];
+  await insert("redis", "answers", 20_000);
+  await insert("kafka", "events", 2);
+  await insert("redis", "events", 2);
+  await sql("ANALYZE orchestrator.outbox");
+
+  const own = await kafka.list(shards, [], []);
+  expect(own.map(({ message }) => `${message.destination} ${message.topic}`)).toEqual(["kafka events", "kafka events"]);
+  expect(
+    await kafka.list(
+      shards,
+      own.map(({ id }) => id),
+      [],
+    ),
+  ).toEqual([]);
+  expect(await kafka.list(shards, [], ["events"])).toEqual([]);
+  expect((await redis.list(shards, [], [])).length).toBe(1_000);
+  expect((await redis.list(shards, [], ["answers"])).map(({ message }) => message.topic)).toEqual(["events", "events"]);
+  expect(await kafka.measure()).toEqual({ messages: 2, bytes: 4 });
+  expect(await redis.measure()).toEqual({ messages: 20_002, bytes: 40_004 });
+
+  await redis.delete(own.map(({ id }) => id));
+  await redis.reject(own.map(({ id }) => ({ id, reason: "not mine" })));
+  expect(await kafka.measure()).toEqual({ messages: 2, bytes: 4 });
+  await kafka.reject(own.slice(0, 1).map(({ id }) => ({ id, reason: "too large" })));
+  await kafka.delete(own.map(({ id }) => id));
+  expect(await kafka.measure()).toEqual({ messages: 0, bytes: 0 });
+  const { rows } = await sql("SELECT destination, topic, reason FROM orchestrator.outbox_rejected");
+  expect(rows).toEqual([{ destination: "kafka", topic: "events", reason: "too large" }]);
+});
