@@ -1,7 +1,7 @@
 /** Stored operations: headers for lists and takeovers, and the journal of each. */
 import type { OperationStore } from "../engine/ports/operations.ts";
 import type { ListOrder } from "../engine/ports/run-index.ts";
-import { readJournal } from "./journal/journal.ts";
+import { readJournal } from "./journal/load.ts";
 import { HELD } from "./journal/quarantine.ts";
 import { type OperationRow, toOperationView } from "./operation-rows.ts";
 import type { Database } from "./sql/pool.ts";

@@ -4,13 +4,18 @@ import { gatherCalls } from "./sql/gather.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared } from "./sql/sql.ts";
 
-const LIST_WAITING = prepared(
-  "waiting_tasks.list",
-  `SELECT run_id, task_path, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at, fairness_key, turn::float8 AS turn
-  FROM orchestrator.waiting_tasks
-  WHERE tenant_id = $2 AND queue = $3 AND handler = $4 AND labels = $5 AND NOT held AND NOT deferred AND shard = ANY($1::int2[])
-    AND ($6::int2 IS NULL OR (rank, turn, ready_at, run_id, task_path) > ($6::int2, $7::int8, to_timestamp($8::float8 / 1000), $9::text, $10::text))
-  ORDER BY rank, turn, ready_at, run_id, task_path LIMIT $11`,
+const listLine = (after: string): string => `
+  SELECT run_id, task_path, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at, fairness_key, turn::float8 AS turn
+  FROM orchestrator.waiting_tasks w
+  WHERE tenant_id = $2 AND queue = $3 AND handler = $4 AND labels = $5 AND NOT held AND NOT deferred AND shard = ANY($1::int2[])${after}
+  ORDER BY w.rank, w.turn, w.ready_at, w.run_id, w.task_path LIMIT $6`;
+
+const LIST_WAITING = prepared("waiting_tasks.list", listLine(""));
+
+const LIST_WAITING_AFTER = prepared(
+  "waiting_tasks.list_after",
+  listLine(`
+    AND (rank, turn, ready_at, run_id, task_path) > ($7::int2, $8::int8, to_timestamp($9::float8 / 1000), $10::text, $11::text)`),
 );
 
 /**
@@ -91,12 +96,13 @@ export function createWaitingTaskStore({ reads }: Database): WaitingTaskStore {
     after,
     limit,
   ) => {
-    const place =
-      after === null
-        ? [null, null, null, null, null]
-        : [-after.priority, after.turn, after.since, after.runId, after.path];
-    const line = [tenantId, queue, handler, labels];
-    const { rows } = await reads.query<Row>(LIST_WAITING, [shards, ...line, ...place, limit]);
+    const values = [shards, tenantId, queue, handler, labels, limit];
+    const { rows } = await (after === null
+      ? reads.query<Row>(LIST_WAITING, values)
+      : reads.query<Row>(LIST_WAITING_AFTER, [
+          ...values,
+          ...[-after.priority, after.turn, after.since, after.runId, after.path],
+        ]));
     return rows.map(
       (row): ReadyTask => ({
         runId: row.run_id,

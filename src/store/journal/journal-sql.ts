@@ -1,12 +1,12 @@
 /** Statements that read what the group commit wrote, and statements for start keys. */
 import { prepared, type Statement } from "../sql/sql.ts";
 
-/** A run with its header. */
-export const LOAD_HEADER: Statement = prepared(
+/** Runs with their headers. */
+export const LOAD_HEADERS: Statement = prepared(
   "runs.load",
   `SELECT run_id, shard, run_day, tenant_id, flow_id, version, flow_hash, state, moving, handed_out, sequence, wake_at, deadline_at, labels, user_id, correlation_id, run_key,
     parent_run_id, parent_task, created_at, updated_at, ended_at
-  FROM orchestrator.runs WHERE run_id = $1`,
+  FROM orchestrator.runs WHERE run_id = ANY($1::text[])`,
 );
 
 /**
@@ -23,6 +23,23 @@ export const LOAD_TRANSITIONS: Statement = prepared(
       WHERE run_day = $1 AND run_id = $2 AND (sequence > $3::int8 OR sequence::int8 + record_count - 1 > $3::int8) ORDER BY sequence LIMIT $4
     ) page
   ) sized WHERE sequence = first OR total <= $5 ORDER BY sequence`,
+);
+
+/**
+ * The transitions of runs on the days $1 with the ids $2, in order: at most $3 of each run and, of these, as many as
+ * have at most $4 bytes together, which may be none.
+ */
+export const LOAD_SHORT: Statement = prepared(
+  "journal.load_short",
+  `SELECT run.run_id, sized.sequence, sized.record_count, sized.records, sized.found
+  FROM unnest($1::int4[], $2::text[]) AS run (run_day, run_id)
+  CROSS JOIN LATERAL (
+    SELECT page.*, count(*) OVER ()::int4 AS found, sum(octet_length(page.records)) OVER (ORDER BY page.sequence) AS total
+    FROM (
+      SELECT j.sequence, j.record_count, j.records FROM orchestrator.journal j
+      WHERE j.run_day = run.run_day AND j.run_id = run.run_id ORDER BY j.sequence LIMIT $3
+    ) page
+  ) sized WHERE sized.total <= $4 ORDER BY run.run_id, sized.sequence`,
 );
 
 /** Open runs that make progress on their own, and runs whose timer has passed. */
@@ -44,10 +61,10 @@ export const LIST_CHILDREN: Statement = prepared(
  */
 export const LIST_DUE: Statement = prepared(
   "runs.list_due",
-  `SELECT run_id, extract(epoch FROM wake_at)::float8 * 1000 AS wake_at FROM orchestrator.runs
+  `SELECT run_id, extract(epoch FROM wake_at)::float8 * 1000 AS wake_at FROM orchestrator.runs r
   WHERE shard = ANY($1::int2[]) AND ended_at IS NULL AND wake_at <= to_timestamp($2::float8 / 1000)
     AND (wake_at, run_id) > (to_timestamp($4::float8 / 1000), $5)
-  ORDER BY wake_at, run_id LIMIT $3`,
+  ORDER BY r.wake_at, r.run_id LIMIT $3`,
 );
 
 /** The run of a start key; `void` if the row belongs to a start that was refused. */

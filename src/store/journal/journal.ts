@@ -1,17 +1,12 @@
 /** The journal on PostgreSQL: connections that write batches, and the reads of the engine. */
 import { invariant } from "../../base/errors.ts";
-import { parseStoredJson } from "../../base/json/json-stored.ts";
-import { withCurrentRun } from "../../base/process/current-run.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
 import type {
   Journal,
-  JournalRecord,
   JournalWriter,
   Refusal,
   StartConflict,
   StartLookup,
-  StoredRun,
-  StoredTransition,
   Transition,
 } from "../../engine/ports/journal.ts";
 import { CommitError } from "../../engine/ports/journal.ts";
@@ -22,7 +17,7 @@ import { storeFailureOf } from "../sql/sqlstate.ts";
 import { type AnyTable, createSortingStatements, isKeyed, type SortingStatements } from "./commit-statement.ts";
 import { createDeletion, findDeleted } from "./deletions.ts";
 import { type EncodedBatch, encodeSorting, encodeWhole, isPlain } from "./encode-batch.ts";
-import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
+import { toRunHeader } from "./journal-rows.ts";
 import {
   DROP_KEY,
   FIND_KEY,
@@ -32,9 +27,8 @@ import {
   LIST_CHILDREN,
   LIST_DUE,
   LIST_MOVING,
-  LOAD_HEADER,
-  LOAD_TRANSITIONS,
 } from "./journal-sql.ts";
+import { checkTransition, createRunLoader, loadHeader, loadTransitions, PAGE_TRANSITIONS } from "./load.ts";
 import { createUnreadEnd, quarantine } from "./quarantine.ts";
 import { holdUnread, judgeSuspects, nameSuspects } from "./suspects.ts";
 
@@ -52,7 +46,7 @@ export function createJournal(
   const endUnread = createUnreadEnd(tables);
   return {
     openWriter: (name) => openWriter(database, name, sorting, headersWritten),
-    loadRun: (runId) => loadRun(database, runId),
+    loadRun: createRunLoader(database),
     findHeader: async (runId) => {
       const row = await loadHeader(database, runId);
       return row === null ? null : toRunHeader(row);
@@ -202,95 +196,6 @@ function findRefused(transitions: readonly Transition[], { accepted, held }: Com
           ? "taken"
           : "early",
     }));
-}
-
-async function loadHeader(database: Database, runId: string): Promise<HeaderRow | null> {
-  const { rows } = await database.reads.query<HeaderRow>(LOAD_HEADER, [runId]);
-  return rows[0] ?? null;
-}
-
-/**
- * Maximum number of transitions per read, and of their bytes, which a single transition may exceed. Longer runs are
- * read in pages.
- */
-const PAGE_TRANSITIONS = 2_000;
-const PAGE_BYTES = 8_388_608;
-
-interface TransitionRow {
-  readonly sequence: number;
-  readonly record_count: number;
-  readonly records: string;
-  /** Transitions found; those beyond the byte limit are not returned. */
-  readonly found: number;
-}
-
-type Place = Pick<HeaderRow, "run_id" | "run_day">;
-
-async function loadTransitions(database: Database, place: Place, afterSequence: number, limit: number) {
-  const { rows } = await database.reads.query<TransitionRow>(LOAD_TRANSITIONS, [
-    place.run_day,
-    place.run_id,
-    afterSequence,
-    limit,
-    PAGE_BYTES,
-  ]);
-  const transitions = withCurrentRun(place.run_id, () =>
-    rows.map(({ sequence, record_count, records }) => ({
-      sequence,
-      count: record_count,
-      size: records.length,
-      records: parseStoredJson(records) as unknown as JournalRecord[],
-    })),
-  );
-  const found = rows[0]?.found ?? 0;
-  return { transitions, isLast: found === rows.length && found < limit };
-}
-
-/**
- * Throws if a transition does not start where the previous one ends, or if its row claims a different number of
- * records.
- */
-function checkTransition({ sequence, count, records }: StoredTransition, next: number): void {
-  invariant(sequence === next, `the journal has a gap at ${next}`);
-  invariant(
-    Array.isArray(records) && records.length === count,
-    `the transition at ${next} does not hold ${count} records`,
-  );
-}
-
-/** Reads the whole journal of an entity and checks it for gaps. */
-export async function readJournal(
-  database: Database,
-  place: Place,
-): Promise<{ readonly records: readonly JournalRecord[]; readonly size: number }> {
-  const records: JournalRecord[] = [];
-  let size = 0;
-  for (;;) {
-    const page = await loadTransitions(database, place, records.length, PAGE_TRANSITIONS);
-    for (const transition of page.transitions) {
-      size += transition.size;
-      checkTransition(transition, records.length + 1);
-      // One at a time: a transition may have more records than a call can take arguments.
-      for (const record of transition.records) records.push(record);
-    }
-    if (page.isLast) return { records, size };
-  }
-}
-
-async function loadRun(database: Database, runId: string): Promise<StoredRun | null> {
-  const header = await loadHeader(database, runId);
-  if (header === null) return null;
-  const journal = await readJournal(database, header);
-  return {
-    runId,
-    shard: header.shard,
-    day: header.run_day,
-    header: toRunHeader(header),
-    moving: header.moving,
-    handedOut: header.handed_out,
-    wakeAt: header.wake_at,
-    ...journal,
-  };
 }
 
 interface KeyRow {
