@@ -149,6 +149,13 @@ export const BARS: readonly Bar[] = [
     measure: (read) => scale(read.figure("waiting-tasks", "addedBytes"), 1 / MEGABYTE),
   },
   {
+    title: "the same, in a process that did not start them",
+    unit: "MB",
+    rule: "atMost",
+    limit: 100,
+    measure: (read) => scale(read.figure("waiting-tasks", "restartedBytes"), 1 / MEGABYTE),
+  },
+  {
     title: "first of them handed out after SIGKILL, beyond the lease time",
     unit: "ms",
     rule: "atMost",

@@ -5,6 +5,8 @@
  *   takeover  SIGKILL, then another instance with a worker: time until the first task is handed out. The lease of the
  *             dead instance ends within the lease time, which is deducted
  *   evicted   the worker of the new instance does `drained` of the waiting tasks: tasks per second
+ *   restarted the service with the other waiting tasks after another start, less the service before the first one. What
+ *             it adds is what the tasks need; `memory` has the heap that their starts have left, too
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { createWorker } from "../../gen/typescript/worker/index.js";
@@ -29,6 +31,8 @@ serveFigures(async (settings) => {
   const settleMs = Number(settings.settleSeconds) * 1_000;
 
   const first = await startServiceProcess({ databaseUrl });
+  await delay(settleMs);
+  const emptyBytes = await readResidentBytes(first.pid);
   const client = openGrpcClient(first.port);
   const definition = flow(FLOW_ID, [{ id: "do", type: "worker", parameters: { handler: "count" } }]);
   await client.call(FlowService.method.registerFlow, {
@@ -64,10 +68,15 @@ serveFigures(async (settings) => {
   const evictedRate = ((drained - 1) * 1_000) / (performance.now() - drainBegun);
   await drain.stop();
   await second.close();
+  const third = await startServiceProcess({ databaseUrl });
+  await delay(settleMs);
+  const restartedBytes = (await readResidentBytes(third.pid)) - emptyBytes;
+  await third.close();
   return {
     tasks: count,
     startedPerSecond,
     addedBytes,
+    restartedBytes,
     firstHandOverMs: firstMs,
     residentTasksPerSecond: residentRate,
     evictedTasksPerSecond: evictedRate,

@@ -41,7 +41,7 @@ interface Read {
   size: number;
 }
 
-/** Creates what reads whole runs; null: there is no such run. A run that is damaged is an error of its own call only. */
+/** Creates what reads whole runs; null: there is no such run. A damaged run is an error of its own call only. */
 export function createRunLoader(database: Database): (runId: string) => Promise<StoredRun | null> {
   const load = gatherCalls((runIds: readonly string[]) => loadRuns(database, runIds), MAX_RUNS);
   return async (runId) => {
