@@ -88,6 +88,8 @@ export interface EvaluatedLimit {
 /** What every executable node has: tasks, children of groups, and tasks of FSM states. */
 export interface TaskSpec {
   readonly id: string;
+  /** The id by which executors, tables, and metrics know the task; absent: its id. */
+  readonly externalId?: string;
   readonly name: string;
   readonly type: TaskTypeName;
   readonly effect: Effect;
@@ -188,6 +190,8 @@ export interface DagPlan extends PlanBase {
   readonly kind: "dag";
   readonly nodes: readonly DagNode[];
   readonly index: ReadonlyMap<string, number>;
+  /** Ids by external ids, of the tasks that have one. */
+  readonly externalIds: ReadonlyMap<string, string>;
   /** Nodes without dependencies that are not compensation tasks. */
   readonly roots: readonly number[];
   readonly failFast: boolean;

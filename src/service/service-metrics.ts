@@ -6,6 +6,7 @@ import type { ReportMetrics } from "../api/services/worker-service.ts";
 import { readVersion } from "../base/version.ts";
 import type { HotStateMetrics } from "../bus/redis/hot-state.ts";
 import type { MessageCounts } from "../bus/redis/messages.ts";
+import { externalIdOf } from "../engine/machine/external-ids.ts";
 import { type Run, specOf } from "../engine/machine/run.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import { workOf } from "../engine/runs/dispatch/ready-task.ts";
@@ -74,7 +75,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
   ]);
   const metrics = createMetrics();
   metrics.gauge("orchestrator_build_info", readVersion()).set(1);
-  const runMetrics = createRunMetrics(metrics, doerOf);
+  const runMetrics = createRunMetrics(metrics, doerOf, taskOf);
   return {
     metrics,
     calls: createCallMetrics(metrics),
@@ -132,4 +133,9 @@ function doerOf(run: Run, path: string): TaskDoer {
   const { type } = specOf(run, path);
   if (type !== "queue" && type !== "worker") return { handler: type, isAway: false };
   return { handler: workOf(run, run.state.tasks.get(path) ?? { path, input: null }).handler, isAway: true };
+}
+
+/** Children and visits count for their task, so that the label has no more values than flows have tasks. */
+function taskOf({ plan }: Run, path: string): string {
+  return externalIdOf(plan, path.split(/[.~]/, 1)[0] ?? path);
 }

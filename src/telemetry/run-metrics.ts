@@ -19,8 +19,12 @@ export interface RunMetrics extends RunObserver {
   keep(isHere: (runId: string) => boolean): void;
 }
 
-/** Counts runs and tasks. */
-export function createRunMetrics(metrics: Metrics, doerOf: (run: Run, path: string) => TaskDoer): RunMetrics {
+/** Counts runs and tasks. `taskOf` is what others call the task of the flow for which a path counts. */
+export function createRunMetrics(
+  metrics: Metrics,
+  doerOf: (run: Run, path: string) => TaskDoer,
+  taskOf: (run: Run, path: string) => string,
+): RunMetrics {
   const started = metrics.counter("orchestrator_runs_started_total");
   const execution = metrics.histogram("orchestrator_run_execution_seconds");
   const quarantined = metrics.counter("orchestrator_quarantined_runs_total");
@@ -32,6 +36,9 @@ export function createRunMetrics(metrics: Metrics, doerOf: (run: Run, path: stri
   const done = createCells((status) => metrics.counter("orchestrator_tasks_completed_total", status));
   /** Active tasks of the runs that have any. */
   const active = new ChurningMap<string, number>();
+
+  const countRetry = (task: string, handler: string): void =>
+    metrics.counter("orchestrator_retry_attempts_total", task, handler).add();
 
   const countActive = (state: RunState): void => {
     const before = active.get(state.runId) ?? 0;
@@ -80,7 +87,7 @@ export function createRunMetrics(metrics: Metrics, doerOf: (run: Run, path: stri
         return;
       case "task.retrying":
         if (record.deferred === true) return;
-        metrics.counter("orchestrator_retry_attempts_total", idOf(record.task), doerOf(run, record.task).handler).add();
+        countRetry(taskOf(run, record.task), doerOf(run, record.task).handler);
         observeAttempt(run, record);
         return;
       case "task.failed":
@@ -153,13 +160,6 @@ const TASK_STATUS = {
  */
 function isFirst(state: RunState, path: string, sequence: number): boolean {
   return state.tasks.get(path)?.dispatchedAtSequence === sequence;
-}
-
-/**
- * Id in the flow: children and visits count for their task, so that the label has no more values than flows have tasks.
- */
-function idOf(path: string): string {
-  return path.split(/[.~]/, 1)[0] ?? path;
 }
 
 function createCells(make: (status: string) => CounterCell): (status: string) => CounterCell {

@@ -66,6 +66,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   // Types only, as in engine/ports.
   "flows/ports": ["graph", "top", "warnings"],
   "flows/templates": ["check", "document", "ports"],
+  "flows/short": ["document"],
   "flows/warnings": ["check", "document", "expressions", "interpolation", "top"],
   "store/bus": ["sql"],
   "store/embedded": [],

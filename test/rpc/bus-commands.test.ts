@@ -41,7 +41,7 @@ function openCommands(): BusCommands {
 
 function answerOf(runId: string): AnsweredTask {
   const place = { log: "log", epoch: 0, offset: 1 };
-  return { runId, path: "a", attempt: 1, fence: null, begunAt: 0, place };
+  return { runId, taskId: "a", attempt: 1, fence: null, begunAt: 0, place };
 }
 
 function startOf(runId: string, input = {}): MessageStart {

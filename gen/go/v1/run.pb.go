@@ -1611,8 +1611,11 @@ type RunTask struct {
 	DeadLetter bool `protobuf:"varint,25,opt,name=dead_letter,json=deadLetter,proto3" json:"dead_letter,omitempty"`
 	// Why it is not tried again; unspecified unless `dead_letter` is true.
 	DeadLetterReason DeadLetterReason `protobuf:"varint,26,opt,name=dead_letter_reason,json=deadLetterReason,proto3,enum=orchestrator.v1.DeadLetterReason" json:"dead_letter_reason,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Id by which executors, tables, and metrics know the task, with what its path has after the id of the flow:
+	// `Send E-Mail.0`. Empty unless the flow gives it one (`external_id`). Calls take it in the place of `task_id`.
+	ExternalId    string `protobuf:"bytes,27,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RunTask) Reset() {
@@ -1851,6 +1854,13 @@ func (x *RunTask) GetDeadLetterReason() DeadLetterReason {
 		return x.DeadLetterReason
 	}
 	return DeadLetterReason_DEAD_LETTER_REASON_UNSPECIFIED
+}
+
+func (x *RunTask) GetExternalId() string {
+	if x != nil {
+		return x.ExternalId
+	}
+	return ""
 }
 
 type isRunTask_InputValue interface {
@@ -2494,7 +2504,7 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"signalName\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\x12:\n" +
 	"\vguard_error\x18\x03 \x01(\v2\x19.orchestrator.v1.RunErrorR\n" +
-	"guardError\"\xa1\t\n" +
+	"guardError\"\xc2\t\n" +
 	"\aRunTask\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\atask_id\x18\x02 \x01(\tR\x06taskId\x12$\n" +
@@ -2532,7 +2542,9 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"depends_on\x18\x18 \x03(\tR\tdependsOn\x12\x1f\n" +
 	"\vdead_letter\x18\x19 \x01(\bR\n" +
 	"deadLetter\x12O\n" +
-	"\x12dead_letter_reason\x18\x1a \x01(\x0e2!.orchestrator.v1.DeadLetterReasonR\x10deadLetterReasonB\r\n" +
+	"\x12dead_letter_reason\x18\x1a \x01(\x0e2!.orchestrator.v1.DeadLetterReasonR\x10deadLetterReason\x12\x1f\n" +
+	"\vexternal_id\x18\x1b \x01(\tR\n" +
+	"externalIdB\r\n" +
 	"\vinput_valueB\x0e\n" +
 	"\foutput_value\"W\n" +
 	"\tTaskError\x12\x12\n" +

@@ -1474,8 +1474,8 @@ type GetRunTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run that the task belongs to.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Path of the task to read. The id of a state means its latest visit; the id of a compensation task means the
-	// compensation it started last.
+	// Path or external id of the task to read. The id of a state means its latest visit; the id of a compensation task
+	// means the compensation it started last.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// Fields of RunTask to return; absent means all.
 	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
@@ -2164,7 +2164,7 @@ type CompleteTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run of the task.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Path of the task.
+	// Path or external id of the task.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// Output of the task; null when absent.
 	//
@@ -2352,7 +2352,7 @@ type FailTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Run of the task.
 	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	// Path of the task.
+	// Path or external id of the task.
 	TaskId string `protobuf:"bytes,2,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// Stable type of the error, which retry policies and flows match: `CARD_DECLINED`.
 	ErrorType string `protobuf:"bytes,3,opt,name=error_type,json=errorType,proto3" json:"error_type,omitempty"`

@@ -9,11 +9,11 @@ import { toDuration } from "./time.ts";
 import { fromErrored } from "./workers/task-report.ts";
 
 export function toSentAnswer(
-  { runId, path, attempt, fence, begunAt, place }: AnsweredTask,
+  { runId, taskId, attempt, fence, begunAt, place }: AnsweredTask,
   outcome: AnsweredOutcome,
 ): MessageAnswer {
   return create(MessageAnswerSchema, {
-    ...{ runId, taskId: path, begunAt },
+    ...{ runId, taskId, begunAt },
     place: { ...place, offset: BigInt(place.offset) },
     ...(attempt === null ? {} : { attempt }),
     ...(fence === null ? {} : { fence }),
@@ -33,7 +33,7 @@ export function fromSentAnswer(answer: MessageAnswer): {
   const place = { log, epoch, offset: Number(offset) };
   const took = tookMs === undefined ? {} : { tookMs };
   return {
-    task: { runId, path: taskId, attempt, fence, begunAt, place },
+    task: { runId, taskId, attempt, fence, begunAt, place },
     outcome: { ...fromOutcome(answer.outcome), ...took },
   };
 }

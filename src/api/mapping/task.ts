@@ -1,6 +1,7 @@
 /** Converts tasks of runs to messages of the contract. */
 import { create } from "@bufbuild/protobuf";
 import type { JsonObject } from "../../base/json/json.ts";
+import { externalIdOf, pathOf } from "../../engine/machine/external-ids.ts";
 import { childIndex, parentPath, visitOf } from "../../engine/machine/paths.ts";
 import type { DeadLetterReason, TaskError, Wait } from "../../engine/machine/records.ts";
 import type { RunState, TaskState } from "../../engine/machine/state.ts";
@@ -18,6 +19,8 @@ import { toTimestamp } from "./time.ts";
 /** A task of a run with its spec, if the plan is known. A task that has not started has no state. */
 export interface TaskView {
   readonly path: string;
+  /** The name by which others know it; empty: its path. */
+  readonly externalId: string;
   readonly spec: TaskSpec | undefined;
   readonly task: TaskState | undefined;
   readonly dependsOn: readonly string[];
@@ -34,12 +37,7 @@ export function listTasks(state: RunState, index: PlanIndex | null): TaskView[] 
   }
   const views: TaskView[] = [];
   const add = (path: string, task: TaskState | undefined): void => {
-    views.push({
-      path,
-      task,
-      spec: index === null ? undefined : specAt(index, path),
-      dependsOn: index?.tasks.get(path)?.dependsOn ?? [],
-    });
+    views.push(toView(index, path, task));
     const below = children.get(path);
     if (below === undefined) return;
     for (const child of below.sort((a, b) => childIndex(a.path) - childIndex(b.path))) add(child.path, child);
@@ -50,15 +48,23 @@ export function listTasks(state: RunState, index: PlanIndex | null): TaskView[] 
 }
 
 /**
- * A task by path; null if the run has none. The id of a state means its latest started visit, that of a compensation
- * task the latest started compensation.
+ * A task by path or external id; null if the run has none. The id of a state means its latest started visit, that of a
+ * compensation task the latest started compensation.
  */
-export function findTask(state: RunState, index: PlanIndex | null, id: string): TaskView | null {
+export function findTask(state: RunState, index: PlanIndex | null, name: string): TaskView | null {
+  const id = index === null ? name : pathOf(index.run.plan, name);
   const path = state.tasks.has(id) ? id : (latestOf(state, index, id) ?? id);
   const task = state.tasks.get(path);
   const planned = index?.tasks.get(path);
   if (task === undefined && planned?.expected !== true) return null;
-  return { path, task, spec: index === null ? undefined : specAt(index, path), dependsOn: planned?.dependsOn ?? [] };
+  return toView(index, path, task);
+}
+
+function toView(index: PlanIndex | null, path: string, task: TaskState | undefined): TaskView {
+  if (index === null) return { path, externalId: "", task, spec: undefined, dependsOn: [] };
+  const externalId = externalIdOf(index.run.plan, path);
+  const dependsOn = index.tasks.get(path)?.dependsOn ?? [];
+  return { path, externalId: externalId === path ? "" : externalId, task, spec: specAt(index, path), dependsOn };
 }
 
 /** Path of the latest started task for the id of a state or compensation task. */
@@ -77,6 +83,7 @@ export function toRunTask(runId: string, view: TaskView, mask: ReadMask, room: P
   const shown = create(RunTaskSchema, {
     runId,
     taskId: path,
+    externalId: view.externalId,
     parentTaskId: parentPath(path) ?? "",
     taskType: spec?.type ?? "",
     name: spec?.name ?? "",

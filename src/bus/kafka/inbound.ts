@@ -120,7 +120,7 @@ function end(
 ): Promise<void> {
   return untilDone(parts, message, async () => {
     const { runId, taskId, attempt, fence, begunAt, place, outcome } = read(message, parts.maxBytes);
-    const known = await parts.commands.answer({ runId, path: taskId, attempt, fence, begunAt, place }, outcome);
+    const known = await parts.commands.answer({ runId, taskId, attempt, fence, begunAt, place }, outcome);
     if (!known) throw new MessageRefused("UNKNOWN_TASK", `there is no task ${taskId} of a run ${runId}`);
   });
 }

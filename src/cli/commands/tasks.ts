@@ -63,7 +63,7 @@ function defineTask(parent: Command, name: string, summary: string): Command {
     .command(name)
     .description(summary)
     .addArgument(new CompletedArgument("<run>", "run of the task", "run"))
-    .argument("<task>", "path of the task")
+    .argument("<task>", "path or external id of the task")
     .option("--reason <text>", "reason, stored in the journal", "");
   addOutputOption(addConnectOptions(command));
   return command;

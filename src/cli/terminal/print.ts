@@ -101,6 +101,7 @@ export function formatRuns(runs: readonly RunSummary[], now = Date.now()): Shown
 export function formatTasks(tasks: readonly RunTask[]): Shown {
   const rows = tasks.map((task) => [
     task.taskId,
+    cut(task.externalId, 60),
     task.taskType,
     nameOf(TaskStateSchema, task.state),
     task.attempt === 0 ? "" : task.maxAttempts > 1 ? `${task.attempt}/${task.maxAttempts}` : String(task.attempt),
@@ -108,11 +109,12 @@ export function formatTasks(tasks: readonly RunTask[]): Shown {
     task.deadLetter ? nameOf(DeadLetterReasonSchema, task.deadLetterReason) : "",
     task.error === undefined ? "" : cut(`${task.error.type}: ${task.error.message}`, 200),
   ]);
-  const headings = ["TASK", "TYPE", "STATE", "ATTEMPT", "TOOK", "DEAD LETTER", "ERROR"];
-  const place = headings.indexOf("DEAD LETTER");
-  // Most runs have none.
-  const shown = (cells: readonly string[]) =>
-    tasks.some((task) => task.deadLetter) ? cells : cells.toSpliced(place, 1);
+  const headings = ["TASK", "EXTERNAL ID", "TYPE", "STATE", "ATTEMPT", "TOOK", "DEAD LETTER", "ERROR"];
+  // Most runs have none of these.
+  const left = new Set<string>();
+  if (!tasks.some((task) => task.externalId !== "")) left.add("EXTERNAL ID");
+  if (!tasks.some((task) => task.deadLetter)) left.add("DEAD LETTER");
+  const shown = (cells: readonly string[]) => cells.filter((_, place) => !left.has(headings[place] ?? ""));
   return formatTable(shown(headings), rows.map(shown));
 }
 

@@ -7,7 +7,7 @@
  *         need → (evaluate) → evaluated → decide → … → nothing left
  */
 import { invariant } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import type { Json } from "../../base/json/json.ts";
 import { exceedsSize } from "../../base/json/json-size.ts";
 import { stepNode } from "./control/dag.ts";
 import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./control/endings.ts";
@@ -360,13 +360,14 @@ function defaultOutput(run: Run): Json {
   const { plan, state } = run;
   if (plan.kind === "fsm") return lastOutput(run);
   if (plan.kind === "graph") return state.tasks.get(plan.graph)?.output ?? null;
-  const output: Record<string, Json> = {};
-  for (const node of plan.nodes) {
-    const task = state.tasks.get(node.task.id);
-    if (!node.isCompensation && node.dependents.length === 0 && task?.state === "COMPLETED")
-      output[node.task.id] = task.output ?? null;
+  const outputs: [string, Json][] = [];
+  for (const { task: spec, isCompensation, dependents } of plan.nodes) {
+    const task = state.tasks.get(spec.id);
+    if (!isCompensation && dependents.length === 0 && task?.state === "COMPLETED")
+      outputs.push([spec.externalId ?? spec.id, task.output ?? null]);
   }
-  return output as JsonObject;
+  // An external id may be `__proto__`, which an assignment would take for something else.
+  return Object.fromEntries(outputs);
 }
 
 function toStep(run: Run, step: FsmStep, at: number): Step | null {

@@ -74,7 +74,8 @@ export function mayBegin(run: Run): boolean {
 export function emptyPlan(flowId: string): Plan {
   return {
     ...{ kind: "dag", flowId, version: "", hash: "", name: "", variables: [], computed: [], signals: new Map() },
-    ...{ timeoutMs: null, timeout: null, output: null, nodes: [], index: new Map(), roots: [], failFast: false },
+    ...{ timeoutMs: null, timeout: null, output: null, nodes: [], index: new Map(), externalIds: new Map(), roots: [] },
+    failFast: false,
   };
 }
 

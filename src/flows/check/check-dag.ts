@@ -1,16 +1,16 @@
 import type { Json } from "../../base/json/json.ts";
+import { RESERVED_IDS } from "../../tasks/schema/schemas.ts";
 import { suggest } from "../../tasks/schema/suggest.ts";
 import type { Path } from "../document/parse.ts";
 import type { Problems } from "../document/problems.ts";
 import { type FlowDocument, MAX_DEPENDENCIES, type TaskDocument } from "../document/schema.ts";
 import type { KnownNames, SlotRoot } from "../interpolation/references.ts";
 import { checkTemplate, type ReadRules } from "./check-expressions.ts";
+import { checkExternalIds } from "./check-external-ids.ts";
 import { checkJoins } from "./check-joins.ts";
 import { checkExecutable, checkTaskCount } from "./check-tasks.ts";
 import { type DagGraph, dagGraph, findCycle } from "./dag-graph.ts";
 
-/** Ids that no task can have, because libraries treat them as properties of every object. */
-const RESERVED_IDS = new Set(["constructor"]);
 const TASKS: Path = ["workflow", "tasks"];
 
 /** Checks ids, references, cycles, compensations, and expressions of a DAG flow. */
@@ -20,6 +20,7 @@ export function checkDag(draft: Partial<FlowDocument>, names: KnownNames, proble
     entries.map(([index, task]) => ({ id: task.id, path: [...TASKS, index] })),
     problems,
   );
+  checkExternalIds(entries, TASKS, problems);
   const compensations = new Set(entries.flatMap(([, task]) => task.compensate_with ?? []));
   let dependencies = 0;
   for (const [index, task] of entries) {
@@ -39,9 +40,12 @@ export function checkDag(draft: Partial<FlowDocument>, names: KnownNames, proble
   if (cycle !== undefined) {
     const [first] = cycle;
     const place = entries.find(([, task]) => task.id === first)?.[0];
+    const nameOf = new Map(
+      entries.flatMap(([, task]) => (task.external_id === undefined ? [] : [[task.id, task.external_id]])),
+    );
     problems.add(
       place === undefined ? TASKS : [...TASKS, place],
-      `these tasks wait for each other: ${cycle.join(" → ")}`,
+      `these tasks wait for each other: ${cycle.map((id) => nameOf.get(id) ?? id).join(" → ")}`,
     );
   }
   if (cycle === undefined && dependencies <= MAX_DEPENDENCIES) checkJoins(entries, TASKS, graph, problems);

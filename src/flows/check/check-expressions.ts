@@ -40,9 +40,17 @@ export function namesOf(draft: Partial<FlowDocument>): KnownNames {
       ...Object.keys(workflow?.variables ?? {}),
     ]),
     tasks: new Set(nodes.flatMap((node) => (typeof node?.id === "string" ? [node.id] : []))),
+    ...externalIdsOf(draft),
   };
   known.set(draft, names);
   return names;
+}
+
+function externalIdsOf({ workflow }: Partial<FlowDocument>): Pick<KnownNames, "externalIds"> {
+  const entries = (workflow?.tasks ?? []).flatMap((task): (readonly [string, string])[] =>
+    typeof task?.external_id === "string" && typeof task.id === "string" ? [[task.external_id, task.id]] : [],
+  );
+  return entries.length === 0 ? {} : { externalIds: new Map(entries) };
 }
 
 /** Checks all expressions in a value against the rules of its place. Returns the roots that they read. */

@@ -11,6 +11,7 @@ import {
   ID_PATTERN,
   ID_PROBLEM,
   keyed,
+  MAX_ID_LENGTH,
   timeoutOrExpression,
   versionText,
 } from "../../tasks/schema/schemas.ts";
@@ -22,15 +23,23 @@ export const MAX_TASKS = 2_000;
 export const MAX_DEPENDENCIES = 10_000;
 /** Maximum number of variables of a flow. */
 const MAX_VARIABLES = 200;
+/** Most characters of an external id. */
+export const MAX_EXTERNAL_ID = 255;
 /** Default `max_transitions` of an FSM flow. */
 export const DEFAULT_MAX_TRANSITIONS = 1_000;
 
-const id = z.string().max(64).regex(ID_PATTERN, { error: ID_PROBLEM });
+const id = z.string().max(MAX_ID_LENGTH).regex(ID_PATTERN, { error: ID_PROBLEM });
 const ids = z.array(id).max(MAX_TASKS);
 const variableName = z
   .string()
   .max(64)
   .regex(/^[A-Za-z_][A-Za-z0-9_-]*$/, { error: "expected a name: a letter or _, then letters, digits, _ and -" });
+const externalId = z
+  .string()
+  .min(1)
+  .refine((text) => text.length <= MAX_EXTERNAL_ID || [...text].length <= MAX_EXTERNAL_ID, {
+    error: `expected text of up to ${MAX_EXTERNAL_ID} characters`,
+  });
 const title = z.string().max(256);
 const description = z.string().max(16_384);
 const errorType = z.string().min(1).max(128);
@@ -118,6 +127,10 @@ export const stateTaskSchema = keyed({ ...executable, on_error: onError });
 /** A task of a DAG flow. */
 export const taskSchema = keyed({
   id: id.meta({ description: "Unique in the flow." }),
+  external_id: externalId.optional().meta({
+    description:
+      "The id by which executors, tables, and metrics know the task: any text of up to 255 characters, unique in the flow; the id by default. Expressions may name the task by both.",
+  }),
   ...executable,
   depends_on: ids.optional().meta({ description: "Tasks that come before this one." }),
   trigger_rule: z

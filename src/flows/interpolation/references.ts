@@ -34,6 +34,8 @@ export interface Slot {
 export interface KnownNames {
   readonly variables: ReadonlySet<string>;
   readonly tasks: ReadonlySet<string>;
+  /** Ids of tasks by the external ones; absent when there are none. */
+  readonly externalIds?: ReadonlyMap<string, string>;
 }
 
 /** The result of analyzing an expression. */
@@ -196,21 +198,29 @@ class Analyser {
 
   private toSlot(name: string, path: readonly (string | number)[]): Slot | undefined {
     const isVariable = this.names.variables.has(name);
-    const isTask = this.names.tasks.has(name);
+    const task = this.idOf(name);
+    const isTask = this.names.tasks.has(task);
     const isOwn = !isReserved(name) && (isVariable || isTask);
     if (isRoot(name) && !isOwn) return this.checkRoot({ root: name, path });
     if (isVariable && isTask) {
       return this.problem(`"${name}" is a variable and a task; write vars.${name} or tasks.${name}`);
     }
     if (isVariable) return { root: "vars", path: [name, ...path] };
-    if (isTask) return this.checkRoot({ root: "tasks", path: [name, ...path] });
+    if (isTask) return this.checkRoot({ root: "tasks", path: [task, ...path] });
     return this.problem(`unknown name "${name}"${this.hint(name)}`);
   }
 
+  private idOf(name: string): string {
+    return this.names.tasks.has(name) ? name : (this.names.externalIds?.get(name) ?? name);
+  }
+
   private checkRoot(slot: Slot): Slot | undefined {
-    const [first, second] = slot.path;
+    const [first, second, ...rest] = slot.path;
     if (slot.root === "tasks") {
       if (typeof first !== "string") return this.problem('name the task: tasks.<id> or tasks["id"]');
+      const id = this.idOf(first);
+      if (id !== first)
+        return this.checkRoot({ root: "tasks", path: second === undefined ? [id] : [id, second, ...rest] });
       if (!this.names.tasks.has(first)) return this.problem(`there is no task "${first}"${this.hint(first)}`);
       if (typeof second === "string" && !TASK_FIELDS.includes(second)) {
         return this.problem(
@@ -233,7 +243,12 @@ class Analyser {
   private hint(name: string): string {
     return (
       hyphenHint(this.source, this.names) ||
-      suggest(name, [...this.names.variables, ...this.names.tasks, ...SLOT_ROOTS])
+      suggest(name, [
+        ...this.names.variables,
+        ...this.names.tasks,
+        ...(this.names.externalIds?.keys() ?? []),
+        ...SLOT_ROOTS,
+      ])
     );
   }
 

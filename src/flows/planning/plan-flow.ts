@@ -95,7 +95,7 @@ function planDag(
   tasks: readonly TaskDocument[],
   structure: Structure,
   names: KnownNames,
-): Pick<DagPlan, "nodes" | "index" | "roots"> {
+): Pick<DagPlan, "nodes" | "index" | "externalIds" | "roots"> {
   const index = new Map(tasks.map((task, position) => [task.id, position]));
   const at = (id: string): number => {
     const position = index.get(id);
@@ -119,7 +119,7 @@ function planDag(
   const nodes = tasks.map(
     (task, position): DagNode => ({
       index: position,
-      task: planTask(task.id, task, names),
+      task: planNode(task, names),
       deps: deps[position] ?? [],
       dependents: dependents[position] ?? [],
       triggerRule: task.trigger_rule ?? "all_success",
@@ -129,7 +129,13 @@ function planDag(
     }),
   );
   const roots = structure.edges.filter(([from]) => from === START_NODE).map(([, to]) => at(to));
-  return { nodes, index, roots: roots.sort((a, b) => a - b) };
+  const externalIds = names.externalIds ?? new Map<string, string>();
+  return { nodes, index, externalIds, roots: roots.sort((a, b) => a - b) };
+}
+
+function planNode({ external_id: externalId, ...task }: TaskDocument, names: KnownNames): TaskSpec {
+  const spec = planTask(task.id, task, names);
+  return externalId === undefined ? spec : { ...spec, externalId, name: task.name ?? externalId };
 }
 
 /** Document order: `depends_on` first, then the conditions that name the task. */

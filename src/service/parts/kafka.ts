@@ -58,6 +58,7 @@ export async function openKafka(
     { failRejectedTasks },
     { keepOutboxLimits },
     { createInlineFlows },
+    { fromShort },
     { createOutsideFlows },
     { createBusCommands },
   ] = await Promise.all([
@@ -70,6 +71,7 @@ export async function openKafka(
     import("../../bus/rejected-tasks.ts"),
     import("../../bus/outbox-limits.ts"),
     import("../../bus/kafka/inline-flows.ts"),
+    import("../../flows/short/short-flow.ts"),
     import("../../bus/kafka/outside-flows.ts"),
     import("../../api/bus-commands.ts"),
   ]);
@@ -128,7 +130,9 @@ export async function openKafka(
     ({ topic, partition }) => shards.pick() ?? shards.shardOf(`${topic}/${partition}`),
   );
   const stopping = new AbortController();
-  const inlineFlows = createInlineFlows(flows, config.engine.retryBackoffBase);
+  const inlineFlows = createInlineFlows(flows, (definition, inputs) =>
+    fromShort(definition, inputs, config.engine.retryBackoffBase),
+  );
   const registry = await openRegistry(config, log, parts);
   const inbound = createInbound({
     commands,

@@ -15,6 +15,12 @@ import { describeValue } from "./describe-issue.ts";
 /** Pattern of ids in flows: of flows, tasks, and states. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
+/** Most characters of an id in a flow. */
+export const MAX_ID_LENGTH = 64;
+
+/** Ids that no task can have, because libraries treat them as properties of every object. */
+export const RESERVED_IDS: ReadonlySet<string> = new Set(["constructor"]);
+
 /** Message for a value that does not match {@link ID_PATTERN}. */
 export const ID_PROBLEM = "expected an id: a lowercase letter, then lowercase letters, digits, _ and -";
 

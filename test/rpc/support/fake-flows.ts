@@ -98,6 +98,7 @@ const EMPTY_PLAN: Plan = {
   output: null,
   nodes: [],
   index: new Map(),
+  externalIds: new Map(),
   roots: [],
   failFast: false,
 };

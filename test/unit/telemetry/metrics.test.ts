@@ -121,7 +121,8 @@ test("gauges are looked up before each reading; one that cannot be leaves the ot
 
 test("runs and tasks are counted from their records", async () => {
   const metrics = createMetrics();
-  const observer = createRunMetrics(metrics, (_, path) => ({ handler: "http", isAway: path === "last" }));
+  const doerOf = (_: Run, path: string) => ({ handler: "http", isAway: path === "last" });
+  const observer = createRunMetrics(metrics, doerOf, (_, path) => path.split(".")[0] ?? "");
   const run = { state: createState("r") } as Run;
   const commit = (records: readonly JournalRecord[]): void => {
     const first = run.state.sequence + 1;

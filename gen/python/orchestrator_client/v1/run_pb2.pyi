@@ -333,7 +333,7 @@ class UnreadSignals(_message.Message):
     def __init__(self, signal_name: _Optional[str] = ..., count: _Optional[int] = ..., guard_error: _Optional[_Union[RunError, _Mapping]] = ...) -> None: ...
 
 class RunTask(_message.Message):
-    __slots__ = ("run_id", "task_id", "parent_task_id", "task_type", "name", "state", "skip_reason", "attempt", "max_attempts", "generation", "iteration", "wait", "input", "input_json", "input_ref", "output", "output_json", "output_ref", "error", "ready_time", "start_time", "end_time", "next_attempt_time", "depends_on", "dead_letter", "dead_letter_reason")
+    __slots__ = ("run_id", "task_id", "parent_task_id", "task_type", "name", "state", "skip_reason", "attempt", "max_attempts", "generation", "iteration", "wait", "input", "input_json", "input_ref", "output", "output_json", "output_ref", "error", "ready_time", "start_time", "end_time", "next_attempt_time", "depends_on", "dead_letter", "dead_letter_reason", "external_id")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     PARENT_TASK_ID_FIELD_NUMBER: _ClassVar[int]
@@ -360,6 +360,7 @@ class RunTask(_message.Message):
     DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_REASON_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_ID_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     parent_task_id: str
@@ -386,7 +387,8 @@ class RunTask(_message.Message):
     depends_on: _containers.RepeatedScalarFieldContainer[str]
     dead_letter: bool
     dead_letter_reason: DeadLetterReason
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., parent_task_id: _Optional[str] = ..., task_type: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., skip_reason: _Optional[_Union[SkipReason, str]] = ..., attempt: _Optional[int] = ..., max_attempts: _Optional[int] = ..., generation: _Optional[int] = ..., iteration: _Optional[int] = ..., wait: _Optional[_Union[TaskWait, _Mapping]] = ..., input: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., input_json: _Optional[bytes] = ..., input_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[bytes] = ..., output_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., error: _Optional[_Union[TaskError, _Mapping]] = ..., ready_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., next_attempt_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., depends_on: _Optional[_Iterable[str]] = ..., dead_letter: bool = ..., dead_letter_reason: _Optional[_Union[DeadLetterReason, str]] = ...) -> None: ...
+    external_id: str
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., parent_task_id: _Optional[str] = ..., task_type: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., skip_reason: _Optional[_Union[SkipReason, str]] = ..., attempt: _Optional[int] = ..., max_attempts: _Optional[int] = ..., generation: _Optional[int] = ..., iteration: _Optional[int] = ..., wait: _Optional[_Union[TaskWait, _Mapping]] = ..., input: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., input_json: _Optional[bytes] = ..., input_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[bytes] = ..., output_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., error: _Optional[_Union[TaskError, _Mapping]] = ..., ready_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., next_attempt_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., depends_on: _Optional[_Iterable[str]] = ..., dead_letter: bool = ..., dead_letter_reason: _Optional[_Union[DeadLetterReason, str]] = ..., external_id: _Optional[str] = ...) -> None: ...
 
 class TaskError(_message.Message):
     __slots__ = ("type", "message", "retryable")

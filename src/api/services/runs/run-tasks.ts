@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../../base/errors.ts";
 import type { Outcome } from "../../../engine/machine/events.ts";
+import { pathOf } from "../../../engine/machine/external-ids.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
 import type { RunControl } from "../../../engine/ports/run-control.ts";
 import type { RunReader } from "../../../engine/ports/run-reader.ts";
@@ -32,6 +33,11 @@ export interface TaskNeeds {
 const PAYLOADS = ["input", "input_json", "input_ref", "output", "output_json", "output_ref"];
 
 export function createRunTasks({ runControl, runReader, planIndexOf, limits }: TaskNeeds): TaskMethods {
+  /** What the flow of the run calls the task. */
+  const pathIn = async (caller: Caller, runId: string, taskId: string): Promise<string> => {
+    const index = await planIndexOf(caller, (await runReader.getRun(caller, runId)).state);
+    return index === null ? taskId : pathOf(index.run.plan, taskId);
+  };
   const tell = async (
     caller: Caller,
     method: "CompleteTask" | "FailTask",
@@ -39,7 +45,8 @@ export function createRunTasks({ runControl, runReader, planIndexOf, limits }: T
     outcome: Outcome,
   ): Promise<RunTask> => {
     const key = toRequestKey(method, requestId, { taskId, reason, ...hashed(outcome) });
-    const { state } = await runControl.tellTask(caller, runId, taskId, outcome, reason, key);
+    const path = await pathIn(caller, runId, taskId);
+    const { state } = await runControl.tellTask(caller, runId, path, outcome, reason, key);
     const view = findTask(state, await planIndexOf(caller, state), taskId);
     if (view === null) fail("RUN_TASK_NOT_FOUND", { runId, taskId });
     return toRunTask(runId, view, parseReadMask(RunTaskSchema, undefined, PAYLOADS), createPayloadRoom(limits));

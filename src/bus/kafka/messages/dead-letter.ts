@@ -6,7 +6,7 @@ export function toDeadLetter({ runId, taskPath, tenantId, at }: Outgoing, task: 
   return {
     event_type: "task_dead_lettered",
     run_id: runId,
-    task_id: taskPath,
+    task_id: task.taskId ?? taskPath,
     flow_id: task.flowId,
     flow_version: task.version,
     handler: task.handler,

@@ -52,7 +52,7 @@ export function toKafkaMessage(message: Outgoing, nameOf: (topic: string) => str
 function toTaskBody({ runId, taskPath, tenantId }: Outgoing, task: OutgoingTask) {
   return {
     run_id: runId,
-    task_id: taskPath,
+    task_id: task.taskId ?? taskPath,
     handler: task.handler,
     inputs: task.inputs,
     attempt: task.attempt - 1,

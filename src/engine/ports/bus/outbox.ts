@@ -10,6 +10,8 @@ export type DestinationName = "kafka" | "redis";
 
 /** A task for an executor. */
 export interface OutgoingTask {
+  /** The name by which executors know the task; absent in messages of before: its path. */
+  readonly taskId?: string;
   readonly handler: string;
   readonly inputs: Json;
   /** From 1. */
@@ -36,6 +38,8 @@ export const DEAD_LETTER_TOPIC = "dead_letter_queue";
 
 /** A task that is not tried again. */
 export interface OutgoingDeadLetter {
+  /** As in {@link OutgoingTask}. */
+  readonly taskId?: string;
   readonly flowId: string;
   readonly version: string;
   /** The executor's function; for tasks of other types, the type. */

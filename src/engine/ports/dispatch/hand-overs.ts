@@ -91,7 +91,8 @@ export interface Takers {
 /** A task on a topic, as the answer of an executor names it. */
 export interface AnsweredTask {
   readonly runId: string;
-  readonly path: string;
+  /** What the answer calls the task: its external id, or its path. */
+  readonly taskId: string;
   /** The attempt that the answer is for; null: it does not say. */
   readonly attempt: number | null;
   /** The fencing token that the executor got; null: the answer does not say. */

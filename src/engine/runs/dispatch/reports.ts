@@ -4,6 +4,7 @@
  */
 import { isOrchestratorError } from "../../../base/errors.ts";
 import type { Outcome } from "../../machine/events.ts";
+import { pathOf } from "../../machine/external-ids.ts";
 import type { Place, ReturnReason } from "../../machine/records.ts";
 import { mayBegin } from "../../machine/run.ts";
 import { limitOutcome } from "../../machine/sizes.ts";
@@ -116,12 +117,14 @@ export class Reports implements HandOvers {
   }
 
   async answered(
-    { runId, path, attempt, fence, begunAt, place }: AnsweredTask,
+    { runId, taskId, attempt, fence, begunAt, place }: AnsweredTask,
     outcome: Outcome,
   ): Promise<Standing | AlreadyReported> {
     const resident = await this.#open({ runId });
-    const task = resident?.entity.state.tasks.get(path);
-    if (resident === null || task === undefined) return "unknown";
+    if (resident === null) return "unknown";
+    const { state, plan } = resident.entity;
+    const task = state.tasks.get(pathOf(plan, taskId));
+    if (task === undefined) return "unknown";
     const isOlder = attempt === null && fence === null && begunAt < task.startedAt - CLOCK_SKEW_MS;
     const isOther = (attempt ?? task.attempt) !== task.attempt || (fence ?? task.token) !== task.token;
     if (!isOlder && !isOther && !isRepeated(task, place))

@@ -1,3 +1,4 @@
+import { externalIdOf } from "../../machine/external-ids.ts";
 import type { JournalRecord } from "../../machine/records.ts";
 import { type Run, specOf } from "../../machine/run.ts";
 import { DEAD_LETTER_TOPIC, type OutboxRow } from "../../ports/bus/outbox.ts";
@@ -20,7 +21,8 @@ export function toDeadLetterMessage(
     ...{ tenantId, taskPath: path, sequence, at },
     ...{ destination: "kafka", topic: DEAD_LETTER_TOPIC, key: runId, kind: "dead_letter" },
     content: {
-      ...{ flowId, version, handler, inputs: input, correlationId, userId, context },
+      ...{ taskId: externalIdOf(run.plan, path), flowId, version, handler, inputs: input },
+      ...{ correlationId, userId, context },
       ...{ attempts: task.attempt, errors: task.failures, error: { type: errorType, message } },
       ...{ reason: deadLetter, scheduledAt: task.scheduledAt },
     },

@@ -1,4 +1,5 @@
 import type { JsonObject } from "../../../base/json/json.ts";
+import { externalIdOf } from "../../machine/external-ids.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
 import type { JournalRecord } from "../../machine/records.ts";
 import { type Run, specOf } from "../../machine/run.ts";
@@ -69,7 +70,7 @@ function toOutgoingTask(run: Run, path: string, attempt: number, fence: number):
   const spec = specOf(run, path);
   const { handler, input } = workOf(run, task);
   return {
-    ...{ handler, inputs: input, attempt, fence },
+    ...{ taskId: externalIdOf(run.plan, path), handler, inputs: input, attempt, fence },
     maxRetries: retryOf(spec, task).maxRetries,
     timeoutMs: timeoutsOf(spec, task.limits).startToCloseMs,
     correlationId: facts.correlationId,

@@ -1,3 +1,4 @@
+import { externalIdOf } from "../../machine/external-ids.ts";
 import type { Run } from "../../machine/run.ts";
 import { publicState, type TaskState } from "../../machine/state.ts";
 
@@ -18,9 +19,9 @@ const PENDING: TaskSummary = { status: "PENDING", attempts: 0, error: null };
 
 /**
  * The state of a run as one JSON text of bounded size, for readers outside. The words of states are those of the API;
- * tasks are named by their paths. Of more than {@link MAX_SUMMARY_TASKS} tasks it has those of the flow and then the
- * ones that began last, and `tasks_omitted` says how many are missing. A longer output than {@link MAX_SUMMARY_OUTPUT}
- * is left out, and `output_omitted` is true.
+ * tasks are named as executors know them. Of more than {@link MAX_SUMMARY_TASKS} tasks it has those of the flow and
+ * then the ones that began last, and `tasks_omitted` says how many are missing. A longer output than
+ * {@link MAX_SUMMARY_OUTPUT} is left out, and `output_omitted` is true.
  */
 export function summarizeRun(run: Run): string {
   const { state } = run;
@@ -33,7 +34,7 @@ export function summarizeRun(run: Run): string {
     run_id: state.runId,
     flow_id: state.flowId,
     status: publicState(state),
-    tasks: Object.fromEntries(tasks),
+    tasks: Object.fromEntries([...tasks].map(([path, task]) => [externalIdOf(run.plan, path), task])),
     error: error === null ? null : shorten(`${error.type}: ${error.message}`),
     updated_at: new Date(state.updatedAt).toISOString(),
     ...(known > tasks.size ? { tasks_omitted: known - tasks.size } : {}),

@@ -782,8 +782,8 @@ export type GetRunTaskRequest = Message<"orchestrator.v1.GetRunTaskRequest"> & {
   runId: string;
 
   /**
-   * Path of the task to read. The id of a state means its latest visit; the id of a compensation task means the
-   * compensation it started last.
+   * Path or external id of the task to read. The id of a state means its latest visit; the id of a compensation task
+   * means the compensation it started last.
    *
    * @generated from field: string task_id = 2;
    */
@@ -1123,7 +1123,7 @@ export type CompleteTaskRequest = Message<"orchestrator.v1.CompleteTaskRequest">
   runId: string;
 
   /**
-   * Path of the task.
+   * Path or external id of the task.
    *
    * @generated from field: string task_id = 2;
    */
@@ -1219,7 +1219,7 @@ export type FailTaskRequest = Message<"orchestrator.v1.FailTaskRequest"> & {
   runId: string;
 
   /**
-   * Path of the task.
+   * Path or external id of the task.
    *
    * @generated from field: string task_id = 2;
    */

@@ -44,6 +44,11 @@ test("a run has its tasks, also those that have not begun, and no output before 
   });
 });
 
+test("tasks are named as executors know them", async () => {
+  const run = await openFlow({ id: "a", external_id: "Send E-Mail", type: "noop" }, { id: "b", type: "noop" });
+  expect(Object.keys(read(run).tasks)).toEqual(["Send E-Mail", "b"]);
+});
+
 test("a map of 10,000 items shows the tasks of its flow, those that began last, and how many are missing", async () => {
   const run = await openFlow({ id: "many", type: "noop" }, { id: "after", type: "noop", depends_on: ["many"] });
   const task = run.state.tasks.get("many");

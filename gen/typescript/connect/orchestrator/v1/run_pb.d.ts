@@ -911,6 +911,14 @@ export declare type RunTask = Message<"orchestrator.v1.RunTask"> & {
    * @generated from field: orchestrator.v1.DeadLetterReason dead_letter_reason = 26;
    */
   deadLetterReason: DeadLetterReason;
+
+  /**
+   * Id by which executors, tables, and metrics know the task, with what its path has after the id of the flow:
+   * `Send E-Mail.0`. Empty unless the flow gives it one (`external_id`). Calls take it in the place of `task_id`.
+   *
+   * @generated from field: string external_id = 27;
+   */
+  externalId: string;
 };
 
 /**

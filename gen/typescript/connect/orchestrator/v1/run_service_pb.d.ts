@@ -751,8 +751,8 @@ export declare type GetRunTaskRequest = Message<"orchestrator.v1.GetRunTaskReque
   runId: string;
 
   /**
-   * Path of the task to read. The id of a state means its latest visit; the id of a compensation task means the
-   * compensation it started last.
+   * Path or external id of the task to read. The id of a state means its latest visit; the id of a compensation task
+   * means the compensation it started last.
    *
    * @generated from field: string task_id = 2;
    */
@@ -1084,7 +1084,7 @@ export declare type CompleteTaskRequest = Message<"orchestrator.v1.CompleteTaskR
   runId: string;
 
   /**
-   * Path of the task.
+   * Path or external id of the task.
    *
    * @generated from field: string task_id = 2;
    */
@@ -1178,7 +1178,7 @@ export declare type FailTaskRequest = Message<"orchestrator.v1.FailTaskRequest">
   runId: string;
 
   /**
-   * Path of the task.
+   * Path or external id of the task.
    *
    * @generated from field: string task_id = 2;
    */

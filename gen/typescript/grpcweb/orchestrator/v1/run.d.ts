@@ -781,6 +781,13 @@ export interface RunTask {
      * @generated from protobuf field: orchestrator.v1.DeadLetterReason dead_letter_reason = 26
      */
     deadLetterReason: DeadLetterReason;
+    /**
+     * Id by which executors, tables, and metrics know the task, with what its path has after the id of the flow:
+     * `Send E-Mail.0`. Empty unless the flow gives it one (`external_id`). Calls take it in the place of `task_id`.
+     *
+     * @generated from protobuf field: string external_id = 27
+     */
+    externalId: string;
 }
 /**
  * TaskError is the failure of an attempt.

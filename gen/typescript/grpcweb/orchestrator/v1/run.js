@@ -1339,7 +1339,8 @@ class RunTask$Type extends MessageType {
             { no: 23, name: "next_attempt_time", kind: "message", T: () => Timestamp },
             { no: 24, name: "depends_on", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
             { no: 25, name: "dead_letter", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
-            { no: 26, name: "dead_letter_reason", kind: "enum", T: () => ["orchestrator.v1.DeadLetterReason", DeadLetterReason, "DEAD_LETTER_REASON_"] }
+            { no: 26, name: "dead_letter_reason", kind: "enum", T: () => ["orchestrator.v1.DeadLetterReason", DeadLetterReason, "DEAD_LETTER_REASON_"] },
+            { no: 27, name: "external_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -1360,6 +1361,7 @@ class RunTask$Type extends MessageType {
         message.dependsOn = [];
         message.deadLetter = false;
         message.deadLetterReason = 0;
+        message.externalId = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -1465,6 +1467,9 @@ class RunTask$Type extends MessageType {
                 case /* orchestrator.v1.DeadLetterReason dead_letter_reason */ 26:
                     message.deadLetterReason = reader.int32();
                     break;
+                case /* string external_id */ 27:
+                    message.externalId = reader.string();
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -1555,6 +1560,9 @@ class RunTask$Type extends MessageType {
         /* orchestrator.v1.DeadLetterReason dead_letter_reason = 26; */
         if (message.deadLetterReason !== 0)
             writer.tag(26, WireType.Varint).int32(message.deadLetterReason);
+        /* string external_id = 27; */
+        if (message.externalId !== "")
+            writer.tag(27, WireType.LengthDelimited).string(message.externalId);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

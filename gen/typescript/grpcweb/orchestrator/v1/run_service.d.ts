@@ -597,8 +597,8 @@ export interface GetRunTaskRequest {
      */
     runId: string;
     /**
-     * Path of the task to read. The id of a state means its latest visit; the id of a compensation task means the
-     * compensation it started last.
+     * Path or external id of the task to read. The id of a state means its latest visit; the id of a compensation task
+     * means the compensation it started last.
      *
      * @generated from protobuf field: string task_id = 2
      */
@@ -870,7 +870,7 @@ export interface CompleteTaskRequest {
      */
     runId: string;
     /**
-     * Path of the task.
+     * Path or external id of the task.
      *
      * @generated from protobuf field: string task_id = 2
      */
@@ -948,7 +948,7 @@ export interface FailTaskRequest {
      */
     runId: string;
     /**
-     * Path of the task.
+     * Path or external id of the task.
      *
      * @generated from protobuf field: string task_id = 2
      */
