@@ -4,7 +4,7 @@
  * share one.
  */
 import type { Json, JsonObject } from "../base/json/json.ts";
-import type { Effect, TaskTypeName } from "../tasks/define.ts";
+import type { Carrier, Effect, TaskTypeName } from "../tasks/define.ts";
 
 /** When a task with dependencies may run; see docs/semantics.md §2. */
 export type TriggerRule = "all_success" | "none_failed" | "all_done" | "one_success";
@@ -93,6 +93,8 @@ export interface TaskSpec {
   readonly name: string;
   readonly type: TaskTypeName;
   readonly effect: Effect;
+  /** How the task leaves at this service; absent: it does not. */
+  readonly carrier?: Carrier;
   /** What the service gives the task that it does not set itself; evaluated limits come before it. */
   readonly defaults?: TaskLimits;
   /** A call whose result comes later, at the URL that the call carries. */

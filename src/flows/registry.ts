@@ -4,11 +4,13 @@
  */
 import { fail, toError } from "../base/errors.ts";
 import { canonicalJson } from "../base/json/json-canonical.ts";
+import type { Carrier } from "../tasks/define.ts";
 import { ALL_SERVED, type Served } from "./check/unserved.ts";
 import { compileFlow, compileStored, drawFlow, type FlowSource, judgeFlow } from "./compile.ts";
 import type { VariableDocument } from "./document/schema.ts";
 import { type GraphCompiler, inlineGraphCompiler } from "./graph/graph-compiler.ts";
 import type { Plan } from "./plan.ts";
+import { withCarriers } from "./planning/carriers.ts";
 import { type QueueDefaults, withQueueDefaults } from "./planning/queue-defaults.ts";
 import type { FlowStore, NewFlowVersion } from "./ports/flow-store.ts";
 import type { FlowRegistry, FlowVersion, RegisterResult } from "./ports/registry.ts";
@@ -28,6 +30,8 @@ export interface RegistryOptions {
   readonly served?: Served;
   /** What tasks for executors get that set nothing; nothing if absent. */
   readonly queueDefaults?: QueueDefaults;
+  /** How tasks can leave; in every way if absent. */
+  readonly carriers?: ReadonlySet<Carrier>;
 }
 
 /**
@@ -37,7 +41,7 @@ export interface RegistryOptions {
 export function createFlowRegistry(
   store: FlowStore,
   compiler: GraphCompiler = inlineGraphCompiler,
-  { graphs, served = ALL_SERVED, queueDefaults }: RegistryOptions = {},
+  { graphs, served = ALL_SERVED, queueDefaults, carriers }: RegistryOptions = {},
 ): FlowRegistry {
   const plans = new Map<string, Plan>();
   const versions = new Map<string, { readonly plan: Plan; readonly until: number }>();
@@ -45,7 +49,8 @@ export function createFlowRegistry(
   const lookups = new Map<string, Promise<Plan>>();
 
   const keepPlan = (tenantId: string, compiled: Plan): Plan => {
-    const plan = queueDefaults === undefined ? compiled : withQueueDefaults(compiled, queueDefaults);
+    const carried = carriers === undefined ? compiled : withCarriers(compiled, carriers);
+    const plan = queueDefaults === undefined ? carried : withQueueDefaults(carried, queueDefaults);
     plans.set(keyOf(tenantId, plan.flowId, plan.hash), plan);
     if (plans.size > MAX_PLANS) plans.delete(plans.keys().next().value ?? "");
     return plan;

@@ -9,7 +9,7 @@ import type { MessageCounts } from "../bus/redis/messages.ts";
 import { externalIdOf } from "../engine/machine/external-ids.ts";
 import { type Run, specOf } from "../engine/machine/run.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
-import { workOf } from "../engine/runs/dispatch/ready-task.ts";
+import { placeOf, workOf } from "../engine/runs/dispatch/ready-task.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -97,10 +97,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
     reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },
     observers: [
       runMetrics,
-      createHandOverMetrics(
-        metrics,
-        (run, path) => workOf(run, run.state.tasks.get(path) ?? { path, input: null }).queue,
-      ),
+      createHandOverMetrics(metrics, (run, path) => placeOf(run, run.state.tasks.get(path) ?? { path, input: null })),
     ],
     operationObservers: [createOperationMetrics(metrics)],
     onPoolWait: (pool, waitedMs) =>
@@ -130,8 +127,8 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
 
 /** Who does a task, as the labels name it. */
 function doerOf(run: Run, path: string): TaskDoer {
-  const { type } = specOf(run, path);
-  if (type !== "queue" && type !== "worker") return { handler: type, isAway: false };
+  const { type, effect } = specOf(run, path);
+  if (effect !== "remote") return { handler: type, isAway: false };
   return { handler: workOf(run, run.state.tasks.get(path) ?? { path, input: null }).handler, isAway: true };
 }
 

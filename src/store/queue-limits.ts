@@ -53,7 +53,6 @@ const EXPIRED = prepared(
     SELECT run_id, task_path FROM orchestrator.waiting_tasks w
     WHERE w.tenant_id = q.tenant_id AND w.queue = q.queue AND w.deferred = s.deferred AND w.held = s.held
       AND w.ready_at < statement_timestamp() - q.ttl_ms * interval '1 millisecond' AND w.shard = ANY($1::int2[])
-      AND (w.transport = 'worker' OR NOT $3)
     ORDER BY w.ready_at LIMIT $2
   ) AS w
   WHERE q.ttl_ms IS NOT NULL LIMIT $2`,
@@ -67,8 +66,8 @@ interface UnsettledRow {
   readonly says_nothing: boolean;
 }
 
-/** The limits of the queues of a database. `topics`: what is on its way to a topic is in none of them. */
-export function createQueueLimitStore({ journal, reads }: Database, topics: boolean): QueueLimitStore {
+/** The limits of the queues of a database. */
+export function createQueueLimitStore({ journal, reads }: Database): QueueLimitStore {
   return {
     settle: () =>
       journal.transaction(async (runner) => {
@@ -90,7 +89,7 @@ export function createQueueLimitStore({ journal, reads }: Database, topics: bool
     listExpired: async (shards, limit) => {
       const { rows } = await reads.query<{ run_id: string; task_path: string; queue: string; ttl_ms: number }>(
         EXPIRED,
-        [shards, limit, topics],
+        [shards, limit],
       );
       return rows.map(({ run_id, task_path, queue, ttl_ms }) => ({
         runId: run_id,

@@ -34,7 +34,7 @@ const FIND = prepared(
 
 const NAMES = prepared(
   "queues.names",
-  // Jumps from name to name: a queue has a row for each handler and priority.
+  // Jumps from name to name: a queue has a row for each handler and priority. What begins with @ is no queue.
   `WITH RECURSIVE counted AS (
     (SELECT queue FROM orchestrator.waiting_counts WHERE tenant_id = $1 AND queue > $2 ORDER BY queue LIMIT 1)
     UNION ALL SELECT (SELECT w.queue FROM orchestrator.waiting_counts w WHERE w.tenant_id = $1 AND w.queue > c.queue ORDER BY w.queue LIMIT 1)
@@ -42,8 +42,9 @@ const NAMES = prepared(
   )
   SELECT queue FROM (
     (SELECT queue FROM orchestrator.queues WHERE tenant_id = $1 AND queue > $2 ORDER BY queue LIMIT $3)
-    UNION (SELECT queue FROM counted WHERE queue IS NOT NULL LIMIT $3)
-    UNION (SELECT DISTINCT queue FROM orchestrator.waiting_count_changes WHERE tenant_id = $1 AND queue > $2 ORDER BY queue LIMIT $3)
+    UNION (SELECT queue FROM counted WHERE queue IS NOT NULL AND NOT starts_with(queue, '@') LIMIT $3)
+    UNION (SELECT DISTINCT queue FROM orchestrator.waiting_count_changes
+      WHERE tenant_id = $1 AND queue > $2 AND NOT starts_with(queue, '@') ORDER BY queue LIMIT $3)
   ) AS names ORDER BY queue LIMIT $3`,
 );
 
@@ -111,7 +112,7 @@ const RESUME = prepared(
 
 const PLACE = prepared(
   "queues.place",
-  `SELECT w.tenant_id AS "tenantId", w.queue, w.handler, w.labels, w.deferred, w.transport, (
+  `SELECT w.tenant_id AS "tenantId", w.queue, w.handler, w.labels, w.deferred, (
     SELECT count(*) FROM (
       SELECT 1 FROM orchestrator.waiting_tasks b
       WHERE b.tenant_id = w.tenant_id AND b.queue = w.queue AND b.handler = w.handler AND b.labels = w.labels AND NOT b.held AND NOT b.deferred
@@ -175,11 +176,11 @@ interface CountsRow extends TaskCounts {
 /** Behind a pooler nothing is announced, and settings are read so often, milliseconds. */
 const POLL_EVERY_MS = 1_000;
 
-/** The queues of a database. `alone`: no other instance changes them. `topics`: tasks for topics are in none. */
-export function createQueueStore(database: Database, { alone = false, topics = false } = {}): QueueStore {
+/** The queues of a database. `alone`: no other instance changes them. */
+export function createQueueStore(database: Database, { alone = false } = {}): QueueStore {
   const { reads, journal } = database;
   return {
-    ...createQueueLimitStore(database, topics),
+    ...createQueueLimitStore(database),
     listAll: async () => (await reads.query<SettingsRow>(LIST)).rows.map(toSettings),
     find: async (tenantId, queues) => {
       const { rows } = await reads.query<SettingsRow>(FIND, [tenantId, queues]);

@@ -2,7 +2,7 @@
 import type { LabeledLine, Line, ReadyTask, WaitingTaskStore } from "../engine/ports/dispatch/hand-overs.ts";
 import { gatherCalls } from "./sql/gather.ts";
 import type { Database } from "./sql/pool.ts";
-import { prepared } from "./sql/sql.ts";
+import { prepared, type Statement } from "./sql/sql.ts";
 
 const listLine = (after: string): string => `
   SELECT run_id, task_path, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at, fairness_key, turn::float8 AS turn
@@ -47,12 +47,37 @@ const LIST_LABELS = prepared(
   GROUP BY tenant_id, queue, handler, labels HAVING sum(count) > 0`,
 );
 
-const LIST_FOR_TOPICS = prepared(
-  "waiting_tasks.list_for_topics",
+const LIST_CARRIED = prepared(
+  "waiting_tasks.list_carried",
   `SELECT run_id, task_path, tenant_id, queue, handler, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at
   FROM orchestrator.waiting_tasks
-  WHERE transport = 'topic' AND NOT held AND shard = ANY($1::int2[]) AND (run_id, task_path) > ($2::text, $3::text)
+  WHERE starts_with(queue, '@') AND starts_with(queue, $5) AND NOT held AND shard = ANY($1::int2[])
+    AND (run_id, task_path) > ($2::text, $3::text)
   ORDER BY run_id, task_path LIMIT $4`,
+);
+
+/** Tasks without a handler are events, which no worker can do. */
+const readdress = (name: string, isMeant: string, queue: string): Statement =>
+  prepared(
+    `waiting_tasks.${name}`,
+    `WITH meant AS (
+    SELECT run_id, task_path FROM orchestrator.waiting_tasks w WHERE shard = ANY($1::int2[]) AND transport IN ('topic', 'topics') AND ${isMeant}
+  ),
+  free AS (
+    SELECT w.run_id, w.task_path FROM orchestrator.waiting_tasks w JOIN meant USING (run_id, task_path) FOR UPDATE OF w SKIP LOCKED
+  ),
+  moved AS (
+    UPDATE orchestrator.waiting_tasks w SET queue = ${queue}, deferred = false FROM free f
+    WHERE w.run_id = f.run_id AND w.task_path = f.task_path RETURNING 1
+  )
+  SELECT ((SELECT count(*) FROM meant) - (SELECT count(*) FROM moved))::int AS left_over`,
+  );
+
+const TO_TOPICS = readdress("to_topics", "NOT starts_with(w.queue, '@')", "$2::text || w.queue");
+const TO_WORKERS = readdress(
+  "to_workers",
+  "starts_with(w.queue, '@') AND w.handler <> ''",
+  "substr(w.queue, length($2::text) + 1)",
 );
 
 const LIST_HANDED_OUT = prepared(
@@ -73,7 +98,7 @@ interface LabelRow {
   readonly labels: string;
 }
 
-interface TopicRow extends Row {
+interface CarriedRow extends Row {
   readonly tenant_id: string;
   readonly queue: string;
   readonly handler: string;
@@ -108,7 +133,6 @@ export function createWaitingTaskStore({ reads }: Database): WaitingTaskStore {
         runId: row.run_id,
         tenantId,
         path: row.task_path,
-        transport: "worker",
         queue,
         handler,
         priority: -row.rank,
@@ -141,16 +165,20 @@ export function createWaitingTaskStore({ reads }: Database): WaitingTaskStore {
       return listWaiting(shards, line, after, limit);
     },
     listLabels: labelsOf,
-    listForTopics: async (shards, after, limit) => {
+    listCarried: async (mark, shards, after, limit) => {
       const { runId = "", path = "" } = after ?? {};
-      const { rows } = await reads.query<TopicRow>(LIST_FOR_TOPICS, [shards, runId, path, limit]);
+      const { rows } = await reads.query<CarriedRow>(LIST_CARRIED, [shards, runId, path, limit, mark]);
       return rows.map(
         (row): ReadyTask => ({
-          ...{ runId: row.run_id, path: row.task_path, tenantId: row.tenant_id, transport: "topic" },
+          ...{ runId: row.run_id, path: row.task_path, tenantId: row.tenant_id },
           ...{ queue: row.queue, handler: row.handler, priority: -row.rank, since: row.ready_at },
           ...{ labels: "", fairnessKey: "", turn: row.ready_at },
         }),
       );
+    },
+    readdress: async (shards, mark, isServed) => {
+      const { rows } = await reads.query<{ left_over: number }>(isServed ? TO_TOPICS : TO_WORKERS, [shards, mark]);
+      return rows[0]?.left_over ?? 0;
     },
     listHandedOut: async (shards) => {
       const { rows } = await reads.query<{ run_id: string }>(LIST_HANDED_OUT, [shards]);

@@ -1,11 +1,50 @@
 import type { z } from "zod";
+import type { Json, JsonObject } from "../base/json/json.ts";
 
 /**
  * How the engine treats a task type. `pure` is evaluated in the transition itself, `effectful` is journaled as
- * dispatched before its adapter is called, `remote` is handed out to a worker, `wait` waits for a timer, signal,
+ * dispatched before its adapter is called, `remote` is handed out to somebody else, `wait` waits for a timer, signal,
  * approval, or child run, and `group` expands into children.
  */
 export type Effect = "pure" | "effectful" | "remote" | "wait" | "group";
+
+/**
+ * Carriers: the ways on which tasks leave whose work is done elsewhere. `workers` pull from a queue over a session;
+ * `topics` take messages that a relay sends.
+ */
+export const CARRIERS = ["workers", "topics"] as const;
+
+/** One of {@link CARRIERS}. */
+export type Carrier = (typeof CARRIERS)[number];
+
+/** A task as those know it who take it. */
+export interface Work {
+  /** Where it goes: the name of a queue or topic. */
+  readonly destination: string;
+  /** Name of what does it there; empty: the destination says it all. */
+  readonly handler: string;
+  /** What the other side gets. */
+  readonly input: Json;
+  /** Tasks of a destination with a higher priority leave first. */
+  readonly priority: number;
+  /** Labels that the other side must have: `key=value`, sorted, joined by commas; empty: none. */
+  readonly labels: string;
+  /** Tasks with different keys take turns; empty: it goes by time. */
+  readonly fairnessKey: string;
+  /** Tasks with the same key stay in order, where the carrier knows that; empty: those of a run do. */
+  readonly orderKey: string;
+}
+
+/** How the tasks of a type leave. */
+export interface Leaving {
+  readonly carrier: Carrier;
+  /** What carries the tasks of a service without that carrier; absent: they wait for it. */
+  readonly otherwise?: Carrier;
+  /** The task is completed as soon as the carrier has it: nobody answers. */
+  readonly isDoneThen?: true;
+  /** Reads evaluated parameters, which fit the schema of the type unless the record that holds them is damaged. */
+  readonly toWork: (parameters: JsonObject) => Pick<Work, "destination" | "input"> & Partial<Work>;
+}
 
 /** Names of the task types. */
 export type TaskTypeName =
@@ -52,6 +91,8 @@ export interface TaskType {
   readonly example: string;
   /** Default start-to-close timeout, milliseconds; null means none. */
   readonly defaultTimeoutMs: number | null;
+  /** How its tasks leave; types whose work is done elsewhere have it. */
+  readonly leaving?: Leaving;
   /** Limits that apply to the type; a flow that sets another one is refused. Defaults to the limits of its effect. */
   readonly limits: readonly LimitKey[];
 }

@@ -6,6 +6,15 @@ import { anyJson, keyed, textMap } from "./schema/schemas.ts";
 export const emit = defineTaskType({
   type: "emit",
   effect: "effectful",
+  leaving: {
+    carrier: "topics",
+    isDoneThen: true,
+    toWork: ({ topic, key, payload, headers }) => ({
+      destination: typeof topic === "string" ? topic : "",
+      input: { payload: payload ?? null, headers: headers ?? {} },
+      orderKey: typeof key === "string" ? key : "",
+    }),
+  },
   // The transition that ends the task writes the event; nothing is called.
   limits: [],
   summary: "Writes an event to the outbox, for a topic.",

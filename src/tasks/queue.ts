@@ -5,13 +5,19 @@ import { anyJson, keyed } from "./schema/schemas.ts";
 /** Topic of tasks that name none. */
 export const DEFAULT_TOPIC = "task_queue";
 
-/** Priority of tasks on a topic: topics have no order but their own. */
-export const QUEUE_PRIORITY = 0;
-
 /** `queue`: work that an executor takes from a topic. */
 export const queue = defineTaskType({
   type: "queue",
   effect: "remote",
+  leaving: {
+    carrier: "topics",
+    otherwise: "workers",
+    toWork: ({ topic, handler, inputs }) => ({
+      destination: typeof topic === "string" ? topic : DEFAULT_TOPIC,
+      handler: typeof handler === "string" ? handler : "",
+      input: inputs ?? {},
+    }),
+  },
   summary: "Is done by an executor: a program that takes tasks from a Kafka topic and answers on another one.",
   documentation:
     "The task is put on its topic as a message (see [how-to/kafka-executor.md](how-to/kafka-executor.md)) and ends with the answer on `task_done` or `task_failed`. For Kafka there is no acknowledgement of a start, so the task stays `SCHEDULED` until the answer. The attempt fails with `TIMEOUT` when there is no answer within `schedule_to_start_timeout` (an hour by default: the time in the topic) and `timeout` together. Answers may repeat `attempt` and `fencing_token` of the message; without them, an answer that is older than the current attempt does not count. A message that the broker never takes (it is too large, or the service may not write to the topic) fails the task with `DISPATCH_REJECTED`, which is not retried. Without `retry_policy` or `timeout`, the settings `engine.max_retry_attempts`, `engine.retry_backoff_base`, and `engine.default_task_timeout` hold. Without Kafka, workers that serve the queue named like the topic do these tasks.",

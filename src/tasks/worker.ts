@@ -1,12 +1,10 @@
 import { z } from "zod";
+import type { JsonObject } from "../base/json/json.ts";
 import { defineTaskType } from "./define.ts";
 import { anyJson, keyed, PLAIN_TEXT, PLAIN_TEXT_PROBLEM } from "./schema/schemas.ts";
 
 /** Queue of tasks that name none. */
 export const DEFAULT_QUEUE = "default";
-
-/** Priority of tasks that set none. */
-export const DEFAULT_PRIORITY = 0;
 
 /** Most labels that a task asks for. */
 const MAX_TASK_LABELS = 16;
@@ -23,6 +21,17 @@ const name = z
 export const worker = defineTaskType({
   type: "worker",
   effect: "remote",
+  leaving: {
+    carrier: "workers",
+    toWork: ({ queue, handler, input, priority, labels, fairness_key: key }) => ({
+      destination: typeof queue === "string" ? queue : DEFAULT_QUEUE,
+      handler: typeof handler === "string" ? handler : "",
+      input: input ?? null,
+      ...(typeof priority === "number" ? { priority } : {}),
+      labels: typeof labels === "object" && labels !== null ? toLabels(labels as JsonObject) : "",
+      fairnessKey: typeof key === "string" ? key : "",
+    }),
+  },
   summary: "Is done by a worker: a process of yours that takes tasks from a queue.",
   documentation:
     "The task is `SCHEDULED` until a worker that serves its `queue` and `handler` acknowledges it, then `RUNNING`. `schedule_to_start_timeout` bounds the wait for a worker; `timeout` counts from the acknowledgement; with `heartbeat_timeout` the worker must report that it is alive at least that often. There is no default timeout. The worker gets the idempotency key, which is the same for all attempts, and a fencing token, which rises with every hand-over. A hand-over that is not acknowledged within 5 s, or whose worker is gone, is repeated with the same attempt number, three times at most; the next loss uses up the attempt (`WORKER_LOST`). An error that the worker reports is retried as the retry policy says, unless the worker says that it is not retryable. The output is what the handler returned. Tasks wait while nobody serves their queue.",
@@ -64,3 +73,11 @@ timeout: 60
 heartbeat_timeout: 10
 `,
 });
+
+/** Labels as one text, which is the same for the same labels. Neither keys nor values hold `=` or commas. */
+function toLabels(labels: JsonObject): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .sort()
+    .join(",");
+}

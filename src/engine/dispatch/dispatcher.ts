@@ -49,6 +49,7 @@ export interface DispatcherParts {
 
 /** Matches tasks with workers. */
 export class Dispatcher implements Takers {
+  readonly isOpen = true;
   /** Lines that workers here serve. */
   readonly served = new Map<string, Line>();
   readonly #parts: DispatcherParts;

@@ -17,7 +17,7 @@ import {
   type RunState,
 } from "./state.ts";
 import { endApproval, openApproval } from "./tasks/approvals.ts";
-import { isBroker } from "./tasks/brokers.ts";
+import { isSilent } from "./tasks/carriers.ts";
 import { endTask, moveTask, noteFailure, proveNoEffect, setDue, touchTask } from "./tasks/change-task.ts";
 import { withPlace } from "./tasks/places.ts";
 
@@ -145,7 +145,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       const { dueAt } = task;
       moveTask(state, task, record.to === undefined ? "RUNNING" : "SCHEDULED", record.to);
       // Until somebody acknowledges the task, its schedule-to-start timeout runs; on a topic, the time for its answer.
-      if (record.to !== undefined) setDue(state, task, isBroker(record.to) ? (record.dueAt ?? null) : dueAt);
+      if (record.to !== undefined) setDue(state, task, isSilent(record.to) ? (record.dueAt ?? null) : dueAt);
       task.attempt = record.attempt;
       task.token = state.sequence;
       if (task.callAttempt !== record.attempt) {

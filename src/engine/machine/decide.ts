@@ -154,10 +154,10 @@ function keepFilled(facts: StartFacts): Partial<StartFacts> {
 }
 
 function decideEvaluated(run: Run, event: Extract<RunEvent, { type: "evaluated" }>): readonly JournalRecord[] {
-  const { need, result, at, full } = event;
+  const { need, result, at, mayLeave } = event;
   switch (need.kind) {
     case "task":
-      return decideTaskEvaluated(run, need, result, at, full);
+      return decideTaskEvaluated(run, need, result, at, mayLeave);
     case "output":
       if (!result.ok) return failRun(run, { type: result.error.type, message: result.error.message, task: null }, at);
       return [{ type: "run.completed", at, output: result.value }];

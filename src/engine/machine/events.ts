@@ -74,12 +74,12 @@ export type RunEvent =
       /** Why the run cannot begin: it fails at once; absent: it begins. */
       readonly refusal?: { readonly type: string; readonly message: string };
     })
-  /** The answer to a need. `full`: the outbox takes no events for now. */
+  /** The answer to a need. `mayLeave`: whether the carrier of the task takes it now; absent: it does. */
   | (At & {
       readonly type: "evaluated";
       readonly need: Need;
       readonly result: EvaluationResult;
-      readonly full?: boolean;
+      readonly mayLeave?: boolean;
     })
   /** An attempt ended. Ignored when `token` does not belong to the current attempt. */
   | (At & {

@@ -6,11 +6,12 @@
 import { setCurrentRun } from "../../base/process/current-run.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
 import { spentSteps } from "../../flows/expressions/values/meter.ts";
+import type { Carrier } from "../../tasks/define.ts";
 import { decide, nextStep } from "./decide.ts";
 import { evaluateNeed } from "./evaluate.ts";
-import type { RunEvent } from "./events.ts";
+import type { Need, RunEvent } from "./events.ts";
 import { attemptOf, type JournalRecord } from "./records.ts";
-import { absorb, type Run } from "./run.ts";
+import { absorb, type Run, specOf } from "./run.ts";
 
 /** How much work may be done before another run gets its time slice. Counted down as it is used. */
 export interface TimeSlice {
@@ -28,12 +29,15 @@ const ENDLESS: TimeSlice = {
   steps: Number.POSITIVE_INFINITY,
 };
 
+type Closed = ReadonlySet<Carrier>;
+const NONE: Closed = new Set();
+
 /**
  * Feeds `event` to the run and settles it, as far as the time slice allows. If `run.unsettled` is set afterwards, a
- * `continue` event resumes the work. Returns all resulting records, in order; the run has absorbed them. `full`: the
- * outbox takes no events for now. Synchronous, no I/O.
+ * `continue` event resumes the work. Returns all resulting records, in order; the run has absorbed them. `closed`:
+ * carriers that take nothing for now. Synchronous, no I/O.
  */
-export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, full = false): JournalRecord[] {
+export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, closed = NONE): JournalRecord[] {
   const { runId } = run.state;
   const before = setCurrentRun(runId);
   try {
@@ -42,7 +46,7 @@ export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, f
     run.now = event.at;
     take(run, decide(run, event), records);
     // A run that waits for its time slice does not get one because more events arrive.
-    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice, full);
+    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice, closed);
     return records;
   } finally {
     setCurrentRun(before);
@@ -50,7 +54,7 @@ export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, f
 }
 
 /** Takes the steps that follow from the state alone, until there are none left or the time slice is used up. */
-function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice, full: boolean): void {
+function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice, closed: Closed): void {
   const most = Math.min(slice.work, slice.most);
   const before = spentSteps();
   let work = 0;
@@ -64,12 +68,18 @@ function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice
       take(run, step.records, records);
     } else {
       const result = evaluateNeed(run, step.need);
-      take(run, decide(run, { type: "evaluated", at, need: step.need, result, full }), records);
+      const mayLeave = closed.size === 0 || !isClosed(run, step.need, closed);
+      take(run, decide(run, { type: "evaluated", at, need: step.need, result, mayLeave }), records);
     }
     work += 1 + records.length - made;
   }
   slice.work -= work;
   slice.steps -= spentSteps() - before;
+}
+
+function isClosed(run: Run, need: Need, closed: Closed): boolean {
+  const carrier = need.kind === "task" ? specOf(run, need.path).carrier : undefined;
+  return carrier !== undefined && closed.has(carrier);
 }
 
 function take(run: Run, made: readonly JournalRecord[], records: JournalRecord[]): void {

@@ -299,10 +299,8 @@ export interface RunState {
   active: number;
   /** Tasks that wait for a hand-over or are handed out. */
   away: number;
-  /** Those of them that are handed out. */
+  /** Those of them that are handed out to somebody who shows that he has them. */
   handedOut: number;
-  /** Those of them that are on topics or at executors; the others are at workers. */
-  onTopics: number;
   /** Characters of all checkpoints in the journal. */
   checkpointSize: number;
   /** Tasks that wait for a timer, signal, approval, or child run. */
@@ -357,7 +355,6 @@ export function createState(runId: string): RunState {
     active: 0,
     away: 0,
     handedOut: 0,
-    onTopics: 0,
     checkpointSize: 0,
     waiting: 0,
     childRuns: 0,

@@ -6,14 +6,17 @@ import type { TaskTokens } from "../dispatch/tokens.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
 import { advance } from "../machine/settle.ts";
+import { markOf } from "../machine/tasks/carriers.ts";
 import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { RowsOf } from "../ports/projections.ts";
 import type { ToolCaller } from "../ports/tools.ts";
 import type { Kind, Outside } from "../shard/kind.ts";
+import { retryUntil } from "../shard/retry-until.ts";
 import type { Runtime } from "../shard/runtime.ts";
 import { RunCallbacks } from "./dispatch/callbacks.ts";
+import { Carriers } from "./dispatch/carriers.ts";
 import { Checkpoints } from "./dispatch/checkpoints.ts";
 import { HandOutTable } from "./dispatch/hand-out-table.ts";
 import { HandOuts } from "./dispatch/hand-outs.ts";
@@ -22,7 +25,7 @@ import { Notes } from "./dispatch/notes.ts";
 import { OutboxGate } from "./dispatch/outbox-gate.ts";
 import { Reports } from "./dispatch/reports.ts";
 import { ReservedSlots } from "./dispatch/reserved-slots.ts";
-import { byTransport, Topics } from "./dispatch/topics.ts";
+import { Topics } from "./dispatch/topics.ts";
 import type { RunObserver } from "./observer.ts";
 import { createRunWork, type RunResidence, type RunTypes } from "./run-resident.ts";
 import { RUN_RULES } from "./run-rules.ts";
@@ -33,6 +36,9 @@ import { Children } from "./work/children.ts";
 import { Effects } from "./work/effects.ts";
 import { Family } from "./work/family.ts";
 
+/** Pause before rows that a commit held are looked at again, milliseconds. */
+const AGAIN_MS = 50;
+
 export interface RunKindParts
   extends Pick<Runtime, "clock" | "shards" | "submission" | "lifecycle" | "trials" | "probation"> {
   readonly residence: RunResidence;
@@ -42,8 +48,9 @@ export interface RunKindParts
   readonly rowsOf: RowsOf<Run, JournalRecord>;
   readonly flows: FlowRegistry;
   readonly tools: ToolCaller;
+  /** Workers. */
   readonly takers: Takers;
-  /** Lets messages into the outbox; null: nothing relays them, and workers do the tasks of executors. */
+  /** Lets messages into the outbox; null: nothing relays them. */
   readonly outboxGate: OutboxGate | null;
   readonly waitingTasks: WaitingTaskStore;
   /** How long the holder of a task may be silent before it is lost, milliseconds; 30 s when absent. */
@@ -65,6 +72,8 @@ export interface RunKind {
   readonly kind: Kind<RunTypes>;
   /** Messages between runs. */
   readonly family: Family;
+  /** Those who take tasks. */
+  readonly carriers: Carriers;
   /** Reports of those who hold tasks. */
   readonly reports: Reports;
   readonly liveness: Liveness;
@@ -82,16 +91,29 @@ export function createRunKind(parts: RunKindParts): RunKind {
   const children = new Children({ ...parts, family });
   const outboxGate = parts.outboxGate ?? new OutboxGate();
   const topics = new Topics({ ...parts, outboxGate, store: parts.waitingTasks });
-  const takers = parts.outboxGate === null ? parts.takers : byTransport(parts.takers, topics);
+  const carriers = new Carriers({ workers: parts.takers, topics });
   const notes = new Notes();
   const table = new HandOutTable();
   const reserved = new ReservedSlots();
-  const dispatch = { ...parts, takers, table, reserved, checkpoints: new Checkpoints(parts), notes };
+  const dispatch = { ...parts, takers: carriers, table, reserved, checkpoints: new Checkpoints(parts), notes };
   const handOuts = new HandOuts(dispatch);
   const reports = new Reports(dispatch);
   topics.start(reports);
   const liveness = new Liveness({ ...dispatch, reports, store: parts.waitingTasks });
   const effects = new Effects({ attempts, handOuts, children, family, lifecycle });
+  const lookAt = async (taken: readonly number[]): Promise<void> => {
+    const { waitingTasks, log } = parts;
+    await retryUntil(
+      log,
+      async () => {
+        const readdress = () => waitingTasks.readdress(taken, markOf("topics"), parts.outboxGate !== null);
+        while (!lifecycle.stopping && (await readdress()) > 0)
+          await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      },
+      () => lifecycle.stopping,
+    );
+    carriers.look();
+  };
   const outside: Outside<RunTypes> = {
     createWork: createRunWork,
     opened: (resident, { header, moving, handedOut, wakeAt }, again) => {
@@ -121,9 +143,8 @@ export function createRunKind(parts: RunKindParts): RunKind {
     callsOf: ({ work }) => work.attempts.size,
     isBusy: ({ work }) => work.attempts.size > 0 || work.startingChildren > 0,
     afterTakeover: async (taken) => {
-      takers.look();
       for (const observer of observers) observer.takenOver?.(taken);
-      await Promise.all([children.alignAll(taken), liveness.taken(taken)]);
+      await Promise.all([lookAt(taken), children.alignAll(taken), liveness.taken(taken)]);
     },
     quarantined: (runId, reason) => {
       for (const observer of observers) observer.quarantined?.(runId, reason);
@@ -131,7 +152,7 @@ export function createRunKind(parts: RunKindParts): RunKind {
   };
   const kind: Kind<RunTypes> = {
     name: "run",
-    rules: { ...RUN_RULES, advance: (run, event, slice) => advance(run, event, slice, outboxGate.isFull) },
+    rules: { ...RUN_RULES, advance: (run, event, slice) => advance(run, event, slice, carriers.closed) },
     store: createRunStore(journal, flows),
     outside,
     suspects: createRunSuspects(journal),
@@ -157,5 +178,5 @@ export function createRunKind(parts: RunKindParts): RunKind {
       correlationId: facts.correlationId || undefined,
     }),
   };
-  return { kind, family, reports, liveness, notes, callbacks };
+  return { kind, family, reports, liveness, notes, callbacks, carriers };
 }

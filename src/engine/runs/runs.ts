@@ -1,6 +1,6 @@
 /** The runs of an instance: their kind on the shard runtime, and what calls and lists need from it. */
 import type { Callbacks } from "../ports/dispatch/callbacks.ts";
-import type { HandOvers } from "../ports/dispatch/hand-overs.ts";
+import type { HandOvers, Takers } from "../ports/dispatch/hand-overs.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Runtime } from "../shard/runtime.ts";
 import { checkReads } from "./checked-journal.ts";
@@ -40,6 +40,8 @@ export interface Runs
   readonly family: Family;
   /** What the holders of handed-out tasks have to say. */
   readonly handOvers: HandOvers;
+  /** Whether anybody, here or at another instance, can do the tasks of a line. */
+  readonly isServed: Takers["isServed"];
   /** What attempts tell those who watch. */
   readonly notes: Notes;
   readonly callbacks: Callbacks;
@@ -63,9 +65,10 @@ export function createRuns(runtime: Runtime, parts: RunsParts): Runs {
     return run.kind;
   });
   if (created === undefined) throw new Error("the run kind was not created");
-  const { family, reports, liveness, notes, callbacks } = created;
+  const { family, reports, liveness, notes, callbacks, carriers } = created;
   return {
     handOvers: reports,
+    isServed: (line) => carriers.isServed(line),
     notes,
     callbacks,
     erasing: new Set(),

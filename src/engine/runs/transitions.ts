@@ -16,7 +16,7 @@ export function createTransition(resident: RunResident, json: string, rows: read
   const { entity: run, pending, work } = resident;
   const { state } = run;
   const last = pending[pending.length - 1];
-  const handedOut = state.handedOut > state.onTopics && !isTerminalPhase(state.phase);
+  const handedOut = state.handedOut > 0 && !isTerminalPhase(state.phase);
   const shown = { state: publicState(state), moving: movesByItself(run), handedOut, wakeAt: nextDueAt(run) };
   let changed =
     shown.state !== work.shown.state ||

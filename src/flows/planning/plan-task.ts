@@ -3,7 +3,7 @@
 import { toError } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
-import type { LimitKey, TaskTypeName } from "../../tasks/define.ts";
+import type { LimitKey, TaskType, TaskTypeName } from "../../tasks/define.ts";
 import { TASK_TYPES } from "../../tasks/index.ts";
 import { DEFAULT_MAX_CONCURRENCY } from "../../tasks/parallel.ts";
 import { splitChildren } from "../check/check-tasks.ts";
@@ -28,7 +28,7 @@ const DEFAULT_MAX_RETRIES = 3;
 /** Plans a task and its children. */
 export function planTask(id: string, task: ExecutableDocument, names: KnownNames): TaskSpec {
   const type = task.type as TaskTypeName;
-  const { effect, defaultTimeoutMs } = TASK_TYPES[type];
+  const { effect, defaultTimeoutMs, leaving }: TaskType = TASK_TYPES[type];
   const parameters = (task.parameters ?? {}) as Record<string, Json>;
   const { children, rest } = splitChildren(type, parameters);
   const { items, ...others } = rest as Record<string, Json>;
@@ -39,6 +39,7 @@ export function planTask(id: string, task: ExecutableDocument, names: KnownNames
     name: task.name ?? id,
     type,
     effect,
+    ...(leaving === undefined ? {} : { carrier: leaving.carrier }),
     ...(isAwaited ? { awaitsCallback: true } : {}),
     parameters: templateOf(isMap ? others : withDefaults(id, type, rest), names),
     retry: planRetry(task.retry_policy),

@@ -3,6 +3,7 @@
  * of a flow: the record that schedules a task has them, and a change of the settings changes no task that is scheduled.
  */
 import type { Plan, TaskLimits, TaskSpec } from "../plan.ts";
+import { mapTasks } from "./map-tasks.ts";
 import { NO_RETRY } from "./plan-task.ts";
 
 /** Longest delay before a retry, milliseconds. */
@@ -18,27 +19,7 @@ export interface QueueDefaults {
 
 /** The plan, with the defaults of its `queue` tasks. */
 export function withQueueDefaults(plan: Plan, defaults: QueueDefaults): Plan {
-  const planned = (spec: TaskSpec): TaskSpec => {
-    const { children, map } = spec;
-    return {
-      ...spec,
-      ...(spec.type === "queue" ? { defaults: toLimits(spec, defaults) } : {}),
-      children: children?.map(planned) ?? null,
-      map: map === null ? null : { ...map, child: planned(map.child) },
-    };
-  };
-  switch (plan.kind) {
-    case "dag":
-      return { ...plan, nodes: plan.nodes.map((node) => ({ ...node, task: planned(node.task) })) };
-    case "fsm":
-      return {
-        ...plan,
-        states: plan.states.map((state) => ({ ...state, task: state.task === null ? null : planned(state.task) })),
-        compensations: plan.compensations.map(planned),
-      };
-    case "graph":
-      return plan;
-  }
+  return mapTasks(plan, (spec) => (spec.type === "queue" ? { ...spec, defaults: toLimits(spec, defaults) } : spec));
 }
 
 function toLimits({ retry, timeouts }: TaskSpec, { maxRetries, backoffBase, timeoutMs }: QueueDefaults): TaskLimits {

@@ -125,7 +125,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   });
   const waitingTasks = createWaitingTaskStore(store.database);
   const outboxGate = (config.kafka.bootstrapServers ?? []).length > 0 ? new OutboxGate() : null;
-  const queueStore = createQueueStore(store.database, { alone: store.alone, topics: outboxGate !== null });
+  const queueStore = createQueueStore(store.database, { alone: store.alone });
   const queueRules = new QueueRules(queueStore, log);
   await queueRules.open();
   parts.onClose(() => queueRules.stop());
@@ -179,10 +179,10 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     log,
   });
   await runtime.open();
-  const { workers, peerDispatch, settled, isServed, close } = dispatch.open(runs.handOvers, peers.calls);
+  const { workers, peerDispatch, settled, close } = dispatch.open(runs.handOvers, peers.calls);
   queueRules.onChange(settled);
   await runtime.start(leaseTtl);
-  const { handOvers } = runs;
+  const { handOvers, isServed } = runs;
   const queueLimits = keepQueueLimits({ store: queueStore, rules: queueRules, handOvers, shards: runtime.shards, log });
   const isPaused = (line: { readonly tenantId: string; readonly queue: string }): boolean =>
     (queueRules.of(line)?.pause ?? null) !== null;

@@ -14,6 +14,7 @@ import { openTemplates } from "../../flows/templates/catalogue.ts";
 import { createTemplateStarts } from "../../flows/templates/use-template.ts";
 import { createFlowStore } from "../../store/flow-versions.ts";
 import type { Database } from "../../store/sql/pool.ts";
+import type { Carrier } from "../../tasks/define.ts";
 import type { Parts } from "./parts.ts";
 
 /** Flows, templates, and graphs that runs are created from. */
@@ -31,13 +32,13 @@ export async function openFlows(config: Config, database: Database, log: Log, pa
   parts.onClose(() => compiler.close());
   const graphs = await openGraphs(config, database, log, parts);
   const { maxRetryAttempts: maxRetries, retryBackoffBase: backoffBase, defaultTaskTimeout: timeoutMs } = config.engine;
+  const hasTopics = (config.kafka.bootstrapServers ?? []).length > 0;
   // A test of the engine may use features that are not served yet.
-  const served = config.testing.enabled
-    ? ALL_SERVED
-    : { ...SERVED, events: (config.kafka.bootstrapServers ?? []).length > 0 };
+  const served = config.testing.enabled ? ALL_SERVED : { ...SERVED, events: hasTopics };
   const flows = createFlowRegistry(createFlowStore(database), compiler, {
     queueDefaults: { maxRetries, backoffBase, timeoutMs },
     graphs: new Set(graphs?.names()),
+    carriers: new Set<Carrier>(["workers", ...(hasTopics ? ["topics" as const] : [])]),
     served,
   });
   const templates = await openTemplates(templatesFolder(config), { served, log });

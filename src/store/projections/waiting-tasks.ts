@@ -31,7 +31,8 @@ export const waitingTaskTable = defineTable<WaitingTaskRow>("waiting_tasks", {
     task_path: text(({ path }) => path),
     shard: number("int2", (_, { shard }) => shard),
     tenant_id: text(({ tenantId }) => tenantId),
-    transport: text(({ transport }) => transport),
+    // Rows of topics written before they had addresses say "topic", and their queue is the bare name.
+    transport: text(({ carrier }) => carrier),
     queue: text(({ queue }) => queue),
     handler: text(({ handler }) => handler),
     // The other way round: then all columns of the order of a queue ascend.

@@ -24,7 +24,7 @@ import type { Operations, RunActions } from "../../../src/engine/ports/operation
 import { keepQueueLimits } from "../../../src/engine/queues/queue-limits.ts";
 import { QueueRules } from "../../../src/engine/queues/queue-rules.ts";
 import { createQueues } from "../../../src/engine/queues/queues.ts";
-import { OutboxGate } from "../../../src/engine/runs/dispatch/outbox-gate.ts";
+import type { OutboxGate } from "../../../src/engine/runs/dispatch/outbox-gate.ts";
 import { createFollowers } from "../../../src/engine/runs/followers.ts";
 import type { RunObserver } from "../../../src/engine/runs/observer.ts";
 import { createRuns, type Runs } from "../../../src/engine/runs/runs.ts";
@@ -42,6 +42,7 @@ import { createQueueStore } from "../../../src/store/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createWaitingTaskStore } from "../../../src/store/waiting-tasks.ts";
+import type { Carrier } from "../../../src/tasks/define.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { createFakeTools, type FakeTools } from "./fake-tools.ts";
 import { createFaultyJournal, type FaultyJournal } from "./faulty-journal.ts";
@@ -110,8 +111,8 @@ export interface InstanceOptions {
   readonly suspectPauseMs?: number;
   /** How long sessions of workers live after their last sign. */
   readonly sessionTimeoutMs?: number;
-  /** Whether tasks of executors are put on topics. */
-  readonly topics?: boolean;
+  /** Tasks of executors are put on topics, as the gate lets them; absent: workers do them. */
+  readonly topics?: OutboxGate;
   /** Names of the graphs that are loaded; absent: every start is taken. */
   readonly graphs?: ReadonlySet<string>;
   /** The projections of runs; absent: those of the service. */
@@ -292,13 +293,15 @@ async function openInstance(database: Database, admin: Database, options: Instan
   });
   const runs = createRuns(runtime, {
     ...dispatch,
-    outboxGate: options.topics === true ? new OutboxGate() : null,
+    outboxGate: options.topics ?? null,
     tokens: TOKENS,
     publicUrl: null,
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
     journal,
     rowsOf: createRowsOf(projections.map(({ rows }) => rows)),
-    flows: createFlowRegistry(createFlowStore(database)),
+    flows: createFlowRegistry(createFlowStore(database), undefined, {
+      carriers: new Set<Carrier>(options.topics === undefined ? ["workers"] : ["workers", "topics"]),
+    }),
     ...(options.graphs === undefined ? {} : { graphs: options.graphs }),
     tools,
     log,

@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { formatDuration } from "../../../base/time/duration.ts";
 import type { Wait } from "../../../engine/machine/records.ts";
 import type { TaskState } from "../../../engine/machine/state.ts";
+import { carrierOf, nameOf } from "../../../engine/machine/tasks/carriers.ts";
 import type { Queues, QueueView, WaitingPlace } from "../../../engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../../engine/ports/dispatch/workers.ts";
 import type { RunReader } from "../../../engine/ports/run-reader.ts";
@@ -109,15 +110,17 @@ async function findWorker(
 ): Promise<RunFinding> {
   const place = await queues.findPlace(call.caller, runId, path);
   if (place === null) return toFinding(path, RunFindingKind.QUEUE, "it is about to be handed out", readyAt, "");
-  if (outboxGate !== null && place.transport === "topic") return findTopic(path, place, outboxGate.isFull, readyAt);
+  if (outboxGate !== null && carrierOf(place.queue) === "topics")
+    return findTopic(path, place, outboxGate.isFull, readyAt);
   const [view] = await queues.viewQueues(call.caller, [place.queue]);
   const stopped = view === undefined ? null : findStop(path, place, view, readyAt);
   return stopped ?? findSlot(path, place, view?.buildIds ?? [], connected, readyAt);
 }
 
 function findTopic(path: string, { queue }: WaitingPlace, isFull: boolean, since: number): RunFinding {
-  if (!isFull) return toFinding(path, RunFindingKind.QUEUE, `it is about to be put on topic ${queue}`, since, "");
-  const message = `OUTBOX_FULL: too many messages wait for the brokers; what the task has for topic ${queue} is deferred`;
+  const topic = nameOf(queue);
+  if (!isFull) return toFinding(path, RunFindingKind.QUEUE, `it is about to be put on topic ${topic}`, since, "");
+  const message = `OUTBOX_FULL: too many messages wait for the brokers; what the task has for topic ${topic} is deferred`;
   return toFinding(path, RunFindingKind.QUEUE_FULL, message, since, "");
 }
 

@@ -4,7 +4,7 @@ import { childIndex, isTopLevel, parentPath } from "../paths.ts";
 import type { TaskError } from "../records.ts";
 import { type RunState, TASK_TRANSITIONS, type TaskState, type TaskStateName } from "../state.ts";
 import { cancelApproval } from "./approvals.ts";
-import { isBroker } from "./brokers.ts";
+import { isSilent } from "./carriers.ts";
 import { isFailure } from "./task-ends.ts";
 
 const NO_PLACES: TaskState["places"] = Object.freeze([]);
@@ -89,6 +89,10 @@ function countOf({ state, handedTo }: TaskState): "active" | "away" | "waiting" 
   }
 }
 
+function isHeardOf(handedTo: string | null): boolean {
+  return handedTo !== null && !isSilent(handedTo);
+}
+
 /** `handedTo`: the worker session or the topic that has the task from now on. */
 export function moveTask(state: RunState, task: TaskState, to: TaskStateName, handedTo: string | null = null): void {
   invariant(TASK_TRANSITIONS[task.state].includes(to), `task ${task.path} cannot move from ${task.state} to ${to}`);
@@ -97,8 +101,7 @@ export function moveTask(state: RunState, task: TaskState, to: TaskStateName, ha
   } else {
     const before = countOf(task);
     if (before !== null) state[before] -= 1;
-    if (task.handedTo !== null) state.handedOut -= 1;
-    if (isBroker(task.handedTo)) state.onTopics -= 1;
+    if (isHeardOf(task.handedTo)) state.handedOut -= 1;
     if (task.state === "WAITING") {
       if (task.wait?.kind === "run") state.childRuns -= 1;
       if (task.wait?.kind === "approval") cancelApproval(state, task);
@@ -108,8 +111,7 @@ export function moveTask(state: RunState, task: TaskState, to: TaskStateName, ha
     task.detached = false;
     const after = countOf(task);
     if (after !== null) state[after] += 1;
-    if (handedTo !== null) state.handedOut += 1;
-    if (isBroker(handedTo)) state.onTopics += 1;
+    if (isHeardOf(handedTo)) state.handedOut += 1;
   }
   if (task.dueAt !== null) setDue(state, task, null);
 }

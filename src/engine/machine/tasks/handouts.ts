@@ -11,16 +11,24 @@
  */
 import { formatDuration } from "../../../base/time/duration.ts";
 import type { TaskLimits, TaskSpec } from "../../../flows/plan.ts";
+import type { TaskType } from "../../../tasks/define.ts";
+import { TASK_TYPES } from "../../../tasks/index.ts";
 import type { JournalRecord, ReturnReason, TaskError } from "../records.ts";
 import { mayBegin, type Run, specOf } from "../run.ts";
 import type { TaskState } from "../state.ts";
-import { isAtBroker, isBroker, TOPIC_WAIT_MS } from "./brokers.ts";
+import { isSilent, TOPIC_WAIT_MS } from "./carriers.ts";
 import { closesAt, timeoutsOf } from "./limits.ts";
 import { failTask } from "./outcomes.ts";
 import { retryOrFail } from "./retries.ts";
 
 /** How many hand-overs of one attempt may be lost before the loss uses up the attempt. */
 const MAX_LOSSES = 3;
+
+/** Returns true when the task is completed as soon as it has left. */
+export function isDoneThen({ type }: TaskSpec): boolean {
+  const { leaving }: TaskType = TASK_TYPES[type];
+  return leaving?.isDoneThen === true;
+}
 
 /** Returns true when the task waits for somebody to take it. */
 export function awaitsHandOver(task: TaskState | undefined): task is TaskState {
@@ -62,9 +70,9 @@ export function handOver(run: Run, path: string, to: string, queued: boolean, at
   const task = run.state.tasks.get(path);
   if (!awaitsHandOver(task) || !mayBegin(run)) return [];
   const { attempt } = task;
-  // The event is written with this record.
-  if (specOf(run, path).type === "emit") return [{ type: "task.completed", at, task: path, output: null }];
-  const due = isBroker(to) ? answeredBy(specOf(run, path), task, at) : NO_DUE;
+  // What is sent is written with this record.
+  if (isDoneThen(specOf(run, path))) return [{ type: "task.completed", at, task: path, output: null }];
+  const due = isSilent(to) ? answeredBy(specOf(run, path), task, at) : NO_DUE;
   return [{ type: "task.dispatched", at, task: path, attempt, to, ...(queued ? { queued } : {}), ...due }];
 }
 
@@ -151,11 +159,12 @@ export function expireHandout(spec: TaskSpec, task: TaskState, at: number, rando
     const error: TaskError = { type: "SCHEDULE_TO_CLOSE_TIMEOUT", message, retryable: false };
     return failTask(spec, path, error, at, { timedOut: true });
   }
-  if (task.state === "SCHEDULED" && !isAtBroker(task)) {
+  const silent = isSilent(task.handedTo);
+  if (task.state === "SCHEDULED" && !silent) {
     const message = task.handedTo === null ? "nobody took the task in time" : "nobody acknowledged the task in time";
     const error: TaskError = { type: "SCHEDULE_TO_START_TIMEOUT", message, retryable: false };
     return failTask(spec, path, error, at, { timedOut: true, deadLetter: "DEFERRED_TOO_LONG" });
   }
-  const message = isAtBroker(task) ? "no answer came in time" : "the attempt did not end in time";
+  const message = silent ? "no answer came in time" : "the attempt did not end in time";
   return retryOrFail(spec, task, { type: "TIMEOUT", message, retryable: true }, at, random);
 }

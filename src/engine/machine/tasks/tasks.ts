@@ -14,7 +14,7 @@ import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "../e
 import type { Answer, ApprovalEnd, JournalRecord, TaskError } from "../records.ts";
 import { mayBegin, type Run, specOf } from "../run.ts";
 import type { Approval, TaskState } from "../state.ts";
-import { expireHandout, scheduleAgain, startsBy } from "./handouts.ts";
+import { expireHandout, isDoneThen, scheduleAgain, startsBy } from "./handouts.ts";
 import { timeoutsOf, withLimits } from "./limits.ts";
 import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
 import { deferTask, retryOrFail } from "./retries.ts";
@@ -41,7 +41,7 @@ export function decideTaskEvaluated(
   need: Extract<Need, { kind: "task" }>,
   result: EvaluationResult,
   at: number,
-  full = false,
+  mayLeave = true,
 ): JournalRecord[] {
   const { path } = need;
   const spec = specOf(run, path);
@@ -61,10 +61,6 @@ export function decideTaskEvaluated(
           ...withFirst(need.first),
         },
       ];
-    case "emit":
-      // It waits like a task for a topic, and ends when it is handed over.
-      if (full) return [{ type: "task.scheduled", at, task: path, attempt: 1, input, ...first }];
-      return [{ type: "task.completed", at, task: path, input, output: null, ...withFirst(need.first) }];
     case "parallel":
       return [expand(spec, path, spec.children?.length ?? 0, at, need.first, limits)];
     case "map":
@@ -88,7 +84,9 @@ export function decideTaskEvaluated(
     case "subflow":
       return [beginChildRun(run, spec, path, input, at, need.first, limits)];
     default:
-      if (spec.effect === "remote") {
+      if (isDoneThen(spec) && mayLeave)
+        return [{ type: "task.completed", at, task: path, input, output: null, ...withFirst(need.first) }];
+      if (spec.carrier !== undefined) {
         const due = startsBy(spec, limits, at, at);
         return [{ type: "task.scheduled", at, task: path, attempt: 1, input, ...due, ...first }];
       }

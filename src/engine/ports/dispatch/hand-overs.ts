@@ -1,6 +1,6 @@
 /**
  * Handed-out work: tasks that are done elsewhere. The journal of the run says who has a task; this port is between runs
- * and those that take their tasks (worker sessions, and topics).
+ * and those that take their tasks, which are one {@link Takers} for each carrier.
  *
  * A hand-over is durable before anything is sent. It has a fencing token of its own, so that what an earlier holder
  * says is told apart from what the current one says.
@@ -10,15 +10,13 @@ import type { Place, ReturnReason, TaskError } from "../../machine/records.ts";
 import type { TaskStateName } from "../../machine/state.ts";
 import type { TaskNote } from "../run-watch.ts";
 
-/** Which tasks a worker can do: those of a tenant, in a queue, for a handler. */
+/** Which tasks somebody can do: those of a tenant, in a queue, for a handler. */
 export interface Line {
   readonly tenantId: string;
+  /** Name of a queue that workers serve, or an address on another carrier; see machine/tasks/carriers.ts. */
   readonly queue: string;
   readonly handler: string;
 }
-
-/** How a task reaches the one that does it: over the session of a worker, or on a topic. */
-export type Transport = "worker" | "topic";
 
 /** A line in which all tasks ask for the same labels. */
 export interface LabeledLine extends Line {
@@ -28,8 +26,6 @@ export interface LabeledLine extends Line {
 
 /** A task that waits for a hand-over. */
 export interface ReadyTask extends LabeledLine {
-  /** A topic is used when something relays to it; otherwise workers serve the queue of the same name. */
-  readonly transport: Transport;
   readonly runId: string;
   readonly path: string;
   /** Tasks of a queue with a higher priority are handed out first. */
@@ -78,14 +74,18 @@ export interface Slot {
   release(): void;
 }
 
-/** Those that take tasks, on this instance. */
+/** Those that take the tasks of a carrier, on this instance. */
 export interface Takers {
+  /** False: they take nothing for now, and all tasks wait. */
+  readonly isOpen: boolean;
   /** Reserves a slot for a task that has just become ready; null: it waits in its queue. */
   reserve(task: ReadyTask): Slot | null;
   /** A task waits in its queue, durably. */
   waits(task: ReadyTask): void;
   /** Tasks that wait in the store may be handed out here: their shards are ours since now. */
   look(): void;
+  /** Whether anybody, here or at another instance, can do the tasks of a line. */
+  isServed(line: LabeledLine): boolean;
 }
 
 /** A task on a topic, as the answer of an executor names it. */
@@ -160,8 +160,22 @@ export interface WaitingTaskStore {
   ): Promise<ReadyTask[]>;
   /** Labels that the tasks of a line ask for, on all shards; the empty ones are left out. */
   listLabels(line: Line): Promise<readonly string[]>;
-  /** Waiting tasks for topics on these shards that may begin, by run and path; at most `limit`, after `after`. */
-  listForTopics(shards: readonly number[], after: ReadyTask | null, limit: number): Promise<readonly ReadyTask[]>;
+  /**
+   * Waiting tasks on these shards that may begin and whose addresses begin with `mark`, by run and path; at most
+   * `limit`, after `after`. For carriers other than workers.
+   */
+  listCarried(
+    mark: string,
+    shards: readonly number[],
+    after: ReadyTask | null,
+    limit: number,
+  ): Promise<readonly ReadyTask[]>;
+  /**
+   * Gives waiting tasks of these shards that are for topics the addresses that they have at this service: with `mark`
+   * when topics are served, and else the bare name, for workers. Rows that a commit holds are left alone; says how many
+   * they are.
+   */
+  readdress(shards: readonly number[], mark: string, isServed: boolean): Promise<number>;
   /** Open runs of these shards that have tasks handed out. */
   listHandedOut(shards: readonly number[]): Promise<readonly string[]>;
 }

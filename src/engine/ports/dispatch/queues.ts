@@ -3,7 +3,7 @@
  * worker serves it, or it has settings; only settings are rows.
  */
 import type { Caller } from "../caller.ts";
-import type { LabeledLine, Transport } from "./hand-overs.ts";
+import type { LabeledLine } from "./hand-overs.ts";
 
 /** Who stopped a queue, why, and since when, milliseconds since the epoch. */
 export interface QueueStop {
@@ -85,7 +85,6 @@ export interface QueueView extends QueueSettings, QueueCounts {}
 
 /** Where a task waits. */
 export interface WaitingPlace extends LabeledLine {
-  readonly transport: Transport;
   readonly deferred: boolean;
   /** Tasks that go before it, at most 1,001. */
   readonly ahead: number;

@@ -10,8 +10,8 @@ export interface HandOut extends HandOverRef {
   readonly path: string;
   readonly attempt: number;
   readonly heartbeatMs: number | null;
-  /** It is on a topic, or an executor has it: nothing is heard of it before its end. */
-  readonly onTopic: boolean;
+  /** Nothing is heard of it before its end. */
+  readonly silent: boolean;
   /** Its place at the worker; null: nobody has said where its worker is. */
   slot: Slot | null;
   /** Its worker has said that it has the task. */

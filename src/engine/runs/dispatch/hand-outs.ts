@@ -10,9 +10,9 @@
 import type { RunEvent } from "../../machine/events.ts";
 import type { JournalRecord } from "../../machine/records.ts";
 import { mayBegin, type Run, specOf } from "../../machine/run.ts";
-import { isBroker } from "../../machine/tasks/brokers.ts";
 import { CALLBACK } from "../../machine/tasks/callbacks.ts";
-import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
+import { isSilent } from "../../machine/tasks/carriers.ts";
+import { awaitsHandOver, isDoneThen } from "../../machine/tasks/handouts.ts";
 import { timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { Takers } from "../../ports/dispatch/hand-overs.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
@@ -55,8 +55,8 @@ export class HandOuts {
       // A batch that was lost is decided again: its slot is reserved already.
       const slot = reserved.get(id, path) ?? takers.reserve(toReadyTask(run, task));
       if (slot === null) continue;
-      // An event is over with its hand-over: nothing is sent to anybody.
-      if (specOf(run, path).effect === "remote") reserved.set(id, path, slot);
+      // Nothing is sent to anybody by the slot of a task that has ended.
+      if (!isDoneThen(specOf(run, path))) reserved.set(id, path, slot);
       (events ??= []).push({ type: "hand_over", at, task: path, to: slot.to, queued: false });
     }
     return events ?? NONE;
@@ -74,8 +74,8 @@ export class HandOuts {
     }
     const handOut = createHandOut(run, path, fence, slot);
     this.#parts.table.add(handOut);
-    // The message of a task on a topic is in the outbox.
-    if (!handOut.onTopic) slot?.send(toHandedTask(resident, task, fence));
+    // What is put in a silent place was written with the hand-over.
+    if (!handOut.silent) slot?.send(toHandedTask(resident, task, fence));
   }
 
   /** The task waits for a hand-over, durably, unless memory has gone on. */
@@ -114,8 +114,8 @@ export class HandOuts {
   /** The run is held: takes back what nobody has acknowledged. */
   withdraw(resident: RunResident): void {
     const { submission, clock, table } = this.#parts;
-    for (const { path, fence, acknowledged, onTopic } of table.ofRun(resident.id)) {
-      if (acknowledged || onTopic) continue;
+    for (const { path, fence, acknowledged, silent } of table.ofRun(resident.id)) {
+      if (acknowledged || silent) continue;
       const at = clock.now();
       submission.post(resident, {
         type: "returned",
@@ -137,7 +137,7 @@ export class HandOuts {
 
   /** The run was read: takes note of what is handed out, as heard of `heardAt`. */
   opened({ id, entity: run }: RunResident, heardAt: number): void {
-    if (run.state.handedOut === 0) return;
+    if (run.state.away === 0) return;
     for (const { path, token, handedTo, state, detached } of run.state.tasks.values()) {
       if (handedTo === null || handedTo === CALLBACK || this.#parts.table.get(id, path)?.fence === token) continue;
       const handOut = createHandOut(run, path, token, null);
@@ -162,7 +162,7 @@ function createHandOut(run: Run, path: string, fence: number, slot: HandOut["slo
     path,
     attempt: task?.attempt ?? 0,
     heartbeatMs,
-    onTopic: isBroker(task?.handedTo),
+    silent: isSilent(task?.handedTo),
     slot,
     acknowledged: false,
     reported: false,

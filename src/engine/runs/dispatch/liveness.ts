@@ -99,10 +99,10 @@ export class Liveness {
   }
 
   #endOf(
-    { acknowledged, reported, onTopic, detached, slot, heartbeatMs, heardAt }: HandOut,
+    { acknowledged, reported, silent, detached, slot, heartbeatMs, heardAt }: HandOut,
     now: number,
   ): ReturnReason | "HEARTBEAT_TIMEOUT" | null {
-    if (reported || onTopic) return null;
+    if (reported || silent) return null;
     const silentMs = now - heardAt;
     if (detached) return heartbeatMs !== null && silentMs > heartbeatMs ? "HEARTBEAT_TIMEOUT" : null;
     if (slot === null || slot.lostAt !== null) {

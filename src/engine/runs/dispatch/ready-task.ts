@@ -1,31 +1,35 @@
-import type { Json, JsonObject } from "../../../base/json/json.ts";
-import { DEFAULT_TOPIC, QUEUE_PRIORITY } from "../../../tasks/queue.ts";
-import { DEFAULT_PRIORITY, DEFAULT_QUEUE } from "../../../tasks/worker.ts";
+import type { JsonObject } from "../../../base/json/json.ts";
+import type { TaskType, Work } from "../../../tasks/define.ts";
+import { TASK_TYPES } from "../../../tasks/index.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
 import { type Run, specOf } from "../../machine/run.ts";
 import type { TaskState } from "../../machine/state.ts";
+import { addressOf } from "../../machine/tasks/carriers.ts";
 import { timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { HandedTask, ReadyTask } from "../../ports/dispatch/hand-overs.ts";
 import type { RunResident } from "../run-resident.ts";
 
 const encoder = new TextEncoder();
 
-/** Who does a task, and what they get. */
-interface Work extends Omit<ReadyTask, "runId" | "tenantId" | "path" | "since" | "turn"> {
-  readonly input: Json;
-}
-
 /** A task as it waits for a hand-over. */
 export function toReadyTask(run: Run, task: TaskState): ReadyTask {
   const { runId, tenantId } = run.state;
-  const { input: _, ...work } = workOf(run, task);
-  return { runId, tenantId, path: task.path, ...work, since: task.readyAt, turn: task.readyAt };
+  const { handler, priority, labels, fairnessKey } = workOf(run, task);
+  return {
+    ...{ runId, tenantId, path: task.path, queue: placeOf(run, task) },
+    ...{ handler, priority, labels, fairnessKey, since: task.readyAt, turn: task.readyAt },
+  };
+}
+
+/** The address that a task leaves to. */
+export function placeOf(run: Run, task: Pick<TaskState, "path" | "input">): string {
+  return addressOf(specOf(run, task.path).carrier ?? "workers", workOf(run, task).destination);
 }
 
 /** A task as it is sent; `fence` is the sequence of the record that hands it out. */
 export function toHandedTask({ entity: run }: RunResident, task: TaskState, fence: number): HandedTask {
   const { state } = run;
-  const { queue, handler, input } = workOf(run, task);
+  const { destination: queue, handler, input } = workOf(run, task);
   const { startToCloseMs, heartbeatMs } = timeoutsOf(specOf(run, task.path), task.limits);
   return {
     runId: state.runId,
@@ -45,32 +49,13 @@ export function toHandedTask({ entity: run }: RunResident, task: TaskState, fenc
   };
 }
 
-/** What the evaluated parameters of a task say about its work. */
+/** What the evaluated parameters of a task say about its work. Tasks of types that do not leave are their own input. */
 export function workOf(run: Run, { path, input }: Pick<TaskState, "path" | "input">): Work {
-  const given = typeof input === "object" && input !== null && !Array.isArray(input) ? (input as JsonObject) : {};
-  const handler = typeof given.handler === "string" ? given.handler : "";
   const { type } = specOf(run, path);
-  if (type === "queue" || type === "emit") {
-    const queue = typeof given.topic === "string" ? given.topic : DEFAULT_TOPIC;
-    const plain = { priority: QUEUE_PRIORITY, labels: "", fairnessKey: "" };
-    return { transport: "topic", queue, handler, ...plain, input: given.inputs ?? {} };
-  }
-  const { queue, priority, labels, fairness_key: key } = given;
-  return {
-    transport: "worker",
-    queue: typeof queue === "string" ? queue : DEFAULT_QUEUE,
-    handler,
-    priority: typeof priority === "number" ? priority : DEFAULT_PRIORITY,
-    labels: typeof labels === "object" && labels !== null ? toLabels(labels as JsonObject) : "",
-    fairnessKey: typeof key === "string" ? key : "",
-    input: given.input ?? null,
-  };
+  const { leaving }: TaskType = TASK_TYPES[type];
+  if (leaving === undefined) return { ...PLAIN, destination: "", handler: type, input: input ?? null };
+  const given = typeof input === "object" && input !== null && !Array.isArray(input) ? (input as JsonObject) : {};
+  return { ...PLAIN, ...leaving.toWork(given) };
 }
 
-/** Labels as one text, which is the same for the same labels. Neither keys nor values hold `=` or commas. */
-function toLabels(labels: JsonObject): string {
-  return Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .sort()
-    .join(",");
-}
+const PLAIN = { handler: "", priority: 0, labels: "", fairnessKey: "", orderKey: "" } as const;

@@ -3,7 +3,7 @@
  * commit, and the relay sends it. Tasks wait, as rows, while their run is held or the outbox is full.
  */
 import type { Log } from "../../../base/log.ts";
-import { toBroker } from "../../machine/tasks/brokers.ts";
+import { markOf } from "../../machine/tasks/carriers.ts";
 import type { HandOvers, ReadyTask, Slot, Takers, WaitingTaskStore } from "../../ports/dispatch/hand-overs.ts";
 import { retryUntil } from "../../shard/retry-until.ts";
 import type { OutboxGate } from "./outbox-gate.ts";
@@ -12,7 +12,7 @@ import type { OutboxGate } from "./outbox-gate.ts";
 const PAGE = 500;
 
 export interface TopicsParts {
-  readonly store: Pick<WaitingTaskStore, "listForTopics">;
+  readonly store: Pick<WaitingTaskStore, "listCarried">;
   readonly shards: { readonly owned: readonly number[] };
   readonly lifecycle: { readonly stopping: boolean };
   readonly outboxGate: OutboxGate;
@@ -35,21 +35,30 @@ export class Topics implements Takers {
     this.#parts.outboxGate.onOpened(() => this.look());
   }
 
+  get isOpen(): boolean {
+    return !this.#parts.outboxGate.isFull;
+  }
+
+  /** Topics keep what they get until somebody reads it. */
+  isServed(): boolean {
+    return true;
+  }
+
   reserve({ queue }: ReadyTask): Slot | null {
-    return this.#parts.outboxGate.isFull ? null : this.#slotOf(queue);
+    return this.isOpen ? this.#slotOf(queue) : null;
   }
 
   #slotOf(queue: string): Slot {
     const known = this.#slots.get(queue);
     if (known !== undefined) return known;
     // The message is in the outbox, and what is in a topic stays there: nothing is sent, withdrawn, or freed.
-    const slot: Slot = { to: toBroker(queue), lostAt: null, send: () => {}, cancel: () => {}, release: () => {} };
+    const slot: Slot = { to: queue, lostAt: null, send: () => {}, cancel: () => {}, release: () => {} };
     this.#slots.set(queue, slot);
     return slot;
   }
 
   waits(task: ReadyTask): void {
-    if (!this.#parts.outboxGate.isFull) void this.#put(task);
+    if (this.isOpen) void this.#put(task);
   }
 
   async #put(task: ReadyTask): Promise<void> {
@@ -68,31 +77,18 @@ export class Topics implements Takers {
   }
 
   async #putAll(): Promise<void> {
-    const { store, shards, lifecycle, outboxGate, log } = this.#parts;
+    const { store, shards, lifecycle, log } = this.#parts;
     for (let after: ReadyTask | null = null; ; ) {
       const page: readonly ReadyTask[] = await retryUntil(
         log,
-        () => store.listForTopics(shards.owned, after, PAGE),
+        () => store.listCarried(markOf("topics"), shards.owned, after, PAGE),
         () => lifecycle.stopping,
       );
-      if (outboxGate.isFull) return;
+      if (!this.isOpen) return;
       await Promise.all(page.map((task) => this.#put(task)));
       const last = page[page.length - 1];
       if (last === undefined || page.length < PAGE) return;
       after = last;
     }
   }
-}
-
-/** Sends each task the way that its transport says. */
-export function byTransport(worker: Takers, topic: Takers): Takers {
-  const of = { worker, topic };
-  return {
-    reserve: (task) => of[task.transport].reserve(task),
-    waits: (task) => of[task.transport].waits(task),
-    look: () => {
-      worker.look();
-      topic.look();
-    },
-  };
 }

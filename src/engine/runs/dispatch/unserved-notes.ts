@@ -70,9 +70,9 @@ function findUnserved(
   for (const task of run.state.tasks.values()) {
     if (task.state !== "SCHEDULED" || task.handedTo !== null || task.readyAt > before) continue;
     const ready = toReadyTask(run, task);
-    const { transport, queue, handler, labels } = ready;
-    const name = [transport, queue, handler, labels].join(" ");
-    if (transport !== "worker" || found.has(name) || !isUnserved(ready)) continue;
+    const { queue, handler, labels } = ready;
+    const name = [queue, handler, labels].join(" ");
+    if (found.has(name) || !isUnserved(ready)) continue;
     const skills = labels === "" ? "" : ` and labels ${labels}`;
     const text = `no worker serves queue ${queue} with handler ${handler}${skills}; the task waits for one`;
     found.set(name, { task: task.path, attempt: task.attempt, text });

@@ -1,6 +1,6 @@
 import { externalIdOf } from "../../machine/external-ids.ts";
 import type { JournalRecord } from "../../machine/records.ts";
-import { type Run, specOf } from "../../machine/run.ts";
+import type { Run } from "../../machine/run.ts";
 import { DEAD_LETTER_TOPIC, type OutboxRow } from "../../ports/bus/outbox.ts";
 import { workOf } from "../dispatch/ready-task.ts";
 
@@ -14,8 +14,7 @@ export function toDeadLetterMessage(
   if (deadLetter === undefined || task === undefined) return null;
   const { runId, tenantId, flowId, version, facts } = run.state;
   const { correlationId, userId, context } = facts;
-  const { type, effect } = specOf(run, path);
-  const { handler, input } = effect === "remote" ? workOf(run, task) : { handler: type, input: task.input ?? null };
+  const { handler, input } = workOf(run, task);
   const { type: errorType, message } = error;
   return {
     ...{ tenantId, taskPath: path, sequence, at },

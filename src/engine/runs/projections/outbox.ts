@@ -1,11 +1,11 @@
-import type { JsonObject } from "../../../base/json/json.ts";
 import { externalIdOf } from "../../machine/external-ids.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
 import type { JournalRecord } from "../../machine/records.ts";
 import { type Run, specOf } from "../../machine/run.ts";
-import { isBroker, topicOf } from "../../machine/tasks/brokers.ts";
+import { carrierOf, nameOf } from "../../machine/tasks/carriers.ts";
+import { isDoneThen } from "../../machine/tasks/handouts.ts";
 import { retryOf, timeoutsOf } from "../../machine/tasks/limits.ts";
-import type { OutboxRow, OutgoingTask } from "../../ports/bus/outbox.ts";
+import type { OutboxRow, OutgoingEvent, OutgoingTask } from "../../ports/bus/outbox.ts";
 import type { RowMaker } from "../../ports/projections.ts";
 import { workOf } from "../dispatch/ready-task.ts";
 import { toDeadLetterMessage } from "./dead-letter-messages.ts";
@@ -16,27 +16,26 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
   on: {
     "task.completed": (run, record, sequence) => {
       if (!isEvent(run, record)) return null;
-      const { task, at } = record;
+      const { task: path, at } = record;
       const { runId, tenantId, tasks } = run.state;
-      const { topic, key, payload, headers } = (record.input ?? tasks.get(task)?.input ?? {}) as JsonObject;
+      const { destination: topic, orderKey, input } = workOf(run, { path, input: tasks.get(path)?.input });
+      const key = orderKey === "" ? runId : orderKey;
+      const content = input as unknown as OutgoingEvent;
       return {
-        ...{ tenantId, taskPath: task, sequence, at },
-        destination: "kafka",
-        topic: String(topic ?? ""),
-        key: typeof key === "string" ? key : runId,
+        ...{ tenantId, taskPath: path, sequence, at, destination: "kafka", topic, key },
         kind: "event",
-        content: { payload: payload ?? null, headers: headers ?? {} },
+        content,
       };
     },
     "task.dispatched": (run, { task, to, attempt, at }, sequence) => {
-      if (!isBroker(to)) return null;
+      if (!isTopic(to)) return null;
       const { runId, tenantId } = run.state;
       const content = toOutgoingTask(run, task, attempt, sequence);
       if (content === null) return null;
       return {
         ...{ tenantId, taskPath: task, sequence, at },
         destination: "kafka",
-        topic: topicOf(to),
+        topic: nameOf(to),
         key: runId,
         kind: "task",
         content,
@@ -54,13 +53,18 @@ export const outboxRowsWithDeadLetters: typeof outboxRows = {
 /** Whether a record writes a message into the outbox of a service that sends dead letters. */
 export function sendsMessage(run: Run, record: JournalRecord): boolean {
   if (record.type === "task.failed") return record.deadLetter !== undefined;
-  if (record.type === "task.dispatched") return isBroker(record.to);
+  if (record.type === "task.dispatched") return isTopic(record.to);
   return record.type === "task.completed" && isEvent(run, record);
 }
 
-/** An `emit` task that somebody else ended sends nothing. */
+function isTopic(to: string | undefined): to is string {
+  return to !== undefined && carrierOf(to) === "topics";
+}
+
+/** A task that somebody else ended sends nothing. */
 function isEvent(run: Run, { task, told }: Extract<JournalRecord, { readonly type: "task.completed" }>): boolean {
-  return told === undefined && specOf(run, task).type === "emit";
+  const spec = specOf(run, task);
+  return told === undefined && spec.carrier === "topics" && isDoneThen(spec);
 }
 
 function toOutgoingTask(run: Run, path: string, attempt: number, fence: number): OutgoingTask | null {

@@ -1,6 +1,8 @@
+import type { Carrier, TaskType } from "../../../tasks/define.ts";
+import { TASK_TYPES } from "../../../tasks/index.ts";
 import type { JournalRecord, Told } from "../../machine/records.ts";
 import { mayBegin, type Run, specOf } from "../../machine/run.ts";
-import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
+import { awaitsHandOver, isDoneThen } from "../../machine/tasks/handouts.ts";
 import type { ReadyTask } from "../../ports/dispatch/hand-overs.ts";
 import type { RowMaker } from "../../ports/projections.ts";
 import { toReadyTask } from "../dispatch/ready-task.ts";
@@ -11,11 +13,16 @@ export interface WaitingTaskRow extends ReadyTask {
   readonly held: boolean;
   /** A hand-over came to nothing: the task has had its turn. */
   readonly isBack: boolean;
+  /** How tasks of its type leave where every carrier is served. */
+  readonly carrier: Carrier;
 }
 
 function toWaitingRow(run: Run, path: string, isBack: boolean): WaitingTaskRow | null {
   const task = run.state.tasks.get(path);
-  return awaitsHandOver(task) ? { ...toReadyTask(run, task), held: !mayBegin(run), isBack } : null;
+  if (!awaitsHandOver(task)) return null;
+  const { leaving }: TaskType = TASK_TYPES[specOf(run, path).type];
+  const carrier = leaving?.carrier ?? "workers";
+  return { ...toReadyTask(run, task), held: !mayBegin(run), isBack, carrier };
 }
 
 /** Tasks that begin to wait and found no slot in the same transition. */
@@ -41,8 +48,7 @@ function toToldRow(run: Run, path: string, told: Told | undefined): TakenTaskRow
 /** A task that ended may have waited: one that a worker had is not among the rows, and nothing is deleted. */
 function toTakenRow(run: Run, path: string): TakenTaskRow | null {
   try {
-    const { effect, type } = specOf(run, path);
-    return effect === "remote" || type === "emit" ? { path } : null;
+    return specOf(run, path).carrier === undefined ? null : { path };
   } catch {
     // A damaged record may name a task that the flow does not have. Its run must still end.
     return null;
@@ -56,7 +62,7 @@ export const takenTaskRows: RowMaker<Run, JournalRecord, TakenTaskRow> = {
     "task.dispatched": (_run, { task, queued }) => (queued === true ? { path: task } : null),
     "task.completed": (run, { task, told, input }) =>
       // An event that did not have to wait brings its input along.
-      specOf(run, task).type === "emit" && input === undefined ? { path: task } : toToldRow(run, task, told),
+      isDoneThen(specOf(run, task)) && input === undefined ? { path: task } : toToldRow(run, task, told),
     "task.retrying": (run, { task, told }) => toToldRow(run, task, told),
     "task.failed": (run, { task }) => toTakenRow(run, task),
     "task.canceled": (run, { task }) => toTakenRow(run, task),

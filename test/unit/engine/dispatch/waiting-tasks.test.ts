@@ -9,7 +9,6 @@ const taskOf = (runId: string, more: Partial<ReadyTask> = {}): ReadyTask => ({
   runId,
   tenantId: "t",
   path: "a",
-  transport: "worker",
   queue: "q",
   handler: "work",
   priority: 0,
@@ -32,7 +31,8 @@ function openStore(tasks: readonly ReadyTask[]) {
   let pages = 0;
   const store = {
     listHandedOut: async () => [],
-    listForTopics: async () => [],
+    listCarried: async () => [],
+    readdress: async () => 0,
     listLabels: async () => [...new Set(tasks.map(({ labels }) => labels))].filter((labels) => labels !== ""),
     listWaiting: async (
       _shards: readonly number[],

@@ -7,7 +7,7 @@ const handOut = (path: string, fence: number): HandOut => ({
   fence,
   attempt: 1,
   heartbeatMs: null,
-  onTopic: false,
+  silent: false,
   slot: null,
   acknowledged: false,
   reported: false,

@@ -1,0 +1,42 @@
+/**
+ * Where tasks leave to. An address names a place on a carrier, in waiting rows and in the journal: `@topic:NAME`, or
+ * the bare name of a queue. No queue and no session of a worker has a name that begins with `@`.
+ *
+ *   workers   somebody acknowledges what is handed out, and may be lost with it
+ *   topics    nobody acknowledges and nobody is lost: the hand-over ends with an answer, or when its time is over
+ */
+import type { Carrier } from "../../../tasks/define.ts";
+
+/** Marks of the addresses of each carrier but `workers`. Those in stored journals must stay. */
+const MARKS = { topics: "@topic:" } as const satisfies Record<Exclude<Carrier, "workers">, string>;
+
+const MARKED = Object.entries(MARKS) as readonly (readonly [keyof typeof MARKS, string])[];
+
+/** How long a message may wait in its topic, milliseconds, unless the task has a schedule-to-start timeout. */
+export const TOPIC_WAIT_MS = 3_600_000;
+
+/** The address of a place on a carrier. */
+export function addressOf(carrier: Carrier, name: string): string {
+  return carrier === "workers" ? name : MARKS[carrier] + name;
+}
+
+/** The carrier of an address. */
+export function carrierOf(address: string): Carrier {
+  return MARKED.find(([, mark]) => address.startsWith(mark))?.[0] ?? "workers";
+}
+
+/** The name of a place, without its carrier. */
+export function nameOf(address: string): string {
+  const carrier = carrierOf(address);
+  return carrier === "workers" ? address : address.slice(MARKS[carrier].length);
+}
+
+/** What all addresses of a carrier begin with. */
+export function markOf(carrier: Exclude<Carrier, "workers">): string {
+  return MARKS[carrier];
+}
+
+/** True when nothing is heard of a task that somebody has until it ends. */
+export function isSilent(handedTo: string | null | undefined): handedTo is string {
+  return typeof handedTo === "string" && carrierOf(handedTo) === "topics";
+}

@@ -1,0 +1,50 @@
+/** Chooses who takes a task: the carrier of its address says it. */
+import type { Carrier } from "../../../tasks/define.ts";
+import { carrierOf } from "../../machine/tasks/carriers.ts";
+import type { LabeledLine, ReadyTask, Slot, Takers } from "../../ports/dispatch/hand-overs.ts";
+
+/** Those that take tasks, by carrier. */
+export type TakersByCarrier = Readonly<Record<Carrier, Takers>>;
+
+const NONE: ReadonlySet<Carrier> = new Set();
+
+/** All that take tasks. */
+export class Carriers implements Takers {
+  readonly #byCarrier: TakersByCarrier;
+  readonly #all: readonly (readonly [string, Takers])[];
+
+  constructor(byCarrier: TakersByCarrier) {
+    this.#byCarrier = byCarrier;
+    this.#all = Object.entries(byCarrier);
+  }
+
+  get isOpen(): boolean {
+    return this.#all.some(([, takers]) => takers.isOpen);
+  }
+
+  /** Carriers that take nothing for now. */
+  get closed(): ReadonlySet<Carrier> {
+    if (this.#all.every(([, takers]) => takers.isOpen)) return NONE;
+    return new Set(this.#all.flatMap(([carrier, { isOpen }]) => (isOpen ? [] : [carrier as Carrier])));
+  }
+
+  reserve(task: ReadyTask): Slot | null {
+    return this.#of(task).reserve(task);
+  }
+
+  waits(task: ReadyTask): void {
+    this.#of(task).waits(task);
+  }
+
+  look(): void {
+    for (const [, takers] of this.#all) takers.look();
+  }
+
+  isServed(line: LabeledLine): boolean {
+    return this.#of(line).isServed(line);
+  }
+
+  #of({ queue }: LabeledLine): Takers {
+    return this.#byCarrier[carrierOf(queue)];
+  }
+}
