@@ -36,7 +36,7 @@ export function runCypher(graph: Graph, text: string, parameters: JsonObject): T
     if (!statement.where.every((condition) => holds(condition, bound))) continue;
     if (rows.length >= MAX_ROWS)
       throw new AgentError("RESULT_TOO_LARGE", `more than ${MAX_ROWS} rows; add LIMIT to the statement`);
-    rows.push(Object.fromEntries(statement.items.map((item) => [item.name, valueOf(item, bound)])));
+    rows.push(Object.fromEntries(statement.items.map((item) => [item.name, readValue(item, bound)])));
   }
   return { columns, rows };
 }
@@ -67,21 +67,22 @@ function leads({ direction, relationship }: Hop, wanted: "out" | "in" | "both"):
 }
 
 function fits(element: GraphNode | Relationship, { names, properties }: ElementPattern): boolean {
-  const fitsName = "labels" in element ? names.every((name) => element.labels.includes(name)) : names.includes(element.type);
+  const fitsName =
+    "labels" in element ? names.every((name) => element.labels.includes(name)) : names.includes(element.type);
   return (
     (names.length === 0 || fitsName) &&
     Object.entries(properties).every(([key, value]) => isEqual(element.properties[key], value))
   );
 }
 
-function valueOf({ variable, property }: Item, bound: Bound): GraphNode | Relationship | Json {
+function readValue({ variable, property }: Item, bound: Bound): GraphNode | Relationship | Json {
   const element = bound[variable];
   if (element === undefined) throw new AgentError("CYPHER_SYNTAX", `the variable ${variable} is not in the pattern`);
   return property === null ? element : (element.properties[property] ?? null);
 }
 
 function holds({ operand, operator, value }: Condition, bound: Bound): boolean {
-  const own = valueOf({ ...operand, name: "" }, bound) as Json;
+  const own = readValue({ ...operand, name: "" }, bound) as Json;
   // Nothing is true of what is not there.
   if (own === null || value === null) return false;
   if (operator === "=") return isEqual(own, value);

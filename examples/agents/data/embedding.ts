@@ -9,7 +9,9 @@ const DIMENSIONS = 2048;
 /** What a part of a word counts beside the word. */
 const PART_WEIGHT = 0.5;
 /** Words that say nothing about what a text is about. */
-const STOP_WORDS = new Set("a an and at each for from in is its like most of on or that the them to with who whose".split(" "));
+const STOP_WORDS = new Set(
+  "a an and at each for from in is its like most of on or that the them to with who whose".split(" "),
+);
 
 export interface Embedder {
   /** The vector of a text, of length 1; all zeros for a text without words. */

@@ -176,7 +176,11 @@ class Parser {
       return isNegative ? -Number(number.text) : Number(number.text);
     }
     if (this.#takeSign("$")) return this.#parameter();
-    for (const [word, value] of [["TRUE", true], ["FALSE", false], ["NULL", null]] as const)
+    for (const [word, value] of [
+      ["TRUE", true],
+      ["FALSE", false],
+      ["NULL", null],
+    ] as const)
       if (this.#takeKeyword(word)) return value;
     return this.#refuse("a value");
   }
@@ -203,8 +207,9 @@ class Parser {
     const { kind, text } = this.#next;
     if (kind !== "word") this.#refuse("a name");
     if (!text.startsWith("`") && (CLAUSES.includes(text.toUpperCase()) || WORDS.has(text.toUpperCase())))
-      // A function has a name like any other.
-      if (this.#tokens[this.#at + 1]?.text !== ")" && this.#tokens[this.#at + 1]?.text !== ":") this.#refuse("a name");
+      if (this.#tokens[this.#at + 1]?.text !== ")" && this.#tokens[this.#at + 1]?.text !== ":")
+        // A function has a name like any other.
+        this.#refuse("a name");
     this.#at++;
     return text.replaceAll("`", "");
   }
