@@ -6,6 +6,8 @@
 #                                uses the port after PORT, too. An open port is not readiness: produce a message.
 #                                `secure`: the port after that one takes TLS with the authority FOLDER/ca.pem and the
 #                                login `orchestrator`, password `secret`, by PLAIN and SCRAM.
+#   kafka.sh start FOLDER PORT join FIRST
+#                                the same for a second node, of the cluster whose first one has the port FIRST
 #   kafka.sh stop FOLDER         stops it; `kill -9` of the process id is a crash
 set -eu
 here=$(cd -- "$(dirname -- "$0")" && pwd)
@@ -23,9 +25,12 @@ case ${1:-} in
     mvn -q -B -f "$here/kafka/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$jars" >&2
     echo "$state" >"$jars/.install" ;;
   start)
-    folder=$2 port=$3 secure=${4:-}
+    folder=$2 port=$3 secure=${4:-} first=$3 node=1
     mkdir -p "$folder"
-    more=''
+    controller=,CONTROLLER://127.0.0.1:$((port + 1)) roles=broker,controller more=''
+    if [ "$secure" = join ]; then
+      first=$5 node=2 secure='' controller='' roles=broker
+    fi
     if [ -n "$secure" ]; then
       more=,SASL_SSL://127.0.0.1:$((port + 2))
       [ -e "$folder/ca.pem" ] || openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
@@ -33,10 +38,10 @@ case ${1:-} in
       cat "$folder/key.pem" "$folder/ca.pem" >"$folder/keystore.pem"
     fi
     cat >"$folder/server.properties" <<PROPERTIES
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$((port + 1))
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))$more
+process.roles=$roles
+node.id=$node
+controller.quorum.voters=1@127.0.0.1:$((first + 1))
+listeners=PLAINTEXT://127.0.0.1:$port$controller$more
 advertised.listeners=PLAINTEXT://127.0.0.1:$port$more
 controller.listener.names=CONTROLLER
 log.dirs=$folder/data
@@ -73,6 +78,6 @@ PROPERTIES
     kill "$pid" 2>/dev/null || exit 0
     while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done ;;
   *)
-    sed -n '2,9p' "$0" >&2
+    sed -n '2,11p' "$0" >&2
     exit 2 ;;
 esac

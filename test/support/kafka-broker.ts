@@ -18,6 +18,8 @@ export interface KafkaBroker {
   readonly folder: string;
   /** `127.0.0.1:port` */
   readonly address: string;
+  /** Makes it stand still, or go on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void;
   /** Ends it: SIGTERM, or SIGKILL for a crash. */
   stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** Starts it again on the same folder and port. Resolves when it serves. */
@@ -26,24 +28,25 @@ export interface KafkaBroker {
   remove(): Promise<void>;
 }
 
-/** Starts a broker. Resolves when it serves. `secure`: the second port after its own takes TLS and a login. */
-export async function startKafkaBroker(secure = false): Promise<KafkaBroker> {
+/**
+ * Starts a broker. Resolves when it serves. `secure`: the second port after its own takes TLS and a login. `first`: it
+ * is the second node of the cluster of that broker.
+ */
+export async function startKafkaBroker(secure = false, first: KafkaBroker | null = null): Promise<KafkaBroker> {
   execFileSync("sh", [SCRIPT, "install"], { stdio: ["ignore", "ignore", "inherit"] });
   const folder = mkdtempSync(join(tmpdir(), "orchestrator-kafka-"));
   const port = await findFreePorts();
   const address = `127.0.0.1:${port}`;
+  const mode = first !== null ? ["join", first.address.replace(/^.*:/, "")] : secure ? ["secure"] : [];
   let pid = 0;
   const broker: KafkaBroker = {
     folder,
     address,
     async start() {
-      pid = Number(
-        execFileSync("sh", [SCRIPT, "start", folder, String(port), ...(secure ? ["secure"] : [])], {
-          encoding: "utf8",
-        }),
-      );
+      pid = Number(execFileSync("sh", [SCRIPT, "start", folder, String(port), ...mode], { encoding: "utf8" }));
       await waitUntilServing(address);
     },
+    signal: (signal) => void process.kill(pid, signal),
     async stop(signal = "SIGTERM") {
       if (pid === 0) return;
       process.kill(pid, signal);

@@ -19,7 +19,7 @@ const EARLIEST = -2n;
 const LATEST = -1n;
 
 export interface AssignmentParts {
-  readonly consumer: Consumer;
+  readonly consumer: Pick<Consumer, "metadata" | "listOffsets" | "topics">;
   readonly topics: Iterable<string>;
   readonly autoOffsetReset: "latest" | "earliest";
   readonly shards: { shardOf(id: string): number; epochOf(shard: number): number | undefined };
@@ -31,7 +31,8 @@ export interface AssignmentParts {
 
 /** A partition that is read here. */
 export interface Assigned extends PartitionId {
-  readonly leader: number;
+  /** The broker that leads it; below 0: none does at the moment. */
+  leader: number;
   /** A new one after each jump: what is under way then says nothing about the new position. */
   window: Window;
   /** Rises when somebody moves the position: those who read on from an earlier one store nothing. */
@@ -96,6 +97,8 @@ export class Assignments {
     const { topic, partition, window } = assigned;
     const [first, last] = await Promise.all([this.#offsetAt(assigned, EARLIEST), this.#offsetAt(assigned, LATEST)]);
     if (window.next >= first && window.next <= last) return;
+    // It is not read here any more, or somebody moved it meanwhile.
+    if (this.#assigned.get(keyOf(topic, partition)) !== assigned || assigned.window !== window) return;
     const to = window.next < first ? first : last;
     this.#jump(topic, "the position of a partition is not in its log: messages are lost or come again", {
       ...{ partition, from: String(window.next), to: String(to) },
@@ -119,7 +122,8 @@ export class Assignments {
       const known = this.#assigned.get(key);
       if (shards.epochOf(shards.shardOf(key)) === undefined) this.#assigned.delete(key);
       else if (known === undefined || known.topicId !== found.id) fresh.push(partition);
-      else if (known.leader !== leader) this.#assigned.set(key, { ...known, leader });
+      // In place: a fetch under way has the same object.
+      else known.leader = leader;
     }
     if (fresh.length === 0) return true;
     const positions = await this.#positionsOf(metadata.id, found.id, topic, fresh);

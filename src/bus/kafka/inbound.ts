@@ -8,11 +8,11 @@ import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { BusCommands, MessageStart } from "../../engine/ports/bus/commands.ts";
 import type { InboundMessage, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
+import type { Handle } from "./broker-reads.ts";
 import { readTaskDone, readTaskFailed, type TaskEnd } from "./messages/answer.ts";
 import { isObject, MessageRefused } from "./messages/fields.ts";
 import { type FlowRunRequested, readFlowRun } from "./messages/flow-run.ts";
 import { type FindOutside, RegistryAway } from "./outside-flows.ts";
-import type { Handle } from "./reader.ts";
 
 /** Pauses between attempts, milliseconds. */
 const FIRST_PAUSE_MS = 50;

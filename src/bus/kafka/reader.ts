@@ -6,33 +6,26 @@
  *   a shard is ours → its partitions begin at their stored positions → fetched, handled, position stored, …
  *   the shard is lost → nothing more is fetched; what is under way ends on its own
  *
+ * Each broker is read on its own (broker-reads.ts), while partitions are looked for, and positions stored, beside it.
  * Where partitions begin: see assignments.ts. Messages of transactions count once their transaction is committed.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { Consumer, FetchIsolationLevels } from "@platformatic/kafka";
+import { Consumer } from "@platformatic/kafka";
 import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
-import type { InboundMessage } from "../../engine/ports/bus/inbound.ts";
 import { type Assigned, type AssignmentParts, Assignments } from "./assignments.ts";
-import { withoutAborted } from "./committed.ts";
-import { isOutOfRange, reasonOf } from "./errors.ts";
+import { type Handle, readBroker } from "./broker-reads.ts";
+import { reasonOf } from "./errors.ts";
 import { GroupOffsets } from "./group-offsets.ts";
 import type { ConnectionOptions } from "./sender.ts";
 
-/** How long a fetch waits for messages, milliseconds. */
-const FETCH_WAIT_MS = 500;
+/** How often partitions are looked for, and positions stored, milliseconds. */
+const EVERY_MS = 1_000;
 
-/** Bytes of a fetch, and of a partition in it. */
-const FETCH_BYTES = 8 * 1_024 * 1_024;
-const PARTITION_BYTES = 1_024 * 1_024;
-
-/** How often partitions are looked for and positions stored, milliseconds. */
-const LOOK_EVERY_MS = 1_000;
-
-/** Pause after a failure, or while there is nothing to fetch from, milliseconds. */
+/** Pause after a failure, milliseconds. */
 const PAUSE_MS = 250;
 
-/** Takes messages. Each promise resolves when its message is applied or rejected, and never rejects. */
-export type Handle = (messages: readonly InboundMessage[]) => readonly Promise<void>[];
+/** How long a stop waits for messages under way, milliseconds. */
+const STOP_MS = 2_000;
 
 export interface ReaderParts
   extends Pick<AssignmentParts, "autoOffsetReset" | "shards" | "offsets" | "jumped" | "log"> {
@@ -51,12 +44,6 @@ export interface Reader {
   /** Whether the brokers answer. */
   readonly connection: ConnectionState;
 }
-
-type FetchResponse = Awaited<ReturnType<Consumer["fetch"]>>;
-type Batches = NonNullable<FetchResponse["responses"][number]["partitions"][number]["records"]>;
-
-/** How long a stop waits for messages under way, milliseconds. */
-const STOP_MS = 2_000;
 
 export function startReader(parts: ReaderParts): Reader {
   const reader = new KafkaReader(parts);
@@ -80,6 +67,10 @@ class KafkaReader {
   readonly #assignments: Assignments;
   readonly #group: GroupOffsets;
   readonly #watch: ConnectionWatch;
+  /** What is wrong with each broker, by its number, and with the look for partitions. */
+  readonly #problems = new Map<string | number, string>();
+  /** The brokers that are read. */
+  readonly #brokers = new Map<number, Promise<void>>();
   #moved = false;
 
   constructor(parts: ReaderParts) {
@@ -106,22 +97,18 @@ class KafkaReader {
   }
 
   async run(): Promise<void> {
-    const { signal } = this.#stop;
-    let lookedAt = Number.NEGATIVE_INFINITY;
-    while (!signal.aborted) {
-      try {
-        if (performance.now() - lookedAt >= LOOK_EVERY_MS) {
-          await this.#look();
-          lookedAt = performance.now();
-        }
-        if (!(await this.#fetchAll())) await this.#pause();
-        this.#watch.up();
-      } catch (error) {
-        if (signal.aborted) break;
-        this.#watch.down(reasonOf(error));
-        await this.#pause();
-      }
-    }
+    const looking = this.#repeat(
+      () => this.#look(),
+      (problem) => this.#told("partitions", problem),
+    );
+    const storing = this.#repeat(
+      () => this.#store(),
+      (problem, before) => {
+        if (problem !== "" && before === "")
+          this.#parts.log.warn("positions cannot be stored; it is tried again", { reason: problem });
+      },
+    );
+    await Promise.all([looking, storing]);
     await this.#end();
   }
 
@@ -132,73 +119,53 @@ class KafkaReader {
       await assignments.readAgain();
     }
     await assignments.look();
+    // A partition without a leader has one again soon.
+    const leaders = new Set(assignments.all.map(({ leader }) => leader).filter((leader) => leader >= 0));
+    for (const node of leaders) if (!this.#brokers.has(node)) this.#brokers.set(node, this.#read(node));
+  }
+
+  async #read(node: number): Promise<void> {
+    await readBroker({
+      ...{ node, consumer: this.#consumer, topics: this.#parts.topics, signal: this.#stop.signal },
+      assigned: () => this.#assignments.all,
+      moveIntoRange: (assigned) => this.#assignments.moveIntoRange(assigned),
+      told: (problem) => this.#told(node, problem),
+    });
+    this.#brokers.delete(node);
+    this.#problems.delete(node);
+  }
+
+  async #store(): Promise<void> {
+    const assignments = this.#assignments;
     await assignments.store();
     this.#group.publish(() => assignments.all.map(({ window, ...one }) => ({ ...one, offset: window.position })));
   }
 
-  /** Fetches once from every broker. Returns false when there is nothing to fetch from. */
-  async #fetchAll(): Promise<boolean> {
-    const brokers = new Map<number, Assigned[]>();
-    for (const assigned of this.#assignments.all) {
-      // A partition without a leader has one again soon.
-      if (assigned.window.isFull || assigned.leader < 0) continue;
-      const partitions = brokers.get(assigned.leader);
-      if (partitions === undefined) brokers.set(assigned.leader, [assigned]);
-      else partitions.push(assigned);
-    }
-    await Promise.all([...brokers].map(([node, partitions]) => this.#fetch(node, partitions)));
-    return brokers.size > 0;
-  }
-
-  async #fetch(node: number, partitions: readonly Assigned[]): Promise<void> {
-    const topics = Map.groupBy(partitions, ({ topicId }) => topicId);
-    try {
-      const response = await this.#consumer.fetch({
-        node,
-        maxWaitTime: FETCH_WAIT_MS,
-        minBytes: 1,
-        maxBytes: FETCH_BYTES,
-        isolationLevel: FetchIsolationLevels.READ_COMMITTED,
-        topics: [...topics].map(([topicId, ofTopic]) => ({
-          topicId,
-          partitions: ofTopic.map(({ partition, window }) => ({
-            partition,
-            currentLeaderEpoch: -1,
-            fetchOffset: window.next,
-            lastFetchedEpoch: -1,
-            partitionMaxBytes: PARTITION_BYTES,
-          })),
-        })),
-      });
-      this.#take(response, partitions);
-    } catch (error) {
-      if (!isOutOfRange(error)) throw error;
-      await Promise.all(partitions.map((assigned) => this.#assignments.moveIntoRange(assigned)));
-    }
-  }
-
-  #take(response: FetchResponse, partitions: readonly Assigned[]): void {
-    const { topics } = this.#parts;
-    for (const { topicId, partitions: answers } of response.responses) {
-      for (const { partitionIndex, records, abortedTransactions } of answers) {
-        const assigned = partitions.find((one) => one.topicId === topicId && one.partition === partitionIndex);
-        const handle = topics.get(assigned?.topic ?? "");
-        if (assigned === undefined || handle === undefined) continue;
-        const messages = messagesOf(assigned, withoutAborted(records ?? [], abortedTransactions ?? []));
-        const { window } = assigned;
-        for (const { offset, key, value } of messages) window.begin(offset, (key?.length ?? 0) + (value?.length ?? 0));
-        window.skipTo(endOf(records ?? []));
-        for (const [index, done] of handle(messages).entries()) {
-          const offset = messages[index]?.offset;
-          if (offset !== undefined) void done.then(() => window.end(offset));
-        }
+  /** Repeats a part of the work until the stop, and says what is wrong with it, and was; empty: nothing. */
+  async #repeat(work: () => Promise<void>, told: (problem: string, before: string) => void): Promise<void> {
+    const { signal } = this.#stop;
+    let before = "";
+    while (!signal.aborted) {
+      let problem = "";
+      try {
+        await work();
+      } catch (error) {
+        problem = reasonOf(error);
       }
+      if (signal.aborted) return;
+      told(problem, before);
+      before = problem;
+      // A stop ends the pause.
+      await sleep(problem === "" ? EVERY_MS : PAUSE_MS, undefined, { signal }).catch(() => {});
     }
   }
 
-  async #pause(): Promise<void> {
-    // A stop ends the pause.
-    await sleep(PAUSE_MS, undefined, { signal: this.#stop.signal }).catch(() => {});
+  #told(what: string | number, problem: string): void {
+    if (problem === "") this.#problems.delete(what);
+    else this.#problems.set(what, problem);
+    const [first] = this.#problems.values();
+    if (first === undefined) this.#watch.up();
+    else this.#watch.down(first);
   }
 
   async #end(): Promise<void> {
@@ -209,31 +176,8 @@ class KafkaReader {
       .store()
       .catch((error: unknown) => this.#parts.log.warn("positions could not be stored", { error }));
     await this.#group.close();
-    // Nothing that the connection holds needs saving.
+    // Nothing that the connection holds needs saving. It ends fetches under way, also those of brokers that are away.
     await this.#consumer.close(true).catch(() => {});
+    await Promise.all(this.#brokers.values());
   }
-}
-
-function messagesOf(
-  { clusterId, topicId, topic, partition, window }: Assigned,
-  batches: Iterable<Batches[number]>,
-): InboundMessage[] {
-  const messages: InboundMessage[] = [];
-  for (const { firstOffset, firstTimestamp, partitionLeaderEpoch, records } of batches) {
-    for (const { offsetDelta, timestampDelta, key, value, headers } of records) {
-      const offset = firstOffset + BigInt(offsetDelta);
-      // A batch is sent as a whole, also what comes before the offset that was asked for.
-      if (offset < window.next) continue;
-      const sentAt = Number(firstTimestamp + timestampDelta);
-      const place = { clusterId, topicId, topic, partition, offset, leaderEpoch: partitionLeaderEpoch };
-      messages.push({ ...place, key, value, headers, sentAt });
-    }
-  }
-  return messages;
-}
-
-/** Where to read on after these batches: compaction and transactions leave offsets without a message. */
-function endOf(batches: Batches): bigint {
-  const last = batches[batches.length - 1];
-  return last === undefined ? 0n : last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
 }
