@@ -4,6 +4,8 @@ import type { Cluster } from "../engine/ports/cluster.ts";
 import type { RunRelay } from "../engine/ports/run-watch.ts";
 import { type Identify, identifyByName } from "./calls/identity.ts";
 import { type NeedsOf, packagesOf, serveServices } from "./calls/services.ts";
+import { createWorkflowRoutes } from "./legacy/workflows/routes.ts";
+import type { StatusSources } from "./legacy/workflows/status.ts";
 import { createTokens } from "./lists/tokens.ts";
 import { createPeerRuns } from "./peers/peer-runs.ts";
 import type { Peers } from "./peers/peers.ts";
@@ -30,6 +32,9 @@ export type ApiParts = Omit<PortParts, "identify" | "route" | "peerMethods"> &
     readonly peers: Peers;
     readonly runRelay: RunRelay;
     readonly config: ApiConfig;
+    /** Whether what is outside answers, by name. */
+    readonly connections: StatusSources["connections"];
+    readonly templates: StatusSources["templates"];
     /** Key for page tokens and cursors: 32 bytes that all instances share and that survive restarts. */
     readonly tokenKey: Uint8Array;
     /** Identifies callers; default: by the name that they give, see {@link identifyByName}. */
@@ -70,6 +75,7 @@ export async function createApi(parts: ApiParts): Promise<Api> {
     peerMethods,
     identify: callers.identify(parts.identify ?? identifyByName),
     route,
+    foreign: (calls) => [createWorkflowRoutes({ ...parts, calls, maxMessageBytes: config.maxMessageBytes })],
   });
   let closing: Promise<void> | null = null;
   const drain = (): void => {
@@ -78,7 +84,7 @@ export async function createApi(parts: ApiParts): Promise<Api> {
     peers.drain();
   };
   return {
-    listen: (host, at) => port.listen(host, at),
+    listen: port.listen,
     drain,
     close(graceMs) {
       drain();

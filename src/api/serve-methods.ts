@@ -7,11 +7,13 @@ import type { ServedMethod } from "./calls/methods.ts";
 import type { CallMetrics } from "./calls/pipeline.ts";
 import { createPipeline } from "./calls/pipeline.ts";
 import type { Route } from "./calls/routing.ts";
+import { createLocalCalls, type LocalCalls } from "./client/local-client.ts";
 import { allowedVerbs, serveConnect } from "./connect/routes.ts";
 import { createReflection } from "./grpc/reflection.ts";
 import { createGrpcServer, type ServeStream } from "./grpc/server.ts";
 import type { HealthState } from "./health.ts";
 import { createCors } from "./http/cors.ts";
+import type { ForeignRoutes } from "./http/foreign-routes.ts";
 import { createFront } from "./http/front.ts";
 import type { HttpMetrics } from "./http/server.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -50,12 +52,17 @@ export interface PortParts {
   readonly route?: Route;
   /** Methods for other instances, over gRPC only; no list shows them. */
   readonly peerMethods?: readonly ServedMethod[];
+  /** Routes of other systems, which call the methods. */
+  readonly foreign?: (calls: LocalCalls) => readonly ForeignRoutes[];
 }
 
 /** A port with its lifecycle. */
 export interface ServedPort {
-  /** Starts listening. Port 0 picks a free one. Errors: PORT_IN_USE, CONFIG_INVALID for an unusable address. */
-  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  /**
+   * Starts listening. Port 0 picks a free one. May be called again for further ports; `setting` is the one that names
+   * the port. Errors: PORT_IN_USE, CONFIG_INVALID for an unusable address.
+   */
+  listen(host: string, port: number, setting?: string): Promise<{ readonly host: string; readonly port: number }>;
   /** Stops listening, lets calls in flight finish for at most `graceMs`, then destroys the rest. Call it once. */
   close(graceMs: number): Promise<void>;
 }
@@ -83,11 +90,14 @@ export async function serveMethods(methods: readonly ServedMethod[], parts: Port
   const rpcVerbs = new Map(
     methods.flatMap((method) => [method.path, ...method.aliases].map((path) => [path, allowedVerbs(method)])),
   );
+  const foreign = parts.foreign?.(createLocalCalls(methods, pipeline)) ?? [];
+  const allowForeign = (path: string): readonly string[] => foreign.flatMap((routes) => routes.allow(path));
   const http = createHttpServer({
     health,
     cors: createCors(config.corsOrigins),
     hosts,
-    allow: (path) => rpcVerbs.get(path) ?? rest.allow(path),
+    allow: (path) => rpcVerbs.get(path) ?? [...rest.allow(path), ...allowForeign(path)],
+    foreign,
     info: { service: "orchestrator", version: facts.version },
     log,
     metrics: metrics.http,
@@ -98,11 +108,12 @@ export async function serveMethods(methods: readonly ServedMethod[], parts: Port
     done();
   });
   serveRest(http.app, rest, joint);
+  for (const routes of foreign) routes.serve(http.app);
   await http.ready();
   const front = createFront({ http2: (socket) => grpc.accept(socket), http1: (socket) => http.accept(socket) }, log);
   return {
-    async listen(host, port) {
-      const address = await front.listen(host, port);
+    async listen(host, port, setting) {
+      const address = await front.listen(host, port, setting);
       hosts.bind(address.host);
       return address;
     },

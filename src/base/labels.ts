@@ -9,6 +9,12 @@ export const MAX_LABEL_LENGTH = 256;
 /** Allowed label keys. */
 export const LABEL_KEY = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/;
 
+/** Labels of runs that were started as executions of workflows, over REST or Redis: lists and limits find them. */
+export const EXECUTION_LABELS = { source: "orchestrator.dev/source", template: "orchestrator.dev/template" } as const;
+
+/** The value of the label `source` of all executions. */
+export const EXECUTION_SOURCE = "workflows";
+
 /** Returns what is wrong with a label value, or null when it is valid. */
 export function labelProblem(value: unknown): string | null {
   if (typeof value !== "string") return `expected text, got ${nameOf(value)}`;

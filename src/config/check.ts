@@ -30,6 +30,11 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
   };
   for (const origin of config.server.corsOrigins) note("server.cors_origins", judgeOrigin(origin));
   note("server.public_url", judgePublicUrl(config.server.publicUrl));
+  const ports = [config.server.port, ...config.server.alsoListen];
+  note(
+    "server.also_listen",
+    new Set(ports).size === ports.length ? null : `each port once, without server.port: ${ports.join(", ")}`,
+  );
   for (const host of config.server.allowedHosts) note("server.allowed_hosts", judgeHost(host));
   note("kafka.flow_registry_table", judgeTable(config.kafka.flowRegistryTable));
   note("legacy.schema", judgeSchema(config.legacy.schema));

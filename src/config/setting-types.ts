@@ -175,6 +175,23 @@ export function listSetting() {
     .meta(kind("list"));
 }
 
+/** A list of ports. */
+export function portListSetting() {
+  const error = "expected a list of ports from 1 to 65535: 8000, 8080";
+  const ports = z.array(z.coerce.number().int().min(1).max(65_535));
+  return z
+    .union([z.array(z.union([z.number(), z.string()])).readonly(), z.number(), z.string()], { error })
+    .transform((value, context): readonly number[] => {
+      const parts =
+        typeof value === "string" ? splitAtCommas(value.replace(/^\s*\[(.*)\]\s*$/s, "$1")) : [value].flat();
+      const read = ports.safeParse(parts);
+      if (read.success) return read.data;
+      context.addIssue({ code: "custom", message: error });
+      return z.NEVER;
+    })
+    .meta(kind("list"));
+}
+
 function splitAtCommas(text: string): readonly string[] {
   return text
     .split(",")

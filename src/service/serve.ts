@@ -18,6 +18,9 @@ import { watchDatabase, watchDisk } from "./watch-database.ts";
 /** How long to wait for calls that other instances have forwarded, milliseconds. */
 const FORWARDED_MS = 200;
 
+/** The variable of further ports. */
+const ALSO_LISTEN = "ORCHESTRATOR_ALSO_LISTEN";
+
 /** A listening address. */
 export interface Address {
   readonly host: string;
@@ -53,6 +56,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
   try {
     // Detect a busy port before a database is created and shards are taken.
     await checkPort(server.host, server.port, "ORCHESTRATOR_PORT");
+    for (const port of server.alsoListen) await checkPort(server.host, port, ALSO_LISTEN);
     if (metricsConfig.enabled && isSet(loaded, "metrics.port"))
       await checkPort(server.host, metricsConfig.port, "ORCHESTRATOR_METRICS_PORT");
     // Load the API modules while the database starts.
@@ -97,6 +101,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       await api.close(Math.max(0, endsAt - performance.now()));
     });
     const address = await api.listen(server.host, server.port);
+    for (const port of server.alsoListen) await api.listen(server.host, port, ALSO_LISTEN);
     const database = watchDatabase(core.database, health, log);
     parts.onClose(() => database.stop());
     const metricsAddress = await openMetricsPort(

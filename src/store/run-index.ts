@@ -79,7 +79,9 @@ export function createRunIndex(database: Database): RunIndex & ApprovalIndex {
       const values: SqlValue[] = [caller.tenantId];
       const where = ["tenant_id = $1"];
       if (filter !== null) where.push(toSql(filter, values));
-      const [counted, table] = isKept(filter)
+      const fromTotals = isKept(filter);
+      if (!fromTotals && filter !== null && isOpenOnly(filter)) where.push("ended_at IS NULL");
+      const [counted, table] = fromTotals
         ? ["sum(count)::int8", "orchestrator.run_totals"]
         : ["count(*)", "orchestrator.runs"];
       const text = `SELECT state, ${counted} AS count FROM ${table} WHERE ${where.join(" AND ")} GROUP BY state ORDER BY state`;

@@ -34,6 +34,8 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "api/errors": ["mapping"],
   "api/grpc": ["calls", "errors", "http", "requests", "streams", "top"],
   "api/http": ["calls", "errors", "top"],
+  // They call the contract as clients do.
+  "api/legacy": ["client", "http"],
   "api/lists": ["mapping"],
   "api/mapping": [],
   "api/peers": ["calls", "client", "errors", "mapping"],

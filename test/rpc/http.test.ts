@@ -109,7 +109,7 @@ describe("CORS", () => {
       "access-control-allow-origin": "https://console.example.com",
       "access-control-allow-methods": "POST, GET, DELETE",
       "access-control-allow-headers":
-        "Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms, Connect-Content-Encoding, Connect-Accept-Encoding, Content-Encoding, Accept-Encoding, Grpc-Message-Type, X-Grpc-Web, X-User-Agent, Grpc-Timeout, Authorization, Last-Event-ID, X-Request-Id, X-Orchestrator-Actor, Traceparent",
+        "Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms, Connect-Content-Encoding, Connect-Accept-Encoding, Content-Encoding, Accept-Encoding, Grpc-Message-Type, X-Grpc-Web, X-User-Agent, Grpc-Timeout, Authorization, Idempotency-Key, Last-Event-ID, X-Request-Id, X-Orchestrator-Actor, Traceparent",
       "access-control-max-age": "7200",
       vary: "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
     });

@@ -246,9 +246,13 @@ type InstantiateTemplateRequest struct {
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// Accepted for consistency: up to 128 printable characters without spaces. A repeated call is recognized by its
 	// content, with or without an id, and returns the stored version with `created` false.
-	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RequestId string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// What happens if the flow exists in this version with other content, because the template was changed but its
+	// version was not: false refuses with FLOW_VERSION_EXISTS; true registers the version `<version>+<hash8>`, with the
+	// first eight hexadecimal digits of the content hash.
+	RenameOnConflict bool `protobuf:"varint,8,opt,name=rename_on_conflict,json=renameOnConflict,proto3" json:"rename_on_conflict,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *InstantiateTemplateRequest) Reset() {
@@ -339,6 +343,13 @@ func (x *InstantiateTemplateRequest) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *InstantiateTemplateRequest) GetRenameOnConflict() bool {
+	if x != nil {
+		return x.RenameOnConflict
+	}
+	return false
 }
 
 type isInstantiateTemplateRequest_VariablesValue interface {
@@ -449,7 +460,7 @@ const file_orchestrator_v1_template_service_proto_rawDesc = "" +
 	"\vtemplate_id\x18\x01 \x01(\tR\n" +
 	"templateId\"L\n" +
 	"\x13GetTemplateResponse\x125\n" +
-	"\btemplate\x18\x01 \x01(\v2\x19.orchestrator.v1.TemplateR\btemplate\"\xa9\x02\n" +
+	"\btemplate\x18\x01 \x01(\v2\x19.orchestrator.v1.TemplateR\btemplate\"\xd7\x02\n" +
 	"\x1aInstantiateTemplateRequest\x12\x1f\n" +
 	"\vtemplate_id\x18\x01 \x01(\tR\n" +
 	"templateId\x127\n" +
@@ -459,7 +470,8 @@ const file_orchestrator_v1_template_service_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12#\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\fvalidateOnly\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tR\trequestIdB\x11\n" +
+	"request_id\x18\a \x01(\tR\trequestId\x12,\n" +
+	"\x12rename_on_conflict\x18\b \x01(\bR\x10renameOnConflictB\x11\n" +
 	"\x0fvariables_value\"\xd6\x01\n" +
 	"\x1bInstantiateTemplateResponse\x12)\n" +
 	"\x04flow\x18\x01 \x01(\v2\x15.orchestrator.v1.FlowR\x04flow\x12\x18\n" +

@@ -32,6 +32,7 @@ export const PROTOCOL_ANSWER_HEADERS = [
 const ALLOWED_HEADERS = [
   ...PROTOCOL_HEADERS,
   "Authorization",
+  "Idempotency-Key",
   "Last-Event-ID",
   "X-Request-Id",
   "X-Orchestrator-Actor",

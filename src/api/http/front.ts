@@ -14,7 +14,7 @@ const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 /** How long a connection has to send its first bytes, milliseconds. */
 const HANDSHAKE_MS = 10_000;
 
-/** Most open connections; further ones are closed at once. */
+/** Most open connections of a port; further ones are closed at once. */
 const MAX_CONNECTIONS = 20_000;
 
 /** Servers that take over a connection once its protocol is known. The first bytes are still unread. */
@@ -25,8 +25,11 @@ export interface Takers {
 
 /** A listening port. */
 export interface Front {
-  /** Listens and returns the address. Port 0 picks a free one. Error: PORT_IN_USE. */
-  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  /**
+   * Listens and returns the address. Port 0 picks a free one. May be called again for further ports. Error:
+   * PORT_IN_USE, with the name of the setting.
+   */
+  listen(host: string, port: number, setting?: string): Promise<{ readonly host: string; readonly port: number }>;
   /** Stops listening. Connections of known protocol stay with their servers; the others are closed. */
   close(): void;
   /** Number of open connections. */
@@ -39,7 +42,8 @@ export interface Front {
 export function createFront(takers: Takers, log: Log, handshakeMs = HANDSHAKE_MS): Front {
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
-  const server: Server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) => {
+  const servers: Server[] = [];
+  const take = (socket: Socket): void => {
     sockets.add(socket);
     undecided.add(socket);
     socket.on("close", () => {
@@ -52,15 +56,15 @@ export function createFront(takers: Takers, log: Log, handshakeMs = HANDSHAKE_MS
       if (taker === "http2") socket.allowHalfOpen = false;
       takers[taker](socket);
     });
-  });
-  server.maxConnections = MAX_CONNECTIONS;
+  };
   return {
-    listen: (host, port) =>
+    listen: (host, port, setting = "ORCHESTRATOR_PORT") =>
       new Promise((resolve, reject) => {
+        const server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, take);
+        server.maxConnections = MAX_CONNECTIONS;
         server.once("error", (error: NodeJS.ErrnoException) => {
           try {
-            if (error.code === "EADDRINUSE")
-              fail("PORT_IN_USE", { port, setting: "ORCHESTRATOR_PORT" }, { cause: error });
+            if (error.code === "EADDRINUSE") fail("PORT_IN_USE", { port, setting }, { cause: error });
             fail(
               "CONFIG_INVALID",
               { problem: `cannot listen on ${host}:${port}: ${error.code ?? error.message}` },
@@ -73,13 +77,14 @@ export function createFront(takers: Takers, log: Log, handshakeMs = HANDSHAKE_MS
         server.listen({ host, port, backlog: 1_024 }, () => {
           server.removeAllListeners("error");
           server.on("error", (error) => log.error("the port failed", { error }));
+          servers.push(server);
           const address = server.address() as AddressInfo;
           resolve({ host: address.address, port: address.port });
         });
       }),
     close() {
       for (const socket of undecided) socket.destroy();
-      server.close();
+      for (const server of servers) server.close();
     },
     get openCount() {
       return sockets.size;

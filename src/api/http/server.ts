@@ -15,9 +15,10 @@ import { classifyError } from "../errors/status.ts";
 import type { HealthState } from "../health.ts";
 import { endBroken, noteResponse, owesResponse } from "./connection-responses.ts";
 import type { Cors } from "./cors.ts";
+import type { ForeignRoutes } from "./foreign-routes.ts";
 import { watchHalfClosed } from "./half-closed.ts";
 import { serveInTurn } from "./in-turn.ts";
-import { DATA_HEADERS, isRpcPath, toWireError } from "./wire-error.ts";
+import { DATA_HEADERS, isRpcPath, retryHeaders, toWireError } from "./wire-error.ts";
 
 export interface HttpMetrics {
   requested(method: string, route: string, status: number, seconds: number): void;
@@ -40,6 +41,7 @@ export interface HttpParts {
   readonly slowReaderMs: number;
   /** HTTP methods of a path, except probes; empty if nothing is served there. */
   readonly allow: (path: string) => readonly string[];
+  readonly foreign: readonly ForeignRoutes[];
 }
 
 export interface HttpServer {
@@ -63,7 +65,10 @@ export function createHttpServer(parts: HttpParts): HttpServer {
   const broken = new WeakSet<Socket>();
   const refuse = (request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply => {
     const error = classifyError(translate(thrown), parts.log, request.url, { requestId: request.id });
-    const answer = toWireError(error, request.id, pathOf(request), request.headers["content-type"]);
+    const path = pathOf(request);
+    const foreign = parts.foreign.find((routes) => routes.owns(path));
+    if (foreign !== undefined) reply.headers(retryHeaders(error));
+    const answer = foreign?.printError(error) ?? toWireError(error, request.id, path, request.headers["content-type"]);
     // Do not wait for a request that did not arrive in time.
     if (error.grpc === "DEADLINE_EXCEEDED" && !request.raw.complete) reply.header("connection", "close");
     return reply.code(answer.status).headers(answer.headers).send(answer.body);

@@ -62,8 +62,7 @@ export function toWireError(
       body: isText ? Buffer.from(frame.toString("base64"), "latin1") : frame,
     };
   }
-  const retryMs = retryDelayMs(error);
-  const headers: Record<string, string> = retryMs === null ? {} : { "retry-after": String(Math.ceil(retryMs / 1_000)) };
+  const headers: Record<string, string> = { ...retryHeaders(error) };
   const status = toStatus(error, { requestId });
   if (type.startsWith("application/connect+")) {
     const end = Buffer.from(JSON.stringify({ error: toConnectJson(status) }));
@@ -84,6 +83,12 @@ export function toWireError(
     headers,
     body: Buffer.from(JSON.stringify(toConnectJson(status))),
   };
+}
+
+/** `Retry-After`, if a retry helps. */
+export function retryHeaders(error: OrchestratorError): Readonly<Record<string, string>> {
+  const retryMs = retryDelayMs(error);
+  return retryMs === null ? {} : { "retry-after": String(Math.ceil(retryMs / 1_000)) };
 }
 
 function httpOf(error: OrchestratorError, status: Status): number {

@@ -2,7 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
-import type { FlowTemplate, TemplateCatalogue } from "../../flows/ports/templates.ts";
+import type { FlowTemplate, TemplateCatalogue, TemplateStarts } from "../../flows/ports/templates.ts";
+import { registerRenamed } from "../../flows/templates/use-template.ts";
 import type { Template } from "../../gen/orchestrator/v1/template_pb.ts";
 import { TemplateSchema } from "../../gen/orchestrator/v1/template_pb.ts";
 import {
@@ -23,12 +24,19 @@ export type TemplateSource = Pick<TemplateCatalogue, "listTemplates" | "getTempl
 
 interface Needs {
   readonly templates: TemplateSource;
+  readonly templateStarts: TemplateStarts;
   readonly flows: FlowRegistry;
   readonly tokens: Tokens;
   readonly limits: PayloadLimits;
 }
 
-function createHandlers({ templates, flows, tokens, limits }: Needs): ServiceHandlers<typeof TemplateService> {
+function createHandlers({
+  templates,
+  templateStarts,
+  flows,
+  tokens,
+  limits,
+}: Needs): ServiceHandlers<typeof TemplateService> {
   return {
     async listTemplates(request, { caller }) {
       const query = ["ListTemplates"];
@@ -52,8 +60,16 @@ function createHandlers({ templates, flows, tokens, limits }: Needs): ServiceHan
     async instantiateTemplate(request, { caller }) {
       const { templateId, flowId, version, validateOnly } = request;
       const variables: JsonObject = fromObjectPayload(request.variablesValue, "variables", limits);
+      const renames = request.renameOnConflict && !validateOnly;
+      if (renames && flowId === "" && version === "" && Object.keys(variables).length === 0) {
+        // Known to the instance, most of the time.
+        const { flow, created } = await templateStarts.useTemplate(caller.tenantId, templateId);
+        return create(InstantiateTemplateResponseSchema, { flow: toFlow(flow, true), created });
+      }
       const document = await templates.fillTemplate(templateId, { variables, flowId, version });
-      const result = await flows.registerFlow(caller.tenantId, { document }, validateOnly);
+      const result = renames
+        ? await registerRenamed(flows, caller.tenantId, document)
+        : await flows.registerFlow(caller.tenantId, { document }, validateOnly);
       const response = create(InstantiateTemplateResponseSchema, {
         created: result.created,
         problems: toProblems(result.problems),

@@ -2,6 +2,7 @@ import {
   booleanSetting,
   durationSetting,
   listSetting,
+  portListSetting,
   portSetting,
   setting,
   textSetting,
@@ -21,6 +22,12 @@ export const SERVER = {
     default: 8_002,
     env: ["ORCHESTRATOR_PORT", "ORCHESTRATOR_HTTP_PORT", "PORT"],
     text: "The port for gRPC, gRPC-Web, Connect, and REST. 0 picks any free port.",
+  }),
+  alsoListen: setting({
+    schema: portListSetting(),
+    default: [],
+    env: ["ORCHESTRATOR_ALSO_LISTEN"],
+    text: "Further ports, at the same address, that serve the same: `8000, 8080`, for callers of services whose ports these were.",
   }),
   advertisedAddress: setting({
     schema: textSetting("an address"),

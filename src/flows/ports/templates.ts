@@ -79,6 +79,8 @@ export interface UsedTemplate {
   readonly version: string;
   readonly flow: FlowVersion;
   readonly template: FlowTemplate;
+  /** Whether this call has registered it. */
+  readonly created: boolean;
 }
 
 /** Starts from templates. */

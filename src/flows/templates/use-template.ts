@@ -1,12 +1,38 @@
 /** Templates as flow versions: each content is registered once, and then known. */
-import { isOrchestratorError } from "../../base/errors.ts";
-import type { FlowRegistry } from "../ports/registry.ts";
+import { invariant, isOrchestratorError } from "../../base/errors.ts";
+import type { JsonObject } from "../../base/json/json.ts";
+import { hashDocument } from "../document/identity.ts";
+import type { FlowRegistry, FlowVersion, RegisterResult } from "../ports/registry.ts";
 import type { FlowTemplate, TemplateCatalogue, TemplateStarts, UsedTemplate } from "../ports/templates.ts";
 
 /** Registered templates in memory. */
 const MAX_KNOWN = 1_000;
 /** Longest version in the grammar of flows. */
 const MAX_VERSION_LENGTH = 64;
+
+/**
+ * Registers a flow; if its version exists with other content, under `<version>+<hash8>`. Errors: those of
+ * {@link FlowRegistry.registerFlow} but for FLOW_VERSION_EXISTS.
+ */
+export async function registerRenamed(
+  flows: Pick<FlowRegistry, "registerFlow">,
+  tenantId: string,
+  document: JsonObject,
+): Promise<RegisterResult & { readonly flow: FlowVersion }> {
+  const attempt = async (named: JsonObject): Promise<RegisterResult & { readonly flow: FlowVersion }> => {
+    const { flow, ...rest } = await flows.registerFlow(tenantId, { document: named }, false);
+    invariant(flow, "a registration that does not only check answers with a flow");
+    return { ...rest, flow };
+  };
+  try {
+    return await attempt(document);
+  } catch (error) {
+    if (!isOrchestratorError(error) || error.code !== "FLOW_VERSION_EXISTS") throw error;
+    const suffix = `+${hashDocument(document).slice(0, 8)}`;
+    const version = String(document["version"]).slice(0, MAX_VERSION_LENGTH - suffix.length) + suffix;
+    return attempt({ ...document, version });
+  }
+}
 
 /** Creates the starts from a catalogue. */
 export function createTemplateStarts(
@@ -16,30 +42,20 @@ export function createTemplateStarts(
   const known = new Map<string, Promise<UsedTemplate>>();
 
   const register = async (tenantId: string, template: FlowTemplate): Promise<UsedTemplate> => {
-    const { document, version, hash } = template;
-    const attempt = async (named: typeof document): Promise<UsedTemplate> => {
-      const { flow } = await flows.registerFlow(tenantId, { document: named }, false);
-      if (flow === null) throw new Error("a registration that checks only was not asked for");
-      return { flowId: flow.flowId, version: flow.version, flow, template };
-    };
-    try {
-      return await attempt(document);
-    } catch (error) {
-      if (!isOrchestratorError(error) || error.code !== "FLOW_VERSION_EXISTS") throw error;
-      const suffix = `+${hash.slice(0, 8)}`;
-      return attempt({ ...document, version: version.slice(0, MAX_VERSION_LENGTH - suffix.length) + suffix });
-    }
+    const { flow, created } = await registerRenamed(flows, tenantId, template.document);
+    return { flowId: flow.flowId, version: flow.version, flow, template, created };
   };
 
   const remember = (key: string, tenantId: string, template: FlowTemplate): Promise<UsedTemplate> => {
-    const registering = register(tenantId, template);
+    const registered = register(tenantId, template);
+    const registering = registered.then((used) => ({ ...used, created: false }));
     known.set(key, registering);
     if (known.size > MAX_KNOWN) known.delete(known.keys().next().value ?? "");
     // The caller sees the error; the next one tries again.
     registering.catch(() => {
       if (known.get(key) === registering) known.delete(key);
     });
-    return registering;
+    return registered;
   };
 
   /** Cached by the registry; false once the version has been deleted. */

@@ -1,4 +1,5 @@
 /** Calls of the whole API on one engine and its database, without a port. */
+
 import type { DescMethod } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { Call } from "../../../src/api/calls/call.ts";
@@ -17,6 +18,7 @@ import type { Cluster } from "../../../src/engine/ports/cluster.ts";
 import type { Operations } from "../../../src/engine/ports/operations.ts";
 import { createQueues } from "../../../src/engine/queues/queues.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
+import { createTemplateStarts } from "../../../src/flows/templates/use-template.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createQueueStore } from "../../../src/store/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
@@ -59,6 +61,7 @@ export type Ask = (method: DescMethod, init: Record<string, unknown>) => Promise
  */
 export function createCaller(engine: Engine, database: Database, operations?: Operations): Ask {
   const index = createRunIndex(database);
+  const flows = createFlowRegistry(createFlowStore(database));
   const methods = serveServices(SERVICES, {
     runControl: engine,
     outboxGate: null,
@@ -75,8 +78,9 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     askPeers: async () => ({ answers: [], silent: 0 }),
     cluster: ALONE,
     peers: { sender: NO_SENDER },
-    flows: createFlowRegistry(createFlowStore(database)),
+    flows,
     templates: createFakeTemplates(),
+    templateStarts: createTemplateStarts(createFakeTemplates(), flows),
     health: createHealth(),
     facts: { version: "1", revision: "", store: "external", startedAt: 0, capabilities: [] },
     limits: LIMITS,

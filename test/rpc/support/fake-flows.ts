@@ -5,7 +5,7 @@ import { toError } from "../../../src/base/errors.ts";
 import type { JsonObject } from "../../../src/base/json/json.ts";
 import type { Plan } from "../../../src/flows/plan.ts";
 import type { FlowRegistry, FlowVersion } from "../../../src/flows/ports/registry.ts";
-import type { FlowTemplate } from "../../../src/flows/ports/templates.ts";
+import type { FlowTemplate, TemplateCatalogue } from "../../../src/flows/ports/templates.ts";
 import type { FlowWarning } from "../../../src/flows/warnings/warning.ts";
 
 /** The warning of a flow that has one. */
@@ -117,7 +117,7 @@ const TEMPLATE: FlowTemplate = {
 };
 
 /** One template, `report`. */
-export function createFakeTemplates(): TemplateSource {
+export function createFakeTemplates(): TemplateSource & Pick<TemplateCatalogue, "counts"> {
   const getTemplate = async (templateId: string): Promise<FlowTemplate> => {
     if (templateId !== TEMPLATE.templateId) throw toError("TEMPLATE_NOT_FOUND", { templateId });
     return TEMPLATE;
@@ -125,6 +125,7 @@ export function createFakeTemplates(): TemplateSource {
   return {
     listTemplates: async (after) => (TEMPLATE.templateId > after ? [TEMPLATE] : []),
     getTemplate,
+    counts: () => ({ count: 1, byCategory: new Map([["demo", 1]]), refused: [] }),
     fillTemplate: async (templateId, fill) => ({
       ...(await getTemplate(templateId)).document,
       ...(fill.flowId === "" ? {} : { id: fill.flowId }),

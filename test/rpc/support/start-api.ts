@@ -1,4 +1,5 @@
 /** The API on fakes of its ports, listening at a free port. */
+
 import type { Api, ApiConfig, ApiParts } from "../../../src/api/create-api.ts";
 import { createApi } from "../../../src/api/create-api.ts";
 import type { HealthState } from "../../../src/api/health.ts";
@@ -8,6 +9,7 @@ import { createRunActions } from "../../../src/api/run-actions.ts";
 import type { LogFields } from "../../../src/base/log.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { RunActions } from "../../../src/engine/ports/operations.ts";
+import { createTemplateStarts } from "../../../src/flows/templates/use-template.ts";
 import type { FakeEngine } from "./fake-engine.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
@@ -83,6 +85,8 @@ export async function startApi(
     runRelay: engine,
     flows,
     templates: createFakeTemplates(),
+    connections: new Map(),
+    templateStarts: createTemplateStarts(createFakeTemplates(), flows),
     health,
     config: limits,
     facts: { version: "1.2.3", revision: "abc", store: "embedded", startedAt: 1_700_000_000_000, capabilities: [] },

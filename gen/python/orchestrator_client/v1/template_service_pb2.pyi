@@ -38,7 +38,7 @@ class GetTemplateResponse(_message.Message):
     def __init__(self, template: _Optional[_Union[_template_pb2.Template, _Mapping]] = ...) -> None: ...
 
 class InstantiateTemplateRequest(_message.Message):
-    __slots__ = ("template_id", "variables", "variables_json", "flow_id", "version", "validate_only", "request_id")
+    __slots__ = ("template_id", "variables", "variables_json", "flow_id", "version", "validate_only", "request_id", "rename_on_conflict")
     TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_JSON_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +46,7 @@ class InstantiateTemplateRequest(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    RENAME_ON_CONFLICT_FIELD_NUMBER: _ClassVar[int]
     template_id: str
     variables: _struct_pb2.Struct
     variables_json: bytes
@@ -53,7 +54,8 @@ class InstantiateTemplateRequest(_message.Message):
     version: str
     validate_only: bool
     request_id: str
-    def __init__(self, template_id: _Optional[str] = ..., variables: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., variables_json: _Optional[bytes] = ..., flow_id: _Optional[str] = ..., version: _Optional[str] = ..., validate_only: bool = ..., request_id: _Optional[str] = ...) -> None: ...
+    rename_on_conflict: bool
+    def __init__(self, template_id: _Optional[str] = ..., variables: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., variables_json: _Optional[bytes] = ..., flow_id: _Optional[str] = ..., version: _Optional[str] = ..., validate_only: bool = ..., request_id: _Optional[str] = ..., rename_on_conflict: bool = ...) -> None: ...
 
 class InstantiateTemplateResponse(_message.Message):
     __slots__ = ("flow", "created", "problems", "warnings")

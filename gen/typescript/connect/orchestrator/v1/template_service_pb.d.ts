@@ -172,6 +172,15 @@ export declare type InstantiateTemplateRequest = Message<"orchestrator.v1.Instan
    * @generated from field: string request_id = 7;
    */
   requestId: string;
+
+  /**
+   * What happens if the flow exists in this version with other content, because the template was changed but its
+   * version was not: false refuses with FLOW_VERSION_EXISTS; true registers the version `<version>+<hash8>`, with the
+   * first eight hexadecimal digits of the content hash.
+   *
+   * @generated from field: bool rename_on_conflict = 8;
+   */
+  renameOnConflict: boolean;
 };
 
 /**

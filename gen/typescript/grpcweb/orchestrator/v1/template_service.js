@@ -229,7 +229,8 @@ class InstantiateTemplateRequest$Type extends MessageType {
             { no: 4, name: "flow_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 5, name: "version", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 6, name: "validate_only", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
-            { no: 7, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 7, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 8, name: "rename_on_conflict", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
         ]);
     }
     create(value) {
@@ -240,6 +241,7 @@ class InstantiateTemplateRequest$Type extends MessageType {
         message.version = "";
         message.validateOnly = false;
         message.requestId = "";
+        message.renameOnConflict = false;
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -276,6 +278,9 @@ class InstantiateTemplateRequest$Type extends MessageType {
                 case /* string request_id */ 7:
                     message.requestId = reader.string();
                     break;
+                case /* bool rename_on_conflict */ 8:
+                    message.renameOnConflict = reader.bool();
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -309,6 +314,9 @@ class InstantiateTemplateRequest$Type extends MessageType {
         /* string request_id = 7; */
         if (message.requestId !== "")
             writer.tag(7, WireType.LengthDelimited).string(message.requestId);
+        /* bool rename_on_conflict = 8; */
+        if (message.renameOnConflict !== false)
+            writer.tag(8, WireType.Varint).bool(message.renameOnConflict);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

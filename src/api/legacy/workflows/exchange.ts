@@ -1,0 +1,60 @@
+/** A request as handlers of these routes see it, and what they answer. */
+import { fail } from "../../../base/errors.ts";
+import type { Json, JsonObject } from "../../../base/json/json.ts";
+import { parseJson } from "../../../base/json/json-parse.ts";
+import type { ApiClient } from "../../client/client.ts";
+
+/** A request. */
+export interface Exchange {
+  /** Calls the service as the caller of this request. */
+  readonly client: ApiClient;
+  /** The parts of the path that vary, decoded. */
+  readonly params: readonly string[];
+  readonly query: URLSearchParams;
+  /** The header `Idempotency-Key`; empty if there is none. */
+  readonly idempotencyKey: string;
+  /** Reads the body. Errors: INVALID_JSON, INVALID_REQUEST if it is no object; `{}` for an empty one. */
+  body(): Promise<JsonObject>;
+}
+
+/** The answer: JSON text with its status. */
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** An answer with a value as its body. */
+export function answer(status: number, value: unknown): Answer {
+  return { status, text: JSON.stringify(value) };
+}
+
+/** An answer whose last field is JSON text that is not parsed for it. */
+export function answerWith(status: number, value: object, field: string, json: string): Answer {
+  const head = JSON.stringify(value);
+  return { status, text: `${head.slice(0, -1)}${head === "{}" ? "" : ","}${JSON.stringify(field)}:${json}}` };
+}
+
+/** A body as an object. */
+export function readObject(bytes: Uint8Array, maxBytes: number): JsonObject {
+  if (bytes.length === 0) return {};
+  const value = parseJson(bytes, { field: "the body", maxBytes });
+  if (typeof value === "object" && value !== null && !isList(value)) return value;
+  return refuse("", "the body must be a JSON object");
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+/** Throws INVALID_REQUEST for a field of the request. */
+export function refuse(field: string, description: string): never {
+  const problem = field === "" ? description : `${field}: ${description}`;
+  return fail("INVALID_REQUEST", { problem, field }, { violations: [{ field, description }] });
+}
+
+/** A text of the query; empty if it is not there. */
+export function textOf(query: URLSearchParams, name: string): string {
+  const values = query.getAll(name);
+  if (values.length > 1) refuse(name, "appears more than once");
+  return values[0] ?? "";
+}

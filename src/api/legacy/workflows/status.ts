@@ -1,0 +1,40 @@
+/** `GET /health` and `GET /status`. */
+import type { ConnectionState } from "../../../base/net/connection-state.ts";
+import type { TemplateCatalogue } from "../../../flows/ports/templates.ts";
+import { type Answer, answer, type Exchange } from "./exchange.ts";
+import { countOpen } from "./executions.ts";
+import { OPEN_PHASES } from "./words.ts";
+
+/** What the status shows beside what the contract has. */
+export interface StatusSources {
+  readonly templates: Pick<TemplateCatalogue, "counts">;
+  /** Whether what is outside answers, by name. */
+  readonly connections: ReadonlyMap<string, () => ConnectionState | null>;
+}
+
+/** The process answers. Whether it can work is at `/readyz`. */
+export async function getHealth(): Promise<Answer> {
+  return answer(200, { status: "healthy" });
+}
+
+/** What the service is doing. Templates and connections are those of this instance, executions those of all. */
+export async function getServiceStatus({ client }: Exchange, sources: StatusSources): Promise<Answer> {
+  const { count, byCategory, refused } = sources.templates.counts();
+  const redis = sources.connections.get("redis")?.() ?? null;
+  return answer(200, {
+    active_workflows: await countOpen(client, OPEN_PHASES),
+    templates: {
+      count,
+      by_category: Object.fromEntries(byCategory),
+      refused: refused.map(({ file, error, keeps }) => ({
+        file,
+        error: { code: error.code, message: error.message },
+        keeps,
+      })),
+    },
+    redis:
+      redis === null
+        ? { connected: false, since: null }
+        : { connected: redis.connected, since: new Date(redis.since).toISOString() },
+  });
+}
