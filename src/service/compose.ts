@@ -23,6 +23,7 @@ import { type KafkaMetrics, openKafka } from "./parts/kafka.ts";
 import { type Connections, createParts } from "./parts/parts.ts";
 import { openRedis } from "./parts/redis.ts";
 import { createRedisMessages } from "./parts/redis-messages.ts";
+import { openRequests } from "./parts/requests.ts";
 import { openStore } from "./parts/store.ts";
 import { openTools } from "./parts/tools.ts";
 import { openWatchdog } from "./parts/watchdog.ts";
@@ -104,6 +105,8 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     );
     const counts = options.messages ?? { counted() {} };
     const messages = createRedisMessages(config, { instanceId, engine, counts }, log, parts);
+    const { templateStarts: templates } = flows;
+    await openRequests(config, { instanceId, redis, messages, counts, database, engine, templates }, log, parts);
     await messages.start();
     return {
       ...engine,

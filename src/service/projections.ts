@@ -4,8 +4,10 @@ import type { OperationRecord, OperationState } from "../engine/operations/opera
 import { operationRows } from "../engine/operations/projections/headers.ts";
 import type { AnyRowMaker, RowMaker } from "../engine/ports/projections.ts";
 import { approvalRows } from "../engine/runs/projections/approvals.ts";
+import { toDeadLetterMessage } from "../engine/runs/projections/dead-letter-messages.ts";
 import { deadLetterRows } from "../engine/runs/projections/dead-letters.ts";
-import { outboxRows, outboxRowsWithDeadLetters } from "../engine/runs/projections/outbox.ts";
+import { executionAnswers } from "../engine/runs/projections/execution-answers.ts";
+import { outboxRows } from "../engine/runs/projections/outbox.ts";
 import { heldTasksRows, takenTaskRows, waitingTaskRows } from "../engine/runs/projections/waiting-tasks.ts";
 import type { AnyTable } from "../store/journal/commit-statement.ts";
 import type { ProjectionTable } from "../store/journal/projection-table.ts";
@@ -48,9 +50,21 @@ export const RUN_PROJECTIONS: readonly Projection<Run, JournalRecord>[] = [
   joinSides(heldTasksRows, heldTasksTable),
 ];
 
-/** The row makers of runs. With `sendsDeadLetters`, dead letters are also messages. */
-export function runRows(sendsDeadLetters: boolean): readonly AnyRowMaker<Run, JournalRecord>[] {
-  return RUN_PROJECTIONS.map(({ rows }) =>
-    rows === outboxRows && sendsDeadLetters ? outboxRowsWithDeadLetters : rows,
-  );
+/** What runs of a service send besides events and tasks for executors. */
+export interface Sends {
+  readonly deadLetters: boolean;
+  readonly answers: boolean;
+}
+
+/** The row makers of runs. */
+export function runRows({ deadLetters, answers }: Sends): readonly AnyRowMaker<Run, JournalRecord>[] {
+  const outbox: typeof outboxRows = {
+    ...outboxRows,
+    on: {
+      ...outboxRows.on,
+      ...(deadLetters ? { "task.failed": toDeadLetterMessage } : {}),
+      ...(answers ? executionAnswers : {}),
+    },
+  };
+  return RUN_PROJECTIONS.map(({ rows }) => (rows === outboxRows ? outbox : rows));
 }

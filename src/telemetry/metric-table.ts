@@ -182,7 +182,7 @@ export const METRICS = {
     ["written", "failed", "dropped"],
   ),
   orchestrator_redis_messages_total: counter(
-    "Messages of channels and streams of Redis: received, claimed from an instance that died, and dropped because too many were kept for other instances.",
+    "Messages of channels and streams of Redis: received, applied, refused, claimed from an instance that died, and dropped because too many were kept for other instances.",
     ["source", "what"],
   ),
   // Process

@@ -45,7 +45,7 @@ function answerOf(runId: string): AnsweredTask {
 }
 
 function startOf(runId: string, input = {}): MessageStart {
-  const none = { userId: "", correlationId: "", context: null, refusal: null };
+  const none = { userId: "", correlationId: "", context: null, refusal: null, labels: {} };
   return { runId, flowId: "open", version: "", input, ...none };
 }
 

@@ -12,14 +12,14 @@ export function toStartRequest(start: MessageStart): StartRequest {
   return {
     ...start,
     ...{ fromMessage: true, requestId: "", requestHash: "", runKey: "", runKeyPolicy: "reject" },
-    ...{ labels: {}, signals: [], runTimeoutMs: null, startDelayMs: 0 },
+    ...{ signals: [], runTimeoutMs: null, startDelayMs: 0 },
   };
 }
 
 export function toSentStart(start: MessageStart): SentStart {
-  const { runId, flowId, version, userId, correlationId, input, context, refusal } = start;
+  const { runId, flowId, version, userId, correlationId, input, context, refusal, labels } = start;
   return create(MessageStartSchema, {
-    ...{ runId, flowId, version, userId, correlationId },
+    ...{ runId, flowId, version, userId, correlationId, labels },
     inputJson: encodeJson(input),
     ...(context === null ? {} : { executionContextJson: encodeJson(context) }),
     ...(refusal === null ? {} : { refusal }),
@@ -27,9 +27,9 @@ export function toSentStart(start: MessageStart): SentStart {
 }
 
 export function fromSentStart(start: SentStart): MessageStart {
-  const { runId, flowId, version, userId, correlationId, inputJson, executionContextJson, refusal } = start;
+  const { runId, flowId, version, userId, correlationId, inputJson, executionContextJson, refusal, labels } = start;
   return {
-    ...{ runId, flowId, version, userId, correlationId },
+    ...{ runId, flowId, version, userId, correlationId, labels },
     input: fromBytes(inputJson) ?? {},
     context: fromBytes(executionContextJson),
     refusal: refusal === undefined ? null : { type: refusal.type, message: refusal.message },

@@ -8,9 +8,9 @@ import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { BusCommands, MessageStart } from "../../engine/ports/bus/commands.ts";
 import type { InboundMessage, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
+import { isObject, MessageRefused } from "../message-fields.ts";
 import type { Handle } from "./broker-reads.ts";
 import { readTaskDone, readTaskFailed, type TaskEnd } from "./messages/answer.ts";
-import { isObject, MessageRefused } from "./messages/fields.ts";
 import { type FlowRunRequested, readFlowRun } from "./messages/flow-run.ts";
 import { type FindOutside, RegistryAway } from "./outside-flows.ts";
 
@@ -93,7 +93,7 @@ async function startRun(parts: InboundParts, request: FlowRunRequested, since: n
 
 function toStart(request: FlowRunRequested, flowId: string, version: string): MessageStart {
   const { runId, input, userId, correlationId, context } = request;
-  return { flowId, version, runId, input, userId, correlationId, context, refusal: null };
+  return { flowId, version, runId, input, userId, correlationId, context, labels: {}, refusal: null };
 }
 
 /** The run that a message asks for, and that cannot begin, has failed. */

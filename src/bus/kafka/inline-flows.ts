@@ -6,8 +6,8 @@ import { createHash } from "node:crypto";
 import type { JsonObject } from "../../base/json/json.ts";
 import { canonicalJson } from "../../base/json/json-canonical.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
+import { isObject, MessageRefused } from "../message-fields.ts";
 import type { InlineFlow, InlineFlows } from "./inbound.ts";
-import { isObject, MessageRefused } from "./messages/fields.ts";
 
 /** Registered definitions in memory. */
 const MAX_KNOWN = 1_000;

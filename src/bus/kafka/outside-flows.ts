@@ -1,7 +1,7 @@
 /** Flows that an outside registry has: like those that come with messages, they are versions named after their content. */
 import type { OutsideRegistry } from "../../flows/ports/outside-registry.ts";
+import { isObject, MessageRefused } from "../message-fields.ts";
 import type { InlineFlow, InlineFlows } from "./inbound.ts";
-import { isObject, MessageRefused } from "./messages/fields.ts";
 import type { FlowRunRequested } from "./messages/flow-run.ts";
 
 /** How long messages wait for a registry that is away, milliseconds. */

@@ -29,6 +29,11 @@ export interface RedisConnection {
    * after half a minute at the latest. Never rejects. Only one call at a time.
    */
   send(count: number, fill: (pipeline: ChainableCommander) => void): Promise<readonly Outcome[]>;
+  /**
+   * The same for messages, at any time. Says nothing about the state of the connection: messages are taken where writes
+   * are refused.
+   */
+  publish(count: number, fill: (pipeline: ChainableCommander) => void): Promise<readonly Outcome[]>;
   /** Ends the connection. */
   close(): void;
 }
@@ -55,6 +60,23 @@ export function openRedisConnection(address: RedisAddress, log: Log): RedisConne
   });
   // What fails here is reported by the events.
   client.connect().catch(() => {});
+  const run = async (count: number, fill: (pipeline: ChainableCommander) => void): Promise<readonly Outcome[]> => {
+    const silence = setTimeout(() => watch.down(`no answer for ${SILENCE_MS} ms`), SILENCE_MS);
+    try {
+      const pipeline = client.pipeline();
+      fill(pipeline);
+      const answers = (await pipeline.exec()) ?? [];
+      return Array.from({ length: count }, (_, index) => {
+        const answer = answers[index];
+        return answer === undefined ? new Error("no answer") : answer[0];
+      });
+    } catch (error) {
+      return Array.from({ length: count }, () => (error instanceof Error ? error : new Error(String(error))));
+    } finally {
+      clearTimeout(silence);
+    }
+  };
+
   return {
     get state() {
       return watch.state;
@@ -64,27 +86,15 @@ export function openRedisConnection(address: RedisAddress, log: Log): RedisConne
     },
     onReady: (listener) => void client.on("ready", listener),
     async send(count, fill) {
-      const silence = setTimeout(() => watch.down(`no answer for ${SILENCE_MS} ms`), SILENCE_MS);
-      try {
-        const pipeline = client.pipeline();
-        fill(pipeline);
-        const answers = (await pipeline.exec()) ?? [];
-        const outcomes = Array.from({ length: count }, (_, index) => {
-          const answer = answers[index];
-          return answer === undefined ? new Error("no answer") : answer[0];
-        });
-        // Broken connections show as events; here is what the server itself refuses.
-        const refusal = outcomes.find((outcome) => outcome?.name === "ReplyError");
-        isRefusing = refusal !== undefined;
-        if (refusal !== undefined) watch.down(reasonOf(refusal));
-        else if (outcomes.every((outcome) => outcome === null)) watch.up();
-        return outcomes;
-      } catch (error) {
-        return Array.from({ length: count }, () => (error instanceof Error ? error : new Error(String(error))));
-      } finally {
-        clearTimeout(silence);
-      }
+      const outcomes = await run(count, fill);
+      // Broken connections show as events; here is what the server itself refuses.
+      const refusal = outcomes.find((outcome) => outcome?.name === "ReplyError");
+      isRefusing = refusal !== undefined;
+      if (refusal !== undefined) watch.down(reasonOf(refusal));
+      else if (outcomes.every((outcome) => outcome === null)) watch.up();
+      return outcomes;
     },
+    publish: run,
     close() {
       isClosed = true;
       client.disconnect();

@@ -3,6 +3,11 @@
 /** Names with this prefix are Streams; others are channels of pub/sub. */
 export const STREAM_PREFIX = "stream:";
 
+/** The name with the prefix that the configuration puts before all of them. */
+export function withPrefix(name: string, prefix: string): string {
+  return name.startsWith(STREAM_PREFIX) ? STREAM_PREFIX + prefix + name.slice(STREAM_PREFIX.length) : prefix + name;
+}
+
 /** The field of an entry of a Stream that has the message. */
 export const MESSAGE_FIELD = "message";
 
@@ -31,6 +36,9 @@ export type HandleMessages = (messages: readonly RedisMessage[]) => readonly Pro
 
 /** What happened to messages on their way, for metrics. */
 export interface MessageCounts {
-  /** `dropped`: too much was kept for shards of other instances, and one of these fell out. */
-  counted(source: string, what: "received" | "dropped" | "claimed", count: number): void;
+  /**
+   * `dropped`: too much was kept for shards of other instances, and one of these fell out. `applied`, `refused`: what
+   * became of it here.
+   */
+  counted(source: string, what: "received" | "dropped" | "claimed" | "applied" | "refused", count: number): void;
 }

@@ -13,7 +13,14 @@ import type { Redis } from "ioredis";
 import type { Log } from "../../base/log.ts";
 import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
 import { createRedisClient, type RedisAddress, reasonOf } from "./client.ts";
-import { type HandleMessages, MESSAGE_FIELD, type MessageCounts, STREAM_PREFIX, type Verdict } from "./messages.ts";
+import {
+  type HandleMessages,
+  MESSAGE_FIELD,
+  type MessageCounts,
+  type RedisMessage,
+  STREAM_PREFIX,
+  type Verdict,
+} from "./messages.ts";
 
 /** How long a read waits for entries, milliseconds. */
 const BLOCK_MS = 2_000;
@@ -96,8 +103,8 @@ class Reader {
     this.#stream = parts.source.slice(STREAM_PREFIX.length);
     const stream = this.#stream;
     this.watch = new ConnectionWatch(({ connected, problem: reason }) => {
-      if (connected) parts.log.info("a stream of Redis is read", { stream, group: parts.group });
-      else parts.log.warn("a stream of Redis cannot be read; it is tried again", { stream, reason });
+      if (connected) parts.log.info("a stream is read", { stream, group: parts.group });
+      else parts.log.warn("a stream cannot be read; it is tried again", { stream, reason });
     });
     this.#reads = this.#connect();
     this.#commands = this.#connect();
@@ -184,7 +191,7 @@ class Reader {
     const { group, log } = this.#parts;
     try {
       await this.#commands.xgroup("CREATE", this.#stream, group, "0", "MKSTREAM");
-      log.info("a consumer group of Redis was made", { stream: this.#stream, group });
+      log.info("a consumer group was made", { stream: this.#stream, group });
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith("BUSYGROUP"))) throw error;
     }
@@ -218,7 +225,7 @@ class Reader {
 
   /** Handles entries; returns how many there are that are not under way already. */
   #take(entries: readonly Entry[], again: boolean): number {
-    const { source, handle, now, counts } = this.#parts;
+    const { source, now, counts } = this.#parts;
     const seenAt = now();
     const messages = entries.flatMap((entry) => {
       if (entry === null) return [];
@@ -232,11 +239,22 @@ class Reader {
     });
     if (messages.length === 0) return 0;
     counts.counted(source, "received", messages.length);
-    for (const [index, verdict] of handle(messages).entries()) {
+    for (const [index, verdict] of this.#handle(messages).entries()) {
       const entryId = messages[index]?.entryId;
       if (entryId !== undefined) void verdict.then((word) => this.#settle(entryId, word));
     }
     return messages.length;
+  }
+
+  /** A bug of a handler costs the entries at hand: they are claimed again. */
+  #handle(messages: readonly RedisMessage[]): readonly Promise<Verdict>[] {
+    const { handle, source, log } = this.#parts;
+    try {
+      return handle(messages);
+    } catch (error) {
+      log.error("entries could not be handled", { source, error });
+      return messages.map(async () => "elsewhere");
+    }
   }
 
   #settle(entryId: string, verdict: Verdict): void {

@@ -13,7 +13,7 @@ import type { Log } from "../../base/log.ts";
 import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
 import { createRedisClient, type RedisAddress, reasonOf } from "./client.ts";
 import { KEEP_MS, KeptMessages } from "./kept-messages.ts";
-import type { HandleMessages, MessageCounts, RedisMessage } from "./messages.ts";
+import type { HandleMessages, MessageCounts, RedisMessage, Verdict } from "./messages.ts";
 
 /** How often a silent connection is tried, milliseconds. */
 const PING_EVERY_MS = 5_000;
@@ -47,8 +47,8 @@ export interface Subscriber {
 export function startSubscriber({ address, channels, now, counts, log }: SubscriberParts): Subscriber {
   const client = createRedisClient(address);
   const watch = new ConnectionWatch(({ connected, problem: reason }) => {
-    if (connected) log.info("channels of Redis are heard", { channels: [...channels.keys()] });
-    else log.warn("channels of Redis are not heard: what is published meanwhile is lost", { reason });
+    if (connected) log.info("channels are heard", { channels: [...channels.keys()] });
+    else log.warn("channels are not heard: what is published meanwhile is lost", { reason });
   });
   const kept = new KeptMessages((source) => {
     if (!isDropping) log.warn("too much is kept for other instances: the oldest messages fall out", { source });
@@ -64,9 +64,19 @@ export function startSubscriber({ address, channels, now, counts, log }: Subscri
   /** Rises when shards are taken. */
   let takeovers = 0;
 
+  /** A bug of a handler costs the messages at hand. */
+  const verdictsOf = (source: string, messages: readonly RedisMessage[]): readonly Promise<Verdict>[] => {
+    try {
+      return channels.get(source)?.(messages) ?? [];
+    } catch (error) {
+      log.error("messages could not be handled", { source, error });
+      return messages.map(async () => "done");
+    }
+  };
+
   const handle = (messages: readonly RedisMessage[]): void => {
     for (const [source, ofSource] of Map.groupBy(messages, (message) => message.source)) {
-      const verdicts = channels.get(source)?.(ofSource) ?? [];
+      const verdicts = verdictsOf(source, ofSource);
       const before = takeovers;
       for (const [index, verdict] of verdicts.entries()) {
         const message = ofSource[index];

@@ -1,4 +1,12 @@
-import { durationSetting, integerSetting, portSetting, setting, textSetting, urlSetting } from "../setting-types.ts";
+import {
+  durationSetting,
+  integerSetting,
+  listSetting,
+  portSetting,
+  setting,
+  textSetting,
+  urlSetting,
+} from "../setting-types.ts";
 
 /** Redis. */
 export const REDIS = {
@@ -41,6 +49,29 @@ export const REDIS = {
     default: 3_600,
     env: ["ORCHESTRATOR_REDIS_KEY_TTL"],
     text: "How long the state of a run stays in Redis after its last change.",
+  }),
+  workflowRequests: setting({
+    schema: listSetting(),
+    default: ["workflow-requests"],
+    env: ["ORCHESTRATOR_WORKFLOW_REQUESTS"],
+    text: "Where requests to start workflows come from: channels, and Streams with the prefix `stream:`. An empty list: nowhere.",
+  }),
+  workflowResponses: setting({
+    schema: listSetting(),
+    default: ["workflow-responses"],
+    env: ["ORCHESTRATOR_WORKFLOW_RESPONSES"],
+    text: "Where it is told that executions of workflows have begun and ended: channels, and Streams with the prefix `stream:`. An empty list: nowhere.",
+  }),
+  channelPrefix: setting({
+    schema: textSetting("a prefix"),
+    env: ["ORCHESTRATOR_REDIS_CHANNEL_PREFIX"],
+    text: "Put before the names of all channels and Streams, for instance `orch:`.",
+  }),
+  streamMaxLength: setting({
+    schema: integerSetting(100, 1_000_000_000),
+    default: 100_000,
+    env: ["ORCHESTRATOR_REDIS_STREAM_MAX_LENGTH"],
+    text: "About how many entries Streams keep that the service writes.",
   }),
   consumerGroup: setting({
     schema: textSetting("a name"),

@@ -45,6 +45,7 @@ import type { QueueGauges } from "../../telemetry/queue-metrics.ts";
 import { OPERATION_PROJECTIONS, RUN_PROJECTIONS, runRows } from "../projections.ts";
 import type { Flows } from "./flows.ts";
 import type { Parts } from "./parts.ts";
+import { sendsAnswers } from "./requests.ts";
 import type { Store } from "./store.ts";
 
 /** Dependencies of the engine. */
@@ -143,7 +144,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     publicUrl: config.server.publicUrl ?? null,
     sessionTimeoutMs,
     journal,
-    rowsOf: createRowsOf(runRows((config.kafka.bootstrapServers ?? []).length > 0)),
+    rowsOf: createRowsOf(runRows({ deadLetters: outboxGate !== null, answers: sendsAnswers(config) })),
     flows: flows.flows,
     graphs: new Set(flows.graphs?.names()),
     tools,

@@ -1,6 +1,7 @@
 /** Redis: the state of runs for readers outside. Not loaded unless the configuration names a server. */
 import type { Log } from "../../base/log.ts";
 import type { RedisAddress } from "../../bus/redis/client.ts";
+import type { RedisConnection } from "../../bus/redis/connection.ts";
 import type { HotStateMetrics } from "../../bus/redis/hot-state.ts";
 import type { Config } from "../../config/settings.ts";
 import { isEndRecord } from "../../engine/machine/records.ts";
@@ -14,6 +15,8 @@ const FLUSH_MS = 1_000;
 
 /** What Redis has to do with the engine. */
 export interface Redis {
+  /** Null without a server. */
+  readonly connection: RedisConnection | null;
   readonly observers: readonly RunObserver[];
   /** The engine runs. */
   attach(engine: Pick<RunningEngine, "shards">): void;
@@ -30,7 +33,7 @@ export async function openRedis(
   const address = redisAddressOf(config);
   if (address === null) {
     parts.reports("redis", () => null);
-    return { observers: [], attach() {} };
+    return { connection: null, observers: [], attach() {} };
   }
   const [{ openRedisConnection }, { HotState }] = await Promise.all([
     import("../../bus/redis/connection.ts"),
@@ -53,6 +56,7 @@ export async function openRedis(
     connection.close();
   });
   return {
+    connection,
     observers: [
       {
         fenced: () => {},

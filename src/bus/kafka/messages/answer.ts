@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import type { InboundMessage } from "../../../engine/ports/bus/inbound.ts";
 import type { AnsweredTask, HandOvers } from "../../../engine/ports/dispatch/hand-overs.ts";
-import { Fields, isObject, MessageRefused, readBody } from "./fields.ts";
+import { Fields, isObject, MessageRefused, readBody } from "../../message-fields.ts";
 
 type Outcome = Parameters<HandOvers["answered"]>[1];
 

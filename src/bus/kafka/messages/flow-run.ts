@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import type { InboundMessage } from "../../../engine/ports/bus/inbound.ts";
-import { Fields, MessageRefused, readBody } from "./fields.ts";
+import { Fields, MessageRefused, readBody } from "../../message-fields.ts";
 
 /** A run that a message asks for. */
 export interface FlowRunRequested {

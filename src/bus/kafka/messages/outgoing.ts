@@ -31,8 +31,7 @@ export function toKafkaMessage(message: Outgoing, nameOf: (topic: string) => str
   }
   const id = `${runId}/${taskPath}/${sequence}`;
   if (message.kind !== "event") {
-    const body =
-      message.kind === "dead_letter" ? toDeadLetter(message, message.content) : toRejected(message.at, message.content);
+    const body = bodyOf(message);
     const of = message.kind === "dead_letter" ? { ...own, [IDEMPOTENCY_KEY]: id } : { [IDEMPOTENCY_KEY]: key };
     return {
       ...{ topic: nameOf(topic), key: Buffer.from(key), headers: of },
@@ -46,6 +45,17 @@ export function toKafkaMessage(message: Outgoing, nameOf: (topic: string) => str
     value: Buffer.from(JSON.stringify(payload)),
     headers: { ...(headers as Record<string, string>), ...own, [IDEMPOTENCY_KEY]: id },
   };
+}
+
+function bodyOf(message: Extract<Outgoing, { readonly kind: "dead_letter" | "rejected" | "answer" }>): object {
+  switch (message.kind) {
+    case "dead_letter":
+      return toDeadLetter(message, message.content);
+    case "rejected":
+      return toRejected(message.at, message.content);
+    case "answer":
+      return message.content;
+  }
 }
 
 /** A task as executors read it: attempts count from 0, times are seconds. */

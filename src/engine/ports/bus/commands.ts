@@ -5,7 +5,7 @@ import type { StartRequest } from "../run-control.ts";
 /** A start that comes with a message. */
 export type MessageStart = Pick<
   StartRequest,
-  "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context" | "refusal"
+  "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context" | "refusal" | "labels"
 >;
 
 /** How an attempt ended, as an executor says. */

@@ -70,12 +70,30 @@ export interface OutgoingRejected {
   readonly problem: string;
 }
 
+/** Where messages about executions of workflows go. */
+export const EXECUTION_ANSWERS = "workflow-responses";
+
+/** How an execution of a workflow begins or ends, as it is sent. */
+export interface OutgoingAnswer {
+  readonly execution_id: string;
+  /** The caller's, or that of the run. */
+  readonly correlation_id: string;
+  readonly status: "running" | "completed" | "failed" | "cancelled";
+  /** Null: the workflow came with the request. */
+  readonly workflow_template: string | null;
+  readonly output: Json;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly started_at: string;
+  readonly completed_at: string | null;
+}
+
 /** What is sent. */
 export type OutgoingContent =
   | { readonly kind: "task"; readonly content: OutgoingTask }
   | { readonly kind: "event"; readonly content: OutgoingEvent }
   | { readonly kind: "dead_letter"; readonly content: OutgoingDeadLetter }
-  | { readonly kind: "rejected"; readonly content: OutgoingRejected };
+  | { readonly kind: "rejected"; readonly content: OutgoingRejected }
+  | { readonly kind: "answer"; readonly content: OutgoingAnswer };
 
 /** A message, as the transition that sends it has it. */
 export type OutboxRow = OutgoingContent & {

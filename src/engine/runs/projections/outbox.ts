@@ -8,7 +8,6 @@ import { retryOf, timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { OutboxRow, OutgoingEvent, OutgoingTask } from "../../ports/bus/outbox.ts";
 import type { RowMaker } from "../../ports/projections.ts";
 import { workOf } from "../dispatch/ready-task.ts";
-import { toDeadLetterMessage } from "./dead-letter-messages.ts";
 
 /** Messages of a run in the order of its records: events of `emit` tasks, and tasks for executors. */
 export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
@@ -42,12 +41,6 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
       };
     },
   },
-};
-
-/** The same, with dead letters: for a service that sends them. */
-export const outboxRowsWithDeadLetters: typeof outboxRows = {
-  ...outboxRows,
-  on: { ...outboxRows.on, "task.failed": toDeadLetterMessage },
 };
 
 /** Whether a record writes a message into the outbox of a service that sends dead letters. */

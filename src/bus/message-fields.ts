@@ -1,7 +1,7 @@
 /** Fields of inbound messages: JSON objects with known keys, each of its type. */
-import { isOrchestratorError } from "../../../base/errors.ts";
-import type { Json, JsonObject } from "../../../base/json/json.ts";
-import { parseJson } from "../../../base/json/json-parse.ts";
+import { isOrchestratorError } from "../base/errors.ts";
+import type { Json, JsonObject } from "../base/json/json.ts";
+import { parseJson } from "../base/json/json-parse.ts";
 
 /** A message that cannot be understood: it is rejected. */
 export class MessageRefused extends Error {
