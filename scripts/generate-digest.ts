@@ -95,6 +95,8 @@ export const PARTS: readonly Part[] = [
       "scripts/generate-openapi.ts",
       "scripts/openapi-errors.ts",
       "scripts/openapi-rules.ts",
+      "src/api/legacy/workflows/openapi.ts",
+      "src/api/legacy/workflows/words.ts",
       "src/base/error-catalog.ts",
       "tools/go.mod",
       "tools/go.sum",

@@ -1,10 +1,12 @@
 /**
  * Makes `contracts/openapi.yaml` of the documents of protoc-gen-openapiv3 and of what that plugin leaves out: the
- * validation rules, the grammars of proto JSON, oneofs, unknown fields, and the errors of each operation.
+ * validation rules, the grammars of proto JSON, oneofs, unknown fields, and the errors of each operation. Routes of
+ * merged systems are added as they are.
  */
 import { createFileRegistry, type DescMessage, type DescMethod, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { stringify } from "yaml";
+import { WORKFLOW_OPENAPI } from "../src/api/legacy/workflows/openapi.ts";
 import { toOperationErrors, toSharedResponses } from "./openapi-errors.ts";
 import { isOfBatch, type Json, maskedMessage, oneofsOf, toKeywords } from "./openapi-rules.ts";
 
@@ -146,7 +148,10 @@ export function renderOpenapi(merged: string, image: Uint8Array): string {
     if (method === undefined) throw new Error(`no method for operation ${operation.operationId}`);
     finishOperation(operation, method);
   }
-  document.components.responses = usedResponses(document);
-  const head = "# Generated from contracts/orchestrator by scripts/generate.sh; do not edit.\n";
+  const { paths, components } = WORKFLOW_OPENAPI;
+  document.components.responses = { ...usedResponses(document), ...components.responses };
+  Object.assign(document.components.schemas, components.schemas);
+  Object.assign(document.paths, paths);
+  const head = "# Generated from contracts/orchestrator and src/api/legacy by scripts/generate.sh; do not edit.\n";
   return head + stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
 }

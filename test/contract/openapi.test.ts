@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { getOption } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { createWorkflowRoutes } from "../../src/api/legacy/workflows/routes.ts";
 import { ERRORS } from "../../src/base/error-catalog.ts";
-import type { ErrorCode } from "../../src/base/errors.ts";
+import { type ErrorCode, toError } from "../../src/base/errors.ts";
 import { http } from "../../src/gen/google/api/annotations_pb.ts";
 import { METHODS, ROOT } from "./descriptors.ts";
 
@@ -20,11 +21,12 @@ interface Found {
   };
 }
 
-const operations: Found[] = Object.entries(
-  document.paths as Record<string, Record<string, Found["operation"]>>,
-).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([verb, operation]) => ({ route: `${verb} ${path}`, operation })),
-);
+const operations: Found[] = Object.entries(document.paths as Record<string, Record<string, Found["operation"]>>)
+  // Routes of merged systems have their own forms.
+  .filter(([path]) => path.startsWith("/v1/"))
+  .flatMap(([path, methods]) =>
+    Object.entries(methods).map(([verb, operation]) => ({ route: `${verb} ${path}`, operation })),
+  );
 
 test("describes every route of the contract and no other", () => {
   const routes = METHODS.flatMap(([, method]) => {
@@ -104,4 +106,23 @@ test("every reference of the document leads somewhere", () => {
   );
   expect(references.size).toBeGreaterThan(20);
   expect([...references].filter((name) => name === undefined || !(name in document.components.schemas))).toEqual([]);
+});
+
+test("routes of merged systems are described, with their own errors", () => {
+  const { printError, allow } = createWorkflowRoutes({} as never);
+  const own = Object.entries(document.paths as Record<string, Record<string, { responses: object }>>).filter(
+    ([path]) => !path.startsWith("/v1/"),
+  );
+  expect(own.length).toBeGreaterThan(5);
+  for (const [path, methods] of own) {
+    const verbs = allow(path.replaceAll(/[{}]/g, "")).filter((verb) => verb !== "HEAD");
+    expect(
+      Object.keys(methods)
+        .map((verb) => verb.toUpperCase())
+        .sort(),
+      path,
+    ).toEqual(verbs.toSorted());
+    for (const { responses } of Object.values(methods))
+      expect(Object.keys(responses)).toContain(String(printError(toError("RUN_NOT_FOUND", { runId: "x" })).status));
+  }
 });

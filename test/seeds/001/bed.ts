@@ -1,8 +1,11 @@
 /** What the tests of seed 001 share: a service with the variables of its document, templates, and `curl`. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, inject } from "vitest";
+import { parse } from "yaml";
+import { ROOT } from "../../clients/programs.ts";
 import { eventually } from "../../support/eventually.ts";
 import { findFreePort } from "../../support/free-port.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
@@ -34,6 +37,37 @@ export interface SeedBed {
   write(file: string, text: string): void;
 }
 
+const openapi = parse(readFileSync(join(ROOT, "contracts/openapi.yaml"), "utf8"));
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+ajv.addSchema({ $id: "doc", components: openapi.components });
+
+/** Returns a body that fits the schema of its route in `contracts/openapi.yaml`, and throws for any other. */
+function checkAnswer(args: readonly string[], path: string, status: number, body: unknown): unknown {
+  const verb = args.includes("-X") ? String(args[args.indexOf("-X") + 1]) : args.includes("-d") ? "POST" : "GET";
+  const [route = ""] = path.split("?");
+  const found = Object.entries(openapi.paths as Record<string, Record<string, Described>>).find(
+    ([template, verbs]) =>
+      template.startsWith("/v1/") === false &&
+      verb.toLowerCase() in verbs &&
+      new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(route),
+  );
+  if (found === undefined) return body;
+  const response = found[1][verb.toLowerCase()]?.responses[status];
+  const ref = response?.$ref ?? "";
+  const described = ref === "" ? response : openapi.components.responses[ref.split("/").at(-1) ?? ""];
+  const schema = described?.content?.["application/json"]?.schema;
+  if (schema === undefined) throw new Error(`${verb} ${route}: ${status} is not described`);
+  const check = ajv.compile({ $ref: String(schema.$ref).replace("#", "doc#") });
+  if (!check(body)) throw new Error(`${verb} ${route}: ${ajv.errorsText(check.errors)}: ${JSON.stringify(body)}`);
+  return body;
+}
+
+interface Described {
+  readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: Content } | undefined>>;
+}
+
+type Content = Readonly<Record<string, { readonly schema: { readonly $ref: string } }>>;
+
 /** Opens the bed in the body of a test file. */
 export async function createSeedBed(): Promise<SeedBed> {
   const { url: databaseUrl } = await createTestDatabase();
@@ -62,7 +96,7 @@ export async function createSeedBed(): Promise<SeedBed> {
         headers: new Map(
           lines.map((text) => [text.split(":")[0]?.toLowerCase() ?? "", text.replace(/^[^:]*:\s*/, "")]),
         ),
-        body: body === "" ? null : JSON.parse(body),
+        body: body === "" ? null : checkAnswer(args, path, Number(line.split(" ")[1]), JSON.parse(body)),
       };
     },
     start: (body, ...args) =>

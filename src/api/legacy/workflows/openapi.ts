@@ -1,0 +1,210 @@
+/** These routes in OpenAPI: `contracts/openapi.yaml` takes them in, and a test compares answers with the schemas. */
+import { EXECUTION_STATUSES, TASK_STATUSES } from "./words.ts";
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const text = (description: string, more: Schema = {}): Schema => ({ type: "string", description, ...more });
+const time = (description: string): Schema => ({ type: ["string", "null"], format: "date-time", description });
+const list = (items: Schema): Schema => ({ type: "array", items });
+const ref = (name: string): Schema => ({ $ref: `#/components/schemas/workflows.${name}` });
+const json = (schema: Schema): Schema => ({ "application/json": { schema } });
+
+function object(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
+  return { type: "object", properties, required: Object.keys(properties).filter((name) => !optional.includes(name)) };
+}
+
+const ERROR = object({ code: text("Stable code."), message: text("What is wrong, with all problems of the request.") });
+const ERROR_OR_NULL = { anyOf: [ref("Problem"), { type: "null" }] };
+
+const SUMMARY = {
+  execution_id: text("Id of the execution, which is the id of its run."),
+  correlation_id: text("As the start gave it; the id of the execution if it gave none."),
+  status: { type: "string", enum: EXECUTION_STATUSES },
+  workflow_template: { type: ["string", "null"], description: "Null if the start brought its workflow." },
+  created_at: time("When the start was accepted."),
+};
+
+const STATUS = {
+  ...SUMMARY,
+  started_at: time("When the first task could start."),
+  completed_at: time("When the execution ended, however it ended."),
+  progress: {
+    ...{ type: "number", minimum: 0, maximum: 1 },
+    description: "Tasks that have ended, divided by all tasks that the execution has so far.",
+  },
+  tasks: list(
+    object({
+      id: text("Path of the task."),
+      name: text("Name for people."),
+      type: text("Task type."),
+      status: { type: "string", enum: TASK_STATUSES },
+      attempts: { type: "integer", minimum: 0 },
+      error: ERROR_OR_NULL,
+    }),
+  ),
+  tasks_omitted: { type: "integer", description: "Tasks beyond the 2,000 that are named." },
+  error: ERROR_OR_NULL,
+  output: { description: "Output of the workflow; null until it has completed." },
+};
+
+/** Schemas by name, without their prefix `workflows.`. */
+const SCHEMAS: Readonly<Record<string, Schema>> = {
+  Error: object({ error: ref("Problem") }),
+  Problem: ERROR,
+  StartRequest: {
+    ...object(
+      {
+        correlation_id: { type: ["string", "null"], maxLength: 256, description: "Passed along; may repeat." },
+        workflow_template: { type: ["string", "null"], maxLength: 64, description: "Id of a template." },
+        workflow: { type: ["object", "null"], description: "A workflow instead of a template, with an id." },
+        variables: { type: ["object", "null"], description: "Values of the variables, by name." },
+        user_id: { type: ["string", "null"], maxLength: 256, description: "On whose behalf it runs." },
+      },
+      ["correlation_id", "workflow_template", "workflow", "variables", "user_id"],
+    ),
+    description: "Names a template or brings a workflow. Other keys are kept as the run's execution context.",
+  },
+  Started: object(SUMMARY),
+  Summary: object({ ...SUMMARY, completed_at: time("When the execution ended.") }),
+  Status: object(STATUS, ["tasks_omitted"]),
+  Execution: object(
+    {
+      ...STATUS,
+      flow: object({ id: text("Flow that runs."), version: text("Its version.") }),
+      user_id: text("On whose behalf it runs."),
+      variables: { type: "object", description: "Values of all variables, those that the workflow computes included." },
+    },
+    ["tasks_omitted"],
+  ),
+  List: object({ workflows: list(ref("Summary")), next_page_token: text("Empty on the last page.") }),
+  Template: object(
+    {
+      id: text("Id of the template."),
+      name: text("Name for people."),
+      description: text("What it does."),
+      category: text("Group in lists."),
+      version: text("Version of the template."),
+      variables: list(
+        object(
+          {
+            name: text("Name of the variable."),
+            type: text("Type of its values."),
+            description: text("What it means."),
+            required: { type: "boolean" },
+            default: { description: "Value if a start sets none." },
+          },
+          ["default"],
+        ),
+      ),
+      task_count: { type: "integer", description: "Only for one template." },
+      source: text("The file. Only for one template."),
+    },
+    ["task_count", "source"],
+  ),
+  Templates: object({ templates: list(ref("Template")), total: { type: "integer" } }),
+  Health: object({ status: { const: "healthy" } }),
+  ServiceStatus: object({
+    active_workflows: { type: "integer", description: "Executions that have not ended, at all instances." },
+    templates: object({
+      count: { type: "integer" },
+      by_category: { type: "object", additionalProperties: { type: "integer" } },
+      refused: list(
+        object({
+          file: text("Name of the file."),
+          error: ref("Problem"),
+          keeps: { type: ["string", "null"], description: "Template whose last good content stays." },
+        }),
+      ),
+    }),
+    redis: object({ connected: { type: "boolean" }, since: time("Null without Redis.") }),
+  }),
+};
+
+const ID = { name: "execution_id", in: "path", required: true, ...described("Id of the execution.") };
+const TEMPLATE_ID = { name: "template_id", in: "path", required: true, ...described("Id of the template.") };
+const KEY = {
+  ...{ name: "Idempotency-Key", in: "header", schema: { type: "string", pattern: "^[!-~]{0,128}$" } },
+  description: "Makes a repeated request return the first answer.",
+};
+
+function described(description: string): Schema {
+  return { description, schema: { type: "string", minLength: 1 } };
+}
+
+function query(name: string, description: string, schema: Schema = { type: "string" }): Schema {
+  return { name, in: "query", description, schema };
+}
+
+/** Statuses of errors. Those that need a body or a change are refused for others as well, by proxies for instance. */
+const ERROR_STATUSES = [400, 403, 404, 405, 408, 409, 413, 415, 429, 431, 499, 500, 501, 503, 504];
+
+function operation(operationId: string, summary: string, schema: string, more: Schema = {}, status = 200): Schema {
+  const errors = ERROR_STATUSES.map((code) => [code, { $ref: "#/components/responses/workflows.Error" }] as const);
+  return {
+    tags: ["workflows"],
+    summary,
+    operationId: `workflows_${operationId}`,
+    ...more,
+    responses: { [status]: { description: "The answer.", content: json(ref(schema)) }, ...Object.fromEntries(errors) },
+  };
+}
+
+/** The routes. */
+const PATHS: Readonly<Record<string, Readonly<Record<string, Schema>>>> = {
+  "/api/v1/workflows": {
+    get: operation("list", "Lists executions, newest first.", "List", {
+      parameters: [
+        query("status", "Only executions with this status.", { type: "string", enum: EXECUTION_STATUSES }),
+        query("workflow_template", "Only executions of this template."),
+        query("correlation_id", "Only executions with this correlation id."),
+        query("limit", "Most lines of a page; 50 by default, at most 500.", {
+          type: "integer",
+          minimum: 1,
+          maximum: 500,
+        }),
+        query("page_token", "`next_page_token` of the page before."),
+      ],
+    }),
+    post: operation(
+      "start",
+      "Starts an execution.",
+      "Started",
+      { parameters: [KEY], requestBody: { required: true, content: json(ref("StartRequest")) } },
+      202,
+    ),
+  },
+  "/api/v1/workflows/{execution_id}": {
+    get: operation("get", "Returns an execution with its variables.", "Execution", { parameters: [ID] }),
+    delete: operation("delete", "Cancels an execution.", "Summary", { parameters: [ID, KEY] }),
+  },
+  "/api/v1/workflows/{execution_id}/status": {
+    get: operation("status", "Returns the status of an execution.", "Status", { parameters: [ID] }),
+  },
+  "/api/v1/workflows/{execution_id}/cancel": {
+    post: operation("cancel", "Cancels an execution.", "Summary", {
+      parameters: [ID, KEY],
+      requestBody: {
+        content: json(object({ reason: text("Kept in the journal.", { maxLength: 1_024 }) }, ["reason"])),
+      },
+    }),
+  },
+  "/api/v1/templates": {
+    get: operation("templates", "Lists templates by id.", "Templates", {
+      parameters: [query("category", "Only templates of this category.")],
+    }),
+  },
+  "/api/v1/templates/{template_id}": {
+    get: operation("template", "Returns a template with its source.", "Template", { parameters: [TEMPLATE_ID] }),
+  },
+  "/health": { get: operation("health", "Says that the process answers.", "Health") },
+  "/status": { get: operation("service", "Says what the service is doing.", "ServiceStatus") },
+};
+
+/** What a document of OpenAPI takes in. */
+export const WORKFLOW_OPENAPI = {
+  paths: PATHS,
+  components: {
+    schemas: Object.fromEntries(Object.entries(SCHEMAS).map(([name, schema]) => [`workflows.${name}`, schema])),
+    responses: { "workflows.Error": { description: "What is wrong.", content: json(ref("Error")) } },
+  },
+} as const;
