@@ -474,6 +474,125 @@ func (*PollHeartbeat) Descriptor() ([]byte, []int) {
 	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{5}
 }
 
+// Request of WorkerService.FetchTasks.
+type FetchTasksRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// How long to wait for something, at most 50 s; absent means not at all.
+	Wait          *durationpb.Duration `protobuf:"bytes,2,opt,name=wait,proto3" json:"wait,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchTasksRequest) Reset() {
+	*x = FetchTasksRequest{}
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchTasksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchTasksRequest) ProtoMessage() {}
+
+func (x *FetchTasksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchTasksRequest.ProtoReflect.Descriptor instead.
+func (*FetchTasksRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FetchTasksRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *FetchTasksRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
+// Response of WorkerService.FetchTasks.
+type FetchTasksResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tasks to do, at most one for each free slot. Acknowledge them.
+	Tasks []*WorkerTask `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	// Tasks to stop. Report that they have stopped, or their results.
+	Cancellations []*TaskCancellation `protobuf:"bytes,2,rep,name=cancellations,proto3" json:"cancellations,omitempty"`
+	// Set once an operator drains the worker, as in PollTasks.
+	Drain         *WorkerStop `protobuf:"bytes,3,opt,name=drain,proto3" json:"drain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchTasksResponse) Reset() {
+	*x = FetchTasksResponse{}
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchTasksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchTasksResponse) ProtoMessage() {}
+
+func (x *FetchTasksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchTasksResponse.ProtoReflect.Descriptor instead.
+func (*FetchTasksResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *FetchTasksResponse) GetTasks() []*WorkerTask {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+func (x *FetchTasksResponse) GetCancellations() []*TaskCancellation {
+	if x != nil {
+		return x.Cancellations
+	}
+	return nil
+}
+
+func (x *FetchTasksResponse) GetDrain() *WorkerStop {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
 // Request of WorkerService.ReportTasks.
 type ReportTasksRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -490,7 +609,7 @@ type ReportTasksRequest struct {
 
 func (x *ReportTasksRequest) Reset() {
 	*x = ReportTasksRequest{}
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[6]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -502,7 +621,7 @@ func (x *ReportTasksRequest) String() string {
 func (*ReportTasksRequest) ProtoMessage() {}
 
 func (x *ReportTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[6]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -515,7 +634,7 @@ func (x *ReportTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTasksRequest.ProtoReflect.Descriptor instead.
 func (*ReportTasksRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{6}
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReportTasksRequest) GetSessionId() string {
@@ -550,7 +669,7 @@ type ReportTasksResponse struct {
 
 func (x *ReportTasksResponse) Reset() {
 	*x = ReportTasksResponse{}
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[7]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -562,7 +681,7 @@ func (x *ReportTasksResponse) String() string {
 func (*ReportTasksResponse) ProtoMessage() {}
 
 func (x *ReportTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[7]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -575,7 +694,7 @@ func (x *ReportTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTasksResponse.ProtoReflect.Descriptor instead.
 func (*ReportTasksResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{7}
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReportTasksResponse) GetResults() []*TaskReportResult {
@@ -598,7 +717,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +729,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +742,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{8}
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListWorkersRequest) GetPageSize() int32 {
@@ -655,7 +774,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +786,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +799,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{9}
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*Worker {
@@ -719,7 +838,7 @@ type DrainWorkerRequest struct {
 
 func (x *DrainWorkerRequest) Reset() {
 	*x = DrainWorkerRequest{}
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +850,7 @@ func (x *DrainWorkerRequest) String() string {
 func (*DrainWorkerRequest) ProtoMessage() {}
 
 func (x *DrainWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +863,7 @@ func (x *DrainWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainWorkerRequest.ProtoReflect.Descriptor instead.
 func (*DrainWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{10}
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DrainWorkerRequest) GetWorkerId() string {
@@ -779,7 +898,7 @@ type DrainWorkerResponse struct {
 
 func (x *DrainWorkerResponse) Reset() {
 	*x = DrainWorkerResponse{}
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -791,7 +910,7 @@ func (x *DrainWorkerResponse) String() string {
 func (*DrainWorkerResponse) ProtoMessage() {}
 
 func (x *DrainWorkerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_worker_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -804,7 +923,7 @@ func (x *DrainWorkerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainWorkerResponse.ProtoReflect.Descriptor instead.
 func (*DrainWorkerResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{11}
+	return file_orchestrator_v1_worker_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DrainWorkerResponse) GetWorker() *Worker {
@@ -853,7 +972,15 @@ const file_orchestrator_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
 	"task_token\x18\x01 \x01(\tR\ttaskToken\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x0f\n" +
-	"\rPollHeartbeat\"\x84\x01\n" +
+	"\rPollHeartbeat\"a\n" +
+	"\x11FetchTasksRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12-\n" +
+	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04wait\"\xc3\x01\n" +
+	"\x12FetchTasksResponse\x121\n" +
+	"\x05tasks\x18\x01 \x03(\v2\x1b.orchestrator.v1.WorkerTaskR\x05tasks\x12G\n" +
+	"\rcancellations\x18\x02 \x03(\v2!.orchestrator.v1.TaskCancellationR\rcancellations\x121\n" +
+	"\x05drain\x18\x03 \x01(\v2\x1b.orchestrator.v1.WorkerStopR\x05drain\"\x84\x01\n" +
 	"\x12ReportTasksRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x125\n" +
@@ -875,10 +1002,12 @@ const file_orchestrator_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tR\trequestId\"F\n" +
 	"\x13DrainWorkerResponse\x12/\n" +
-	"\x06worker\x18\x01 \x01(\v2\x17.orchestrator.v1.WorkerR\x06worker2\xdb\x03\n" +
+	"\x06worker\x18\x01 \x01(\v2\x17.orchestrator.v1.WorkerR\x06worker2\xb2\x04\n" +
 	"\rWorkerService\x12a\n" +
 	"\x0eRegisterWorker\x12&.orchestrator.v1.RegisterWorkerRequest\x1a'.orchestrator.v1.RegisterWorkerResponse\x12T\n" +
-	"\tPollTasks\x12!.orchestrator.v1.PollTasksRequest\x1a\".orchestrator.v1.PollTasksResponse0\x01\x12X\n" +
+	"\tPollTasks\x12!.orchestrator.v1.PollTasksRequest\x1a\".orchestrator.v1.PollTasksResponse0\x01\x12U\n" +
+	"\n" +
+	"FetchTasks\x12\".orchestrator.v1.FetchTasksRequest\x1a#.orchestrator.v1.FetchTasksResponse\x12X\n" +
 	"\vReportTasks\x12#.orchestrator.v1.ReportTasksRequest\x1a$.orchestrator.v1.ReportTasksResponse\x12]\n" +
 	"\vListWorkers\x12#.orchestrator.v1.ListWorkersRequest\x1a$.orchestrator.v1.ListWorkersResponse\"\x03\x90\x02\x01\x12X\n" +
 	"\vDrainWorker\x12#.orchestrator.v1.DrainWorkerRequest\x1a$.orchestrator.v1.DrainWorkerResponseB\x8e\x01\n" +
@@ -896,7 +1025,7 @@ func file_orchestrator_v1_worker_service_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_worker_service_proto_rawDescData
 }
 
-var file_orchestrator_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_orchestrator_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_orchestrator_v1_worker_service_proto_goTypes = []any{
 	(*RegisterWorkerRequest)(nil),  // 0: orchestrator.v1.RegisterWorkerRequest
 	(*RegisterWorkerResponse)(nil), // 1: orchestrator.v1.RegisterWorkerResponse
@@ -904,47 +1033,55 @@ var file_orchestrator_v1_worker_service_proto_goTypes = []any{
 	(*PollTasksResponse)(nil),      // 3: orchestrator.v1.PollTasksResponse
 	(*TaskCancellation)(nil),       // 4: orchestrator.v1.TaskCancellation
 	(*PollHeartbeat)(nil),          // 5: orchestrator.v1.PollHeartbeat
-	(*ReportTasksRequest)(nil),     // 6: orchestrator.v1.ReportTasksRequest
-	(*ReportTasksResponse)(nil),    // 7: orchestrator.v1.ReportTasksResponse
-	(*ListWorkersRequest)(nil),     // 8: orchestrator.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),    // 9: orchestrator.v1.ListWorkersResponse
-	(*DrainWorkerRequest)(nil),     // 10: orchestrator.v1.DrainWorkerRequest
-	(*DrainWorkerResponse)(nil),    // 11: orchestrator.v1.DrainWorkerResponse
-	nil,                            // 12: orchestrator.v1.RegisterWorkerRequest.LabelsEntry
-	(*durationpb.Duration)(nil),    // 13: google.protobuf.Duration
-	(*WorkerTask)(nil),             // 14: orchestrator.v1.WorkerTask
-	(*WorkerStop)(nil),             // 15: orchestrator.v1.WorkerStop
-	(*TaskReport)(nil),             // 16: orchestrator.v1.TaskReport
-	(*TaskReportResult)(nil),       // 17: orchestrator.v1.TaskReportResult
-	(*Worker)(nil),                 // 18: orchestrator.v1.Worker
+	(*FetchTasksRequest)(nil),      // 6: orchestrator.v1.FetchTasksRequest
+	(*FetchTasksResponse)(nil),     // 7: orchestrator.v1.FetchTasksResponse
+	(*ReportTasksRequest)(nil),     // 8: orchestrator.v1.ReportTasksRequest
+	(*ReportTasksResponse)(nil),    // 9: orchestrator.v1.ReportTasksResponse
+	(*ListWorkersRequest)(nil),     // 10: orchestrator.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),    // 11: orchestrator.v1.ListWorkersResponse
+	(*DrainWorkerRequest)(nil),     // 12: orchestrator.v1.DrainWorkerRequest
+	(*DrainWorkerResponse)(nil),    // 13: orchestrator.v1.DrainWorkerResponse
+	nil,                            // 14: orchestrator.v1.RegisterWorkerRequest.LabelsEntry
+	(*durationpb.Duration)(nil),    // 15: google.protobuf.Duration
+	(*WorkerTask)(nil),             // 16: orchestrator.v1.WorkerTask
+	(*WorkerStop)(nil),             // 17: orchestrator.v1.WorkerStop
+	(*TaskReport)(nil),             // 18: orchestrator.v1.TaskReport
+	(*TaskReportResult)(nil),       // 19: orchestrator.v1.TaskReportResult
+	(*Worker)(nil),                 // 20: orchestrator.v1.Worker
 }
 var file_orchestrator_v1_worker_service_proto_depIdxs = []int32{
-	12, // 0: orchestrator.v1.RegisterWorkerRequest.labels:type_name -> orchestrator.v1.RegisterWorkerRequest.LabelsEntry
-	13, // 1: orchestrator.v1.RegisterWorkerResponse.ack_timeout:type_name -> google.protobuf.Duration
-	13, // 2: orchestrator.v1.RegisterWorkerResponse.session_timeout:type_name -> google.protobuf.Duration
-	14, // 3: orchestrator.v1.PollTasksResponse.task:type_name -> orchestrator.v1.WorkerTask
+	14, // 0: orchestrator.v1.RegisterWorkerRequest.labels:type_name -> orchestrator.v1.RegisterWorkerRequest.LabelsEntry
+	15, // 1: orchestrator.v1.RegisterWorkerResponse.ack_timeout:type_name -> google.protobuf.Duration
+	15, // 2: orchestrator.v1.RegisterWorkerResponse.session_timeout:type_name -> google.protobuf.Duration
+	16, // 3: orchestrator.v1.PollTasksResponse.task:type_name -> orchestrator.v1.WorkerTask
 	4,  // 4: orchestrator.v1.PollTasksResponse.cancellation:type_name -> orchestrator.v1.TaskCancellation
 	5,  // 5: orchestrator.v1.PollTasksResponse.heartbeat:type_name -> orchestrator.v1.PollHeartbeat
-	15, // 6: orchestrator.v1.PollTasksResponse.drain:type_name -> orchestrator.v1.WorkerStop
-	16, // 7: orchestrator.v1.ReportTasksRequest.reports:type_name -> orchestrator.v1.TaskReport
-	17, // 8: orchestrator.v1.ReportTasksResponse.results:type_name -> orchestrator.v1.TaskReportResult
-	18, // 9: orchestrator.v1.ListWorkersResponse.workers:type_name -> orchestrator.v1.Worker
-	18, // 10: orchestrator.v1.DrainWorkerResponse.worker:type_name -> orchestrator.v1.Worker
-	0,  // 11: orchestrator.v1.WorkerService.RegisterWorker:input_type -> orchestrator.v1.RegisterWorkerRequest
-	2,  // 12: orchestrator.v1.WorkerService.PollTasks:input_type -> orchestrator.v1.PollTasksRequest
-	6,  // 13: orchestrator.v1.WorkerService.ReportTasks:input_type -> orchestrator.v1.ReportTasksRequest
-	8,  // 14: orchestrator.v1.WorkerService.ListWorkers:input_type -> orchestrator.v1.ListWorkersRequest
-	10, // 15: orchestrator.v1.WorkerService.DrainWorker:input_type -> orchestrator.v1.DrainWorkerRequest
-	1,  // 16: orchestrator.v1.WorkerService.RegisterWorker:output_type -> orchestrator.v1.RegisterWorkerResponse
-	3,  // 17: orchestrator.v1.WorkerService.PollTasks:output_type -> orchestrator.v1.PollTasksResponse
-	7,  // 18: orchestrator.v1.WorkerService.ReportTasks:output_type -> orchestrator.v1.ReportTasksResponse
-	9,  // 19: orchestrator.v1.WorkerService.ListWorkers:output_type -> orchestrator.v1.ListWorkersResponse
-	11, // 20: orchestrator.v1.WorkerService.DrainWorker:output_type -> orchestrator.v1.DrainWorkerResponse
-	16, // [16:21] is the sub-list for method output_type
-	11, // [11:16] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	17, // 6: orchestrator.v1.PollTasksResponse.drain:type_name -> orchestrator.v1.WorkerStop
+	15, // 7: orchestrator.v1.FetchTasksRequest.wait:type_name -> google.protobuf.Duration
+	16, // 8: orchestrator.v1.FetchTasksResponse.tasks:type_name -> orchestrator.v1.WorkerTask
+	4,  // 9: orchestrator.v1.FetchTasksResponse.cancellations:type_name -> orchestrator.v1.TaskCancellation
+	17, // 10: orchestrator.v1.FetchTasksResponse.drain:type_name -> orchestrator.v1.WorkerStop
+	18, // 11: orchestrator.v1.ReportTasksRequest.reports:type_name -> orchestrator.v1.TaskReport
+	19, // 12: orchestrator.v1.ReportTasksResponse.results:type_name -> orchestrator.v1.TaskReportResult
+	20, // 13: orchestrator.v1.ListWorkersResponse.workers:type_name -> orchestrator.v1.Worker
+	20, // 14: orchestrator.v1.DrainWorkerResponse.worker:type_name -> orchestrator.v1.Worker
+	0,  // 15: orchestrator.v1.WorkerService.RegisterWorker:input_type -> orchestrator.v1.RegisterWorkerRequest
+	2,  // 16: orchestrator.v1.WorkerService.PollTasks:input_type -> orchestrator.v1.PollTasksRequest
+	6,  // 17: orchestrator.v1.WorkerService.FetchTasks:input_type -> orchestrator.v1.FetchTasksRequest
+	8,  // 18: orchestrator.v1.WorkerService.ReportTasks:input_type -> orchestrator.v1.ReportTasksRequest
+	10, // 19: orchestrator.v1.WorkerService.ListWorkers:input_type -> orchestrator.v1.ListWorkersRequest
+	12, // 20: orchestrator.v1.WorkerService.DrainWorker:input_type -> orchestrator.v1.DrainWorkerRequest
+	1,  // 21: orchestrator.v1.WorkerService.RegisterWorker:output_type -> orchestrator.v1.RegisterWorkerResponse
+	3,  // 22: orchestrator.v1.WorkerService.PollTasks:output_type -> orchestrator.v1.PollTasksResponse
+	7,  // 23: orchestrator.v1.WorkerService.FetchTasks:output_type -> orchestrator.v1.FetchTasksResponse
+	9,  // 24: orchestrator.v1.WorkerService.ReportTasks:output_type -> orchestrator.v1.ReportTasksResponse
+	11, // 25: orchestrator.v1.WorkerService.ListWorkers:output_type -> orchestrator.v1.ListWorkersResponse
+	13, // 26: orchestrator.v1.WorkerService.DrainWorker:output_type -> orchestrator.v1.DrainWorkerResponse
+	21, // [21:27] is the sub-list for method output_type
+	15, // [15:21] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_worker_service_proto_init() }
@@ -965,7 +1102,7 @@ func file_orchestrator_v1_worker_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_worker_service_proto_rawDesc), len(file_orchestrator_v1_worker_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	WorkerService_RegisterWorker_FullMethodName = "/orchestrator.v1.WorkerService/RegisterWorker"
 	WorkerService_PollTasks_FullMethodName      = "/orchestrator.v1.WorkerService/PollTasks"
+	WorkerService_FetchTasks_FullMethodName     = "/orchestrator.v1.WorkerService/FetchTasks"
 	WorkerService_ReportTasks_FullMethodName    = "/orchestrator.v1.WorkerService/ReportTasks"
 	WorkerService_ListWorkers_FullMethodName    = "/orchestrator.v1.WorkerService/ListWorkers"
 	WorkerService_DrainWorker_FullMethodName    = "/orchestrator.v1.WorkerService/DrainWorker"
@@ -44,6 +45,10 @@ type WorkerServiceClient interface {
 	// PollTasks hands tasks to the worker while its slots allow. It stays open; a second stream of a session takes over from the
 	// first. Heartbeats keep proxies from closing it. Errors: WORKER_SESSION_NOT_FOUND.
 	PollTasks(ctx context.Context, in *PollTasksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PollTasksResponse], error)
+	// FetchTasks is PollTasks for programs that read no streams: it answers with what there is, as soon as there is something, or
+	// with nothing when `wait` is over; call it again at once. The worker gets tasks only while a call waits, and acknowledges them
+	// by ReportTasks as usual. Cancellations come with the answers to its reports. Errors: WORKER_SESSION_NOT_FOUND.
+	FetchTasks(ctx context.Context, in *FetchTasksRequest, opts ...grpc.CallOption) (*FetchTasksResponse, error)
 	// ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the
 	// results are durable, each report by itself. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
 	// there are no reports.
@@ -92,6 +97,16 @@ func (c *workerServiceClient) PollTasks(ctx context.Context, in *PollTasksReques
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type WorkerService_PollTasksClient = grpc.ServerStreamingClient[PollTasksResponse]
 
+func (c *workerServiceClient) FetchTasks(ctx context.Context, in *FetchTasksRequest, opts ...grpc.CallOption) (*FetchTasksResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FetchTasksResponse)
+	err := c.cc.Invoke(ctx, WorkerService_FetchTasks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workerServiceClient) ReportTasks(ctx context.Context, in *ReportTasksRequest, opts ...grpc.CallOption) (*ReportTasksResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReportTasksResponse)
@@ -138,6 +153,10 @@ type WorkerServiceServer interface {
 	// PollTasks hands tasks to the worker while its slots allow. It stays open; a second stream of a session takes over from the
 	// first. Heartbeats keep proxies from closing it. Errors: WORKER_SESSION_NOT_FOUND.
 	PollTasks(*PollTasksRequest, grpc.ServerStreamingServer[PollTasksResponse]) error
+	// FetchTasks is PollTasks for programs that read no streams: it answers with what there is, as soon as there is something, or
+	// with nothing when `wait` is over; call it again at once. The worker gets tasks only while a call waits, and acknowledges them
+	// by ReportTasks as usual. Cancellations come with the answers to its reports. Errors: WORKER_SESSION_NOT_FOUND.
+	FetchTasks(context.Context, *FetchTasksRequest) (*FetchTasksResponse, error)
 	// ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the
 	// results are durable, each report by itself. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
 	// there are no reports.
@@ -162,6 +181,9 @@ func (UnimplementedWorkerServiceServer) RegisterWorker(context.Context, *Registe
 }
 func (UnimplementedWorkerServiceServer) PollTasks(*PollTasksRequest, grpc.ServerStreamingServer[PollTasksResponse]) error {
 	return status.Error(codes.Unimplemented, "method PollTasks not implemented")
+}
+func (UnimplementedWorkerServiceServer) FetchTasks(context.Context, *FetchTasksRequest) (*FetchTasksResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FetchTasks not implemented")
 }
 func (UnimplementedWorkerServiceServer) ReportTasks(context.Context, *ReportTasksRequest) (*ReportTasksResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReportTasks not implemented")
@@ -221,6 +243,24 @@ func _WorkerService_PollTasks_Handler(srv interface{}, stream grpc.ServerStream)
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type WorkerService_PollTasksServer = grpc.ServerStreamingServer[PollTasksResponse]
+
+func _WorkerService_FetchTasks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FetchTasksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).FetchTasks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_FetchTasks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).FetchTasks(ctx, req.(*FetchTasksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _WorkerService_ReportTasks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReportTasksRequest)
@@ -286,6 +326,10 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RegisterWorker",
 			Handler:    _WorkerService_RegisterWorker_Handler,
+		},
+		{
+			MethodName: "FetchTasks",
+			Handler:    _WorkerService_FetchTasks_Handler,
 		},
 		{
 			MethodName: "ReportTasks",

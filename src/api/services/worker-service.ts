@@ -5,6 +5,9 @@ import { homeOf, homeOfSession } from "../../base/session-ids.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
 import type { WorkerMessage } from "../../engine/ports/dispatch/workers.ts";
 import {
+  type FetchTasksRequest,
+  type FetchTasksResponse,
+  FetchTasksResponseSchema,
   type PollTasksRequest,
   type PollTasksResponse,
   PollTasksResponseSchema,
@@ -24,6 +27,7 @@ import { toWorkerTask } from "../mapping/workers/worker-task.ts";
 import { anywhere, type Sender, Unreached } from "../peers/forward-send.ts";
 import { reportTasks } from "../peers/report-tasks.ts";
 import { withHeartbeats } from "../streams/heartbeat.ts";
+import { fromWait } from "./runs/run-start.ts";
 import { createTakeReports, type TakeReportsNeeds } from "./take-reports.ts";
 import { createWorkerLists, type WorkerListNeeds } from "./worker-lists.ts";
 
@@ -31,6 +35,7 @@ import { createWorkerLists, type WorkerListNeeds } from "./worker-lists.ts";
 const MAX_REPORTS = 1_000;
 
 const POLL_TASKS = anywhere(WorkerService.method.pollTasks);
+const FETCH_TASKS = anywhere(WorkerService.method.fetchTasks);
 const REPORT_TASKS = anywhere(WorkerService.method.reportTasks);
 
 interface Needs extends TakeReportsNeeds, Omit<WorkerListNeeds, "workers"> {
@@ -69,6 +74,18 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof WorkerService> {
       throw error;
     }
   }
+
+  const fetchAt = async (request: FetchTasksRequest, call: CallContext): Promise<FetchTasksResponse> => {
+    const { sessionId } = request;
+    const address = homeAddressOf(sessionId, call);
+    if (address === null) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
+    try {
+      return await peers.sender.send(address, FETCH_TASKS, request, call, call.signal);
+    } catch (error) {
+      if (error instanceof Unreached) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
+      throw error;
+    }
+  };
 
   const report = async (request: ReportTasksRequest, call: CallContext): Promise<ReportTasksResponse> => {
     const { sessionId, reports } = request;
@@ -128,6 +145,14 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof WorkerService> {
       );
     },
 
+    async fetchTasks(request, call) {
+      const { sessionId } = request;
+      if (!workers.touch(call.caller, sessionId)) return fetchAt(request, call);
+      const waitMs = fromWait(request.wait, call.remainingMs());
+      const messages = await workers.fetch(call.caller, sessionId, waitMs, call.signal, draining);
+      return toFetchResponse(messages);
+    },
+
     async reportTasks(request, call) {
       const response = await report(request, call);
       if (!call.forwarded) for (const result of response.results) counted?.answered(outcomeNameOf(result));
@@ -148,6 +173,18 @@ function toPollResponse(message: WorkerMessage): PollTasksResponse {
   return create(PollTasksResponseSchema, {
     event: { case: "task", value: toWorkerTask(message.token, message.task) },
   });
+}
+
+/** What came, by kind. */
+function toFetchResponse(messages: readonly WorkerMessage[]): FetchTasksResponse {
+  const response = create(FetchTasksResponseSchema);
+  for (const message of messages) {
+    const { event } = toPollResponse(message);
+    if (event.case === "task") response.tasks.push(event.value);
+    else if (event.case === "cancellation") response.cancellations.push(event.value);
+    else if (event.case === "drain") response.drain = event.value;
+  }
+  return response;
 }
 
 /** WorkerService with its handlers. */

@@ -19,6 +19,8 @@ export interface Stream {
   push(message: WorkerMessage): void;
   /** Number of unread messages. */
   readonly unread: number;
+  /** Whether it is open for more than what is on its way. */
+  readonly takesMore: boolean;
   /** Another stream took over, or the session ended. */
   close(): void;
 }
@@ -47,7 +49,7 @@ export class Session extends Taker {
   }
 
   override get isReady(): boolean {
-    return this.#stream !== null && this.#drain === null && super.isReady;
+    return this.#stream?.takesMore === true && this.#drain === null && super.isReady;
   }
 
   override markSeen(): void {
@@ -82,11 +84,11 @@ export class Session extends Taker {
     };
   }
 
-  /** The stream is gone. Returns what the worker may not have received. */
-  detach(stream: Stream): readonly HandOverRef[] {
+  /** The stream is gone. Returns what the worker may not have received, unless it got everything. */
+  detach(stream: Stream, gotAll = false): readonly HandOverRef[] {
     if (this.#stream !== stream) return [];
     this.#stream = null;
-    return this.held({ unacknowledged: true });
+    return gotAll ? [] : this.held({ unacknowledged: true });
   }
 
   /** Ends the session. Returns what it held. */

@@ -36,6 +36,11 @@ const MAX_SESSIONS = 10_000;
  */
 const MAX_LINES = 10_000;
 
+/** A fetch waits at least this long, and for tasks on their way at most that much longer, milliseconds. */
+const SHORTEST_FETCH_MS = 50;
+const ON_THEIR_WAY_MS = 1_000;
+const LOOK_AGAIN_MS = 10;
+
 /** What sessions take. */
 export interface WorkerSessionsParts {
   readonly instanceId: string;
@@ -83,26 +88,72 @@ export class WorkerSessions implements Workers {
   }
 
   async *poll(caller: Caller, sessionId: string, signal: AbortSignal): AsyncGenerator<WorkerMessage> {
+    const { messages, detach } = this.#attach(caller, sessionId, signal);
+    try {
+      for (let message = await messages.take(); message !== undefined; message = await messages.take()) yield message;
+    } finally {
+      detach(false);
+    }
+  }
+
+  async fetch(
+    caller: Caller,
+    sessionId: string,
+    waitMs: number,
+    signal: AbortSignal,
+    stopping: AbortSignal,
+  ): Promise<readonly WorkerMessage[]> {
+    const both = AbortSignal.any([signal, stopping]);
+    const { messages, session, close, detach } = this.#attach(caller, sessionId, both);
+    const fetched: WorkerMessage[] = [];
+    try {
+      // What the store has is handed out within a moment.
+      const first = await messages.take(Math.max(waitMs, SHORTEST_FETCH_MS));
+      close();
+      if (first !== undefined) fetched.push(first);
+      const until = performance.now() + ON_THEIR_WAY_MS;
+      while (messages.size > 0 || (session.unsent > 0 && performance.now() < until)) {
+        if (both.aborted) break;
+        const next = await messages.take(LOOK_AGAIN_MS);
+        if (next !== undefined) fetched.push(next);
+      }
+    } finally {
+      detach(!signal.aborted && messages.size === 0);
+    }
+    return fetched;
+  }
+
+  /**
+   * Messages of a session from now on. After `close` only what is on its way comes. `detach` ends it: unless the worker
+   * got everything, what it has not begun goes to others.
+   */
+  #attach(caller: Caller, sessionId: string, signal: AbortSignal) {
     const session = this.#findHere(caller, sessionId);
     if (session === null) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
     session.markSeen();
     const closed = new AbortController();
     const messages = createQueue<WorkerMessage>(AbortSignal.any([signal, closed.signal]));
+    let takesMore = true;
     const stream: Stream = {
       push: (message) => messages.push(message),
       get unread() {
         return messages.size;
       },
+      get takesMore() {
+        return takesMore;
+      },
       close: () => closed.abort(),
     };
     session.attach(stream);
-    try {
-      for (let message = await messages.take(); message !== undefined; message = await messages.take()) yield message;
-    } finally {
-      const lost = session.detach(stream);
+    const detach = (gotAll: boolean): void => {
+      const lost = session.detach(stream, gotAll);
       if (!session.isConnected) this.#parts.peers.disconnected(session);
       for (const ref of lost) this.#give(ref, "UNACKNOWLEDGED");
-    }
+    };
+    const close = (): void => {
+      takesMore = false;
+    };
+    return { messages, session, close, detach };
   }
 
   async report(caller: Caller, sessionId: string, token: string, report: WorkerReport): Promise<ReportResult> {

@@ -9,6 +9,7 @@ export function createFakeWorkers(): Workers {
     async *poll(_caller, sessionId) {
       throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
     },
+    fetch: async () => [],
     report: async () => ({ standing: "unknown", message: "the task token is not one of this service" }),
     goodbye: (_caller, sessionId) => sessionId === "s",
     listAll: () => [],

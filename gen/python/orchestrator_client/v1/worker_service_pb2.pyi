@@ -79,6 +79,24 @@ class PollHeartbeat(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class FetchTasksRequest(_message.Message):
+    __slots__ = ("session_id", "wait")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    wait: _duration_pb2.Duration
+    def __init__(self, session_id: _Optional[str] = ..., wait: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class FetchTasksResponse(_message.Message):
+    __slots__ = ("tasks", "cancellations", "drain")
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    CANCELLATIONS_FIELD_NUMBER: _ClassVar[int]
+    DRAIN_FIELD_NUMBER: _ClassVar[int]
+    tasks: _containers.RepeatedCompositeFieldContainer[_worker_pb2.WorkerTask]
+    cancellations: _containers.RepeatedCompositeFieldContainer[TaskCancellation]
+    drain: _worker_pb2.WorkerStop
+    def __init__(self, tasks: _Optional[_Iterable[_Union[_worker_pb2.WorkerTask, _Mapping]]] = ..., cancellations: _Optional[_Iterable[_Union[TaskCancellation, _Mapping]]] = ..., drain: _Optional[_Union[_worker_pb2.WorkerStop, _Mapping]] = ...) -> None: ...
+
 class ReportTasksRequest(_message.Message):
     __slots__ = ("session_id", "reports", "closing")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -50,6 +50,11 @@ class WorkerServiceStub(object):
                 request_serializer=orchestrator_dot_v1_dot_worker__service__pb2.PollTasksRequest.SerializeToString,
                 response_deserializer=orchestrator_dot_v1_dot_worker__service__pb2.PollTasksResponse.FromString,
                 _registered_method=True)
+        self.FetchTasks = channel.unary_unary(
+                '/orchestrator.v1.WorkerService/FetchTasks',
+                request_serializer=orchestrator_dot_v1_dot_worker__service__pb2.FetchTasksRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_worker__service__pb2.FetchTasksResponse.FromString,
+                _registered_method=True)
         self.ReportTasks = channel.unary_unary(
                 '/orchestrator.v1.WorkerService/ReportTasks',
                 request_serializer=orchestrator_dot_v1_dot_worker__service__pb2.ReportTasksRequest.SerializeToString,
@@ -91,6 +96,15 @@ class WorkerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FetchTasks(self, request, context):
+        """FetchTasks is PollTasks for programs that read no streams: it answers with what there is, as soon as there is something, or
+        with nothing when `wait` is over; call it again at once. The worker gets tasks only while a call waits, and acknowledges them
+        by ReportTasks as usual. Cancellations come with the answers to its reports. Errors: WORKER_SESSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportTasks(self, request, context):
         """ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the
         results are durable, each report by itself. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
@@ -127,6 +141,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.PollTasks,
                     request_deserializer=orchestrator_dot_v1_dot_worker__service__pb2.PollTasksRequest.FromString,
                     response_serializer=orchestrator_dot_v1_dot_worker__service__pb2.PollTasksResponse.SerializeToString,
+            ),
+            'FetchTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.FetchTasks,
+                    request_deserializer=orchestrator_dot_v1_dot_worker__service__pb2.FetchTasksRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_worker__service__pb2.FetchTasksResponse.SerializeToString,
             ),
             'ReportTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportTasks,
@@ -204,6 +223,33 @@ class WorkerService(object):
             '/orchestrator.v1.WorkerService/PollTasks',
             orchestrator_dot_v1_dot_worker__service__pb2.PollTasksRequest.SerializeToString,
             orchestrator_dot_v1_dot_worker__service__pb2.PollTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.WorkerService/FetchTasks',
+            orchestrator_dot_v1_dot_worker__service__pb2.FetchTasksRequest.SerializeToString,
+            orchestrator_dot_v1_dot_worker__service__pb2.FetchTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -102,6 +102,18 @@ export interface Workers {
    * WORKER_SESSION_NOT_FOUND.
    */
   poll(caller: Caller, sessionId: string, signal: AbortSignal): AsyncIterable<WorkerMessage>;
+  /**
+   * The same for a worker that asks again and again: what there is as soon as there is something, nothing after `waitMs`
+   * or when `stopping` aborts. Between such calls the worker gets nothing. When `signal` aborts, the answer has not
+   * arrived.
+   */
+  fetch(
+    caller: Caller,
+    sessionId: string,
+    waitMs: number,
+    signal: AbortSignal,
+    stopping: AbortSignal,
+  ): Promise<readonly WorkerMessage[]>;
   /** Takes one report about a task of a run of this instance. Never rejects. */
   report(caller: Caller, sessionId: string, token: string, report: WorkerReport): Promise<ReportResult>;
   /** The run of a task; null: the token is not one of this service. */

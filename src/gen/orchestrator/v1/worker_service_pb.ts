@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/worker_service.proto.
  */
 export const file_orchestrator_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRvcmNoZXN0cmF0b3IvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SD29yY2hlc3RyYXRvci52MSLWBAoVUmVnaXN0ZXJXb3JrZXJSZXF1ZXN0EigKBG5hbWUYASABKAlCGuJBAQK6SBNyERABGIABMgpeW15ceDAwXSokEicKEHByb3RvY29sX3ZlcnNpb24YAiABKAVCDeJBAQG6SAYaBBgBKAASJQoDc2RrGAMgASgJQhjiQQEBukgRcg8YgAEyCl5bXlx4MDBdKiQSRAoGcXVldWVzGAQgAygJQjTiQQEBukgtkgEqEAoiJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8vLV17MCw2Mn0kEkgKCGhhbmRsZXJzGAUgAygJQjbiQQECukgvkgEsCAEQZCImciQyIl5bQS1aYS16MC05XVtBLVphLXowLTkuXy8tXXswLDYyfSQSHQoFc2xvdHMYBiABKAVCDuJBAQG6SAcaBRiQTigAEqABCgZsYWJlbHMYByADKAsyMi5vcmNoZXN0cmF0b3IudjEuUmVnaXN0ZXJXb3JrZXJSZXF1ZXN0LkxhYmVsc0VudHJ5QlziQQEBukhVmgFSECAiJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8vLV17MCw2Mn0kKiZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOS5fLy1dezAsNjJ9JBJCCghidWlsZF9pZBgIIAEoCUIw4kEBAbpIKXInMiVeKFtBLVphLXowLTldW0EtWmEtejAtOS5fLy1dezAsNjJ9KT8kGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi3QEKFlJlZ2lzdGVyV29ya2VyUmVzcG9uc2USGAoKc2Vzc2lvbl9pZBgBIAEoCUIE4kEBAxI0CgthY2tfdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIE4kEBAxI4Cg9zZXNzaW9uX3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSGQoLbWF4X3JlcG9ydHMYBCABKAVCBOJBAQMSHgoQbWF4X291dHB1dF9ieXRlcxgFIAEoA0IE4kEBAyI1ChBQb2xsVGFza3NSZXF1ZXN0EiEKCnNlc3Npb25faWQYASABKAlCDeJBAQK6SAZyBBABGEAi5wEKEVBvbGxUYXNrc1Jlc3BvbnNlEisKBHRhc2sYASABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFza0gAEjkKDGNhbmNlbGxhdGlvbhgCIAEoCzIhLm9yY2hlc3RyYXRvci52MS5UYXNrQ2FuY2VsbGF0aW9uSAASMwoJaGVhcnRiZWF0GAMgASgLMh4ub3JjaGVzdHJhdG9yLnYxLlBvbGxIZWFydGJlYXRIABIsCgVkcmFpbhgEIAEoCzIbLm9yY2hlc3RyYXRvci52MS5Xb3JrZXJTdG9wSABCBwoFZXZlbnQiQgoQVGFza0NhbmNlbGxhdGlvbhIYCgp0YXNrX3Rva2VuGAEgASgJQgTiQQEDEhQKBnJlYXNvbhgCIAEoCUIE4kEBAyIPCg1Qb2xsSGVhcnRiZWF0IosBChJSZXBvcnRUYXNrc1JlcXVlc3QSIQoKc2Vzc2lvbl9pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBI7CgdyZXBvcnRzGAIgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnRCDeJBAQG6SAaSAQMQ6AcSFQoHY2xvc2luZxgDIAEoCEIE4kEBASJPChNSZXBvcnRUYXNrc1Jlc3BvbnNlEjgKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdEIE4kEBAyJWChJMaXN0V29ya2Vyc1JlcXVlc3QSHgoJcGFnZV9zaXplGAEgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAIgASgJQgziQQEBukgFcgMYgBAidwoTTGlzdFdvcmtlcnNSZXNwb25zZRIoCgd3b3JrZXJzGAEgAygLMhcub3JjaGVzdHJhdG9yLnYxLldvcmtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSHQoVc2lsZW50X2luc3RhbmNlX2NvdW50GAMgASgFIo8BChJEcmFpbldvcmtlclJlcXVlc3QSIAoJd29ya2VyX2lkGAEgASgJQg3iQQECukgGcgQQARhAEigKBnJlYXNvbhgCIAEoCUIY4kEBAbpIEXIPGIAIMgpeW15ceDAwXSokEi0KCnJlcXVlc3RfaWQYAyABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQiPgoTRHJhaW5Xb3JrZXJSZXNwb25zZRInCgZ3b3JrZXIYASABKAsyFy5vcmNoZXN0cmF0b3IudjEuV29ya2VyMpgGCg1Xb3JrZXJTZXJ2aWNlEpUBCg5SZWdpc3RlcldvcmtlchImLm9yY2hlc3RyYXRvci52MS5SZWdpc3RlcldvcmtlclJlcXVlc3QaJy5vcmNoZXN0cmF0b3IudjEuUmVnaXN0ZXJXb3JrZXJSZXNwb25zZSIygtPkkwIQOgEqIgsvdjEvd29ya2Vyc8ql9uwMFgoMd29ya2Vycy53b3JrGAIgBCoCCAESmgEKCVBvbGxUYXNrcxIhLm9yY2hlc3RyYXRvci52MS5Qb2xsVGFza3NSZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLlBvbGxUYXNrc1Jlc3BvbnNlIkSC0+STAiI6ASoiHS92MS93b3JrZXJzL3tzZXNzaW9uX2lkfTpwb2xsyqX27AwWCgx3b3JrZXJzLndvcmsYAiAGKgIIATABEqABCgtSZXBvcnRUYXNrcxIjLm9yY2hlc3RyYXRvci52MS5SZXBvcnRUYXNrc1JlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuUmVwb3J0VGFza3NSZXNwb25zZSJGgtPkkwIkOgEqIh8vdjEvd29ya2Vycy97c2Vzc2lvbl9pZH06cmVwb3J0yqX27AwWCgx3b3JrZXJzLndvcmsYAiAEKgIIARKMAQoLTGlzdFdvcmtlcnMSIy5vcmNoZXN0cmF0b3IudjEuTGlzdFdvcmtlcnNSZXF1ZXN0GiQub3JjaGVzdHJhdG9yLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2UiMpACAYLT5JMCDRILL3YxL3dvcmtlcnPKpfbsDBYKDHdvcmtlcnMucmVhZBgBIAMqAggBEp8BCgtEcmFpbldvcmtlchIjLm9yY2hlc3RyYXRvci52MS5EcmFpbldvcmtlclJlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuRHJhaW5Xb3JrZXJSZXNwb25zZSJFgtPkkwIiOgEqIh0vdjEvd29ya2Vycy97d29ya2VyX2lkfTpkcmFpbsql9uwMFwoNd29ya2Vycy53cml0ZRgCIAQqAggBQo4BCg9vcmNoZXN0cmF0b3IudjFCEldvcmtlclNlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_orchestrator_options_v1_options, file_orchestrator_v1_worker]);
+  fileDesc("CiRvcmNoZXN0cmF0b3IvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SD29yY2hlc3RyYXRvci52MSLWBAoVUmVnaXN0ZXJXb3JrZXJSZXF1ZXN0EigKBG5hbWUYASABKAlCGuJBAQK6SBNyERABGIABMgpeW15ceDAwXSokEicKEHByb3RvY29sX3ZlcnNpb24YAiABKAVCDeJBAQG6SAYaBBgBKAASJQoDc2RrGAMgASgJQhjiQQEBukgRcg8YgAEyCl5bXlx4MDBdKiQSRAoGcXVldWVzGAQgAygJQjTiQQEBukgtkgEqEAoiJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8vLV17MCw2Mn0kEkgKCGhhbmRsZXJzGAUgAygJQjbiQQECukgvkgEsCAEQZCImciQyIl5bQS1aYS16MC05XVtBLVphLXowLTkuXy8tXXswLDYyfSQSHQoFc2xvdHMYBiABKAVCDuJBAQG6SAcaBRiQTigAEqABCgZsYWJlbHMYByADKAsyMi5vcmNoZXN0cmF0b3IudjEuUmVnaXN0ZXJXb3JrZXJSZXF1ZXN0LkxhYmVsc0VudHJ5QlziQQEBukhVmgFSECAiJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8vLV17MCw2Mn0kKiZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOS5fLy1dezAsNjJ9JBJCCghidWlsZF9pZBgIIAEoCUIw4kEBAbpIKXInMiVeKFtBLVphLXowLTldW0EtWmEtejAtOS5fLy1dezAsNjJ9KT8kGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi3QEKFlJlZ2lzdGVyV29ya2VyUmVzcG9uc2USGAoKc2Vzc2lvbl9pZBgBIAEoCUIE4kEBAxI0CgthY2tfdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIE4kEBAxI4Cg9zZXNzaW9uX3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSGQoLbWF4X3JlcG9ydHMYBCABKAVCBOJBAQMSHgoQbWF4X291dHB1dF9ieXRlcxgFIAEoA0IE4kEBAyI1ChBQb2xsVGFza3NSZXF1ZXN0EiEKCnNlc3Npb25faWQYASABKAlCDeJBAQK6SAZyBBABGEAi5wEKEVBvbGxUYXNrc1Jlc3BvbnNlEisKBHRhc2sYASABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFza0gAEjkKDGNhbmNlbGxhdGlvbhgCIAEoCzIhLm9yY2hlc3RyYXRvci52MS5UYXNrQ2FuY2VsbGF0aW9uSAASMwoJaGVhcnRiZWF0GAMgASgLMh4ub3JjaGVzdHJhdG9yLnYxLlBvbGxIZWFydGJlYXRIABIsCgVkcmFpbhgEIAEoCzIbLm9yY2hlc3RyYXRvci52MS5Xb3JrZXJTdG9wSABCBwoFZXZlbnQiQgoQVGFza0NhbmNlbGxhdGlvbhIYCgp0YXNrX3Rva2VuGAEgASgJQgTiQQEDEhQKBnJlYXNvbhgCIAEoCUIE4kEBAyIPCg1Qb2xsSGVhcnRiZWF0InEKEUZldGNoVGFza3NSZXF1ZXN0EiEKCnNlc3Npb25faWQYASABKAlCDeJBAQK6SAZyBBABGEASOQoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQ4kEBAbpICaoBBiICCDIyACKmAQoSRmV0Y2hUYXNrc1Jlc3BvbnNlEioKBXRhc2tzGAEgAygLMhsub3JjaGVzdHJhdG9yLnYxLldvcmtlclRhc2sSOAoNY2FuY2VsbGF0aW9ucxgCIAMoCzIhLm9yY2hlc3RyYXRvci52MS5UYXNrQ2FuY2VsbGF0aW9uEioKBWRyYWluGAMgASgLMhsub3JjaGVzdHJhdG9yLnYxLldvcmtlclN0b3AiiwEKElJlcG9ydFRhc2tzUmVxdWVzdBIhCgpzZXNzaW9uX2lkGAEgASgJQg3iQQECukgGcgQQARhAEjsKB3JlcG9ydHMYAiADKAsyGy5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydEIN4kEBAbpIBpIBAxDoBxIVCgdjbG9zaW5nGAMgASgIQgTiQQEBIk8KE1JlcG9ydFRhc2tzUmVzcG9uc2USOAoHcmVzdWx0cxgBIAMoCzIhLm9yY2hlc3RyYXRvci52MS5UYXNrUmVwb3J0UmVzdWx0QgTiQQEDIlYKEkxpc3RXb3JrZXJzUmVxdWVzdBIeCglwYWdlX3NpemUYASABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAiABKAlCDOJBAQG6SAVyAxiAECJ3ChNMaXN0V29ya2Vyc1Jlc3BvbnNlEigKB3dvcmtlcnMYASADKAsyFy5vcmNoZXN0cmF0b3IudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIdChVzaWxlbnRfaW5zdGFuY2VfY291bnQYAyABKAUijwEKEkRyYWluV29ya2VyUmVxdWVzdBIgCgl3b3JrZXJfaWQYASABKAlCDeJBAQK6SAZyBBABGEASKAoGcmVhc29uGAIgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSLQoKcmVxdWVzdF9pZBgDIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JCI+ChNEcmFpbldvcmtlclJlc3BvbnNlEicKBndvcmtlchgBIAEoCzIXLm9yY2hlc3RyYXRvci52MS5Xb3JrZXIytwcKDVdvcmtlclNlcnZpY2USlQEKDlJlZ2lzdGVyV29ya2VyEiYub3JjaGVzdHJhdG9yLnYxLlJlZ2lzdGVyV29ya2VyUmVxdWVzdBonLm9yY2hlc3RyYXRvci52MS5SZWdpc3RlcldvcmtlclJlc3BvbnNlIjKC0+STAhA6ASoiCy92MS93b3JrZXJzyqX27AwWCgx3b3JrZXJzLndvcmsYAiAEKgIIARKaAQoJUG9sbFRhc2tzEiEub3JjaGVzdHJhdG9yLnYxLlBvbGxUYXNrc1JlcXVlc3QaIi5vcmNoZXN0cmF0b3IudjEuUG9sbFRhc2tzUmVzcG9uc2UiRILT5JMCIjoBKiIdL3YxL3dvcmtlcnMve3Nlc3Npb25faWR9OnBvbGzKpfbsDBYKDHdvcmtlcnMud29yaxgCIAYqAggBMAESnAEKCkZldGNoVGFza3MSIi5vcmNoZXN0cmF0b3IudjEuRmV0Y2hUYXNrc1JlcXVlc3QaIy5vcmNoZXN0cmF0b3IudjEuRmV0Y2hUYXNrc1Jlc3BvbnNlIkWC0+STAiM6ASoiHi92MS93b3JrZXJzL3tzZXNzaW9uX2lkfTpmZXRjaMql9uwMFgoMd29ya2Vycy53b3JrGAIgAioCCAESoAEKC1JlcG9ydFRhc2tzEiMub3JjaGVzdHJhdG9yLnYxLlJlcG9ydFRhc2tzUmVxdWVzdBokLm9yY2hlc3RyYXRvci52MS5SZXBvcnRUYXNrc1Jlc3BvbnNlIkaC0+STAiQ6ASoiHy92MS93b3JrZXJzL3tzZXNzaW9uX2lkfTpyZXBvcnTKpfbsDBYKDHdvcmtlcnMud29yaxgCIAQqAggBEowBCgtMaXN0V29ya2VycxIjLm9yY2hlc3RyYXRvci52MS5MaXN0V29ya2Vyc1JlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuTGlzdFdvcmtlcnNSZXNwb25zZSIykAIBgtPkkwINEgsvdjEvd29ya2Vyc8ql9uwMFgoMd29ya2Vycy5yZWFkGAEgAyoCCAESnwEKC0RyYWluV29ya2VyEiMub3JjaGVzdHJhdG9yLnYxLkRyYWluV29ya2VyUmVxdWVzdBokLm9yY2hlc3RyYXRvci52MS5EcmFpbldvcmtlclJlc3BvbnNlIkWC0+STAiI6ASoiHS92MS93b3JrZXJzL3t3b3JrZXJfaWR9OmRyYWluyqX27AwXCg13b3JrZXJzLndyaXRlGAIgBCoCCAFCjgEKD29yY2hlc3RyYXRvci52MUISV29ya2VyU2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_orchestrator_options_v1_options, file_orchestrator_v1_worker]);
 
 /**
  * Request of WorkerService.RegisterWorker.
@@ -259,6 +259,69 @@ export const PollHeartbeatSchema: GenMessage<PollHeartbeat> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_worker_service, 5);
 
 /**
+ * Request of WorkerService.FetchTasks.
+ *
+ * @generated from message orchestrator.v1.FetchTasksRequest
+ */
+export type FetchTasksRequest = Message<"orchestrator.v1.FetchTasksRequest"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * How long to wait for something, at most 50 s; absent means not at all.
+   *
+   * @generated from field: google.protobuf.Duration wait = 2;
+   */
+  wait?: Duration | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.FetchTasksRequest.
+ * Use `create(FetchTasksRequestSchema)` to create a new message.
+ */
+export const FetchTasksRequestSchema: GenMessage<FetchTasksRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker_service, 6);
+
+/**
+ * Response of WorkerService.FetchTasks.
+ *
+ * @generated from message orchestrator.v1.FetchTasksResponse
+ */
+export type FetchTasksResponse = Message<"orchestrator.v1.FetchTasksResponse"> & {
+  /**
+   * Tasks to do, at most one for each free slot. Acknowledge them.
+   *
+   * @generated from field: repeated orchestrator.v1.WorkerTask tasks = 1;
+   */
+  tasks: WorkerTask[];
+
+  /**
+   * Tasks to stop. Report that they have stopped, or their results.
+   *
+   * @generated from field: repeated orchestrator.v1.TaskCancellation cancellations = 2;
+   */
+  cancellations: TaskCancellation[];
+
+  /**
+   * Set once an operator drains the worker, as in PollTasks.
+   *
+   * @generated from field: orchestrator.v1.WorkerStop drain = 3;
+   */
+  drain?: WorkerStop | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.FetchTasksResponse.
+ * Use `create(FetchTasksResponseSchema)` to create a new message.
+ */
+export const FetchTasksResponseSchema: GenMessage<FetchTasksResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_worker_service, 7);
+
+/**
  * Request of WorkerService.ReportTasks.
  *
  * @generated from message orchestrator.v1.ReportTasksRequest
@@ -292,7 +355,7 @@ export type ReportTasksRequest = Message<"orchestrator.v1.ReportTasksRequest"> &
  * Use `create(ReportTasksRequestSchema)` to create a new message.
  */
 export const ReportTasksRequestSchema: GenMessage<ReportTasksRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_worker_service, 6);
+  messageDesc(file_orchestrator_v1_worker_service, 8);
 
 /**
  * Response of WorkerService.ReportTasks.
@@ -313,7 +376,7 @@ export type ReportTasksResponse = Message<"orchestrator.v1.ReportTasksResponse">
  * Use `create(ReportTasksResponseSchema)` to create a new message.
  */
 export const ReportTasksResponseSchema: GenMessage<ReportTasksResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_worker_service, 7);
+  messageDesc(file_orchestrator_v1_worker_service, 9);
 
 /**
  * Request of WorkerService.ListWorkers.
@@ -341,7 +404,7 @@ export type ListWorkersRequest = Message<"orchestrator.v1.ListWorkersRequest"> &
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_worker_service, 8);
+  messageDesc(file_orchestrator_v1_worker_service, 10);
 
 /**
  * Response of WorkerService.ListWorkers.
@@ -376,7 +439,7 @@ export type ListWorkersResponse = Message<"orchestrator.v1.ListWorkersResponse">
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_worker_service, 9);
+  messageDesc(file_orchestrator_v1_worker_service, 11);
 
 /**
  * Request of WorkerService.DrainWorker.
@@ -411,7 +474,7 @@ export type DrainWorkerRequest = Message<"orchestrator.v1.DrainWorkerRequest"> &
  * Use `create(DrainWorkerRequestSchema)` to create a new message.
  */
 export const DrainWorkerRequestSchema: GenMessage<DrainWorkerRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_worker_service, 10);
+  messageDesc(file_orchestrator_v1_worker_service, 12);
 
 /**
  * Response of WorkerService.DrainWorker.
@@ -432,7 +495,7 @@ export type DrainWorkerResponse = Message<"orchestrator.v1.DrainWorkerResponse">
  * Use `create(DrainWorkerResponseSchema)` to create a new message.
  */
 export const DrainWorkerResponseSchema: GenMessage<DrainWorkerResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_worker_service, 11);
+  messageDesc(file_orchestrator_v1_worker_service, 13);
 
 /**
  * WorkerService hands tasks of type `worker` to processes that do them.
@@ -465,6 +528,18 @@ export const WorkerService: GenService<{
     methodKind: "server_streaming";
     input: typeof PollTasksRequestSchema;
     output: typeof PollTasksResponseSchema;
+  },
+  /**
+   * FetchTasks is PollTasks for programs that read no streams: it answers with what there is, as soon as there is something, or
+   * with nothing when `wait` is over; call it again at once. The worker gets tasks only while a call waits, and acknowledges them
+   * by ReportTasks as usual. Cancellations come with the answers to its reports. Errors: WORKER_SESSION_NOT_FOUND.
+   *
+   * @generated from rpc orchestrator.v1.WorkerService.FetchTasks
+   */
+  fetchTasks: {
+    methodKind: "unary";
+    input: typeof FetchTasksRequestSchema;
+    output: typeof FetchTasksResponseSchema;
   },
   /**
    * ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the

@@ -245,6 +245,67 @@ export declare type PollHeartbeat = Message<"orchestrator.v1.PollHeartbeat"> & {
 export declare const PollHeartbeatSchema: GenMessage<PollHeartbeat>;
 
 /**
+ * Request of WorkerService.FetchTasks.
+ *
+ * @generated from message orchestrator.v1.FetchTasksRequest
+ */
+export declare type FetchTasksRequest = Message<"orchestrator.v1.FetchTasksRequest"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * How long to wait for something, at most 50 s; absent means not at all.
+   *
+   * @generated from field: google.protobuf.Duration wait = 2;
+   */
+  wait?: Duration | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.FetchTasksRequest.
+ * Use `create(FetchTasksRequestSchema)` to create a new message.
+ */
+export declare const FetchTasksRequestSchema: GenMessage<FetchTasksRequest>;
+
+/**
+ * Response of WorkerService.FetchTasks.
+ *
+ * @generated from message orchestrator.v1.FetchTasksResponse
+ */
+export declare type FetchTasksResponse = Message<"orchestrator.v1.FetchTasksResponse"> & {
+  /**
+   * Tasks to do, at most one for each free slot. Acknowledge them.
+   *
+   * @generated from field: repeated orchestrator.v1.WorkerTask tasks = 1;
+   */
+  tasks: WorkerTask[];
+
+  /**
+   * Tasks to stop. Report that they have stopped, or their results.
+   *
+   * @generated from field: repeated orchestrator.v1.TaskCancellation cancellations = 2;
+   */
+  cancellations: TaskCancellation[];
+
+  /**
+   * Set once an operator drains the worker, as in PollTasks.
+   *
+   * @generated from field: orchestrator.v1.WorkerStop drain = 3;
+   */
+  drain?: WorkerStop | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.FetchTasksResponse.
+ * Use `create(FetchTasksResponseSchema)` to create a new message.
+ */
+export declare const FetchTasksResponseSchema: GenMessage<FetchTasksResponse>;
+
+/**
  * Request of WorkerService.ReportTasks.
  *
  * @generated from message orchestrator.v1.ReportTasksRequest
@@ -445,6 +506,18 @@ export declare const WorkerService: GenService<{
     methodKind: "server_streaming";
     input: typeof PollTasksRequestSchema;
     output: typeof PollTasksResponseSchema;
+  },
+  /**
+   * FetchTasks is PollTasks for programs that read no streams: it answers with what there is, as soon as there is something, or
+   * with nothing when `wait` is over; call it again at once. The worker gets tasks only while a call waits, and acknowledges them
+   * by ReportTasks as usual. Cancellations come with the answers to its reports. Errors: WORKER_SESSION_NOT_FOUND.
+   *
+   * @generated from rpc orchestrator.v1.WorkerService.FetchTasks
+   */
+  fetchTasks: {
+    methodKind: "unary";
+    input: typeof FetchTasksRequestSchema;
+    output: typeof FetchTasksResponseSchema;
   },
   /**
    * ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the

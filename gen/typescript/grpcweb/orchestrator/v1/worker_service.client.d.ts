@@ -10,6 +10,8 @@ import type { ListWorkersResponse } from "./worker_service.js";
 import type { ListWorkersRequest } from "./worker_service.js";
 import type { ReportTasksResponse } from "./worker_service.js";
 import type { ReportTasksRequest } from "./worker_service.js";
+import type { FetchTasksResponse } from "./worker_service.js";
+import type { FetchTasksRequest } from "./worker_service.js";
 import type { PollTasksResponse } from "./worker_service.js";
 import type { PollTasksRequest } from "./worker_service.js";
 import type { ServerStreamingCall } from "@protobuf-ts/runtime-rpc";
@@ -41,6 +43,14 @@ export interface IWorkerServiceClient {
      * @generated from protobuf rpc: PollTasks
      */
     pollTasks(input: PollTasksRequest, options?: RpcOptions): ServerStreamingCall<PollTasksRequest, PollTasksResponse>;
+    /**
+     * FetchTasks is PollTasks for programs that read no streams: it answers with what there is, as soon as there is something, or
+     * with nothing when `wait` is over; call it again at once. The worker gets tasks only while a call waits, and acknowledges them
+     * by ReportTasks as usual. Cancellations come with the answers to its reports. Errors: WORKER_SESSION_NOT_FOUND.
+     *
+     * @generated from protobuf rpc: FetchTasks
+     */
+    fetchTasks(input: FetchTasksRequest, options?: RpcOptions): UnaryCall<FetchTasksRequest, FetchTasksResponse>;
     /**
      * ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the
      * results are durable, each report by itself. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
@@ -92,6 +102,14 @@ export declare class WorkerServiceClient implements IWorkerServiceClient, Servic
      * @generated from protobuf rpc: PollTasks
      */
     pollTasks(input: PollTasksRequest, options?: RpcOptions): ServerStreamingCall<PollTasksRequest, PollTasksResponse>;
+    /**
+     * FetchTasks is PollTasks for programs that read no streams: it answers with what there is, as soon as there is something, or
+     * with nothing when `wait` is over; call it again at once. The worker gets tasks only while a call waits, and acknowledges them
+     * by ReportTasks as usual. Cancellations come with the answers to its reports. Errors: WORKER_SESSION_NOT_FOUND.
+     *
+     * @generated from protobuf rpc: FetchTasks
+     */
+    fetchTasks(input: FetchTasksRequest, options?: RpcOptions): UnaryCall<FetchTasksRequest, FetchTasksResponse>;
     /**
      * ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the
      * results are durable, each report by itself. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when

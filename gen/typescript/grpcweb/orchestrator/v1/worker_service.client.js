@@ -41,6 +41,17 @@ export class WorkerServiceClient {
         return stackIntercept("serverStreaming", this._transport, method, opt, input);
     }
     /**
+     * FetchTasks is PollTasks for programs that read no streams: it answers with what there is, as soon as there is something, or
+     * with nothing when `wait` is over; call it again at once. The worker gets tasks only while a call waits, and acknowledges them
+     * by ReportTasks as usual. Cancellations come with the answers to its reports. Errors: WORKER_SESSION_NOT_FOUND.
+     *
+     * @generated from protobuf rpc: FetchTasks
+     */
+    fetchTasks(input, options) {
+        const method = this.methods[2], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
      * ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the
      * results are durable, each report by itself. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
      * there are no reports.
@@ -48,7 +59,7 @@ export class WorkerServiceClient {
      * @generated from protobuf rpc: ReportTasks
      */
     reportTasks(input, options) {
-        const method = this.methods[2], opt = this._transport.mergeOptions(options);
+        const method = this.methods[3], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -57,7 +68,7 @@ export class WorkerServiceClient {
      * @generated from protobuf rpc: ListWorkers
      */
     listWorkers(input, options) {
-        const method = this.methods[3], opt = this._transport.mergeOptions(options);
+        const method = this.methods[4], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -67,7 +78,7 @@ export class WorkerServiceClient {
      * @generated from protobuf rpc: DrainWorker
      */
     drainWorker(input, options) {
-        const method = this.methods[4], opt = this._transport.mergeOptions(options);
+        const method = this.methods[5], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
 }

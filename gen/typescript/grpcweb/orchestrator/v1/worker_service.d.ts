@@ -195,6 +195,50 @@ export interface TaskCancellation {
 export interface PollHeartbeat {
 }
 /**
+ * Request of WorkerService.FetchTasks.
+ *
+ * @generated from protobuf message orchestrator.v1.FetchTasksRequest
+ */
+export interface FetchTasksRequest {
+    /**
+     * The session.
+     *
+     * @generated from protobuf field: string session_id = 1
+     */
+    sessionId: string;
+    /**
+     * How long to wait for something, at most 50 s; absent means not at all.
+     *
+     * @generated from protobuf field: google.protobuf.Duration wait = 2
+     */
+    wait?: Duration;
+}
+/**
+ * Response of WorkerService.FetchTasks.
+ *
+ * @generated from protobuf message orchestrator.v1.FetchTasksResponse
+ */
+export interface FetchTasksResponse {
+    /**
+     * Tasks to do, at most one for each free slot. Acknowledge them.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.WorkerTask tasks = 1
+     */
+    tasks: WorkerTask[];
+    /**
+     * Tasks to stop. Report that they have stopped, or their results.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.TaskCancellation cancellations = 2
+     */
+    cancellations: TaskCancellation[];
+    /**
+     * Set once an operator drains the worker, as in PollTasks.
+     *
+     * @generated from protobuf field: orchestrator.v1.WorkerStop drain = 3
+     */
+    drain?: WorkerStop;
+}
+/**
  * Request of WorkerService.ReportTasks.
  *
  * @generated from protobuf message orchestrator.v1.ReportTasksRequest
@@ -376,6 +420,26 @@ declare class PollHeartbeat$Type extends MessageType<PollHeartbeat> {
  * @generated MessageType for protobuf message orchestrator.v1.PollHeartbeat
  */
 export declare const PollHeartbeat: PollHeartbeat$Type;
+declare class FetchTasksRequest$Type extends MessageType<FetchTasksRequest> {
+    constructor();
+    create(value?: PartialMessage<FetchTasksRequest>): FetchTasksRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: FetchTasksRequest): FetchTasksRequest;
+    internalBinaryWrite(message: FetchTasksRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.FetchTasksRequest
+ */
+export declare const FetchTasksRequest: FetchTasksRequest$Type;
+declare class FetchTasksResponse$Type extends MessageType<FetchTasksResponse> {
+    constructor();
+    create(value?: PartialMessage<FetchTasksResponse>): FetchTasksResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: FetchTasksResponse): FetchTasksResponse;
+    internalBinaryWrite(message: FetchTasksResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.FetchTasksResponse
+ */
+export declare const FetchTasksResponse: FetchTasksResponse$Type;
 declare class ReportTasksRequest$Type extends MessageType<ReportTasksRequest> {
     constructor();
     create(value?: PartialMessage<ReportTasksRequest>): ReportTasksRequest;

@@ -434,6 +434,122 @@ class PollHeartbeat$Type extends MessageType {
  */
 export const PollHeartbeat = new PollHeartbeat$Type();
 // @generated message type with reflection information, may provide speed optimized methods
+class FetchTasksRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.FetchTasksRequest", [
+            { no: 1, name: "session_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "wait", kind: "message", T: () => Duration }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.sessionId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string session_id */ 1:
+                    message.sessionId = reader.string();
+                    break;
+                case /* google.protobuf.Duration wait */ 2:
+                    message.wait = Duration.internalBinaryRead(reader, reader.uint32(), options, message.wait);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string session_id = 1; */
+        if (message.sessionId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.sessionId);
+        /* google.protobuf.Duration wait = 2; */
+        if (message.wait)
+            Duration.internalBinaryWrite(message.wait, writer.tag(2, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.FetchTasksRequest
+ */
+export const FetchTasksRequest = new FetchTasksRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class FetchTasksResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.FetchTasksResponse", [
+            { no: 1, name: "tasks", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => WorkerTask },
+            { no: 2, name: "cancellations", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => TaskCancellation },
+            { no: 3, name: "drain", kind: "message", T: () => WorkerStop }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.tasks = [];
+        message.cancellations = [];
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* repeated orchestrator.v1.WorkerTask tasks */ 1:
+                    message.tasks.push(WorkerTask.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* repeated orchestrator.v1.TaskCancellation cancellations */ 2:
+                    message.cancellations.push(TaskCancellation.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* orchestrator.v1.WorkerStop drain */ 3:
+                    message.drain = WorkerStop.internalBinaryRead(reader, reader.uint32(), options, message.drain);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* repeated orchestrator.v1.WorkerTask tasks = 1; */
+        for (let i = 0; i < message.tasks.length; i++)
+            WorkerTask.internalBinaryWrite(message.tasks[i], writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+        /* repeated orchestrator.v1.TaskCancellation cancellations = 2; */
+        for (let i = 0; i < message.cancellations.length; i++)
+            TaskCancellation.internalBinaryWrite(message.cancellations[i], writer.tag(2, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.WorkerStop drain = 3; */
+        if (message.drain)
+            WorkerStop.internalBinaryWrite(message.drain, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.FetchTasksResponse
+ */
+export const FetchTasksResponse = new FetchTasksResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
 class ReportTasksRequest$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.ReportTasksRequest", [
@@ -776,6 +892,7 @@ export const DrainWorkerResponse = new DrainWorkerResponse$Type();
 export const WorkerService = new ServiceType("orchestrator.v1.WorkerService", [
     { name: "RegisterWorker", options: {}, I: RegisterWorkerRequest, O: RegisterWorkerResponse },
     { name: "PollTasks", serverStreaming: true, options: {}, I: PollTasksRequest, O: PollTasksResponse },
+    { name: "FetchTasks", options: {}, I: FetchTasksRequest, O: FetchTasksResponse },
     { name: "ReportTasks", options: {}, I: ReportTasksRequest, O: ReportTasksResponse },
     { name: "ListWorkers", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListWorkersRequest, O: ListWorkersResponse },
     { name: "DrainWorker", options: {}, I: DrainWorkerRequest, O: DrainWorkerResponse }
