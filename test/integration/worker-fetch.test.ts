@@ -1,5 +1,4 @@
 /** Workers that read no streams: they fetch their tasks over REST. */
-import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
@@ -77,9 +76,8 @@ test("a call gets as many waiting tasks as there are free slots", async () => {
 // Cause: tasks on their way when the answer left were lost for as long as an acknowledgement may take.
 test("tasks on their way come with the same answer, so none is handed out again", async () => {
   const { fetchTasks, start, report } = await open(20);
-  const starting = Array.from({ length: 300 }, async (_, index) => {
-    await setTimeout(index * 5);
-    await start("one");
+  const starting = Array.from({ length: 3 }, async () => {
+    for (let count = 0; count < 100; count += 1) await start("one");
   });
   let done = 0;
   while (done < 300) {
