@@ -104,8 +104,8 @@ export interface Workers {
   poll(caller: Caller, sessionId: string, signal: AbortSignal): AsyncIterable<WorkerMessage>;
   /**
    * The same for a worker that asks again and again: what there is, as soon as there is something; nothing after
-   * `waitMs` or when `stopping` aborts. Between such calls the worker gets nothing. When `signal` aborts, the answer has
-   * not arrived.
+   * `waitMs`, or when `stopping` aborts. Between such calls the worker gets nothing. When `signal` aborts, the answer
+   * has not arrived.
    */
   fetch(
     caller: Caller,
