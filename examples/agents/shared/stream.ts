@@ -29,7 +29,8 @@ export interface StreamOptions {
   readonly log: Log;
 }
 
-type Entry = readonly [id: string, fields: readonly string[] | null];
+/** Null, or without fields: it was deleted. */
+type Entry = readonly [id: string, fields: readonly string[] | null] | null;
 
 export async function openStream(options: StreamOptions): Promise<Intake> {
   const { reader, client, key, group, name, idleMs, desk, answers, log } = options;
@@ -58,8 +59,9 @@ export async function openStream(options: StreamOptions): Promise<Intake> {
 
   /** Takes entries that were given out before: to this name, or to agents that are silent. */
   const retake = async (entries: readonly Entry[]): Promise<void> => {
-    for (const [id, fields] of entries) {
-      if (held.has(id)) continue;
+    for (const entry of entries) {
+      const [id, fields] = entry ?? [];
+      if (id === undefined || fields === undefined || held.has(id)) continue;
       const [pending] = (await client.xpending(key, group, id, id, 1)) as [string, string, number, number][];
       take(id, fields, pending?.[3] ?? 1);
     }
@@ -111,7 +113,7 @@ export async function openStream(options: StreamOptions): Promise<Intake> {
         const answer = await reader.xreadgroup(
           ...(["GROUP", group, name, "COUNT", count, "BLOCK", BLOCK_MS, "STREAMS", key, ">"] as const),
         );
-        for (const [id, fields] of entriesOf(answer)) take(id, fields, 1);
+        for (const entry of entriesOf(answer)) if (entry !== null) take(...entry, 1);
       });
     }
   })();
