@@ -87,3 +87,76 @@ test.skipIf(skips)("what cannot be started is refused with one answer that says 
   expect(runs).toHaveLength(refused.length + 10);
   expect(new Set(heard.map(({ execution_id }) => execution_id)).size).toBe(runs.length);
 });
+
+test.skipIf(skips)("executions over REST answer, too, however they end; other runs and children do not", async () => {
+  const redis = await startRedisForTest();
+  const { url } = await createTestDatabase();
+  const { address } = await startInstance(url, redis);
+  const heard = await hear(redis);
+  const post = async (path: string, body: object): Promise<Record<string, string>> => {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`http://${address}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    return (await response.json()) as Record<string, string>;
+  };
+  const started = await post("/api/v1/workflows", { workflow_template: "sum", variables: { a: 1 } });
+  await eventually(() => expect(heard).toHaveLength(2));
+  const own = { execution_id: started["execution_id"], correlation_id: started["execution_id"] };
+  expect(heard).toMatchObject([
+    { ...own, status: "running" },
+    { ...own, status: "completed", output: { sum: 2 } },
+  ]);
+
+  // A workflow that the request brings, with a child; it waits until its time is over.
+  const late = await post("/api/v1/workflows", {
+    workflow: {
+      id: "late",
+      timeout: 1,
+      tasks: [
+        { id: "child", type: "subflow", parameters: { flow_id: "sum", input: { a: 1 } } },
+        { id: "gate", type: "signal", depends_on: ["child"], parameters: { name: "go" } },
+      ],
+    },
+  });
+  await eventually(() => expect(heard).toHaveLength(4));
+  const statusOf = async (id: string) =>
+    (await (await fetch(`http://${address}/api/v1/workflows/${id}/status`)).json()) as Record<string, unknown>;
+  const shown = await statusOf(late["execution_id"] ?? "");
+  const { tasks: _, progress: __, created_at: ___, ...same } = shown;
+  expect(heard[3]).toEqual(same);
+  expect(heard[3]).toMatchObject({ status: "failed", workflow_template: null });
+
+  const waiting = await post("/api/v1/workflows", {
+    ...{ workflow_template: "wait", correlation_id: "w" },
+  });
+  await eventually(() => expect(heard).toHaveLength(5));
+  await post(`/api/v1/workflows/${waiting["execution_id"]}/cancel`, { reason: "not wanted" });
+  await eventually(() => expect(heard).toHaveLength(6));
+  expect(heard[5]).toMatchObject({ correlation_id: "w", status: "cancelled", workflow_template: "wait" });
+
+  await post("/v1/runs", { flow_id: "sum", input: { a: 1 } });
+  await eventually(async () => expect(await openRuns(url).list()).toHaveLength(5));
+  request(redis, { correlation_id: "last", workflow_template: "sum", variables: { a: 1 } });
+  await eventually(() => expect(heard).toHaveLength(8));
+  expect(heard.slice(6).map(({ correlation_id }) => correlation_id)).toEqual(["last", "last"]);
+});
+
+test.skipIf(skips)("names have a prefix and may be Streams; without any, nothing is heard and told", async () => {
+  const redis = await startRedisForTest();
+  const { url, database } = await createTestDatabase();
+  const both = {
+    ORCHESTRATOR_WORKFLOW_REQUESTS: "workflow-requests,stream:requests",
+    ORCHESTRATOR_WORKFLOW_RESPONSES: "stream:responses",
+  };
+  const service = await startInstance(url, redis, { ...both, ORCHESTRATOR_REDIS_CHANNEL_PREFIX: "orch:" });
+  await eventually(() => expect(service.output()).toContain("channels are heard"));
+  request(redis, { correlation_id: "p", workflow_template: "sum", variables: { a: 1 } }, "orch:workflow-requests");
+  redis.cli("XADD", "orch:requests", "*", "message", '{"workflow_template": "sum", "variables": {"a": 2}}');
+  await eventually(() => expect(redis.cli("XLEN", "orch:responses")).toBe("4"));
+  await service.stop();
+
+  await startInstance(url, redis, { ORCHESTRATOR_WORKFLOW_REQUESTS: "[]", ORCHESTRATOR_WORKFLOW_RESPONSES: "[]" });
+  await eventually(() => expect(redis.cli("CLIENT", "LIST", "TYPE", "normal")).toContain("name=orchestrator"));
+  expect(redis.cli("PUBSUB", "CHANNELS")).toBe("");
+  const { rows } = await database.reads.query("SELECT 1 FROM orchestrator.outbox");
+  expect(rows).toEqual([]);
+});

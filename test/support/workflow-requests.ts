@@ -33,6 +33,14 @@ workflow:
   tasks:
     - {id: guard, type: transform, parameters: {output: "\${1 / (a - a)}"}}
 `,
+  wait: `id: wait
+name: Wait
+version: "1.0"
+category: test
+workflow:
+  tasks:
+    - {id: gate, type: signal, parameters: {name: go}}
+`,
 } as const;
 
 /** An answer as it was heard. */

@@ -54,13 +54,13 @@ export const REDIS = {
     schema: listSetting(),
     default: ["workflow-requests"],
     env: ["ORCHESTRATOR_WORKFLOW_REQUESTS"],
-    text: "Where requests to start workflows come from: channels, and Streams with the prefix `stream:`. An empty list: nowhere.",
+    text: "Where requests to start workflows come from: channels, and Streams with the prefix `stream:`. `[]`: nowhere.",
   }),
   workflowResponses: setting({
     schema: listSetting(),
     default: ["workflow-responses"],
     env: ["ORCHESTRATOR_WORKFLOW_RESPONSES"],
-    text: "Where it is told that executions of workflows have begun and ended: channels, and Streams with the prefix `stream:`. An empty list: nowhere.",
+    text: "Where it is told that executions of workflows have begun and ended: channels, and Streams with the prefix `stream:`. `[]`: nowhere.",
   }),
   channelPrefix: setting({
     schema: textSetting("a prefix"),
