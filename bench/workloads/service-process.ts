@@ -17,6 +17,8 @@ export interface ServiceSettings {
   /** Absent: the embedded store in `dataDir`. */
   readonly databaseUrl?: string;
   readonly dataDir?: string;
+  /** Further settings. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Options of Node, for profiles. */
   readonly nodeOptions?: string;
 }
@@ -36,6 +38,7 @@ export async function startServiceProcess(settings: ServiceSettings): Promise<Se
       ...(settings.databaseUrl === undefined ? {} : { DATABASE_URL: settings.databaseUrl }),
       ...(settings.dataDir === undefined ? {} : { ORCHESTRATOR_DATA_DIR: settings.dataDir }),
       ...(settings.nodeOptions === undefined ? {} : { NODE_OPTIONS: settings.nodeOptions }),
+      ...settings.env,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
