@@ -4,6 +4,7 @@
  * this product keeps.
  */
 import type { z } from "zod";
+import { AGENTS } from "./sections/agents.ts";
 import { ENGINE } from "./sections/engine.ts";
 import { GRAPHS } from "./sections/graphs.ts";
 import { HTTP } from "./sections/http.ts";
@@ -37,6 +38,7 @@ const SETTINGS = {
   http: HTTP,
   tools: TOOLS,
   workers: WORKERS,
+  agents: AGENTS,
   redis: REDIS,
   kafka: KAFKA,
   legacy: LEGACY,

@@ -17,6 +17,7 @@ import { createRunIndex } from "../store/run-index.ts";
 import type { Database } from "../store/sql/pool.ts";
 import type { ToolMetrics } from "../tools/path/observe-step.ts";
 import { makeInstanceId } from "./instance-id.ts";
+import { type AgentMetrics, openAgents } from "./parts/agents.ts";
 import { openEngine, type RunningEngine } from "./parts/engine.ts";
 import { openFlows } from "./parts/flows.ts";
 import { type KafkaMetrics, openKafka } from "./parts/kafka.ts";
@@ -64,6 +65,7 @@ export interface ComposeOptions {
   readonly hotState?: HotStateMetrics;
   readonly kafka?: KafkaMetrics;
   readonly messages?: MessageCounts;
+  readonly agents?: AgentMetrics;
   /** Ends the process when its event loop is blocked: for a process that runs only the service. */
   readonly watchdog?: boolean;
   /** Called with the time that callers waited for a connection. */
@@ -87,11 +89,13 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const lists = createRunIndex(database);
     const { address, observers, operationObservers = [] } = options;
     const redis = await openRedis(config, options.hotState, log, parts);
+    const agentMetrics = options.agents ?? { requested() {}, answered() {} };
+    const agents = await openAgents(config, { instanceId, metrics: agentMetrics }, log, parts);
     const engine = await openEngine(
       config,
       {
         ...{ store, runIndex: lists, flows, tools, instanceId, address, tokenKey },
-        ...{ observers: [...observers, ...redis.observers], operationObservers },
+        ...{ observers: [...observers, ...redis.observers], operationObservers, agentPost: agents.post },
       },
       log,
       parts,
@@ -107,6 +111,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const messages = createRedisMessages(config, { instanceId, engine, counts }, log, parts);
     const { templateStarts: templates } = flows;
     await openRequests(config, { instanceId, redis, messages, counts, database, engine, templates }, log, parts);
+    agents.attach(engine, messages);
     await messages.start();
     return {
       ...engine,

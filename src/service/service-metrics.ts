@@ -16,6 +16,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { TaskDoer } from "../telemetry/run-metrics.ts";
 import type { ToolMetrics } from "../tools/path/observe-step.ts";
 import type { Core } from "./compose.ts";
+import type { AgentMetrics } from "./parts/agents.ts";
 import type { KafkaMetrics } from "./parts/kafka.ts";
 
 /** The owner of this shard counts what is in the whole database. */
@@ -39,6 +40,7 @@ export interface ServiceMetrics {
   readonly reports: ReportMetrics;
   readonly kafka: KafkaMetrics;
   readonly messages?: MessageCounts;
+  readonly agents?: AgentMetrics;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
   readonly onPoolWait?: (pool: string, waitedMs: number) => void;
@@ -89,6 +91,10 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
     },
     hotState: {
       counted: (result, count) => metrics.counter("orchestrator_hot_states_total", result).add(count),
+    },
+    agents: {
+      requested: (type, result) => metrics.counter("orchestrator_agent_requests_total", type, result).add(),
+      answered: (type, result) => metrics.counter("orchestrator_agent_answers_total", type, result).add(),
     },
     messages: {
       counted: (source, what, count) => metrics.counter("orchestrator_redis_messages_total", source, what).add(count),

@@ -10,9 +10,9 @@ export type Effect = "pure" | "effectful" | "remote" | "wait" | "group";
 
 /**
  * Carriers: the ways on which tasks leave whose work is done elsewhere. `workers` pull from a queue over a session;
- * `topics` take messages that a relay sends.
+ * `topics` take messages that a relay sends; `agents` hear what is published.
  */
-export const CARRIERS = ["workers", "topics"] as const;
+export const CARRIERS = ["workers", "topics", "agents"] as const;
 
 /** One of {@link CARRIERS}. */
 export type Carrier = (typeof CARRIERS)[number];
@@ -44,7 +44,17 @@ export interface Leaving {
   readonly isDoneThen?: true;
   /** Reads evaluated parameters, which fit the schema of the type unless the record that holds them is damaged. */
   readonly toWork: (parameters: JsonObject) => Pick<Work, "destination" | "input"> & Partial<Work>;
+  /** What the answer of the other side gives; absent: its output as it is. */
+  readonly toResult?: (parameters: JsonObject, output: Json) => WorkResult;
 }
+
+/** What a task gives, or why the answer is none. */
+export type WorkResult =
+  | { readonly ok: true; readonly output: Json }
+  | {
+      readonly ok: false;
+      readonly error: { readonly type: string; readonly message: string; readonly retryable: boolean };
+    };
 
 /** Names of the task types. */
 export type TaskTypeName =
@@ -61,7 +71,10 @@ export type TaskTypeName =
   | "graph"
   | "noop"
   | "worker"
-  | "queue";
+  | "queue"
+  | "data"
+  | "ai"
+  | "exec";
 
 /** Keys of a task that limit or repeat its work. */
 export const LIMIT_KEYS = [

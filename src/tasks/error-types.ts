@@ -27,6 +27,9 @@ const ATTEMPTS = [
   "TARGET_PAUSED",
 ] as const;
 
+/** Agents have types of their own, too; these are the service's, and those of the agents in the examples. */
+const AGENT = [...ATTEMPTS, "AGENT_FAILED", "WORKER_LOST"] as const;
+
 const GROUP = ["CHILD_FAILED", "TIMEOUT", "SCHEDULE_TO_CLOSE_TIMEOUT"] as const;
 
 /** Errors of each task type, besides {@link EVERY}. */
@@ -60,6 +63,9 @@ const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
   noop: ATTEMPTS,
   worker: [...ATTEMPTS, "WORKER_LOST", "WORKER_RESULT_INVALID", "QUEUE_EXPIRED"],
   queue: [...ATTEMPTS, "EXECUTOR_FAILED", "DISPATCH_REJECTED", "WORKER_LOST", "WORKER_RESULT_INVALID", "QUEUE_EXPIRED"],
+  data: AGENT,
+  ai: [...AGENT, "RESPONSE_FORMAT_INVALID"],
+  exec: AGENT,
   graph: [
     ...ATTEMPTS,
     "GRAPH_NOT_LOADED",

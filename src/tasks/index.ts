@@ -2,6 +2,9 @@
 import type { z } from "zod";
 import type { FieldViolation } from "../base/errors.ts";
 import type { Json } from "../base/json/json.ts";
+import { ai } from "./agents/ai.ts";
+import { data } from "./agents/data.ts";
+import { exec } from "./agents/exec.ts";
 import { approval } from "./approval.ts";
 import { condition } from "./condition.ts";
 import type { TaskType, TaskTypeName } from "./define.ts";
@@ -36,6 +39,9 @@ export const TASK_TYPES = {
   graph,
   worker,
   queue,
+  data,
+  ai,
+  exec,
 } as const satisfies Record<TaskTypeName, TaskType>;
 
 /** The task types that a flow may use. */
@@ -53,10 +59,13 @@ export const WRITABLE_TASK_TYPES: readonly Exclude<TaskTypeName, "graph">[] = [
   "noop",
   "worker",
   "queue",
+  "data",
+  "ai",
+  "exec",
 ];
 
 /** Names reserved for task types of later versions. */
-export const LATER_TASK_TYPES = ["grpc", "data", "ai", "exec", "agent", "mcp"] as const;
+export const LATER_TASK_TYPES = ["grpc", "agent", "mcp"] as const;
 
 /** Whether `name` is a task type that a flow may use. */
 export function isWritableTaskType(name: string): name is TaskTypeName {

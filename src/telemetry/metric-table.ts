@@ -181,6 +181,14 @@ export const METRICS = {
     ["result"],
     ["written", "failed", "dropped"],
   ),
+  orchestrator_agent_requests_total: counter(
+    "Tasks that were published for agents: heard, heard by nobody, and not known to have arrived because Redis was away.",
+    ["type", "result"],
+  ),
+  orchestrator_agent_answers_total: counter(
+    "What agents said: accepted ends, progress, what came late or twice, unknown tokens, and what could not be understood.",
+    ["type", "result"],
+  ),
   orchestrator_redis_messages_total: counter(
     "Messages of channels and streams of Redis: received, applied, refused, claimed from an instance that died, and dropped because too many were kept for other instances.",
     ["source", "what"],

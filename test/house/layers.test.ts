@@ -75,6 +75,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "store/journal": ["sql"],
   "store/projections": ["journal"],
   "store/sql": ["embedded"],
+  "tasks/agents": ["schema", "top"],
   "tasks/schema": [],
   "tools/graph": ["top"],
   "tools/http": ["top"],

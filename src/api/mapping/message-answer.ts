@@ -14,7 +14,7 @@ export function toSentAnswer(
 ): MessageAnswer {
   return create(MessageAnswerSchema, {
     ...{ runId, taskId, begunAt },
-    place: { ...place, offset: BigInt(place.offset) },
+    ...(place === null ? {} : { place: { ...place, offset: BigInt(place.offset) } }),
     ...(attempt === null ? {} : { attempt }),
     ...(fence === null ? {} : { fence }),
     ...(outcome.tookMs === undefined ? {} : { tookMs: outcome.tookMs }),
@@ -29,8 +29,7 @@ export function fromSentAnswer(answer: MessageAnswer): {
   readonly outcome: AnsweredOutcome;
 } {
   const { runId, taskId, attempt = null, fence = null, begunAt, tookMs } = answer;
-  const { log = "", epoch = 0, offset = 0n } = answer.place ?? {};
-  const place = { log, epoch, offset: Number(offset) };
+  const place = answer.place === undefined ? null : { ...answer.place, offset: Number(answer.place.offset) };
   const took = tookMs === undefined ? {} : { tookMs };
   return {
     task: { runId, taskId, attempt, fence, begunAt, place },

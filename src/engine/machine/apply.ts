@@ -6,6 +6,7 @@
 
 import { invariant } from "../../base/errors.ts";
 import { withCurrentRun } from "../../base/process/current-run.ts";
+import { isSilent } from "../../tasks/addresses.ts";
 import type { JournalRecord } from "./records.ts";
 import { rememberRequest } from "./requests.ts";
 import {
@@ -17,7 +18,6 @@ import {
   type RunState,
 } from "./state.ts";
 import { endApproval, openApproval } from "./tasks/approvals.ts";
-import { isSilent } from "./tasks/carriers.ts";
 import { endTask, moveTask, noteFailure, proveNoEffect, setDue, touchTask } from "./tasks/change-task.ts";
 import { withPlace } from "./tasks/places.ts";
 

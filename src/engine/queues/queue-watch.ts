@@ -3,6 +3,7 @@
  * metrics. One instance looks, the owner of shard 0, so each is named once.
  */
 import type { Log } from "../../base/log.ts";
+import { carrierOf } from "../../tasks/addresses.ts";
 import type { WaitingLine } from "../ports/dispatch/queues.ts";
 import { type Repetition, repeat } from "../shard/repeat.ts";
 
@@ -44,9 +45,12 @@ export function watchQueues(parts: QueueWatchParts): QueueWatch {
       for (const [name, line] of unserved) {
         if (before.has(name)) continue;
         const { queue, handler, labels, count } = line;
-        log.warn("tasks wait for a worker and none serves their queue and handler; start one, or see `queues get`", {
-          ...{ queue, handler, labels, tasks: count },
-        });
+        if (carrierOf(queue) === "agents")
+          log.warn("tasks wait for an agent and none listens", { handler, tasks: count });
+        else
+          log.warn("tasks wait for a worker and none serves their queue and handler; start one, or see `queues get`", {
+            ...{ queue, handler, labels, tasks: count },
+          });
       }
       for (const [name, { queue, handler, labels }] of before) {
         if (unserved.has(name) || !shards.owned.includes(0)) continue;

@@ -2,11 +2,11 @@
 import { toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
+import { markOf } from "../../tasks/addresses.ts";
 import type { TaskTokens } from "../dispatch/tokens.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
 import { advance } from "../machine/settle.ts";
-import { markOf } from "../machine/tasks/carriers.ts";
 import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { Journal } from "../ports/journal.ts";
@@ -36,6 +36,14 @@ import { Children } from "./work/children.ts";
 import { Effects } from "./work/effects.ts";
 import { Family } from "./work/family.ts";
 
+const NO_AGENTS: Takers = {
+  isOpen: true,
+  reserve: () => null,
+  waits: () => {},
+  look: () => {},
+  isServed: () => false,
+};
+
 /** Pause before rows that a commit held are looked at again, milliseconds. */
 const AGAIN_MS = 50;
 
@@ -50,6 +58,8 @@ export interface RunKindParts
   readonly tools: ToolCaller;
   /** Workers. */
   readonly takers: Takers;
+  /** Agents; absent: nobody publishes their tasks, which wait. */
+  readonly agents?: Takers;
   /** Lets messages into the outbox; null: nothing relays them. */
   readonly outboxGate: OutboxGate | null;
   readonly waitingTasks: WaitingTaskStore;
@@ -91,7 +101,7 @@ export function createRunKind(parts: RunKindParts): RunKind {
   const children = new Children({ ...parts, family });
   const outboxGate = parts.outboxGate ?? new OutboxGate();
   const topics = new Topics({ ...parts, outboxGate, store: parts.waitingTasks });
-  const carriers = new Carriers({ workers: parts.takers, topics });
+  const carriers = new Carriers({ workers: parts.takers, topics, agents: parts.agents ?? NO_AGENTS });
   const notes = new Notes();
   const table = new HandOutTable();
   const reserved = new ReservedSlots();

@@ -18,6 +18,7 @@ export interface RunsParts
     | "flows"
     | "tools"
     | "takers"
+    | "agents"
     | "outboxGate"
     | "waitingTasks"
     | "sessionTimeoutMs"

@@ -1,5 +1,7 @@
 /** Parts of the flow grammar that this version does not implement. If accepted, they would fail or be ignored. */
 import type { Json } from "../../base/json/json.ts";
+import type { TaskType } from "../../tasks/define.ts";
+import { isWritableTaskType, TASK_TYPES } from "../../tasks/index.ts";
 import type { Problems } from "../document/problems.ts";
 import type { FlowDocument } from "../document/schema.ts";
 import { viewFlow } from "../warnings/view.ts";
@@ -10,24 +12,32 @@ export interface Served {
   readonly events: boolean;
   /** Whether `http` tasks can name registered services. */
   readonly services: boolean;
+  /** Whether tasks are published for agents. */
+  readonly agents: boolean;
   /** Whether the limits of `workflow.budget` are enforced. */
   readonly budgets: boolean;
 }
 
 /** Everything that the engine supports; for tests of the engine. */
-export const ALL_SERVED: Served = { events: true, services: true, budgets: true };
+export const ALL_SERVED: Served = { events: true, services: true, agents: true, budgets: true };
 /** What this version supports. Change it when a relay or a service registry is added. */
-export const SERVED: Served = { events: false, services: false, budgets: false };
+export const SERVED: Served = { events: false, services: false, agents: false, budgets: false };
 
 /** Adds a problem for every task that uses an unsupported feature. The document has passed all other checks. */
 export function checkServed(document: FlowDocument, served: Served, problems: Problems): void {
   if (!served.budgets) checkBudget(document, problems);
-  if (served.events && served.services) return;
+  if (served.events && served.services && served.agents) return;
   for (const { type, task, path } of viewFlow(document).tasks) {
     if (type === "emit" && !served.events)
       problems.add(
         [...path, "type"],
         "emit is reserved for a later version of the service, because nothing relays its events yet; call a web service (type http) instead",
+      );
+    const { leaving }: Partial<TaskType> = isWritableTaskType(type) ? TASK_TYPES[type] : {};
+    if (leaving?.carrier === "agents" && !served.agents)
+      problems.add(
+        [...path, "type"],
+        `agents get tasks of type ${type} over Redis, and the service has none; set redis.url (ORCHESTRATOR_REDIS_URL)`,
       );
     const { service } = (task.parameters ?? {}) as Record<string, Json>;
     if (type === "http" && service !== undefined && !served.services)

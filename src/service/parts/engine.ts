@@ -3,6 +3,7 @@ import type { Peers } from "../../api/peers/peers.ts";
 import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
 import type { Config } from "../../config/settings.ts";
+import { createAgents } from "../../engine/dispatch/agents/create-agents.ts";
 import { createDispatch } from "../../engine/dispatch/create-dispatch.ts";
 import { DATABASE_KEY, TaskTokens } from "../../engine/dispatch/tokens.ts";
 import { createEngine } from "../../engine/engine.ts";
@@ -11,8 +12,9 @@ import type { OperationObserver } from "../../engine/operations/observer.ts";
 import { createOperations } from "../../engine/operations/operations.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { AgentAnswers, AgentPost } from "../../engine/ports/dispatch/agents.ts";
 import type { Callbacks } from "../../engine/ports/dispatch/callbacks.ts";
-import type { HandOvers } from "../../engine/ports/dispatch/hand-overs.ts";
+import type { HandOvers, Takers } from "../../engine/ports/dispatch/hand-overs.ts";
 import type { PeerDispatch } from "../../engine/ports/dispatch/peers.ts";
 import type { Queues } from "../../engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../engine/ports/dispatch/workers.ts";
@@ -61,6 +63,8 @@ export interface EngineNeeds {
   readonly tokenKey: Uint8Array;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
+  /** The way to agents; null: none. */
+  readonly agentPost: AgentPost | null;
 }
 
 /** A running engine. */
@@ -76,6 +80,10 @@ export interface RunningEngine {
   readonly queueGauges: QueueGauges;
   readonly peerDispatch: PeerDispatch;
   readonly handOvers: HandOvers;
+  /** Null without Redis. */
+  readonly agentAnswers: AgentAnswers | null;
+  /** Whether anybody does the tasks of a line. */
+  readonly isServed: Takers["isServed"];
   readonly shards: OwnedShards;
   /** Null without Kafka. */
   readonly outboxGate: OutboxGate | null;
@@ -137,8 +145,13 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     ...{ instanceId, waitingTasks, log, sessionTimeoutMs, settings: queueRules },
     tokens,
   });
+  const agents =
+    needs.agentPost === null
+      ? null
+      : createAgents(runtime, { post: needs.agentPost, store: waitingTasks, tokens, log });
   const runs = createRuns(runtime, {
     ...dispatch,
+    ...(agents === null ? {} : { agents: agents.takers }),
     outboxGate,
     tokens,
     publicUrl: config.server.publicUrl ?? null,
@@ -182,8 +195,9 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   await runtime.open();
   const { workers, peerDispatch, settled, close } = dispatch.open(runs.handOvers, peers.calls);
   queueRules.onChange(settled);
-  await runtime.start(leaseTtl);
   const { handOvers, isServed } = runs;
+  const agentAnswers = agents?.start(handOvers) ?? null;
+  await runtime.start(leaseTtl);
   const queueLimits = keepQueueLimits({ store: queueStore, rules: queueRules, handOvers, shards: runtime.shards, log });
   const isPaused = (line: { readonly tenantId: string; readonly queue: string }): boolean =>
     (queueRules.of(line)?.pause ?? null) !== null;
@@ -193,6 +207,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     isUnserved: (line) => !isPaused(line) && !isServed(line),
   });
   parts.onClose(async () => {
+    agents?.stop();
     await Promise.all([queueLimits.stop(), queueWatch.stop(), unservedNotes.stop()]);
     await close();
     await runs.stop();
@@ -218,6 +233,8 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     queues: createQueues({ store: queueStore, changed: () => queueRules.refresh() }),
     peerDispatch,
     handOvers: runs.handOvers,
+    agentAnswers,
+    isServed,
     shards: runtime.shards,
     outboxGate,
     observe: runs.observe,

@@ -16,6 +16,7 @@ import { createFlowStore } from "../../store/flow-versions.ts";
 import type { Database } from "../../store/sql/pool.ts";
 import type { Carrier } from "../../tasks/define.ts";
 import type { Parts } from "./parts.ts";
+import { redisAddressOf } from "./redis.ts";
 
 /** Flows, templates, and graphs that runs are created from. */
 export interface Flows {
@@ -34,7 +35,9 @@ export async function openFlows(config: Config, database: Database, log: Log, pa
   const { maxRetryAttempts: maxRetries, retryBackoffBase: backoffBase, defaultTaskTimeout: timeoutMs } = config.engine;
   const hasTopics = (config.kafka.bootstrapServers ?? []).length > 0;
   // A test of the engine may use features that are not served yet.
-  const served = config.testing.enabled ? ALL_SERVED : { ...SERVED, events: hasTopics };
+  const served = config.testing.enabled
+    ? ALL_SERVED
+    : { ...SERVED, events: hasTopics, agents: redisAddressOf(config) !== null };
   const flows = createFlowRegistry(createFlowStore(database), compiler, {
     queueDefaults: { maxRetries, backoffBase, timeoutMs },
     graphs: new Set(graphs?.names()),

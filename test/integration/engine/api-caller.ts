@@ -65,6 +65,7 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
   const methods = serveServices(SERVICES, {
     runControl: engine,
     outboxGate: null,
+    isServed: () => true,
     inboundTopics: null,
     runReader: engine,
     runWatch: engine,

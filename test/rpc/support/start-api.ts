@@ -68,6 +68,7 @@ export async function startApi(
   const opened = await createApi({
     runControl: engine,
     outboxGate: null,
+    isServed: () => true,
     inboundTopics: null,
     runReader: engine,
     runWatch: engine,

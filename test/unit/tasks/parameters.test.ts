@@ -21,7 +21,7 @@ describe("the list of task types", () => {
     expect([
       isWritableTaskType("http"),
       isWritableTaskType("graph"),
-      isWritableTaskType("ai"),
+      isWritableTaskType("agent"),
       isWritableTaskType("toString"),
     ]).toEqual([true, false, false, false]);
     expect(LATER_TASK_TYPES.filter((name) => name in TASK_TYPES)).toEqual([]);
@@ -58,6 +58,9 @@ describe("checkParameters, after evaluation", () => {
     ["transform", { output: null }],
     ["noop", {}],
     ["condition", {}],
+    ["data", { operation: "search", another: [1] }],
+    ["ai", { prompt: "why?", provider: "anthropic", model: "m", response_format: "json", max_tokens: 2_000 }],
+    ["exec", { command: ["python", "a.py"], image: "python:3.9-slim", files: [{ name: "a.py", content: "" }] }],
     ["wait", { duration: 0 }],
     ["wait", { duration: "1h30m" }],
     ["wait", { until: "2030-01-31T08:00:00Z" }],

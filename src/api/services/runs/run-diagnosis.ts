@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { formatDuration } from "../../../base/time/duration.ts";
 import type { Wait } from "../../../engine/machine/records.ts";
 import type { TaskState } from "../../../engine/machine/state.ts";
-import { carrierOf, nameOf } from "../../../engine/machine/tasks/carriers.ts";
+import type { LabeledLine } from "../../../engine/ports/dispatch/hand-overs.ts";
 import type { Queues, QueueView, WaitingPlace } from "../../../engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../../engine/ports/dispatch/workers.ts";
 import type { RunReader } from "../../../engine/ports/run-reader.ts";
@@ -11,6 +11,7 @@ import { type RunFinding, RunFindingKind, RunFindingSchema } from "../../../gen/
 import { DiagnoseRunResponseSchema, type RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import type { Worker } from "../../../gen/orchestrator/v1/worker_pb.ts";
 import { WorkerService } from "../../../gen/orchestrator/v1/worker_service_pb.ts";
+import { carrierOf, isAtAgents, nameOf } from "../../../tasks/addresses.ts";
 import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
 import { MAX_PAGE_SIZE } from "../../lists/paging.ts";
 import { toTimestamp } from "../../mapping/time.ts";
@@ -33,6 +34,8 @@ export interface DiagnosisNeeds {
   readonly askPeers: AskPeers;
   /** Null: nothing relays messages to topics. */
   readonly outboxGate: { readonly isFull: boolean } | null;
+  /** Whether agents are there for the tasks of a line. */
+  readonly isServed: (line: LabeledLine) => boolean;
 }
 
 type Method = Pick<ServiceHandlers<typeof RunService>, "diagnoseRun">;
@@ -77,8 +80,11 @@ function findWait(task: TaskState): RunFinding {
   }
   if (handedTo === null)
     return toFinding(path, RunFindingKind.ATTEMPT, `attempt ${attempt} is under way`, startedAt || readyAt, "");
+  const holder = isAtAgents(handedTo) ? "an agent" : "a worker";
   const message =
-    state === "SCHEDULED" ? "it is handed out and not acknowledged yet" : `attempt ${attempt} is under way at a worker`;
+    state === "SCHEDULED"
+      ? "it is handed out and not acknowledged yet"
+      : `attempt ${attempt} is under way at ${holder}`;
   return toFinding(path, RunFindingKind.WORKER, message, startedAt || readyAt, "");
 }
 
@@ -102,7 +108,7 @@ function findWaiting(path: string, wait: Wait, dueAt: number | null, since: numb
 }
 
 async function findWorker(
-  { queues, outboxGate }: DiagnosisNeeds,
+  { queues, outboxGate, isServed }: DiagnosisNeeds,
   call: CallContext,
   runId: string,
   { path, readyAt }: TaskState,
@@ -112,6 +118,7 @@ async function findWorker(
   if (place === null) return toFinding(path, RunFindingKind.QUEUE, "it is about to be handed out", readyAt, "");
   if (outboxGate !== null && carrierOf(place.queue) === "topics")
     return findTopic(path, place, outboxGate.isFull, readyAt);
+  if (carrierOf(place.queue) === "agents") return findAgent(path, place, isServed(place), readyAt);
   const [view] = await queues.viewQueues(call.caller, [place.queue]);
   const stopped = view === undefined ? null : findStop(path, place, view, readyAt);
   return stopped ?? findSlot(path, place, view?.buildIds ?? [], connected, readyAt);
@@ -122,6 +129,12 @@ function findTopic(path: string, { queue }: WaitingPlace, isFull: boolean, since
   if (!isFull) return toFinding(path, RunFindingKind.QUEUE, `it is about to be put on topic ${topic}`, since, "");
   const message = `OUTBOX_FULL: too many messages wait for the brokers; what the task has for topic ${topic} is deferred`;
   return toFinding(path, RunFindingKind.QUEUE_FULL, message, since, "");
+}
+
+function findAgent(path: string, { handler }: WaitingPlace, isServed: boolean, since: number): RunFinding {
+  if (isServed) return toFinding(path, RunFindingKind.QUEUE, "it is about to be given to an agent", since, "");
+  const message = `no agent of type ${handler} listens, or Redis is away; the task waits for one`;
+  return toFinding(path, RunFindingKind.NO_WORKER, message, since, "");
 }
 
 /** What keeps tasks in the queue, or out of it. */

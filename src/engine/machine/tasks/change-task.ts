@@ -1,10 +1,10 @@
 /** The changes of a task that `applyRecord` makes: its state with the counts of its run, its timer, and its end. */
 import { invariant } from "../../../base/errors.ts";
+import { isSilent } from "../../../tasks/addresses.ts";
 import { childIndex, isTopLevel, parentPath } from "../paths.ts";
 import type { TaskError } from "../records.ts";
 import { type RunState, TASK_TRANSITIONS, type TaskState, type TaskStateName } from "../state.ts";
 import { cancelApproval } from "./approvals.ts";
-import { isSilent } from "./carriers.ts";
 import { isFailure } from "./task-ends.ts";
 
 const NO_PLACES: TaskState["places"] = Object.freeze([]);

@@ -11,12 +11,12 @@
  */
 import { formatDuration } from "../../../base/time/duration.ts";
 import type { TaskLimits, TaskSpec } from "../../../flows/plan.ts";
+import { isAtAgents, isSilent, waitMsOf } from "../../../tasks/addresses.ts";
 import type { TaskType } from "../../../tasks/define.ts";
 import { TASK_TYPES } from "../../../tasks/index.ts";
 import type { JournalRecord, ReturnReason, TaskError } from "../records.ts";
 import { mayBegin, type Run, specOf } from "../run.ts";
 import type { TaskState } from "../state.ts";
-import { isSilent, TOPIC_WAIT_MS } from "./carriers.ts";
 import { closesAt, timeoutsOf } from "./limits.ts";
 import { failTask } from "./outcomes.ts";
 import { retryOrFail } from "./retries.ts";
@@ -72,27 +72,24 @@ export function handOver(run: Run, path: string, to: string, queued: boolean, at
   const { attempt } = task;
   // What is sent is written with this record.
   if (isDoneThen(specOf(run, path))) return [{ type: "task.completed", at, task: path, output: null }];
-  const due = isSilent(to) ? answeredBy(specOf(run, path), task, at) : NO_DUE;
+  const due = isSilent(to) ? endsBy(specOf(run, path), task, to, at) : NO_DUE;
   return [{ type: "task.dispatched", at, task: path, attempt, to, ...(queued ? { queued } : {}), ...due }];
 }
 
 const NO_DUE: { readonly dueAt?: number } = Object.freeze({});
 
-/** The field `dueAt` of a record that puts a task on a topic: its time there and that of the work together. */
-function answeredBy(spec: TaskSpec, task: TaskState, at: number): { readonly dueAt?: number } {
+/** The field `dueAt` of a record of work that begins at `at`, or later if `to` lets it wait. */
+function endsBy(spec: TaskSpec, task: TaskState, to: string | null, at: number): { readonly dueAt?: number } {
   const { scheduleToStartMs, startToCloseMs } = timeoutsOf(spec, task.limits);
-  const waitMs = scheduleToStartMs ?? TOPIC_WAIT_MS;
-  return earliest(startToCloseMs === null ? null : at + waitMs + startToCloseMs, closesAt(spec, task));
+  const endsAt = startToCloseMs === null ? null : at + waitMsOf(to, scheduleToStartMs) + startToCloseMs;
+  return earliest(endsAt, closesAt(spec, task));
 }
 
 /** Returns the record of an acknowledgement; none when it is late or repeated. */
 export function startHandedOut(run: Run, path: string, token: number, at: number): JournalRecord[] {
   const task = run.state.tasks.get(path);
   if (!isHandedOut(task, token) || task.state !== "SCHEDULED") return [];
-  const spec = specOf(run, path);
-  const { startToCloseMs } = timeoutsOf(spec, task.limits);
-  const due = earliest(startToCloseMs === null ? null : at + startToCloseMs, closesAt(spec, task));
-  return [{ type: "task.started", at, task: path, ...due }];
+  return [{ type: "task.started", at, task: path, ...endsBy(specOf(run, path), task, task.handedTo, at) }];
 }
 
 /** Returns what follows when a hand-over came to nothing: the next one, the next attempt, or the end of the task. */
@@ -111,7 +108,9 @@ export function returnTask(
   if (run.state.phase === "CANCELING") return [{ type: "task.canceled", at, task: path }];
   const spec = specOf(run, path);
   if (isLoss(reason) && task.losses >= MAX_LOSSES) return [retryOrFail(spec, task, lossOf(reason, task), at, random)];
-  return [{ type: "task.returned", at, task: path, reason, ...startsBy(spec, task.limits, at, task.scheduledAt) }];
+  // Agents that were not there have not had the task: it waits as long as before.
+  const since = isAtAgents(task.handedTo) ? task.readyAt : at;
+  return [{ type: "task.returned", at, task: path, reason, ...startsBy(spec, task.limits, since, task.scheduledAt) }];
 }
 
 /** Returns the record of a checkpoint; none when the hand-over is over and another one, or the end, came. */

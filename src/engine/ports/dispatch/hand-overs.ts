@@ -13,7 +13,7 @@ import type { TaskNote } from "../run-watch.ts";
 /** Which tasks somebody can do: those of a tenant, in a queue, for a handler. */
 export interface Line {
   readonly tenantId: string;
-  /** Name of a queue that workers serve, or an address on another carrier; see machine/tasks/carriers.ts. */
+  /** Name of a queue that workers serve, or an address on another carrier; see tasks/addresses.ts. */
   readonly queue: string;
   readonly handler: string;
 }
@@ -86,12 +86,14 @@ export interface Takers {
   look(): void;
   /** Whether anybody, here or at another instance, can do the tasks of a line. */
   isServed(line: LabeledLine): boolean;
+  /** The slot of a task that was handed out by somebody else; absent: the one who has it makes itself known. */
+  slotOf?(to: string, ref: HandOverRef): Slot;
 }
 
 /** A task on a topic, as the answer of an executor names it. */
 export interface AnsweredTask {
   readonly runId: string;
-  /** What the answer calls the task: its external id, or its path. */
+  /** What the answer calls the task: its external id, or its path; empty: it names the hand-over alone. */
   readonly taskId: string;
   /** The attempt that the answer is for; null: it does not say. */
   readonly attempt: number | null;
@@ -99,8 +101,8 @@ export interface AnsweredTask {
   readonly fence: number | null;
   /** When the work began at the latest, milliseconds since the epoch. */
   readonly begunAt: number;
-  /** Where the answer was read. */
-  readonly place: Place;
+  /** Where the answer was read; null: nobody keeps account of that. */
+  readonly place: Place | null;
 }
 
 /** What became of what a holder said. */

@@ -1,7 +1,8 @@
 /** Chooses who takes a task: the carrier of its address says it. */
+
+import { carrierOf } from "../../../tasks/addresses.ts";
 import type { Carrier } from "../../../tasks/define.ts";
-import { carrierOf } from "../../machine/tasks/carriers.ts";
-import type { LabeledLine, ReadyTask, Slot, Takers } from "../../ports/dispatch/hand-overs.ts";
+import type { HandOverRef, LabeledLine, ReadyTask, Slot, Takers } from "../../ports/dispatch/hand-overs.ts";
 
 /** Those that take tasks, by carrier. */
 export type TakersByCarrier = Readonly<Record<Carrier, Takers>>;
@@ -9,7 +10,7 @@ export type TakersByCarrier = Readonly<Record<Carrier, Takers>>;
 const NONE: ReadonlySet<Carrier> = new Set();
 
 /** All that take tasks. */
-export class Carriers implements Takers {
+export class Carriers {
   readonly #byCarrier: TakersByCarrier;
   readonly #all: readonly (readonly [string, Takers])[];
 
@@ -42,6 +43,11 @@ export class Carriers implements Takers {
 
   isServed(line: LabeledLine): boolean {
     return this.#of(line).isServed(line);
+  }
+
+  /** The slot of a task that was handed out by somebody else; null: the one who has it makes itself known. */
+  slotOf(to: string, ref: HandOverRef): Slot | null {
+    return this.#byCarrier[carrierOf(to)].slotOf?.(to, ref) ?? null;
   }
 
   #of({ queue }: LabeledLine): Takers {

@@ -12,6 +12,8 @@ export interface HandOut extends HandOverRef {
   readonly heartbeatMs: number | null;
   /** Nothing is heard of it before its end. */
   readonly silent: boolean;
+  /** An agent has it: once it has arrived, nobody is lost with it. */
+  readonly atAgents: boolean;
   /** Its place at the worker; null: nobody has said where its worker is. */
   slot: Slot | null;
   /** Its worker has said that it has the task. */

@@ -7,17 +7,18 @@
  *
  * See ports/dispatch/hand-overs.ts.
  */
+
+import { isAtAgents, isSilent } from "../../../tasks/addresses.ts";
 import type { RunEvent } from "../../machine/events.ts";
 import type { JournalRecord } from "../../machine/records.ts";
 import { mayBegin, type Run, specOf } from "../../machine/run.ts";
 import { CALLBACK } from "../../machine/tasks/callbacks.ts";
-import { isSilent } from "../../machine/tasks/carriers.ts";
 import { awaitsHandOver, isDoneThen } from "../../machine/tasks/handouts.ts";
 import { timeoutsOf } from "../../machine/tasks/limits.ts";
-import type { Takers } from "../../ports/dispatch/hand-overs.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunResident } from "../run-resident.ts";
+import type { Carriers } from "./carriers.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { HandOut, HandOutTable } from "./hand-out-table.ts";
 import { toHandedTask, toReadyTask } from "./ready-task.ts";
@@ -27,7 +28,7 @@ const NONE: readonly RunEvent[] = [];
 
 /** What hand-outs take. */
 export interface HandOutsParts {
-  readonly takers: Takers;
+  readonly takers: Carriers;
   readonly table: HandOutTable;
   readonly checkpoints: Checkpoints;
   readonly reserved: ReservedSlots;
@@ -140,7 +141,8 @@ export class HandOuts {
     if (run.state.away === 0) return;
     for (const { path, token, handedTo, state, detached } of run.state.tasks.values()) {
       if (handedTo === null || handedTo === CALLBACK || this.#parts.table.get(id, path)?.fence === token) continue;
-      const handOut = createHandOut(run, path, token, null);
+      const slot = this.#parts.takers.slotOf(handedTo, { runId: id, fence: token });
+      const handOut = createHandOut(run, path, token, slot);
       this.#parts.table.add({ ...handOut, acknowledged: state === "RUNNING", detached, heardAt });
     }
   }
@@ -163,6 +165,7 @@ function createHandOut(run: Run, path: string, fence: number, slot: HandOut["slo
     attempt: task?.attempt ?? 0,
     heartbeatMs,
     silent: isSilent(task?.handedTo),
+    atAgents: isAtAgents(task?.handedTo),
     slot,
     acknowledged: false,
     reported: false,

@@ -6,7 +6,8 @@
  *   its worker is out of sight (this instance has just taken the run over, or lost the instance of the worker)
  *                      heard of within {@link SESSION_TIMEOUT_MS}, or it is lost
  *
- *   detached           nobody is expected, unless the task has a heartbeat
+ *   detached, or at an agent that has it
+ *                      nobody is expected, unless the task has a heartbeat
  *
  * After a takeover every window begins anew. The runs with tasks handed out are listed, and those of which nobody has
  * been heard when the window is over are read.
@@ -99,12 +100,15 @@ export class Liveness {
   }
 
   #endOf(
-    { acknowledged, reported, silent, detached, slot, heartbeatMs, heardAt }: HandOut,
+    { acknowledged, reported, silent, atAgents, detached, slot, heartbeatMs, heardAt }: HandOut,
     now: number,
   ): ReturnReason | "HEARTBEAT_TIMEOUT" | null {
     if (reported || silent) return null;
     const silentMs = now - heardAt;
-    if (detached) return heartbeatMs !== null && silentMs > heartbeatMs ? "HEARTBEAT_TIMEOUT" : null;
+    if (detached || (atAgents && acknowledged))
+      return heartbeatMs !== null && silentMs > heartbeatMs ? "HEARTBEAT_TIMEOUT" : null;
+    // Those who publish say themselves what they know; without them an answer may still come.
+    if (atAgents) return silentMs > this.#sessionTimeoutMs ? "UNACKNOWLEDGED" : null;
     if (slot === null || slot.lostAt !== null) {
       if (Math.min(silentMs, now - (slot?.lostAt ?? 0)) <= this.#sessionTimeoutMs) return null;
       return acknowledged ? "WORKER_LOST" : "UNACKNOWLEDGED";

@@ -1,10 +1,10 @@
 import type { JsonObject } from "../../../base/json/json.ts";
+import { addressOf } from "../../../tasks/addresses.ts";
 import type { TaskType, Work } from "../../../tasks/define.ts";
 import { TASK_TYPES } from "../../../tasks/index.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
 import { type Run, specOf } from "../../machine/run.ts";
 import type { TaskState } from "../../machine/state.ts";
-import { addressOf } from "../../machine/tasks/carriers.ts";
 import { timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { HandedTask, ReadyTask } from "../../ports/dispatch/hand-overs.ts";
 import type { RunResident } from "../run-resident.ts";

@@ -28,6 +28,7 @@ import type { HandOut, HandOutTable } from "./hand-out-table.ts";
 import type { Notes } from "./notes.ts";
 import type { ReservedSlots } from "./reserved-slots.ts";
 import { standingOf } from "./standing.ts";
+import { toResult } from "./task-result.ts";
 
 /** How far the clocks of brokers and of the database may be apart, milliseconds. */
 const CLOCK_SKEW_MS = 1_000;
@@ -81,13 +82,14 @@ export class Reports implements HandOvers {
     return this.#report(ref, told);
   }
 
-  async #report(ref: HandOverRef, told: Outcome, place?: Place): Promise<Standing | AlreadyReported> {
+  async #report(ref: HandOverRef, given: Outcome, place: Place | null = null): Promise<Standing | AlreadyReported> {
     const { table, submission, clock } = this.#parts;
-    const outcome = limitOutcome(told);
     const resident = await this.#open(ref);
     if (resident === null) return "unknown";
     const handOut = table.find(ref);
-    if (handOut === undefined || handOut.reported) return this.#again(resident, ref, outcome);
+    if (handOut === undefined || handOut.reported) return this.#again(resident, ref, given);
+    const told = toResult(resident.entity, handOut.path, given);
+    const outcome = limitOutcome(told);
     handOut.reported = true;
     this.#writeStart(resident, handOut);
     if (!outcome.ok) this.#parts.checkpoints.flush(resident, handOut);
@@ -99,7 +101,7 @@ export class Reports implements HandOvers {
         token: ref.fence,
         outcome,
         random: Math.random(),
-        ...(place === undefined ? {} : { place }),
+        ...(place === null ? {} : { place }),
       });
     } catch (error) {
       // It is not recorded: the worker reports it again.
@@ -123,12 +125,15 @@ export class Reports implements HandOvers {
     const resident = await this.#open({ runId });
     if (resident === null) return "unknown";
     const { state, plan } = resident.entity;
-    const task = state.tasks.get(pathOf(plan, taskId));
-    if (task === undefined) return "unknown";
-    const isOlder = attempt === null && fence === null && begunAt < task.startedAt - CLOCK_SKEW_MS;
-    const isOther = (attempt ?? task.attempt) !== task.attempt || (fence ?? task.token) !== task.token;
-    if (!isOlder && !isOther && !isRepeated(task, place))
-      return this.#report({ runId, fence: task.token }, outcome, place);
+    const path = taskId === "" ? this.#parts.table.find({ runId, fence: fence ?? 0 })?.path : pathOf(plan, taskId);
+    const task = state.tasks.get(path ?? "");
+    if (task === undefined && taskId !== "") return "unknown";
+    if (task !== undefined) {
+      const isOlder = attempt === null && fence === null && begunAt < task.startedAt - CLOCK_SKEW_MS;
+      const isOther = (attempt ?? task.attempt) !== task.attempt || (fence ?? task.token) !== task.token;
+      if (!isOlder && !isOther && !(place !== null && isRepeated(task, place)))
+        return this.#report({ runId, fence: task.token }, outcome, place);
+    }
     // It may be for an attempt whose end is not durable yet.
     await this.#untilDurable(resident);
     return "outdated";
@@ -249,7 +254,7 @@ export class Reports implements HandOvers {
   async #again(resident: RunResident, { fence }: HandOverRef, outcome: Outcome): Promise<Standing | AlreadyReported> {
     for (const task of resident.entity.state.tasks.values()) {
       if (task.token !== fence) continue;
-      const standing = standingOf(task, outcome);
+      const standing = standingOf(task, limitOutcome(toResult(resident.entity, task.path, outcome)));
       await this.#untilDurable(resident);
       return standing;
     }

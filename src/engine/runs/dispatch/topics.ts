@@ -3,7 +3,7 @@
  * commit, and the relay sends it. Tasks wait, as rows, while their run is held or the outbox is full.
  */
 import type { Log } from "../../../base/log.ts";
-import { markOf } from "../../machine/tasks/carriers.ts";
+import { markOf } from "../../../tasks/addresses.ts";
 import type { HandOvers, ReadyTask, Slot, Takers, WaitingTaskStore } from "../../ports/dispatch/hand-overs.ts";
 import { retryUntil } from "../../shard/retry-until.ts";
 import type { OutboxGate } from "./outbox-gate.ts";

@@ -5,6 +5,7 @@
 
 import type { Log } from "../../../base/log.ts";
 import type { Clock } from "../../../base/time/clock.ts";
+import { carrierOf } from "../../../tasks/addresses.ts";
 import type { LabeledLine } from "../../ports/dispatch/hand-overs.ts";
 import { type Repetition, repeat } from "../../shard/repeat.ts";
 import type { RunResident } from "../run-resident.ts";
@@ -74,7 +75,10 @@ function findUnserved(
     const name = [queue, handler, labels].join(" ");
     if (found.has(name) || !isUnserved(ready)) continue;
     const skills = labels === "" ? "" : ` and labels ${labels}`;
-    const text = `no worker serves queue ${queue} with handler ${handler}${skills}; the task waits for one`;
+    const text =
+      carrierOf(queue) === "agents"
+        ? `no agent of type ${handler} listens; the task waits for one`
+        : `no worker serves queue ${queue} with handler ${handler}${skills}; the task waits for one`;
     found.set(name, { task: task.path, attempt: task.attempt, text });
   }
   return found;

@@ -1,8 +1,8 @@
+import { carrierOf, nameOf } from "../../../tasks/addresses.ts";
 import { externalIdOf } from "../../machine/external-ids.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
 import type { JournalRecord } from "../../machine/records.ts";
 import { type Run, specOf } from "../../machine/run.ts";
-import { carrierOf, nameOf } from "../../machine/tasks/carriers.ts";
 import { isDoneThen } from "../../machine/tasks/handouts.ts";
 import { retryOf, timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { OutboxRow, OutgoingEvent, OutgoingTask } from "../../ports/bus/outbox.ts";

@@ -8,6 +8,7 @@ const handOut = (path: string, fence: number): HandOut => ({
   attempt: 1,
   heartbeatMs: null,
   silent: false,
+  atAgents: false,
   slot: null,
   acknowledged: false,
   reported: false,

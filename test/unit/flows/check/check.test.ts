@@ -86,7 +86,7 @@ describe("the shape of a flow", () => {
 describe("tasks", () => {
   it.each([
     ["    - {id: a, type: htp}\n", /there is no task type "htp"; did you mean "http"/],
-    ["    - {id: a, type: ai}\n", /"ai" is reserved for a later version/],
+    ["    - {id: a, type: agent}\n", /"agent" is reserved for a later version/],
     ["    - {id: a, type: graph}\n", /there is no task type "graph"/],
     ["    - {id: a}\n", /tasks\[0\]\.type: is missing/],
     ["    - {type: noop}\n", /tasks\[0\]\.id: is missing/],

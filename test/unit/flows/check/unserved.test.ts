@@ -9,6 +9,7 @@ test("what nothing serves is refused with the place and the cure, in groups too"
     "{id: a, type: emit, parameters: {topic: t}}",
     "{id: b, type: http, parameters: {service: billing, path: /x}}",
     "{id: c, type: map, parameters: {items: [1], task: {type: emit, parameters: {topic: t}}}}",
+    "{id: d, type: ai, parameters: {prompt: why}}",
   );
   const { problems } = await judgeFlow({ text }, undefined, SERVED);
   expect(
@@ -17,6 +18,7 @@ test("what nothing serves is refused with the place and the cure, in groups too"
     "4 workflow.tasks[0].type: emit is reserved for",
     "5 workflow.tasks[1].parameters.service: registered services are reserved",
     "6 workflow.tasks[2].parameters.task.type: emit is reserved for",
+    "7 workflow.tasks[3].type: agents get tasks of",
   ]);
 });
 

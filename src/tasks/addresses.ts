@@ -4,11 +4,12 @@
  *
  *   workers   somebody acknowledges what is handed out, and may be lost with it
  *   topics    nobody acknowledges and nobody is lost: the hand-over ends with an answer, or when its time is over
+ *   agents    it is acknowledged once the message has arrived; from then on nobody is lost with it
  */
-import type { Carrier } from "../../../tasks/define.ts";
+import type { Carrier } from "./define.ts";
 
 /** Marks of the addresses of each carrier but `workers`. Those in stored journals must stay. */
-const MARKS = { topics: "@topic:" } as const satisfies Record<Exclude<Carrier, "workers">, string>;
+const MARKS = { topics: "@topic:", agents: "@agent:" } as const satisfies Record<Exclude<Carrier, "workers">, string>;
 
 const MARKED = Object.entries(MARKS) as readonly (readonly [keyof typeof MARKS, string])[];
 
@@ -36,7 +37,26 @@ export function markOf(carrier: Exclude<Carrier, "workers">): string {
   return MARKS[carrier];
 }
 
+/** Marks the address of agents that read a Stream: what arrives there may wait. */
+const STREAM_MARK = `${MARKS.agents}stream:`;
+
+/** The address of agents of a kind, as the journal names those that have a task. */
+export function toAgents(kind: string, overStream: boolean): string {
+  return (overStream ? STREAM_MARK : MARKS.agents) + kind;
+}
+
+/** True when an agent has the task. */
+export function isAtAgents(handedTo: string | null | undefined): boolean {
+  return typeof handedTo === "string" && handedTo.startsWith(MARKS.agents);
+}
+
+/** How long work may wait once it is acknowledged, milliseconds, given the schedule-to-start timeout of its task. */
+export function waitMsOf(handedTo: string | null, scheduleToStartMs: number | null): number {
+  const mayWait = handedTo !== null && (isSilent(handedTo) || handedTo.startsWith(STREAM_MARK));
+  return mayWait ? (scheduleToStartMs ?? TOPIC_WAIT_MS) : 0;
+}
+
 /** True when nothing is heard of a task that somebody has until it ends. */
-export function isSilent(handedTo: string | null | undefined): handedTo is string {
+export function isSilent(handedTo: string | null | undefined): boolean {
   return typeof handedTo === "string" && carrierOf(handedTo) === "topics";
 }

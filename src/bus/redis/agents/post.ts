@@ -1,0 +1,121 @@
+/** Publishes requests for agents, on a connection of its own: nothing that is written for readers delays them. */
+import type { Log } from "../../../base/log.ts";
+import { type ConnectionState, ConnectionWatch } from "../../../base/net/connection-state.ts";
+import type { AgentPost, AgentRequest, Arrival } from "../../../engine/ports/dispatch/agents.ts";
+import { createRedisClient, type RedisAddress, reasonOf } from "../client.ts";
+import { MESSAGE_FIELD, STREAM_PREFIX } from "../messages.ts";
+import { writeCancel, writeRequest } from "./messages.ts";
+
+/** How long an answer of the server is waited for, milliseconds. Workers must acknowledge a little later. */
+const PATIENCE_MS = 4_000;
+
+/** Where the requests of a kind go, and what asks its agents to stop; null: nothing does. */
+export interface AgentChannels {
+  readonly requests: string;
+  readonly control: string | null;
+}
+
+/** Counts requests. */
+export interface AgentPostMetrics {
+  requested(kind: string, arrival: Arrival): void;
+}
+
+export interface AgentPostParts {
+  readonly address: RedisAddress;
+  readonly channels: ReadonlyMap<string, AgentChannels>;
+  readonly metrics: AgentPostMetrics;
+  readonly log: Log;
+}
+
+/** An open way to agents. */
+export interface RedisAgentPost extends AgentPost {
+  readonly connection: ConnectionState;
+  close(): void;
+}
+
+/** Begins to connect. */
+export function openAgentPost({ address, channels, metrics, log }: AgentPostParts): RedisAgentPost {
+  const client = createRedisClient(address);
+  const watch = new ConnectionWatch(({ connected, problem }) => {
+    if (connected) log.info("Redis takes requests for agents");
+    else log.warn("Redis takes no requests for agents: their tasks wait", { reason: problem });
+  });
+  let problem = "the connection was closed";
+  let isClosed = false;
+  client.on("error", (error: unknown) => {
+    problem = reasonOf(error);
+  });
+  client.on("close", () => {
+    if (!isClosed) watch.down(problem);
+    problem = "the connection was closed";
+  });
+  const listeners: (() => void)[] = [];
+  client.on("ready", () => {
+    watch.up();
+    for (const listener of listeners) listener();
+  });
+  // What fails here is reported by the events.
+  client.connect().catch(() => {});
+
+  /** Null: the server did not answer, or refused. */
+  const ask = async <T>(command: () => Promise<T>): Promise<T | null> => {
+    if (client.status !== "ready") return null;
+    const silence = Promise.withResolvers<null>();
+    const timer = setTimeout(() => {
+      watch.down(`no answer for ${PATIENCE_MS} ms`);
+      // A frozen server gets no more requests; those that it has may arrive.
+      client.disconnect(true);
+      silence.resolve(null);
+    }, PATIENCE_MS);
+    try {
+      return await Promise.race([command(), silence.promise]);
+    } catch (error) {
+      if (client.status === "ready") watch.down(reasonOf(error));
+      return null;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  const streamOf = (name: string): string | null =>
+    name.startsWith(STREAM_PREFIX) ? name.slice(STREAM_PREFIX.length) : null;
+  const requestsOf = (kind: string): string => channels.get(kind)?.requests ?? "";
+
+  const send = async (name: string, text: string): Promise<number | null> => {
+    const stream = streamOf(name);
+    if (stream === null) return ask(() => client.publish(name, text));
+    const id = await ask(() => client.xadd(stream, "*", MESSAGE_FIELD, text));
+    return id === null ? null : 1;
+  };
+
+  return {
+    get isReady() {
+      return client.status === "ready";
+    },
+    onReady: (listener) => void listeners.push(listener),
+    isStream: (kind) => streamOf(requestsOf(kind)) !== null,
+    async publish(request: AgentRequest) {
+      const count = await send(requestsOf(request.kind), writeRequest(request));
+      const arrival: Arrival = count === null ? "away" : count > 0 ? "arrived" : "nobody";
+      metrics.requested(request.kind, arrival);
+      return arrival;
+    },
+    async countListeners(kind) {
+      const name = requestsOf(kind);
+      if (streamOf(name) !== null) return client.status === "ready" ? 1 : null;
+      const answer = await ask(() => client.pubsub("NUMSUB", name));
+      return answer === null ? null : Number(answer[1]);
+    },
+    cancel(kind, token, reason) {
+      const control = channels.get(kind)?.control ?? null;
+      if (control !== null) void send(control, writeCancel(token, reason));
+    },
+    get connection() {
+      return watch.state;
+    },
+    close() {
+      isClosed = true;
+      client.disconnect();
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import { booleanSetting, listSetting, setting, textSetting } from "../setting-types.ts";
+
+const requests = (type: string) =>
+  setting({
+    schema: textSetting("a channel"),
+    default: `${type}-requests`,
+    env: [`ORCHESTRATOR_AGENTS_${type.toUpperCase()}_REQUESTS`],
+    text: `Channel of Redis on which tasks of type \`${type}\` are published; with \`stream:\` before the name a Stream.`,
+  });
+
+const responses = (type: string) =>
+  setting({
+    schema: listSetting(),
+    default: [`${type}-responses`, `stream:${type}-responses`],
+    env: [`ORCHESTRATOR_AGENTS_${type.toUpperCase()}_RESPONSES`],
+    text: `Channels and Streams on which agents of type \`${type}\` answer.`,
+  });
+
+/** Agents that do tasks over Redis. */
+export const AGENTS = {
+  prefix: setting({
+    schema: textSetting("a prefix"),
+    env: ["ORCHESTRATOR_AGENTS_PREFIX"],
+    text: "Put before the names of all channels of agents, for instance `test-`.",
+  }),
+  dataRequests: requests("data"),
+  dataResponses: responses("data"),
+  aiRequests: requests("ai"),
+  aiResponses: responses("ai"),
+  execRequests: requests("exec"),
+  execResponses: responses("exec"),
+  control: setting({
+    schema: booleanSetting(),
+    default: false,
+    env: ["ORCHESTRATOR_AGENTS_CONTROL"],
+    text: "Whether agents are asked to stop when a task is canceled or out of time, on `data-control`, `ai-control`, and `exec-control`.",
+  }),
+} as const;

@@ -1,0 +1,182 @@
+/** Tasks of agents, done by a program that speaks to Redis over a plain socket. */
+import { randomBytes } from "node:crypto";
+import { expect, inject, test } from "vitest";
+import { RunFindingKind } from "../../src/gen/orchestrator/v1/run_diagnosis_pb.ts";
+import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
+import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
+import { findAgentProblems } from "../support/agents.ts";
+import { eventually } from "../support/eventually.ts";
+import { openForeignAgent } from "../support/foreign-agent.ts";
+import { createTestDatabase } from "../support/postgres.ts";
+import { startRedisForTest } from "../support/redis-server.ts";
+import { openWorkerBed } from "../support/worker-service.ts";
+
+const port = inject("redis");
+const skips = port === 0;
+
+const newPrefix = (): string => `t${randomBytes(4).toString("hex")}-`;
+
+const channelsOf = (prefix: string, kind: string) => ({
+  requests: `${prefix}${kind}-requests`,
+  responses: `${prefix}${kind}-responses`,
+});
+
+async function openBed(at = port, more: Readonly<Record<string, string>> = {}) {
+  const prefix = newPrefix();
+  const { url, database } = await createTestDatabase();
+  const env = {
+    DATABASE_URL: url,
+    ORCHESTRATOR_REDIS_URL: `redis://127.0.0.1:${at}/0`,
+    ORCHESTRATOR_REDIS_KEY_PREFIX: prefix,
+    ORCHESTRATOR_AGENTS_PREFIX: prefix,
+    ...more,
+  };
+  const bed = await openWorkerBed(env);
+  return { ...{ bed, prefix, database, env }, of: (kind: string) => channelsOf(prefix, kind) };
+}
+
+const rowsOf = async ({ database }: Awaited<ReturnType<typeof openBed>>) =>
+  (await database.reads.query<{ queue: string }>("SELECT queue FROM orchestrator.waiting_tasks")).rows;
+
+test.skipIf(skips)("the three types go to their agents with the parameters as they are, and come back", async () => {
+  const opened = await openBed();
+  const { bed } = opened;
+  const agents = await Promise.all(
+    ["data", "ai", "exec"].map((kind) =>
+      openForeignAgent(port, opened.of(kind), ({ correlation_id, parameters }, answer) => {
+        const output = kind === "ai" ? '{"rows": 2}' : { [kind]: parameters };
+        void answer({ correlation_id, status: "completed", output });
+      }),
+    ),
+  );
+  await bed.register(
+    "three",
+    `  tasks:
+    - {id: get, type: data, parameters: {operation: traverse, query: {cypher: "MATCH (n) RETURN n"}, odd: [1]}, timeout: 60}
+    - {id: think, type: ai, depends_on: [get], parameters: {provider: x, prompt: "see \${get.output.data.odd[0]}", response_format: json}}
+    - {id: run, type: exec, depends_on: [think], parameters: {image: "python:3", command: [python, "\${think.output.rows}"]}}
+`,
+  );
+  const runId = await bed.start("three");
+  await bed.reaches(runId, RunState.COMPLETED);
+  expect(await bed.outputOf(runId)).toMatchObject({ run: { exec: { image: "python:3", command: ["python", 2] } } });
+  const requests = agents.map(({ seen }) => seen[0]);
+  for (const request of requests) expect(findAgentProblems("request", request)).toBe("");
+  expect(requests[0]).toEqual({
+    correlation_id: expect.stringMatching(/^[\w-]{20,128}$/),
+    task_type: "data",
+    parameters: { operation: "traverse", query: { cypher: "MATCH (n) RETURN n" }, odd: [1] },
+    execution_id: runId,
+    task_id: "get",
+    attempt: 0,
+    timeout: 60,
+    workflow_correlation_id: null,
+  });
+  expect(requests[1]?.parameters).toMatchObject({ prompt: "see 1" });
+});
+
+test.skipIf(skips)(
+  "a task waits for its agent, visibly and without an attempt, and is done when it comes",
+  async () => {
+    const opened = await openBed();
+    const { bed } = opened;
+    await bed.register("one", "  tasks:\n    - {id: a, type: data, parameters: {operation: search}}\n");
+    const runId = await bed.start("one");
+    await eventually(async () => expect(await rowsOf(opened)).toEqual([{ queue: "@agent:data" }]));
+    await eventually(async () => {
+      const { findings } = await bed.client.call(RunService.method.diagnoseRun, { runId });
+      expect(findings).toMatchObject([
+        { kind: RunFindingKind.NO_WORKER, message: expect.stringContaining("no agent") },
+      ]);
+    });
+    await eventually(() => expect(bed.service().output()).toContain("no agent listens"));
+    const agent = await openForeignAgent(port, opened.of("data"), ({ correlation_id }, answer) => {
+      void answer({ correlation_id, status: "success", result: "found" });
+    });
+    await bed.reaches(runId, RunState.COMPLETED);
+    expect(await bed.outputOf(runId)).toEqual({ a: "found" });
+    expect(agent.seen).toMatchObject([{ attempt: 0 }]);
+    expect(await rowsOf(opened)).toEqual([]);
+  },
+);
+
+test.skipIf(skips)("answers that are repeated, late, forged, or no answers cost nothing", async () => {
+  const opened = await openBed();
+  const { bed } = opened;
+  const agent = await openForeignAgent(port, opened.of("ai"));
+  await bed.register(
+    "retried",
+    `  tasks:
+    - {id: a, type: ai, parameters: {prompt: hello, response_format: json}, retry_policy: {max_retries: 2, backoff_type: fixed, initial_delay: 100ms}}
+`,
+  );
+  const runId = await bed.start("retried");
+  const tokenOf = (index: number) =>
+    eventually(() => agent.seen[index]?.correlation_id ?? expect.unreachable("no request yet"));
+  const first = await tokenOf(0);
+  for (const message of [
+    "no JSON",
+    "[]",
+    "{}",
+    { correlation_id: first },
+    { correlation_id: `${first.slice(0, -1)}A`, status: "completed" },
+  ])
+    await agent.answer(message);
+  await agent.answer({ correlation_id: first, status: "completed", output: "x".repeat(6_000_000) });
+  await agent.answer({ correlation_id: first, progress: 0.5 });
+  await agent.answer({ correlation_id: first, status: "completed", output: "no JSON" });
+  const second = await tokenOf(1);
+  expect(second).not.toBe(first);
+  await agent.answer({ correlation_id: first, status: "completed", output: "1" });
+  await agent.answer({ correlation_id: second, status: "failed", error: "busy" });
+  const third = await tokenOf(2);
+  for (const output of ["2", "2", "3"]) await agent.answer({ correlation_id: third, status: "completed", output });
+  await bed.reaches(runId, RunState.COMPLETED);
+  expect(await bed.outputOf(runId)).toEqual({ a: 2 });
+  expect(agent.seen.map(({ attempt }) => attempt)).toEqual([0, 1, 2]);
+});
+
+test.skipIf(skips)(
+  "a service that is killed publishes nothing again, and takes the answer to what it had published",
+  async () => {
+    const opened = await openBed();
+    const { bed } = opened;
+    const agent = await openForeignAgent(port, opened.of("exec"));
+    await bed.register("one", "  tasks:\n    - {id: a, type: exec, parameters: {command: sleep}}\n");
+    const runId = await bed.start("one");
+    await eventually(() => expect(agent.seen).toHaveLength(1));
+    await eventually(async () => {
+      const { tasks } = await bed.client.call(RunService.method.listRunTasks, { runId });
+      expect(tasks.map(({ startTime }) => startTime)).not.toContain(undefined);
+    });
+    await bed.restart("SIGKILL");
+    const correlation_id = agent.seen[0]?.correlation_id ?? "";
+    await eventually(async () => expect(await agent.answer({ correlation_id, progress: 0.5 })).toBe(1), {
+      timeoutMs: 20_000,
+    });
+    await agent.answer({ correlation_id, status: "completed", output: 5 });
+    await bed.reaches(runId, RunState.COMPLETED);
+    expect(await bed.outputOf(runId)).toEqual({ a: 5 });
+    expect(agent.seen).toHaveLength(1);
+  },
+);
+
+test.skipIf(skips)(
+  "a Redis that is killed keeps tasks waiting, and they go on when it is back",
+  { timeout: 90_000 },
+  async () => {
+    const redis = await startRedisForTest();
+    const opened = await openBed(redis.port);
+    const { bed } = opened;
+    await bed.register("one", "  tasks:\n    - {id: a, type: data, parameters: {operation: search}}\n");
+    await redis.stop("SIGKILL");
+    const runId = await bed.start("one");
+    await eventually(async () => expect(await rowsOf(opened)).toHaveLength(1));
+    await redis.start();
+    await openForeignAgent(redis.port, opened.of("data"), ({ correlation_id }, answer) => {
+      // The service may not listen again yet.
+      void eventually(async () => expect(await answer({ correlation_id, status: "completed", output: 1 })).toBe(1));
+    });
+    await bed.reaches(runId, RunState.COMPLETED);
+  },
+);
