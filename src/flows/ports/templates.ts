@@ -44,6 +44,8 @@ export interface TemplateFill {
 export interface RefusedFile {
   readonly file: string;
   readonly error: OrchestratorError;
+  /** Nothing is wrong with it but that it uses a part which is not configured, such as Redis. */
+  readonly needsMore: boolean;
   /** The template that its last good content still provides; null if it never had any. */
   readonly keeps: string | null;
 }

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "../../base/json/json.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import { describeValue } from "../../tasks/schema/describe-issue.ts";
 import { hasType } from "../check/check-variables.ts";
-import { SERVED, type Served } from "../check/unserved.ts";
+import { ALL_SERVED, SERVED, type Served } from "../check/unserved.ts";
 import { MAX_SOURCE_BYTES } from "../document/parse.ts";
 import type { FlowTemplate, RefusedFile, TemplateCatalogue, TemplateFill } from "../ports/templates.ts";
 import { openFolder } from "./folder.ts";
@@ -16,6 +16,8 @@ interface TemplateFile {
   template: FlowTemplate | null;
   /** Why its present content is none. */
   error: OrchestratorError | null;
+  /** It is a template elsewhere: nothing is wrong but what this service lacks. */
+  needsMore: boolean;
   /** The id under which a file without any good content is looked for. */
   likelyId: string;
 }
@@ -57,7 +59,7 @@ export async function openTemplates(
     { pattern: /^[^.].*\.(ya?ml|json)$/, maxBytes: MAX_SOURCE_BYTES },
     {
       changed(name, text, error) {
-        const file = files.get(name) ?? { template: null, error: null, likelyId: "" };
+        const file = files.get(name) ?? { template: null, error: null, needsMore: false, likelyId: "" };
         files.set(name, file);
         try {
           if (error !== null) fail("FLOW_SOURCE_INVALID", { problem: error.message }, { cause: error });
@@ -66,6 +68,7 @@ export async function openTemplates(
         } catch (thrown) {
           if (!isOrchestratorError(thrown)) throw thrown;
           file.error = thrown;
+          file.needsMore = isTemplate(text);
           file.likelyId = likelyId(name, text);
         }
       },
@@ -110,7 +113,7 @@ function viewOf(files: ReadonlyMap<string, TemplateFile>): View {
   const byId = new Map<string, FlowTemplate>();
   const refused: RefusedFile[] = [];
   const broken = new Map<string, OrchestratorError>();
-  for (const [file, { template, error, likelyId: id }] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [file, { template, error, needsMore, likelyId: id }] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const holder = template === null ? undefined : holders.get(template.templateId);
     if (template !== null && holder === undefined) {
       holders.set(template.templateId, file);
@@ -118,22 +121,34 @@ function viewOf(files: ReadonlyMap<string, TemplateFile>): View {
     }
     if (template === null && error !== null) broken.set(id, error);
     if (error !== null)
-      refused.push({ file, error, keeps: holder === undefined ? (template?.templateId ?? null) : null });
+      refused.push({ file, error, needsMore, keeps: holder === undefined ? (template?.templateId ?? null) : null });
     else if (template !== null && holder !== undefined) {
       const problem = `the file ${holder} already has the template ${template.templateId}`;
-      refused.push({ file, error: toError("FLOW_SOURCE_INVALID", { problem }), keeps: null });
+      refused.push({ file, error: toError("FLOW_SOURCE_INVALID", { problem }), needsMore: false, keeps: null });
     }
   }
   const sorted = [...byId.values()].sort((a, b) => (a.templateId < b.templateId ? -1 : 1));
   return { sorted, byId, refused, broken };
 }
 
+/** Whether a text is a template of a service that has everything. */
+function isTemplate(text: string): boolean {
+  try {
+    readTemplate(text, ALL_SERVED);
+    return true;
+  } catch (error) {
+    if (!isOrchestratorError(error)) throw error;
+    return false;
+  }
+}
+
 /** Logs what a look at the folder has changed. */
 function report(before: View, after: View, log: Log): void {
   const known = new Set(before.refused.map(({ file, error }) => `${file} ${error.message}`));
-  for (const { file, error, keeps } of after.refused) {
+  for (const { file, error, keeps, needsMore } of after.refused) {
     if (known.has(`${file} ${error.message}`)) continue;
-    if (keeps === null) log.warn("a template is skipped", { file, error: error.message });
+    if (needsMore) log.info("a template needs what this service does not have", { file, error: error.message });
+    else if (keeps === null) log.warn("a template is skipped", { file, error: error.message });
     else log.warn("a template is broken; its last good content stays", { file, template: keeps, error: error.message });
   }
   if (before.sorted.length === 0 && before.refused.length === 0) return;
