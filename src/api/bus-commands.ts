@@ -4,7 +4,7 @@
  */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { toError } from "../base/errors.ts";
-import type { AnsweredOutcome, BusCommands, MessageStart } from "../engine/ports/bus/commands.ts";
+import type { AnsweredOutcome, AnswerFate, BusCommands, MessageStart } from "../engine/ports/bus/commands.ts";
 import type { Caller } from "../engine/ports/caller.ts";
 import type { Cluster } from "../engine/ports/cluster.ts";
 import type { AnsweredTask, HandOvers } from "../engine/ports/dispatch/hand-overs.ts";
@@ -20,7 +20,7 @@ import {
   TakeStartsRequestSchema,
 } from "../gen/orchestrator/peer/v1/peer_service_pb.ts";
 import { fromStatus } from "./errors/from-status.ts";
-import { toSentAnswer } from "./mapping/message-answer.ts";
+import { fromTaken, toSentAnswer } from "./mapping/message-answer.ts";
 import { toSentStart, toStartRequest } from "./mapping/message-start.ts";
 import { isElsewhere, runIdOf } from "./peers/forward-refusal.ts";
 import { anywhere, type Sender } from "./peers/forward-send.ts";
@@ -97,17 +97,16 @@ export function createBusCommands(needs: BusCommandsNeeds): BusCommands {
     ...{ areApart: true, maxItems: MAX_ITEMS, maxSize: FILLED * maxMessageBytes },
   };
 
-  const answers: OwnersWork<Answer, boolean | Error> = {
+  const answers: OwnersWork<Answer, AnswerFate | Error> = {
     cluster,
     runOf: ({ task }) => task.runId,
-    here: ([item]) =>
-      settle(item, async ({ task, outcome }) => (await handOvers.answered(task, outcome)) !== "unknown"),
+    here: ([item]) => settle(item, ({ task, outcome }) => handOvers.answered(task, outcome)),
     async there(address, items) {
       const request = create(TakeAnswersRequestSchema, { answers: items.map(sentAnswerOf) });
       const call = { caller: { tenantId: "", actor: instanceId }, requestId: "", remainingMs: () => OWNER_MS };
       const { results } = await sender.send(address, TAKE_ANSWERS, request, call, NEVER);
-      return results.map(({ known, error }, index) =>
-        error === undefined ? known : toFailure(error, items[index]?.task.runId),
+      return results.map((result, index) =>
+        result.error === undefined ? fromTaken(result) : toFailure(result.error, items[index]?.task.runId),
       );
     },
     movedTo: movedRunOf,
@@ -150,7 +149,7 @@ async function settle<Item, Result>(
   return item === undefined ? [] : [await work(item).catch((error: Error) => error)];
 }
 
-function movedRunOf(result: boolean | null | Error): string | null {
+function movedRunOf(result: AnswerFate | null | Error): string | null {
   return isElsewhere(result) ? runIdOf(result) : null;
 }
 

@@ -103,7 +103,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     redis.attach(engine);
     const inboundTopics = await openKafka(
       config,
-      { database, instanceId, engine, flows: flows.flows, metrics: options.kafka ?? { jumped() {} } },
+      { database, instanceId, engine, flows: flows.flows, metrics: options.kafka ?? { jumped() {}, ignored() {} } },
       log,
       parts,
     );

@@ -54,7 +54,7 @@ export const NO_METRICS: ServiceMetrics = {
   calls: { forMethod: () => ({ started() {}, finished() {}, sent() {} }) },
   http: { requested() {} },
   reports: { answered() {} },
-  kafka: { jumped() {} },
+  kafka: { jumped() {}, ignored() {} },
   observers: [],
   operationObservers: [],
   attach() {},
@@ -99,7 +99,10 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
     messages: {
       counted: (source, what, count) => metrics.counter("orchestrator_redis_messages_total", source, what).add(count),
     },
-    kafka: { jumped: (topic) => metrics.counter("orchestrator_kafka_jumps_total", topic).add() },
+    kafka: {
+      jumped: (topic) => metrics.counter("orchestrator_kafka_jumps_total", topic).add(),
+      ignored: (reason) => metrics.counter("orchestrator_kafka_ignored_answers_total", reason).add(),
+    },
     reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },
     observers: [
       runMetrics,

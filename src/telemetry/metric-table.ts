@@ -155,6 +155,14 @@ export const METRICS = {
     "Positions in inbound topics that had to be moved: messages were lost or came again.",
     ["topic"],
   ),
+  orchestrator_kafka_ignored_answers_total: counter(
+    "Answers of executors that changed nothing: OTHER_ATTEMPT, BEFORE_ATTEMPT (and they name none), READ_AGAIN, or ATTEMPT_OVER.",
+    ["reason"],
+    ["OTHER_ATTEMPT"],
+    ["BEFORE_ATTEMPT"],
+    ["READ_AGAIN"],
+    ["ATTEMPT_OVER"],
+  ),
   orchestrator_handovers_total: counter("Tasks that were handed out to workers, durably.", ["queue"]),
   orchestrator_handover_returns_total: counter("Hand-overs that came to nothing, by reason.", ["queue", "reason"]),
   // Dead letters

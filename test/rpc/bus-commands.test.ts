@@ -18,11 +18,11 @@ beforeEach(async () => {
 
 afterEach(() => there.api.close(50));
 
-async function answered(runId: string): Promise<"accepted" | "unknown"> {
+async function answered(runId: string): Promise<"taken" | "unknown"> {
   if (runId === "slow") return new Promise(() => {});
   if (runId === "bad") throw toError("RUN_QUARANTINED", { runId, why: "three deaths" });
   if (runId === "bug") throw new TypeError("a bug");
-  return runId === "nope" ? "unknown" : "accepted";
+  return runId === "nope" ? "unknown" : "taken";
 }
 
 /** The commands of an instance that owns no run. */
@@ -55,8 +55,8 @@ test("answers to 500 runs of another instance go in a handful of calls, and each
   const commands = openCommands();
   const runs = [...Array.from({ length: 498 }, (_, index) => `run-${index}`), "nope", "bad"];
   const results = await Promise.allSettled(runs.map((runId) => commands.answer(answerOf(runId), DONE)));
-  expect(results.slice(0, 498).every((result) => result.status === "fulfilled" && result.value)).toBe(true);
-  expect(results.slice(498)).toMatchObject([{ value: false }, { reason: { code: "RUN_QUARANTINED" } }]);
+  expect(results.slice(0, 498).every((result) => result.status === "fulfilled" && result.value === "taken")).toBe(true);
+  expect(results.slice(498)).toMatchObject([{ value: "unknown" }, { reason: { code: "RUN_QUARANTINED" } }]);
   expect(callsOf("TakeAnswers")).toBeLessThan(5);
 });
 
@@ -74,7 +74,7 @@ test("an answer that its owner cannot take now keeps no others waiting, and may 
   const commands = openCommands();
   const stuck = Promise.allSettled(["slow", "bug"].map((runId) => commands.answer(answerOf(runId), DONE)));
   const begunAt = performance.now();
-  expect(await commands.answer(answerOf("quick"), DONE)).toBe(true);
+  expect(await commands.answer(answerOf("quick"), DONE)).toBe("taken");
   expect(performance.now() - begunAt).toBeLessThan(2_500);
   expect(await stuck).toMatchObject([{ reason: { code: "RUN_MOVED" } }, { reason: { code: "RUN_MOVED" } }]);
   expect(there.errors.length).toBeGreaterThan(0);

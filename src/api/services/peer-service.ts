@@ -15,7 +15,7 @@ import {
 import type { CallContext, ServiceHandlers } from "../calls/call.ts";
 import { defineService } from "../calls/services.ts";
 import { classifyError, toStatus } from "../errors/status.ts";
-import { fromSentAnswer } from "../mapping/message-answer.ts";
+import { fromSentAnswer, toTakenAnswer } from "../mapping/message-answer.ts";
 import { fromSentStart, toStartRequest } from "../mapping/message-start.ts";
 import { fromConversation, fromExchange } from "../mapping/workers/peer-message.ts";
 import { checkForwarded, checkInstance } from "../peers/peer-calls.ts";
@@ -63,7 +63,7 @@ function createHandlers({
       );
       return create(TakeAnswersResponseSchema, {
         results: results.map((result) =>
-          result instanceof Error ? { error: toTaken(result, call) } : { known: result !== "unknown" },
+          result instanceof Error ? { error: toTaken(result, call) } : toTakenAnswer(result),
         ),
       });
     },

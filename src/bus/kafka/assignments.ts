@@ -18,9 +18,14 @@ import { Window } from "./window.ts";
 const EARLIEST = -2n;
 const LATEST = -1n;
 
+/** How often an optional topic that does not exist is looked for: every n-th time. */
+const OPTIONAL_EVERY = 10;
+
 export interface AssignmentParts {
   readonly consumer: Pick<Consumer, "metadata" | "listOffsets" | "topics">;
   readonly topics: Iterable<string>;
+  /** Those of them that need not exist: they are looked for now and then, and not missed. */
+  readonly optional?: ReadonlySet<string>;
   readonly autoOffsetReset: "latest" | "earliest";
   readonly shards: { shardOf(id: string): number; epochOf(shard: number): number | undefined };
   readonly offsets: InboundOffsets;
@@ -46,6 +51,7 @@ export class Assignments {
   /** By topic and partition. */
   readonly #assigned = new Map<string, Assigned>();
   #missing: ReadonlySet<string> = new Set();
+  #looks = 0;
 
   constructor(parts: AssignmentParts) {
     this.#parts = parts;
@@ -57,16 +63,18 @@ export class Assignments {
 
   /** Finds the partitions that are ours, and where each begins. Fails when no broker can be reached. */
   async look(): Promise<void> {
-    const { consumer, topics, log } = this.#parts;
+    const { consumer, topics, optional, log } = this.#parts;
     const missing = new Set<string>();
-    for (const topic of topics) if (!(await this.#lookAt(topic))) missing.add(topic);
+    const isTurn = this.#looks++ % OPTIONAL_EVERY === 0;
+    const left = new Set(isTurn ? [] : [...this.#missing].filter((topic) => optional?.has(topic) === true));
+    for (const topic of topics) if (!left.has(topic) && !(await this.#lookAt(topic))) missing.add(topic);
     // Either they do not exist, or nobody answers.
     if (missing.size > 0) await consumer.metadata({ topics: [], forceUpdate: true, retries: 0 });
     for (const topic of missing) {
       this.#forget(topic);
-      if (!this.#missing.has(topic)) log.warn("a topic does not exist", { topic });
+      if (!this.#missing.has(topic) && optional?.has(topic) !== true) log.warn("a topic does not exist", { topic });
     }
-    this.#missing = missing;
+    this.#missing = new Set([...missing, ...left]);
   }
 
   /** Stores the positions that have changed. */

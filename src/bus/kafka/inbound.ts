@@ -10,9 +10,13 @@ import type { BusCommands, MessageStart } from "../../engine/ports/bus/commands.
 import type { InboundMessage, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
 import { isObject, MessageRefused } from "../message-fields.ts";
 import type { Handle } from "./broker-reads.ts";
-import { readTaskDone, readTaskFailed, type TaskEnd } from "./messages/answer.ts";
+import { readTaskDone, readTaskFailed, readTaskStarted, type TaskChange } from "./messages/answer.ts";
 import { type FlowRunRequested, readFlowRun } from "./messages/flow-run.ts";
 import { type FindOutside, RegistryAway } from "./outside-flows.ts";
+
+/** Why an answer is for no attempt that anybody knows of. */
+const TOO_OLD =
+  "its time less execution_time_ms is before the current attempt, and it repeats neither attempt nor fencing_token";
 
 /** Pauses between attempts, milliseconds. */
 const FIRST_PAUSE_MS = 50;
@@ -39,15 +43,20 @@ export interface InboundParts {
   tenantOf(given: string): string;
   readonly maxBytes: number;
   readonly stopping: AbortSignal;
+  /** An answer changed nothing, for this reason. */
+  ignored(reason: string): void;
   readonly log: Log;
 }
 
 /** Creates what takes the messages of each kind. */
-export function createInbound(parts: InboundParts): Record<"flowRuns" | "taskDone" | "taskFailed", Handle> {
+export function createInbound(
+  parts: InboundParts,
+): Record<"flowRuns" | "taskStarted" | "taskDone" | "taskFailed", Handle> {
   return {
     flowRuns: (messages) => messages.map((message) => start(parts, message)),
-    taskDone: (messages) => messages.map((message) => end(parts, message, readTaskDone)),
-    taskFailed: (messages) => messages.map((message) => end(parts, message, readTaskFailed)),
+    taskStarted: (messages) => messages.map((message) => answer(parts, message, readTaskStarted)),
+    taskDone: (messages) => messages.map((message) => answer(parts, message, readTaskDone)),
+    taskFailed: (messages) => messages.map((message) => answer(parts, message, readTaskFailed)),
   };
 }
 
@@ -113,15 +122,22 @@ async function failRun(
   }
 }
 
-function end(
+function answer(
   parts: InboundParts,
   message: InboundMessage,
-  read: (message: InboundMessage, maxBytes: number) => TaskEnd,
+  read: (message: InboundMessage, maxBytes: number) => TaskChange,
 ): Promise<void> {
   return untilDone(parts, message, async () => {
     const { runId, taskId, attempt, fence, begunAt, place, outcome } = read(message, parts.maxBytes);
-    const known = await parts.commands.answer({ runId, taskId, attempt, fence, begunAt, place }, outcome);
-    if (!known) throw new MessageRefused("UNKNOWN_TASK", `there is no task ${taskId} of a run ${runId}`);
+    const fate = await parts.commands.answer({ runId, taskId, attempt, fence, begunAt, place }, outcome);
+    if (fate === "taken") return;
+    if (fate === "unknown") throw new MessageRefused("UNKNOWN_TASK", `there is no task ${taskId} of a run ${runId}`);
+    parts.ignored(fate);
+    // The others come with every sender that is not sure, and with every takeover.
+    if (fate !== "BEFORE_ATTEMPT") return;
+    const { topic, partition, offset } = message;
+    const where = { topic, partition, offset: String(offset), runId, task: taskId, begunAt };
+    parts.log.warn(`an answer changes nothing: ${TOO_OLD}`, where);
   });
 }
 

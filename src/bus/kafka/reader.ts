@@ -28,7 +28,7 @@ const PAUSE_MS = 250;
 const STOP_MS = 2_000;
 
 export interface ReaderParts
-  extends Pick<AssignmentParts, "autoOffsetReset" | "shards" | "offsets" | "jumped" | "log"> {
+  extends Pick<AssignmentParts, "autoOffsetReset" | "optional" | "shards" | "offsets" | "jumped" | "log"> {
   readonly connection: ConnectionOptions;
   readonly group: string;
   /** What takes the messages of each topic. */

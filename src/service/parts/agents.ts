@@ -76,7 +76,7 @@ export async function openAgents(config: Config, needs: AgentsNeeds, log: Log, p
         // Who watches a run at its owner misses a note, and the end comes all the same.
         if (outcome === null || ref === null) return "progress";
         const named = { taskId: "", attempt: null, begunAt: 0, place: null };
-        return (await commands.answer({ ...ref, ...named }, outcome)) ? "accepted" : "unknown";
+        return (await commands.answer({ ...ref, ...named }, outcome)) === "unknown" ? "unknown" : "accepted";
       };
       const take = async (kind: string, message: RedisMessage): Promise<Verdict> => {
         try {

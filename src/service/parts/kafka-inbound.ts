@@ -48,16 +48,20 @@ export async function openKafkaInbound(
     commands: createBusCommands({ instanceId, runControl, handOvers, cluster, sender: peers.sender, maxMessageBytes }),
     findOutside: registry === null ? null : createOutsideFlows(registry, inlineFlows),
     rejected: keepRejected(needs),
+    ignored: metrics.ignored,
     tenantOf: (given) => (tenantFrom === FROM_MESSAGE ? given || DEFAULT_TENANT : tenantFrom),
   });
+  const started = `${prefix}task_started`;
   const topics = new Map([
     [`${prefix}flow_runs`, inbound.flowRuns],
+    [started, inbound.taskStarted],
     [`${prefix}task_done`, inbound.taskDone],
     [`${prefix}task_failed`, inbound.taskFailed],
   ]);
   const offsets = createInboundOffsets(database);
   const reader = startReader({
     ...{ connection, group, autoOffsetReset, shards, topics, offsets, log },
+    optional: new Set([started]),
     jumped: metrics.jumped,
   });
   parts.onClose(offsets.listen(() => reader.moved()));

@@ -15,6 +15,8 @@ const TIMEOUT_MS = 10_000;
 export interface KafkaMetrics {
   /** The position of a topic had to be moved. */
   jumped(topic: string): void;
+  /** An answer of an executor changed nothing, for this reason. */
+  ignored(reason: string): void;
 }
 
 export interface KafkaNeeds {

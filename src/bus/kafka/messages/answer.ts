@@ -3,7 +3,7 @@ import type { InboundMessage } from "../../../engine/ports/bus/inbound.ts";
 import type { AnsweredTask, HandOvers } from "../../../engine/ports/dispatch/hand-overs.ts";
 import { Fields, isObject, MessageRefused, readBody } from "../../message-fields.ts";
 
-type Outcome = Parameters<HandOvers["answered"]>[1];
+type Outcome = Exclude<Parameters<HandOvers["answered"]>[1], "started">;
 
 /** The largest whole number of a column, 24 days. */
 const MOST_MS = 2 ** 31 - 1;
@@ -20,13 +20,20 @@ export interface TaskAnswer {
   readonly place: AnsweredTask["place"];
 }
 
-/** An answer that ends the attempt. */
-export interface TaskEnd extends TaskAnswer {
-  readonly outcome: Outcome;
+/** What it says of the attempt: that it has begun, or how it ended. */
+export interface TaskChange extends TaskAnswer {
+  readonly outcome: Outcome | "started";
+}
+
+/** Reads an event of the topic of tasks that have begun. Throws {@link MessageRefused}. */
+export function readTaskStarted(message: InboundMessage, maxBytes: number): TaskChange {
+  const fields = new Fields(readBody(message.value, maxBytes));
+  fields.checkType("task_started");
+  return { ...readAnswer(fields, message), outcome: "started" };
 }
 
 /** Reads an event of the topic of finished tasks. Throws {@link MessageRefused}. */
-export function readTaskDone(message: InboundMessage, maxBytes: number): TaskEnd {
+export function readTaskDone(message: InboundMessage, maxBytes: number): TaskChange {
   const fields = new Fields(readBody(message.value, maxBytes));
   fields.checkType("task_done");
   return {
@@ -36,7 +43,7 @@ export function readTaskDone(message: InboundMessage, maxBytes: number): TaskEnd
 }
 
 /** Reads an event of the topic of failed tasks. Throws {@link MessageRefused}. */
-export function readTaskFailed(message: InboundMessage, maxBytes: number): TaskEnd {
+export function readTaskFailed(message: InboundMessage, maxBytes: number): TaskChange {
   const fields = new Fields(readBody(message.value, maxBytes));
   fields.checkType("task_failed");
   return {

@@ -158,12 +158,11 @@ export function expireHandout(spec: TaskSpec, task: TaskState, at: number, rando
     const error: TaskError = { type: "SCHEDULE_TO_CLOSE_TIMEOUT", message, retryable: false };
     return failTask(spec, path, error, at, { timedOut: true });
   }
-  const silent = isSilent(task.handedTo);
-  if (task.state === "SCHEDULED" && !silent) {
+  if (task.state === "SCHEDULED" && !isSilent(task.handedTo)) {
     const message = task.handedTo === null ? "nobody took the task in time" : "nobody acknowledged the task in time";
     const error: TaskError = { type: "SCHEDULE_TO_START_TIMEOUT", message, retryable: false };
     return failTask(spec, path, error, at, { timedOut: true, deadLetter: "DEFERRED_TOO_LONG" });
   }
-  const message = silent ? "no answer came in time" : "the attempt did not end in time";
+  const message = task.state === "SCHEDULED" ? "no answer came in time" : "the attempt did not end in time";
   return retryOrFail(spec, task, { type: "TIMEOUT", message, retryable: true }, at, random);
 }

@@ -108,6 +108,12 @@ export interface AnsweredTask {
 /** What became of what a holder said. */
 export type Standing = "accepted" | "cancel_requested" | "outdated" | "unknown" | "refused";
 
+/**
+ * Why an answer changed nothing: it names another attempt, its work began before the current one, it was read again, or
+ * the attempt is over.
+ */
+export type IgnoredAnswer = "OTHER_ATTEMPT" | "BEFORE_ATTEMPT" | "READ_AGAIN" | "ATTEMPT_OVER";
+
 /** A report on an attempt that ended in another way, and what stands. */
 export interface AlreadyReported {
   readonly standing: "already_reported";
@@ -140,10 +146,10 @@ export interface HandOvers {
   /** The work goes on without the holder. Resolves when that is durable. */
   detached(ref: HandOverRef): Promise<Standing>;
   /**
-   * An executor ended a task. An answer that names neither attempt nor fencing token counts unless it is older than the
-   * current attempt. One that was applied before changes nothing. Whatever it does is durable then.
+   * An executor began or ended a task. An answer that names neither attempt nor fencing token counts unless it is older
+   * than the current attempt. One that was applied before changes nothing. Whatever it does is durable then.
    */
-  answered(task: AnsweredTask, outcome: Outcome): Promise<Standing | AlreadyReported>;
+  answered(task: AnsweredTask, outcome: Outcome | "started"): Promise<"taken" | "unknown" | IgnoredAnswer>;
   /** The hand-over came to nothing. */
   returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing>;
 }

@@ -3,11 +3,13 @@
  * answer, and another one learns what stands.
  */
 import { isOrchestratorError } from "../../../base/errors.ts";
+import { isSilent } from "../../../tasks/addresses.ts";
 import type { Outcome } from "../../machine/events.ts";
 import { pathOf } from "../../machine/external-ids.ts";
 import type { Place, ReturnReason } from "../../machine/records.ts";
 import { mayBegin } from "../../machine/run.ts";
 import { limitOutcome } from "../../machine/sizes.ts";
+import type { TaskState } from "../../machine/state.ts";
 import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
 import { isRepeated } from "../../machine/tasks/places.ts";
 import type {
@@ -15,6 +17,7 @@ import type {
   AnsweredTask,
   HandOverRef,
   HandOvers,
+  IgnoredAnswer,
   ReadyTask,
   Slot,
   Standing,
@@ -120,23 +123,50 @@ export class Reports implements HandOvers {
 
   async answered(
     { runId, taskId, attempt, fence, begunAt, place }: AnsweredTask,
-    outcome: Outcome,
-  ): Promise<Standing | AlreadyReported> {
+    outcome: Outcome | "started",
+  ): Promise<"taken" | "unknown" | IgnoredAnswer> {
     const resident = await this.#open({ runId });
     if (resident === null) return "unknown";
     const { state, plan } = resident.entity;
     const path = taskId === "" ? this.#parts.table.find({ runId, fence: fence ?? 0 })?.path : pathOf(plan, taskId);
     const task = state.tasks.get(path ?? "");
     if (task === undefined && taskId !== "") return "unknown";
-    if (task !== undefined) {
-      const isOlder = attempt === null && fence === null && begunAt < task.startedAt - CLOCK_SKEW_MS;
-      const isOther = (attempt ?? task.attempt) !== task.attempt || (fence ?? task.token) !== task.token;
-      if (!isOlder && !isOther && !(place !== null && isRepeated(task, place)))
-        return this.#report({ runId, fence: task.token }, outcome, place);
+    if (task === undefined) {
+      await this.#untilDurable(resident);
+      return "ATTEMPT_OVER";
+    }
+    // An executor that says when it begins may say so later than it does.
+    const since = task.state === "RUNNING" ? task.readyAt : task.startedAt;
+    const isOlder = attempt === null && fence === null && begunAt < since - CLOCK_SKEW_MS;
+    const isOther = (attempt ?? task.attempt) !== task.attempt || (fence ?? task.token) !== task.token;
+    if (!isOlder && !isOther && !(place !== null && isRepeated(task, place))) {
+      const ref = { runId, fence: task.token };
+      if (outcome === "started") return this.#begin(resident, task, ref);
+      const standing = await this.#report(ref, outcome, place);
+      return standing === "accepted" || standing === "refused" ? "taken" : "ATTEMPT_OVER";
     }
     // It may be for an attempt whose end is not durable yet.
     await this.#untilDurable(resident);
-    return "outdated";
+    if (isOther) return "OTHER_ATTEMPT";
+    return isOlder ? "BEFORE_ATTEMPT" : "READ_AGAIN";
+  }
+
+  /** The one that took the task from a silent place says that it has begun. */
+  async #begin(
+    resident: RunResident,
+    { path, handedTo }: TaskState,
+    ref: HandOverRef,
+  ): Promise<"taken" | IgnoredAnswer> {
+    const { table, submission, clock } = this.#parts;
+    const handOut = table.find(ref);
+    if (handOut === undefined || handOut.reported || !isSilent(handedTo)) {
+      await this.#untilDurable(resident);
+      return "ATTEMPT_OVER";
+    }
+    handOut.acknowledged = true;
+    // Its time counts from now: the message may have waited for us, and the answer still does.
+    await submission.submit(resident, { type: "started", at: clock.now(), task: path, token: ref.fence });
+    return "taken";
   }
 
   note(ref: HandOverRef, note: TaskNote): void {
