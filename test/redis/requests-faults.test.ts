@@ -139,4 +139,14 @@ test.skipIf(skips)("Redis dies, freezes, and comes back: requests start runs aga
   redis.signal("SIGCONT");
   await eventually(() => expect(count('"channels are heard')).toBe(3), { timeoutMs: 20_000 });
   await works();
+  // A stop does not wait for a server that stands still.
+  redis.signal("SIGSTOP");
+  await fetch(`http://${service.address}/api/v1/workflows`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ workflow_template: "sum", variables: { a: 1 } }),
+  });
+  const begun = performance.now();
+  expect(await service.stop()).toBe(0);
+  expect(performance.now() - begun).toBeLessThan(10_000);
 });

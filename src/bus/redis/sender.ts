@@ -16,9 +16,14 @@ export interface RedisSenderOptions {
   namesOf(topic: string): readonly string[];
   /** About how many entries a Stream keeps. */
   readonly maxLength: number;
+  /** Aborts at a stop: what Redis has not taken by then is sent by the next owner, perhaps again. */
+  readonly stopping: AbortSignal;
 }
 
-export function createRedisSender({ connection, namesOf, maxLength }: RedisSenderOptions): Destination {
+export function createRedisSender({ connection, namesOf, maxLength, stopping }: RedisSenderOptions): Destination {
+  const stopped = new Promise<null>((resolve) => {
+    stopping.addEventListener("abort", () => resolve(null), { once: true });
+  });
   const fill = (pipeline: ChainableCommander, name: string, text: string): void => {
     if (!name.startsWith(STREAM_PREFIX)) pipeline.publish(name, text);
     else pipeline.xadd(name.slice(STREAM_PREFIX.length), "MAXLEN", "~", maxLength, "*", MESSAGE_FIELD, text);
@@ -28,10 +33,13 @@ export function createRedisSender({ connection, namesOf, maxLength }: RedisSende
   const sendAll = async (texts: readonly (readonly [string, string])[]): Promise<readonly (Error | null)[]> => {
     const names = texts.map(([topic]) => namesOf(topic));
     if (!connection.isReady) return texts.map(() => new Error("Redis does not answer"));
-    const outcomes = await connection.publish(names.flat().length, (pipeline) => {
+    const sent = connection.publish(names.flat().length, (pipeline) => {
       for (const [index, [, text]] of texts.entries())
         for (const name of names[index] ?? []) fill(pipeline, name, text);
     });
+    // A server that stands still holds up no stop.
+    const outcomes = await Promise.race([sent, stopped]);
+    if (outcomes === null) return texts.map(() => new Error("the service stops"));
     let at = 0;
     return names.map(({ length }) => {
       at += length;

@@ -46,7 +46,8 @@ export async function openRequests(config: Config, needs: RequestNeeds, log: Log
     ]);
   const { shards, runControl, handOvers, cluster, peers } = engine;
   const responses = workflowResponses.map((name) => withPrefix(name, channelPrefix));
-  const sender = createRedisSender({ connection, namesOf: () => responses, maxLength });
+  const stopping = new AbortController();
+  const sender = createRedisSender({ connection, namesOf: () => responses, maxLength, stopping: stopping.signal });
   if (sendsAnswers(config)) {
     const outbox = createOutbox(database, "redis");
     const relay = startOutboxRelay({ outbox, destination: sender, shards, rejected() {}, log });
@@ -62,7 +63,6 @@ export async function openRequests(config: Config, needs: RequestNeeds, log: Log
     // Shards that are ours already.
     relay.nudge();
   }
-  const stopping = new AbortController();
   parts.onClose(() => stopping.abort());
   const { maxMessageBytes, maxPayloadBytes: maxBytes } = config.limits;
   const commands = createBusCommands({
