@@ -1,13 +1,14 @@
 /**
  * What the state of runs in Redis costs: runs of three no-op tasks with unary StartRun and with BatchStartRuns, by a
  * service that writes it and one that does not. Every round does both, so that drift affects both; figures are medians
- * of tasks per second.
+ * of tasks per second, and CPU microseconds of the service for each.
  */
 import { spawn } from "node:child_process";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { serveFigures } from "../harness/figures.ts";
 import { median } from "../harness/load.ts";
+import { readCpuSeconds } from "../harness/processes.ts";
 import { openGrpcClient } from "./grpc-client.ts";
 import { flow, measureRate, runOnce } from "./noop-worker.ts";
 import { findFreePort, startServiceProcess } from "./service-process.ts";
@@ -25,6 +26,8 @@ const STEPS = flow(FLOW_ID, [
 interface Rates {
   readonly unary: number;
   readonly batch: number;
+  readonly unaryCpuUs: number;
+  readonly batchCpuUs: number;
 }
 
 serveFigures(async (settings) => {
@@ -60,6 +63,8 @@ serveFigures(async (settings) => {
     batchOnTasksPerSecond: median(on.map(({ batch }) => batch)),
     unaryShare: shareOf("unary"),
     batchShare: shareOf("batch"),
+    unaryCpuShare: shareOf("unaryCpuUs"),
+    batchCpuShare: shareOf("batchCpuUs"),
   };
 });
 
@@ -80,9 +85,18 @@ async function measure(databaseUrl: string, env: Readonly<Record<string, string>
   const startOne = (): Promise<void> => runOnce(client, FLOW_ID, {});
   // Warms up code and connections.
   await measureRate(startOne, TASKS, 1);
-  const unary = await measureRate(startOne, TASKS, seconds);
-  const batch = await measureRate(startMany, TASKS * BATCH, seconds);
+  const unary = await measureTasks(service.pid, startOne, TASKS, seconds);
+  const batch = await measureTasks(service.pid, startMany, TASKS * BATCH, seconds);
   client.close();
   await service.close();
-  return { unary, batch };
+  return { unary: unary.rate, batch: batch.rate, unaryCpuUs: unary.cpuUs, batchCpuUs: batch.cpuUs };
+}
+
+/** Tasks per second, and CPU microseconds of the service for each. */
+async function measureTasks(pid: number, call: () => Promise<void>, tasks: number, seconds: number) {
+  const cpuBefore = await readCpuSeconds([pid]);
+  const begun = performance.now();
+  const rate = await measureRate(call, tasks, seconds);
+  const done = (rate * (performance.now() - begun)) / 1_000;
+  return { rate, cpuUs: (((await readCpuSeconds([pid])) - cpuBefore) * 1_000_000) / done };
 }

@@ -25,8 +25,7 @@ const PENDING: TaskSummary = { status: "PENDING", attempts: 0, error: null };
  */
 export function summarizeRun(run: Run): string {
   const { state } = run;
-  const tasks = summarizeTasks(run);
-  const known = countTasks(run);
+  const { tasks, omitted } = summarizeTasks(run);
   const output = state.output === undefined ? "null" : JSON.stringify(state.output);
   const isLong = output.length > MAX_SUMMARY_OUTPUT;
   const { error } = state;
@@ -37,28 +36,28 @@ export function summarizeRun(run: Run): string {
     tasks: Object.fromEntries([...tasks].map(([path, task]) => [externalIdOf(run.plan, path), task])),
     error: error === null ? null : shorten(`${error.type}: ${error.message}`),
     updated_at: new Date(state.updatedAt).toISOString(),
-    ...(known > tasks.size ? { tasks_omitted: known - tasks.size } : {}),
+    ...(omitted > 0 ? { tasks_omitted: omitted } : {}),
     ...(isLong ? { output_omitted: true } : {}),
   });
   return `${head.slice(0, -1)},"output":${isLong ? "null" : output}}`;
 }
 
-function summarizeTasks({ state, plan }: Run): ReadonlyMap<string, TaskSummary> {
+interface TaskSummaries {
+  /** By path: those of the flow, and then others of the run. */
+  readonly tasks: ReadonlyMap<string, TaskSummary>;
+  /** How many others are left out. */
+  readonly omitted: number;
+}
+
+function summarizeTasks({ state, plan }: Run): TaskSummaries {
   const tasks = new Map<string, TaskSummary>();
   if (plan.kind === "dag")
     for (const { task, isCompensation } of plan.nodes)
       if (!isCompensation) tasks.set(task.id, summarizeTask(state.tasks.get(task.id)));
-  const rest = [...state.tasks.keys()].filter((path) => !tasks.has(path));
-  const room = Math.max(0, MAX_SUMMARY_TASKS - tasks.size);
-  for (const path of rest.slice(Math.max(0, rest.length - room))) tasks.set(path, summarizeTask(state.tasks.get(path)));
-  return tasks;
-}
-
-/** Tasks that the run has so far, with those of its flow that have not begun. */
-function countTasks({ state, plan }: Run): number {
-  if (plan.kind !== "dag") return state.tasks.size;
-  const pending = plan.nodes.filter(({ task, isCompensation }) => !isCompensation && !state.tasks.has(task.id));
-  return state.tasks.size + pending.length;
+  const others = [...state.tasks].filter(([path]) => !tasks.has(path));
+  const omitted = Math.max(0, others.length - Math.max(0, MAX_SUMMARY_TASKS - tasks.size));
+  for (const [path, task] of others.slice(omitted)) tasks.set(path, summarizeTask(task));
+  return { tasks, omitted };
 }
 
 function summarizeTask(task: TaskState | undefined): TaskSummary {
