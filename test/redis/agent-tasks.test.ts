@@ -1,45 +1,22 @@
 /** Tasks of agents, done by a program that speaks to Redis over a plain socket. */
-import { randomBytes } from "node:crypto";
 import { expect, inject, test } from "vitest";
 import { RunFindingKind } from "../../src/gen/orchestrator/v1/run_diagnosis_pb.ts";
 import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
+import { openAgentTaskBed } from "../support/agent-tasks.ts";
 import { findAgentProblems } from "../support/agents.ts";
 import { eventually } from "../support/eventually.ts";
 import { openForeignAgent } from "../support/foreign-agent.ts";
-import { createTestDatabase } from "../support/postgres.ts";
 import { startRedisForTest } from "../support/redis-server.ts";
-import { openWorkerBed } from "../support/worker-service.ts";
 
 const port = inject("redis");
 const skips = port === 0;
 
-const newPrefix = (): string => `t${randomBytes(4).toString("hex")}-`;
-
-const channelsOf = (prefix: string, kind: string) => ({
-  requests: `${prefix}${kind}-requests`,
-  responses: `${prefix}${kind}-responses`,
-});
-
-async function openBed(at = port, more: Readonly<Record<string, string>> = {}) {
-  const prefix = newPrefix();
-  const { url, database } = await createTestDatabase();
-  const env = {
-    DATABASE_URL: url,
-    ORCHESTRATOR_REDIS_URL: `redis://127.0.0.1:${at}/0`,
-    ORCHESTRATOR_REDIS_KEY_PREFIX: prefix,
-    ORCHESTRATOR_AGENTS_PREFIX: prefix,
-    ...more,
-  };
-  const bed = await openWorkerBed(env);
-  return { ...{ bed, prefix, database, env }, of: (kind: string) => channelsOf(prefix, kind) };
-}
-
-const rowsOf = async ({ database }: Awaited<ReturnType<typeof openBed>>) =>
+const rowsOf = async ({ database }: Awaited<ReturnType<typeof openAgentTaskBed>>) =>
   (await database.reads.query<{ queue: string }>("SELECT queue FROM orchestrator.waiting_tasks")).rows;
 
 test.skipIf(skips)("the three types go to their agents with the parameters as they are, and come back", async () => {
-  const opened = await openBed();
+  const opened = await openAgentTaskBed(port);
   const { bed } = opened;
   const agents = await Promise.all(
     ["data", "ai", "exec"].map((kind) =>
@@ -78,7 +55,7 @@ test.skipIf(skips)("the three types go to their agents with the parameters as th
 test.skipIf(skips)(
   "a task waits for its agent, visibly and without an attempt, and is done when it comes",
   async () => {
-    const opened = await openBed();
+    const opened = await openAgentTaskBed(port);
     const { bed } = opened;
     await bed.register("one", "  tasks:\n    - {id: a, type: data, parameters: {operation: search}}\n");
     const runId = await bed.start("one");
@@ -101,7 +78,7 @@ test.skipIf(skips)(
 );
 
 test.skipIf(skips)("answers that are repeated, late, forged, or no answers cost nothing", async () => {
-  const opened = await openBed();
+  const opened = await openAgentTaskBed(port);
   const { bed } = opened;
   const agent = await openForeignAgent(port, opened.of("ai"));
   await bed.register(
@@ -139,7 +116,7 @@ test.skipIf(skips)("answers that are repeated, late, forged, or no answers cost 
 test.skipIf(skips)(
   "a service that is killed publishes nothing again, and takes the answer to what it had published",
   async () => {
-    const opened = await openBed();
+    const opened = await openAgentTaskBed(port);
     const { bed } = opened;
     const agent = await openForeignAgent(port, opened.of("exec"));
     await bed.register("one", "  tasks:\n    - {id: a, type: exec, parameters: {command: sleep}}\n");
@@ -166,7 +143,7 @@ test.skipIf(skips)(
   { timeout: 90_000 },
   async () => {
     const redis = await startRedisForTest();
-    const opened = await openBed(redis.port);
+    const opened = await openAgentTaskBed(redis.port);
     const { bed } = opened;
     await bed.register("one", "  tasks:\n    - {id: a, type: data, parameters: {operation: search}}\n");
     await redis.stop("SIGKILL");

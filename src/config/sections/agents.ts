@@ -18,11 +18,6 @@ const responses = (type: string) =>
 
 /** Agents that do tasks over Redis. */
 export const AGENTS = {
-  prefix: setting({
-    schema: textSetting("a prefix"),
-    env: ["ORCHESTRATOR_AGENTS_PREFIX"],
-    text: "Put before the names of all channels of agents, for instance `test-`.",
-  }),
   dataRequests: requests("data"),
   dataResponses: responses("data"),
   aiRequests: requests("ai"),

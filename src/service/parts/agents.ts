@@ -1,7 +1,7 @@
 /** Agents over Redis: their tasks are published, and their answers applied. Nothing is opened without a server. */
 import type { Log } from "../../base/log.ts";
 import type { AgentPostMetrics, RedisAgentPost } from "../../bus/redis/agents/post.ts";
-import { type RedisMessage, STREAM_PREFIX, type Verdict } from "../../bus/redis/messages.ts";
+import { type RedisMessage, type Verdict, withPrefix } from "../../bus/redis/messages.ts";
 import type { Config } from "../../config/settings.ts";
 import type { AgentAnswer, AnswerResult } from "../../engine/ports/dispatch/agents.ts";
 import type { RunningEngine } from "./engine.ts";
@@ -30,11 +30,6 @@ export interface AgentsNeeds {
   readonly metrics: AgentMetrics;
 }
 
-/** A name of the configuration with the prefix, which goes behind the mark of Streams. */
-function withPrefix(prefix: string, name: string): string {
-  return name.startsWith(STREAM_PREFIX) ? STREAM_PREFIX + prefix + name.slice(STREAM_PREFIX.length) : prefix + name;
-}
-
 export async function openAgents(config: Config, needs: AgentsNeeds, log: Log, parts: Parts): Promise<AgentsPart> {
   const address = redisAddressOf(config);
   if (address === null) return { post: null, attach() {} };
@@ -44,7 +39,8 @@ export async function openAgents(config: Config, needs: AgentsNeeds, log: Log, p
     import("../../bus/redis/agents/messages.ts"),
     import("../../api/bus-commands.ts"),
   ]);
-  const { prefix = "", control, ...names } = config.agents;
+  const { control, ...names } = config.agents;
+  const { channelPrefix: prefix = "" } = config.redis;
   const kinds = [
     { kind: "data", requests: names.dataRequests, responses: names.dataResponses },
     { kind: "ai", requests: names.aiRequests, responses: names.aiResponses },
@@ -53,7 +49,7 @@ export async function openAgents(config: Config, needs: AgentsNeeds, log: Log, p
   const channels = new Map(
     kinds.map(({ kind, requests }) => [
       kind,
-      { requests: withPrefix(prefix, requests), control: control ? `${prefix}${kind}-control` : null },
+      { requests: withPrefix(requests, prefix), control: control ? `${prefix}${kind}-control` : null },
     ]),
   );
   const post = openAgentPost({ address, channels, metrics, log });
@@ -100,7 +96,7 @@ export async function openAgents(config: Config, needs: AgentsNeeds, log: Log, p
       };
       for (const { kind, responses } of kinds)
         for (const name of responses)
-          messages.on(withPrefix(prefix, name), (all) => all.map((message) => take(kind, message)));
+          messages.on(withPrefix(name, prefix), (all) => all.map((message) => take(kind, message)));
     },
   };
 }
