@@ -35,6 +35,7 @@ export type ApiParts = Omit<PortParts, "identify" | "route" | "peerMethods"> &
     /** Whether what is outside answers, by name. */
     readonly connections: StatusSources["connections"];
     readonly templates: StatusSources["templates"];
+    readonly recovery: StatusSources["recovery"];
     /** Key for page tokens and cursors: 32 bytes that all instances share and that survive restarts. */
     readonly tokenKey: Uint8Array;
     /** Identifies callers; default: by the name that they give, see {@link identifyByName}. */

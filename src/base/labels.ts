@@ -15,6 +15,12 @@ export const EXECUTION_LABELS = { source: "orchestrator.dev/source", template: "
 /** The value of the label `source` of all executions. */
 export const EXECUTION_SOURCE = "workflows";
 
+/** Label of runs whose flow says how it recovers: the strategy. An index finds those that are open. */
+export const RECOVERY_LABEL = "orchestrator.dev/recovery";
+
+/** Label of runs that took the place of another one, with its id. */
+export const RESTARTED_LABEL = "restarted_from";
+
 /** Returns what is wrong with a label value, or null when it is valid. */
 export function labelProblem(value: unknown): string | null {
   if (typeof value !== "string") return `expected text, got ${nameOf(value)}`;

@@ -169,6 +169,12 @@ export interface Variable {
   readonly enum: readonly Json[] | undefined;
 }
 
+/** What happens to a run when nothing is heard any more of work that is done elsewhere. */
+export interface Recovery {
+  readonly strategy: "resume" | "restart" | "fail";
+  readonly idleAfterMs: number;
+}
+
 interface PlanBase {
   readonly flowId: string;
   readonly version: string;
@@ -185,6 +191,8 @@ interface PlanBase {
   /** Run timeout that is written as `${…}` over the variables; null if it is not. */
   readonly timeout: Template | null;
   readonly output: Template | null;
+  /** Null: nothing. */
+  readonly recovery: Recovery | null;
 }
 
 /** Plan of a DAG flow. */

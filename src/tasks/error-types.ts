@@ -28,7 +28,7 @@ const ATTEMPTS = [
 ] as const;
 
 /** Agents have types of their own, too; these are the service's, and those of the agents in the examples. */
-const AGENT = [...ATTEMPTS, "AGENT_FAILED", "WORKER_LOST"] as const;
+const AGENT = [...ATTEMPTS, "AGENT_FAILED", "WORKER_LOST", "ORPHANED"] as const;
 
 const GROUP = ["CHILD_FAILED", "TIMEOUT", "SCHEDULE_TO_CLOSE_TIMEOUT"] as const;
 
@@ -49,6 +49,7 @@ const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
     "RESPONSE_TOO_LARGE",
     "RESPONSE_INVALID",
     "RESPONSE_UNSUPPORTED",
+    "ORPHANED",
     ...Object.keys(STATUS_CODES).map((status) => statusType(Number(status))),
   ],
   transform: [],
@@ -61,8 +62,16 @@ const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
   subflow: ["CHILD_RUN_FAILED", "CHILD_RUN_CANCELED", "TIMEOUT", "SCHEDULE_TO_CLOSE_TIMEOUT", "RUN_KEY_OPEN"],
   emit: ATTEMPTS,
   noop: ATTEMPTS,
-  worker: [...ATTEMPTS, "WORKER_LOST", "WORKER_RESULT_INVALID", "QUEUE_EXPIRED"],
-  queue: [...ATTEMPTS, "EXECUTOR_FAILED", "DISPATCH_REJECTED", "WORKER_LOST", "WORKER_RESULT_INVALID", "QUEUE_EXPIRED"],
+  worker: [...ATTEMPTS, "WORKER_LOST", "WORKER_RESULT_INVALID", "QUEUE_EXPIRED", "ORPHANED"],
+  queue: [
+    ...ATTEMPTS,
+    "EXECUTOR_FAILED",
+    "DISPATCH_REJECTED",
+    "WORKER_LOST",
+    "WORKER_RESULT_INVALID",
+    "QUEUE_EXPIRED",
+    "ORPHANED",
+  ],
   data: AGENT,
   ai: [...AGENT, "RESPONSE_FORMAT_INVALID"],
   exec: AGENT,

@@ -307,6 +307,20 @@ describe("seed 001", async () => {
       );
     });
 
+    test("the status counts what ran out of time, and says when idle runs were looked for", async () => {
+      const id = bed.start({
+        workflow: { id: "late", timeout: "1s", tasks: [{ id: "t", type: "signal", parameters: { name: "go" } }] },
+      }).body.execution_id;
+      expect(await bed.status(id, "failed")).toMatchObject({ error: { code: "RUN_TIMEOUT" } });
+      await eventually(() =>
+        expect(bed.curl("/status").body.recovery).toMatchObject({
+          timeouts: expect.any(Number),
+          ...{ orphans: 0, restarted: 0, resumed: 0, failed: 0, last_run_at: TIME },
+        }),
+      );
+      expect(bed.curl("/status").body.recovery.timeouts).toBeGreaterThan(0);
+    });
+
     test("the variables of the document are those of the service", () => {
       const { execution_id: id } = bed.start({ workflow_template: "waits", variables: { who: "x" } }).body;
       const { run } = bed.curl(`/v1/runs/${id}`).body;

@@ -19,14 +19,12 @@ export const WORKFLOWS = {
     schema: booleanSetting(),
     default: true,
     env: ["RECOVERY_ENABLED"],
-    later: "workflows",
-    text: "Watch for runs that are stuck, and repair what is missing.",
+    text: "Look for runs whose flow has `workflow.recovery` and of which nothing is heard any more, and recover them.",
   }),
   recoveryInterval: setting({
     schema: durationSetting(1_000),
     default: "5m",
     env: ["RECOVERY_INTERVAL"],
-    later: "workflows",
-    text: "How often to look for stuck runs.",
+    text: "How often to look for such runs.",
   }),
 } as const;

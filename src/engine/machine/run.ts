@@ -74,7 +74,16 @@ export function mayBegin(run: Run): boolean {
 export function emptyPlan(flowId: string): Plan {
   return {
     ...{ kind: "dag", flowId, version: "", hash: "", name: "", variables: [], computed: [], signals: new Map() },
-    ...{ timeoutMs: null, timeout: null, output: null, nodes: [], index: new Map(), externalIds: new Map(), roots: [] },
+    ...{
+      timeoutMs: null,
+      timeout: null,
+      recovery: null,
+      output: null,
+      nodes: [],
+      index: new Map(),
+      externalIds: new Map(),
+      roots: [],
+    },
     failFast: false,
   };
 }

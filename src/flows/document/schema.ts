@@ -3,6 +3,7 @@
  * expressions are checked elsewhere.
  */
 import { z } from "zod";
+import { isZeroDuration, ZERO_TIMEOUT } from "../../base/time/duration.ts";
 import { jsonSchema } from "../../tasks/schema/json-schema.ts";
 import {
   duration,
@@ -177,11 +178,24 @@ const stateSchema = keyed({
   compensate_with: id.optional().meta({ description: "The compensation task that undoes the state's task." }),
 });
 
+/** What can be done for a run that nobody works on any more. */
+const RECOVERY_STRATEGIES = ["resume", "restart", "fail"] as const;
+
 const budget = keyed({
   max_cost_usd: z.number().min(0).optional(),
   max_tokens: z.int().min(0).optional(),
   max_time: duration.optional(),
   max_steps: z.int().min(0).optional(),
+});
+
+const recovery = keyed({
+  strategy: z.enum(RECOVERY_STRATEGIES).optional().meta({
+    description: "resume (the default) hands the work out again, restart starts another run, fail ends the run.",
+  }),
+  idle_after: duration
+    .refine((value) => !isZeroDuration(value), { error: ZERO_TIMEOUT })
+    .optional()
+    .meta({ description: "How long nothing may happen while somebody works on a task; 30m by default." }),
 });
 
 const workflow = keyed({
@@ -199,6 +213,9 @@ const workflow = keyed({
     .meta({
       description: "Schemas of the data of signals, by name. A signal with other data is refused when it is sent.",
     }),
+  recovery: recovery.optional().meta({
+    description: "What happens when nothing is heard any more of work that is done elsewhere; nothing by default.",
+  }),
   budget: budget
     .optional()
     .meta({ description: "Limits of cost, tokens, time and steps. Refused until a version enforces them." }),

@@ -61,6 +61,7 @@ export function planFlow(document: FlowDocument, structure: Structure): Plan {
     timeoutMs: durationOf(workflow.timeout),
     timeout: evaluatedTimeout(workflow, names),
     output: workflow.output === undefined ? null : templateOf(workflow.output as Json, names),
+    recovery: recoveryOf(workflow),
   };
   if (workflow.tasks !== undefined)
     return {
@@ -84,6 +85,15 @@ export function planFlow(document: FlowDocument, structure: Structure): Plan {
     graph: workflow.graph,
     task: graphTask(workflow.graph, workflow, names),
   } satisfies GraphPlan;
+}
+
+/** How long nothing may happen, unless the flow says otherwise, milliseconds. */
+const IDLE_AFTER_MS = 1_800_000;
+
+function recoveryOf({ recovery }: Workflow): Plan["recovery"] {
+  if (recovery === undefined) return null;
+  const { strategy = "resume", idle_after } = recovery;
+  return { strategy, idleAfterMs: durationOf(idle_after) ?? IDLE_AFTER_MS };
 }
 
 function evaluatedTimeout({ timeout }: Workflow, { variables }: KnownNames): Template | null {

@@ -1,4 +1,5 @@
 /** The engine: leases, the shard runtime, and the kinds of entities on it. */
+
 import type { Peers } from "../../api/peers/peers.ts";
 import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
@@ -33,11 +34,13 @@ import { OutboxGate } from "../../engine/runs/dispatch/outbox-gate.ts";
 import { warnOfUnserved } from "../../engine/runs/dispatch/unserved-notes.ts";
 import { createFollowers } from "../../engine/runs/followers.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
+import { Recovery } from "../../engine/runs/recovery.ts";
 import { createRuns } from "../../engine/runs/runs.ts";
 import { DatabaseClock } from "../../engine/shard/ownership/database-clock.ts";
 import { JOURNAL_VERSION } from "../../engine/shard/ownership/journal-format.ts";
 import type { OwnedShards } from "../../engine/shard/ownership/owned-shards.ts";
 import { Runtime } from "../../engine/shard/runtime.ts";
+import { createIdleRuns } from "../../store/journal/idle-runs.ts";
 import { createJournal } from "../../store/journal/journal.ts";
 import { openLeases } from "../../store/leases.ts";
 import { createOperationStore } from "../../store/operations.ts";
@@ -75,6 +78,8 @@ export interface RunningEngine {
   readonly approvals: Approvals;
   readonly operations: Operations;
   readonly workers: Workers;
+  /** What was done for idle runs. */
+  readonly recovery: Pick<Recovery, "counts">;
   readonly callbacks: Callbacks;
   readonly queues: Queues;
   readonly queueGauges: QueueGauges;
@@ -206,9 +211,12 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     ...{ runs, log, clock: runtime.clock },
     isUnserved: (line) => !isPaused(line) && !isServed(line),
   });
+  const recovery = new Recovery({ idle: createIdleRuns(store.database.reads), runs, control: engine, log });
+  const { recoveryEnabled, recoveryInterval } = config.workflows;
+  const recoveries = recoveryEnabled ? recovery.repeat(recoveryInterval) : null;
   parts.onClose(async () => {
     agents?.stop();
-    await Promise.all([queueLimits.stop(), queueWatch.stop(), unservedNotes.stop()]);
+    await Promise.all([queueLimits.stop(), queueWatch.stop(), unservedNotes.stop(), recoveries?.stop()]);
     await close();
     await runs.stop();
     await runtime.stop();
@@ -229,6 +237,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
         return workers.listAll();
       },
     },
+    recovery,
     callbacks: runs.callbacks,
     queues: createQueues({ store: queueStore, changed: () => queueRules.refresh() }),
     peerDispatch,

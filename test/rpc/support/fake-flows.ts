@@ -95,6 +95,7 @@ const EMPTY_PLAN: Plan = {
   signals: new Map(),
   timeoutMs: null,
   timeout: null,
+  recovery: null,
   output: null,
   nodes: [],
   index: new Map(),

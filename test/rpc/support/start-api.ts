@@ -87,6 +87,7 @@ export async function startApi(
     flows,
     templates: createFakeTemplates(),
     connections: new Map(),
+    recovery: { counts: { timeouts: 0, orphans: 0, restarted: 0, resumed: 0, failed: 0, lastRunAt: null } },
     templateStarts: createTemplateStarts(createFakeTemplates(), flows),
     health,
     config: limits,

@@ -127,6 +127,7 @@ export async function createSeedBed(): Promise<SeedBed> {
         ...{ REDIS_HOST: "localhost", REDIS_PORT: String(redisPort), REDIS_PASSWORD: "", REDIS_DATABASE: "0" },
         ...{ ORCHESTRATOR_HOST: "0.0.0.0", ORCHESTRATOR_ALSO_LISTEN: String(port) },
         ...{ DEFAULT_WORKFLOW_TIMEOUT: "3600s", ORCHESTRATOR_TEMPLATES: templates },
+        ...{ RECOVERY_ENABLED: "true", RECOVERY_INTERVAL: "1s" },
         ORCHESTRATOR_DATABASE_URL: databaseUrl,
       },
     });

@@ -4,6 +4,7 @@ import { EXECUTION_STATUSES, TASK_STATUSES } from "./words.ts";
 type Schema = Readonly<Record<string, unknown>>;
 
 const text = (description: string, more: Schema = {}): Schema => ({ type: "string", description, ...more });
+const count = (description: string): Schema => ({ type: "integer", minimum: 0, description });
 const time = (description: string): Schema => ({ type: ["string", "null"], format: "date-time", description });
 const list = (items: Schema): Schema => ({ type: "array", items });
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/workflows.${name}` });
@@ -115,6 +116,14 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
           keeps: { type: ["string", "null"], description: "Template whose last good content stays." },
         }),
       ),
+    }),
+    recovery: object({
+      timeouts: count("Runs and tasks that ran out of time at this instance."),
+      orphans: count("Idle runs that were found."),
+      restarted: count("Those that another run took the place of."),
+      resumed: count("Those whose tasks were handed out again."),
+      failed: count("Those that failed with ORPHANED."),
+      last_run_at: time("When idle runs were last looked for."),
     }),
     redis: object({ connected: { type: "boolean" }, since: time("Null without Redis.") }),
   }),

@@ -5,9 +5,22 @@ import { type Answer, answer, type Exchange } from "./exchange.ts";
 import { countOpen } from "./executions.ts";
 import { OPEN_PHASES } from "./words.ts";
 
+/** What was done for idle runs since the start. */
+interface RecoveryCounts {
+  readonly timeouts: number;
+  readonly orphans: number;
+  readonly restarted: number;
+  readonly resumed: number;
+  readonly failed: number;
+  /** Milliseconds; null: nobody has looked yet. */
+  readonly lastRunAt: number | null;
+}
+
 /** What the status shows beside what the contract has. */
 export interface StatusSources {
   readonly templates: Pick<TemplateCatalogue, "counts">;
+  /** What this instance has done for idle runs. */
+  readonly recovery: { readonly counts: RecoveryCounts };
   /** Whether what is outside answers, by name. */
   readonly connections: ReadonlyMap<string, () => ConnectionState | null>;
 }
@@ -20,6 +33,7 @@ export async function getHealth(): Promise<Answer> {
 /** What the service is doing. Templates and connections are those of this instance, executions those of all. */
 export async function getServiceStatus({ client }: Exchange, sources: StatusSources): Promise<Answer> {
   const { count, byCategory, refused } = sources.templates.counts();
+  const { lastRunAt, ...recovery } = sources.recovery.counts;
   const redis = sources.connections.get("redis")?.() ?? null;
   return answer(200, {
     active_workflows: await countOpen(client, OPEN_PHASES),
@@ -32,6 +46,7 @@ export async function getServiceStatus({ client }: Exchange, sources: StatusSour
         keeps,
       })),
     },
+    recovery: { ...recovery, last_run_at: lastRunAt === null ? null : new Date(lastRunAt).toISOString() },
     redis:
       redis === null
         ? { connected: false, since: null }

@@ -39,7 +39,7 @@ const OF_RUN = {
   FAILED: "failed",
   CANCELED: "cancelled",
   TERMINATED: "cancelled",
-  // The error says that it was the time: RUN_TIMED_OUT.
+  // The error says that it was the time: RUN_TIMEOUT.
   TIMED_OUT: "failed",
 } as const satisfies Record<keyof typeof RunState, ExecutionStatus>;
 

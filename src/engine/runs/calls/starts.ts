@@ -3,8 +3,10 @@
  *
  * A repeated request id gets the same response as the first call, whatever has been registered or has ended since.
  */
+
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import { isMintedRunId, mintRunId } from "../../../base/ids.ts";
+import { RECOVERY_LABEL } from "../../../base/labels.ts";
 import { checkInput, checkSignal, runTimeoutMs } from "../../../flows/input.ts";
 import type { RunEvent } from "../../machine/events.ts";
 import { emptyPlan, openRun } from "../../machine/run.ts";
@@ -98,7 +100,8 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
       facts: {
         userId: request.userId,
         correlationId: request.correlationId,
-        labels: request.labels,
+        labels:
+          plan.recovery === null ? request.labels : { ...request.labels, [RECOVERY_LABEL]: plan.recovery.strategy },
         runKey: request.runKey,
         requestId: request.requestId,
         context: request.context,
