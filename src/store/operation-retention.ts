@@ -47,30 +47,46 @@ export async function removeOldOperations(
   }
 }
 
-/** Removes old operations from time to time; `retentionMs` 0 keeps them. A look that fails is logged. */
-export function keepRecentOperations(
-  database: Database,
+/** Removes old operations from time to time; see {@link keepRecent}. */
+export function keepRecentOperations(database: Database, retentionMs: number, log: Log): Retention {
+  return keepRecent(
+    "operations",
+    (isStopping) => removeOldOperations(database, retentionMs, isStopping),
+    retentionMs,
+    log,
+  );
+}
+
+/** Removes what is old until it is stopped. */
+export interface Retention {
+  readonly stop: () => Promise<void>;
+}
+
+/** Calls `remove` from time to time; `retentionMs` 0 keeps everything. A look that fails is logged. */
+export function keepRecent(
+  what: string,
+  remove: (isStopping: () => boolean) => Promise<number>,
   retentionMs: number,
   log: Log,
-): { readonly stop: () => Promise<void> } {
+): Retention {
   if (retentionMs === 0) return { stop: () => Promise.resolve() };
   const everyMs = Math.min(Math.max(retentionMs / LOOKS_PER_RETENTION, EVERY_LEAST_MS), EVERY_MOST_MS);
   let isStopping = false;
   let look = Promise.resolve();
   let timer: NodeJS.Timeout;
-  const remove = async (): Promise<void> => {
+  const lookOnce = async (): Promise<void> => {
     try {
-      const removed = await removeOldOperations(database, retentionMs, () => isStopping);
-      if (removed > 0) log.info("old operations removed", { removed });
+      const removed = await remove(() => isStopping);
+      if (removed > 0) log.info(`old ${what} removed`, { removed });
     } catch (error) {
-      log.warn("old operations could not be removed; trying again later", { error });
+      log.warn(`old ${what} could not be removed; trying again later`, { error });
     }
     schedule(everyMs);
   };
   const schedule = (inMs: number): void => {
     if (isStopping) return;
     timer = setTimeout(() => {
-      look = remove();
+      look = lookOnce();
     }, inMs).unref();
   };
   schedule(Math.min(everyMs, FIRST_MS));

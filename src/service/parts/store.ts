@@ -2,9 +2,10 @@
 import { join, resolve } from "node:path";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
+import { removeOldMessages } from "../../store/bus/message-retention.ts";
 import type { EmbeddedConnection } from "../../store/embedded/embedded-postgres.ts";
 import { keepPartitions } from "../../store/journal/partitions.ts";
-import { keepRecentOperations } from "../../store/operation-retention.ts";
+import { keepRecent, keepRecentOperations } from "../../store/operation-retention.ts";
 import { keepRunCounts, type RunCounts } from "../../store/run-counts.ts";
 import { explainAccess } from "../../store/sql/access.ts";
 import { checkDurability } from "../../store/sql/durability.ts";
@@ -52,6 +53,10 @@ export async function openStore(
   parts.onClose(() => counts.stop());
   const operations = keepRecentOperations(database, config.store.operationRetention, log);
   parts.onClose(() => operations.stop());
+  const { messageRetention } = config.store;
+  const removeMessages = (isStopping: () => boolean) => removeOldMessages(database, messageRetention, isStopping);
+  const messages = keepRecent("rejected messages", removeMessages, messageRetention, log);
+  parts.onClose(() => messages.stop());
   return { ...opened, counts };
 }
 
