@@ -288,6 +288,44 @@ describe("seed 001", async () => {
     });
   });
 
+  describe.skipIf(inject("redis") === 0)("task types", () => {
+    test.each([
+      [
+        "data",
+        "{type: data, parameters: {operation: traverse, query: {cypher: 'MATCH (n)-[r]-(m) RETURN n'}, enrich: [meta]}}",
+      ],
+      ["a search", "{type: data, parameters: {operation: search}}"],
+      [
+        "ai",
+        "{type: ai, parameters: {provider: anthropic, prompt: Analyze, model: m, response_format: json, max_tokens: 9}}",
+      ],
+      [
+        "exec",
+        "{type: exec, parameters: {image: 'python:3.9-slim', command: [python, /w/p.py], files: [{name: p.py, content: x}]}}",
+      ],
+      [
+        "parallel",
+        "{type: parallel, parameters: {tasks: [{type: data, parameters: {operation: search}}, {type: ai, parameters: {prompt: x}}]}}",
+      ],
+      ["condition", "{type: condition, condition: '${score > 0.8}', on_success: [yes], on_failure: [no]}"],
+      [
+        "retries",
+        "{type: noop, retry_policy: {max_retries: 2, backoff_type: exponential, initial_delay: 1s}, timeout: 60}",
+      ],
+    ])("%s registers as the document writes it", (_what, task) => {
+      const ends = task.includes("condition:") ? '\n    - {id: "yes", type: noop}\n    - {id: "no", type: noop}' : "";
+      const source = `id: fragment
+variables: [{name: score, type: number, default: 1}]
+workflow:
+  tasks:
+    - ${task.replace("{", "{id: it, ")}${ends.replaceAll('"', "'")}
+`;
+      const body = JSON.stringify({ source, validateOnly: true });
+      const { status, body: answered } = bed.curl("/v1/flows", "-H", "Content-Type: application/json", "-d", body);
+      expect([status, answered.problems ?? []]).toEqual([200, []]);
+    });
+  });
+
   describe("monitoring", () => {
     test("the service is healthy", () => {
       expect(bed.curl("/health")).toMatchObject({ status: 200, body: { status: "healthy" } });
