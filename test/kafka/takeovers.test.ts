@@ -74,21 +74,29 @@ test("an instance that stands still delays its own runs, and no others of the me
   const owners = await ownersOf();
   const isAt = (id: string, { address }: ServeProcess): boolean => owners.get(shardOf(id, 64)) === address;
   const partition = [0, 1, 2, 3].find((one) => isAt(`${service.prefix}flow_runs/${one}`, reader));
-  const runIds = Array.from({ length: 60 }, () => randomUUID());
+  const producer = openProducer(service.broker);
+  onTestFinished(() => producer.close(true));
+  const sendStarts = async (runIds: readonly string[]): Promise<void> => {
+    const messages = runIds.map((run_id) => ({
+      topic: `${service.prefix}flow_runs`,
+      ...(partition === undefined ? {} : { partition }),
+      key: run_id,
+      value: JSON.stringify({ event_type: "flow_run_requested", run_id, flow_id: "quick", input: {} }),
+    }));
+    await producer.send({ messages });
+  };
+  const create = (): string[] => Array.from({ length: 60 }, () => randomUUID());
+  // From now on the two have a connection, over which nothing is answered while one of them stands still.
+  const before = create();
+  await sendStarts(before);
+  await service.untilCompleted(before);
+  const runIds = create();
   const here = runIds.filter((runId) => isAt(runId, reader));
   expect(here.length).toBeGreaterThan(5);
   expect(here.length).toBeLessThan(55);
   frozen.child.kill("SIGSTOP");
   onTestFinished(() => void frozen.child.kill("SIGCONT"));
-  const producer = openProducer(service.broker);
-  onTestFinished(() => producer.close(true));
-  const messages = runIds.map((run_id) => ({
-    topic: `${service.prefix}flow_runs`,
-    ...(partition === undefined ? {} : { partition }),
-    key: run_id,
-    value: JSON.stringify({ event_type: "flow_run_requested", run_id, flow_id: "quick", input: {} }),
-  }));
-  await producer.send({ messages });
+  await sendStarts(runIds);
   await service.untilCompleted(here, 8_000);
   expect(await service.statesOf(runIds)).toEqual({ COMPLETED: here.length });
   frozen.child.kill("SIGCONT");
