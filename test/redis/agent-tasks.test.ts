@@ -1,7 +1,7 @@
 /** Tasks of agents, done by a program that speaks to Redis over a plain socket. */
 import { expect, inject, test } from "vitest";
 import { RunFindingKind } from "../../src/gen/orchestrator/v1/run_diagnosis_pb.ts";
-import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
+import { RunState, TaskState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { openAgentTaskBed } from "../support/agent-tasks.ts";
 import { findAgentProblems } from "../support/agents.ts";
@@ -116,7 +116,7 @@ test.skipIf(skips)("answers that are repeated, late, forged, or no answers cost 
 test.skipIf(skips)(
   "a service that is killed publishes nothing again, and takes the answer to what it had published",
   async () => {
-    const opened = await openAgentTaskBed(port);
+    const opened = await openAgentTaskBed(port, { ORCHESTRATOR_WORKERS_SESSION_TIMEOUT: "1s" });
     const { bed } = opened;
     const agent = await openForeignAgent(port, opened.of("exec"));
     await bed.register("one", "  tasks:\n    - {id: a, type: exec, parameters: {command: sleep}}\n");
@@ -124,9 +124,12 @@ test.skipIf(skips)(
     await eventually(() => expect(agent.seen).toHaveLength(1));
     await eventually(async () => {
       const { tasks } = await bed.client.call(RunService.method.listRunTasks, { runId });
-      expect(tasks.map(({ startTime }) => startTime)).not.toContain(undefined);
+      expect(tasks.map(({ state }) => state)).toEqual([TaskState.RUNNING]);
     });
     await bed.restart("SIGKILL");
+    // Holders of tasks that must make themselves known are lost by then.
+    const restartedAt = performance.now();
+    await eventually(() => expect(performance.now() - restartedAt).toBeGreaterThan(4_000));
     const correlation_id = agent.seen[0]?.correlation_id ?? "";
     await eventually(async () => expect(await agent.answer({ correlation_id, progress: 0.5 })).toBe(1), {
       timeoutMs: 20_000,
@@ -155,5 +158,28 @@ test.skipIf(skips)(
       void eventually(async () => expect(await answer({ correlation_id, status: "completed", output: 1 })).toBe(1));
     });
     await bed.reaches(runId, RunState.COMPLETED);
+  },
+);
+
+test.skipIf(skips)(
+  "a task that no agent takes in time fails with no attempt lost before, however often it is offered",
+  async () => {
+    const opened = await openAgentTaskBed(port);
+    const { bed } = opened;
+    await bed.register(
+      "late",
+      "  tasks:\n    - {id: a, type: ai, parameters: {prompt: x}, schedule_to_start_timeout: 3, retry_policy: {max_retries: 3}}\n",
+    );
+    const runId = await bed.start("late");
+    const run = await bed.reaches(runId, RunState.FAILED);
+    expect(run.error?.type).toBe("SCHEDULE_TO_START_TIMEOUT");
+    const { rows } = await opened.database.reads.query<{ records: string }>(
+      "SELECT records FROM orchestrator.journal WHERE run_id = $1 ORDER BY sequence",
+      [runId],
+    );
+    const records = rows.flatMap(({ records }) => JSON.parse(records) as { type: string; attempt?: number }[]);
+    // It is offered once, and then somebody must listen first.
+    expect(records.filter(({ type }) => type === "task.dispatched").length).toBeLessThanOrEqual(1);
+    expect(records.filter(({ type }) => type === "task.failed")).toHaveLength(1);
   },
 );
