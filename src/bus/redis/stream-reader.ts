@@ -112,8 +112,10 @@ class Reader {
 
   abort(): void {
     this.#stop.abort();
-    // It may block.
+    // It may block, and a server that stands still answers nothing.
     this.#reads.disconnect();
+    if (this.#underWay.size === 0) this.#commands.disconnect();
+    else setTimeout(() => this.#commands.disconnect(), STOP_MS).unref();
   }
 
   async run(): Promise<void> {

@@ -42,12 +42,11 @@ export function createRedisMessages(config: Config, needs: RedisMessagesNeeds, l
         open.push(subscriber);
       }
       const { startStreamReader } = await import("../../bus/redis/stream-reader.ts");
-      for (const [source, handle] of sources) {
-        if (channels.has(source)) continue;
-        const reader = startStreamReader({ ...common, source, handle, group, consumer: instanceId });
-        parts.onClose(() => reader.stop());
-        open.push(reader);
-      }
+      const readers = [...sources]
+        .filter(([source]) => !channels.has(source))
+        .map(([source, handle]) => startStreamReader({ ...common, source, handle, group, consumer: instanceId }));
+      parts.onClose(() => Promise.all(readers.map((reader) => reader.stop())));
+      open.push(...readers);
       // Redis is well when every connection is.
       const written = parts.connections.get("redis") ?? (() => null);
       parts.reports("redis", () => {
