@@ -302,12 +302,12 @@ test.each([
 
 test("config check names each variable that is set and has no effect, one line each", async () => {
   const ended = await command(["config", "check"], {
-    EXECUTION_TTL: "1h",
+    MAX_CONCURRENT_WORKFLOWS: "10",
     ORCHESTRATOR_REFLEX_URL: "http://reflex.test",
   });
   expect(ended).toMatchObject({ code: 0, out: "the configuration is valid\n" });
   expect(ended.err.trimEnd().split("\n")).toEqual([
-    "warning: EXECUTION_TTL has no effect: this version does not support workflow executions in Redis yet",
+    "warning: MAX_CONCURRENT_WORKFLOWS has no effect: this version does not support workflows yet",
     "warning: ORCHESTRATOR_REFLEX_URL has no effect: this version does not support goals yet",
   ]);
 });

@@ -143,14 +143,18 @@ test("the same over REST: events of the stream carry the changes", async () => {
 });
 
 test("the log of a start names each variable that is set and has no effect", async () => {
-  const env = { EXECUTION_TTL: "1h", ORCHESTRATOR_REFLEX_URL: "http://reflex.test", ORCHESTRATOR_LOG_FORMAT: "json" };
+  const env = {
+    MAX_CONCURRENT_WORKFLOWS: "10",
+    ORCHESTRATOR_REFLEX_URL: "http://reflex.test",
+    ORCHESTRATOR_LOG_FORMAT: "json",
+  };
   const service = await startServeForTest({ folder: createTemporaryFolder(), env });
   const lines = service
     .output()
     .split("\n")
     .filter((line) => line.includes("has no effect"));
   expect(lines.map((line) => JSON.parse(line)).map(({ level, message }) => `${level}: ${message}`)).toEqual([
-    "warn: EXECUTION_TTL has no effect: this version does not support workflow executions in Redis yet",
+    "warn: MAX_CONCURRENT_WORKFLOWS has no effect: this version does not support workflows yet",
     "warn: ORCHESTRATOR_REFLEX_URL has no effect: this version does not support goals yet",
   ]);
 });

@@ -39,7 +39,8 @@ export interface HotStateMetrics {
 export interface HotStateParts<R extends object> {
   readonly connection: Pick<RedisConnection, "isReady" | "onReady" | "send">;
   readonly keyOf: (runId: string) => string;
-  readonly ttlMs: number;
+  /** How long the state of a run stays after this change, milliseconds. */
+  readonly ttlOf: (run: R) => number;
   /** Sequence of the last record that the state of a run has. */
   readonly sequenceOf: (run: R) => number;
   readonly summarize: (run: R) => string;
@@ -56,10 +57,22 @@ interface Changed<R> {
   readonly dueAt: number;
 }
 
+/** A state as it is written. */
+interface Text {
+  readonly text: string;
+  readonly ttlMs: number;
+}
+
+/** A text on its way. */
+interface Outgoing extends Text {
+  readonly kind: "open" | "ended";
+  readonly runId: string;
+}
+
 interface Summarized<R> {
   readonly run: R;
   readonly sequence: number;
-  readonly text: string;
+  readonly text: Text;
   readonly at: number;
 }
 
@@ -69,7 +82,7 @@ export class HotState<R extends object> {
   readonly #changed = new Map<string, Changed<R>>();
   readonly #summarized = new Map<string, Summarized<R>>();
   readonly #ended = new Map<string, R>();
-  readonly #outgoing: Record<"open" | "ended", Map<string, string>> = { open: new Map(), ended: new Map() };
+  readonly #outgoing: Record<"open" | "ended", Map<string, Text>> = { open: new Map(), ended: new Map() };
   #bytes = 0;
   #isDropping = false;
   #timer: NodeJS.Timeout | null = null;
@@ -141,7 +154,7 @@ export class HotState<R extends object> {
   }
 
   #summarizeChanged(dueBefore: number): void {
-    const { sequenceOf, summarize, owns } = this.#parts;
+    const { sequenceOf, owns } = this.#parts;
     const now = performance.now();
     for (const [runId, { at }] of this.#summarized) {
       if (now - at < COMMIT_MS) break;
@@ -157,7 +170,7 @@ export class HotState<R extends object> {
       this.#changed.delete(runId);
       if (!owns(runId)) continue;
       const sequence = sequenceOf(run);
-      const text = summarize(run);
+      const text = this.#textOf(run);
       if (sequence <= durable) this.#put("open", runId, text);
       else this.#summarized.set(runId, { run, sequence, text, at: now });
     }
@@ -173,16 +186,21 @@ export class HotState<R extends object> {
         return;
       }
       this.#ended.delete(runId);
-      this.#put("ended", runId, this.#parts.summarize(run));
+      this.#put("ended", runId, this.#textOf(run));
     }
   }
 
-  #put(kind: "open" | "ended", runId: string, text: string): void {
+  #textOf(run: R): Text {
+    const { summarize, ttlOf } = this.#parts;
+    return { text: summarize(run), ttlMs: ttlOf(run) };
+  }
+
+  #put(kind: "open" | "ended", runId: string, text: Text): void {
     const { open, ended } = this.#outgoing;
     if (kind === "ended") this.#take(open, runId);
     this.#take(this.#outgoing[kind], runId);
     this.#outgoing[kind].set(runId, text);
-    this.#bytes += text.length;
+    this.#bytes += text.text.length;
     let dropped = 0;
     while (this.#bytes > MAX_BYTES) {
       const from = open.size > 0 ? open : ended;
@@ -199,11 +217,11 @@ export class HotState<R extends object> {
     this.#send();
   }
 
-  #take(from: Map<string, string>, runId: string): void {
+  #take(from: Map<string, Text>, runId: string): void {
     const text = from.get(runId);
     if (text === undefined) return;
     from.delete(runId);
-    this.#bytes -= text.length;
+    this.#bytes -= text.text.length;
   }
 
   #send(): void {
@@ -214,7 +232,7 @@ export class HotState<R extends object> {
   }
 
   async #run(): Promise<void> {
-    const { connection, keyOf, ttlMs, metrics } = this.#parts;
+    const { connection, keyOf, metrics } = this.#parts;
     let pauseMs = FIRST_PAUSE_MS;
     // What ends in this turn of the event loop goes in one batch.
     await new Promise((resolve) => setImmediate(resolve));
@@ -222,7 +240,7 @@ export class HotState<R extends object> {
       const batch = this.#takeBatch();
       if (batch.length === 0) continue;
       const outcomes = await connection.send(batch.length, (pipeline) => {
-        for (const { runId, text } of batch) pipeline.set(keyOf(runId), text, "PX", ttlMs);
+        for (const { runId, text, ttlMs } of batch) pipeline.set(keyOf(runId), text, "PX", ttlMs);
       });
       const failed = batch.filter((_, index) => outcomes[index] !== null);
       if (failed.length < batch.length) metrics.counted("written", batch.length - failed.length);
@@ -232,15 +250,16 @@ export class HotState<R extends object> {
         continue;
       }
       metrics.counted("failed", failed.length);
-      for (const { kind, runId, text } of failed)
-        if (!this.#outgoing.open.has(runId) && !this.#outgoing.ended.has(runId)) this.#put(kind, runId, text);
+      for (const one of failed)
+        if (!this.#outgoing.open.has(one.runId) && !this.#outgoing.ended.has(one.runId))
+          this.#put(one.kind, one.runId, one);
       await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     }
   }
 
-  #takeBatch(): { readonly kind: "open" | "ended"; readonly runId: string; readonly text: string }[] {
-    const batch: { readonly kind: "open" | "ended"; readonly runId: string; readonly text: string }[] = [];
+  #takeBatch(): Outgoing[] {
+    const batch: Outgoing[] = [];
     let bytes = 0;
     for (const kind of ["ended", "open"] as const) {
       const from = this.#outgoing[kind];
@@ -248,8 +267,8 @@ export class HotState<R extends object> {
         if (batch.length >= BATCH || bytes >= BATCH_BYTES) return batch;
         this.#take(from, runId);
         if (kind === "open" && !this.#parts.owns(runId)) continue;
-        bytes += text.length;
-        batch.push({ kind, runId, text });
+        bytes += text.text.length;
+        batch.push({ kind, runId, ...text });
       }
     }
     return batch;

@@ -80,10 +80,9 @@ export const REDIS = {
     text: "Consumer group of Streams of Redis: one for each service, shared by its instances.",
   }),
   executionTtl: setting({
-    schema: durationSetting(),
+    schema: durationSetting(1_000),
     default: "24h",
     env: ["EXECUTION_TTL"],
-    later: "workflow executions in Redis",
-    text: "How long the state of a workflow execution stays in Redis.",
+    text: "The same for executions of workflows, those that are started over `/api/v1/workflows` or by a request over Redis. The history of an execution stays.",
   }),
 } as const;

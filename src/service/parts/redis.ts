@@ -1,4 +1,5 @@
 /** Redis: the state of runs for readers outside. Not loaded unless the configuration names a server. */
+import { EXECUTION_LABELS, EXECUTION_SOURCE } from "../../base/labels.ts";
 import type { Log } from "../../base/log.ts";
 import type { RedisAddress } from "../../bus/redis/client.ts";
 import type { RedisConnection } from "../../bus/redis/connection.ts";
@@ -29,7 +30,7 @@ export async function openRedis(
   log: Log,
   parts: Parts,
 ): Promise<Redis> {
-  const { keyPrefix = "", keyTtl } = config.redis;
+  const { keyPrefix = "", keyTtl, executionTtl } = config.redis;
   const address = redisAddressOf(config);
   if (address === null) {
     parts.reports("redis", () => null);
@@ -43,7 +44,8 @@ export async function openRedis(
   parts.reports("redis", () => connection.state);
   let shards: RunningEngine["shards"] | null = null;
   const states = new HotState({
-    ...{ connection, metrics, log, ttlMs: keyTtl },
+    ...{ connection, metrics, log },
+    ttlOf: ({ state }) => (state.facts.labels[EXECUTION_LABELS.source] === EXECUTION_SOURCE ? executionTtl : keyTtl),
     keyOf: (runId) => `${keyPrefix}run:${runId}:state`,
     sequenceOf: ({ state }) => state.sequence,
     summarize: summarizeRun,

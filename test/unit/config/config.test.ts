@@ -160,13 +160,13 @@ describe("the configuration", () => {
     const file = writeFile("reflex: {enabled: false}\n");
     const { warnings } = await load(
       {
-        EXECUTION_TTL: "1h",
+        MAX_CONCURRENT_WORKFLOWS: "10",
         ORCHESTRATOR_PORT: "1",
       },
       { config: file },
     );
     expect(warnings).toEqual([
-      "EXECUTION_TTL has no effect: this version does not support workflow executions in Redis yet",
+      "MAX_CONCURRENT_WORKFLOWS has no effect: this version does not support workflows yet",
       `${file}:1 reflex.enabled has no effect: this version does not support goals yet`,
     ]);
   });

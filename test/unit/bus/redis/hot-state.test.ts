@@ -14,7 +14,13 @@ interface FakeRun {
 
 /** A Redis that is steered, and what it was given: `key=text`. */
 function open() {
-  const redis = { isReady: true, refusal: null as Error | null, written: [] as string[], batches: [] as number[] };
+  const redis = {
+    isReady: true,
+    refusal: null as Error | null,
+    written: [] as string[],
+    batches: [] as number[],
+    ttls: [] as number[],
+  };
   const counts = { written: 0, failed: 0, dropped: 0 };
   const owned = new Set<string>();
   let ready = (): void => {};
@@ -26,14 +32,18 @@ function open() {
       onReady: (listener) => (ready = listener),
       async send(count, fill) {
         const sets: string[] = [];
-        fill({ set: (key: string, text: string) => sets.push(`${key}=${text}`) } as never);
+        const set = (key: string, text: string, _px: string, ttlMs: number) => {
+          sets.push(`${key}=${text}`);
+          redis.ttls.push(ttlMs);
+        };
+        fill({ set } as never);
         redis.batches.push(count);
         if (redis.refusal === null) redis.written.push(...sets);
         return sets.map(() => redis.refusal);
       },
     },
     keyOf: (runId) => runId,
-    ttlMs: 1_000,
+    ttlOf: ({ text }) => (text.startsWith("long") ? 9_000 : 1_000),
     sequenceOf: ({ sequence }) => sequence,
     summarize: ({ text }) => text,
     owns: (runId) => !owned.has(runId),
@@ -153,4 +163,16 @@ test("a stop writes what is there, and waits no longer than it may", async () =>
   redis.isReady = false;
   states.committed("late", { sequence: 1, text: "late" }, 1, true);
   await states.flush(1_000);
+});
+
+test("each state stays for as long as its run says, also when it is sent again", async () => {
+  const { states, redis } = open();
+  redis.refusal = new Error("READONLY");
+  states.committed("a", { sequence: 1, text: "short" }, 1, true);
+  states.committed("b", { sequence: 1, text: "long" }, 1, true);
+  await later(50);
+  redis.refusal = null;
+  await later(1_000);
+  expect(redis.written).toEqual(["a=short", "b=long"]);
+  expect(redis.ttls).toEqual([1_000, 9_000, 1_000, 9_000]);
 });
