@@ -119,6 +119,30 @@ describe.skipIf(port === 0)("the ai agent", () => {
     expect(calls[0]?.headers.authorization).toBeUndefined();
   });
 
+  test("JSON that the service would refuse may be tried again, and large integers keep their digits", async () => {
+    const nested = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+    const refused: readonly (readonly [text: string, problem: string])[] = [
+      [nested(5_000), "it nests 5000 levels deep; the limit is 62"],
+      ['{"a": 1, "b": {"a": 1, "\\u0061": 2}}', "a key appears twice in one object"],
+      ['["a\\u0000b"]', "it has text with NUL"],
+      ['["\\ud800"]', "it has text with half of a surrogate pair"],
+      ["[1e400]", "it has the number Infinity"],
+    ];
+    const texts = [...refused.map(([text]) => text), nested(62), '{"a": [9007199254740993, -1, 1.5e3], "b:{": "\\"["}'];
+    const { url, calls } = await openProvider((response) =>
+      reply(response, 200, openai(texts[calls.length - 1] ?? "")),
+    );
+    const bed = await openBed({ OPENAI_BASE_URL: url });
+    const ask = () => bed.call({ prompt: "JSON, please", response_format: "json" });
+    for (const [, problem] of refused)
+      expect((await ask()).error).toMatchObject({
+        ...{ type: "RESPONSE_FORMAT_INVALID", retryable: true },
+        message: `the model's JSON cannot be taken: ${problem}`,
+      });
+    expect((await ask()).status).toBe("completed");
+    expect((await ask()).output.content).toEqual({ a: ["9007199254740993", -1, 1500], "b:{": '"[' });
+  });
+
   test.each([
     [429, { error: { message: "slow down" } }, { "retry-after": "7" }, { retryable: true, next_retry_delay: 7 }],
     [503, "<html>", {}, { type: "PROVIDER_BUSY", message: "openai answered 503", retryable: true }],

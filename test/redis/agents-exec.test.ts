@@ -120,6 +120,29 @@ describe.skipIf(port === 0 || !isLinux).each(isolations)("with %s", (isolation) 
     expect(missing.error).toMatchObject({ type: "EXEC_FAILED", message: expect.stringContaining("no-such-program") });
     const bad = await bed.call({ command: "echo '{' > /workspace/output/result.json" });
     expect(bad.error).toMatchObject({ type: "RESULT_INVALID" });
+    const write = "import sys; open('/workspace/output/result.json', 'w').write('[' * 30000 + ']' * int(sys.argv[1]))";
+    for (const closed of ["0", "30000"])
+      expect((await bed.call({ ...PYTHON, command: ["python", "-c", write, closed] })).error).toMatchObject({
+        type: "RESULT_INVALID",
+        message: expect.stringContaining("it nests 30000 levels deep"),
+      });
+  });
+
+  test.each([
+    ["an argument with NUL", { command: ["echo", "a\0b"] }],
+    ["a long argument", { command: ["echo", "x".repeat(300_000)] }],
+    ["a long line", { command: `echo ${"é".repeat(70_000)}` }],
+    ["a long variable", { command: "true", env: { A: "x".repeat(131_072) } }],
+    ["many arguments", { command: ["echo", ...Array(20).fill("x".repeat(100_000))] }],
+  ])("%s is refused", async (_, parameters) => {
+    const bed = await openBed();
+    expect((await bed.call(parameters)).error).toMatchObject({ type: "REQUEST_INVALID", retryable: false });
+  });
+
+  test("arguments may be as long as the limits say", async () => {
+    const bed = await openBed();
+    const command = ["echo", ...Array(8).fill("x".repeat(130_990))];
+    expect((await bed.call({ command })).error).toBeNull();
   });
 
   test.each(["../a", "/etc/a", "a/../../b", "a//b", "./a", "a\\b", "..", "a/"])(

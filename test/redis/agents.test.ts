@@ -1,6 +1,7 @@
 /** What all reference agents do: one answer to each request, over pub/sub and over Streams, on a real server. */
 import { describe, expect, inject, test } from "vitest";
 import type { Handle, Work } from "../../examples/agents/shared/desk.ts";
+import type { Json } from "../../examples/agents/shared/json.ts";
 import { AgentError } from "../../examples/agents/shared/messages.ts";
 import { openAgentBed } from "../support/agents.ts";
 import { eventually } from "../support/eventually.ts";
@@ -32,12 +33,12 @@ describe.skipIf(skips).each(["pubsub", "stream"] as const)("over %s", (over) => 
       if (prompt === "refuse") throw new AgentError("NO", "not this one", { details: { why: "a" } });
       if (prompt === "later") throw new AgentError("LATER", "not now", { retryable: true, nextRetryDelaySeconds: 2 });
       if (prompt === "bug") throw new TypeError("secret");
-      return { echo: prompt ?? null, odd: "a\0b\ud800" };
+      return { echo: prompt ?? null };
     });
     expect(await bed.call({ prompt: "hello" })).toEqual({
       correlation_id: expect.any(String),
       status: "completed",
-      output: { echo: "hello", odd: "a\ufffdb\ufffd" },
+      output: { echo: "hello" },
       error: null,
       progress: 1,
     });
@@ -148,6 +149,45 @@ describe.skipIf(skips).each(["pubsub", "stream"] as const)("over %s", (over) => 
     await Promise.all(ids.map((id) => bed.answer(id)));
     expect(await bed.answers()).toHaveLength(20);
     expect(done).toHaveLength(20);
+  });
+
+  test("an output that the service would refuse is one error, and the agent lives on", async () => {
+    const bed = openAgentBed(port, "ai", over);
+    const deep = (levels: number): Json => (levels === 0 ? null : [deep(levels - 1)]);
+    const outputs: Readonly<Record<string, unknown>> = {
+      nul: { a: "a\0b" },
+      half: ["\ud800"],
+      key: { "a\udc00": 1 },
+      infinite: Number.POSITIVE_INFINITY,
+      deep: deep(64),
+      deeper: deep(5_000),
+      bigint: 1n,
+      large: "x".repeat(2_097_152),
+      fine: deep(63),
+    };
+    await bed.open(async ({ prompt }) => {
+      if (prompt === "error") throw new AgentError("NO", "a\0b\ud800", { details: deep(5_000) });
+      return outputs[prompt as string] as Json;
+    });
+    for (const prompt of ["nul", "half", "key", "infinite", "deep", "deeper", "bigint"])
+      expect((await bed.call({ prompt })).error, prompt).toMatchObject({ type: "OUTPUT_INVALID", retryable: false });
+    expect((await bed.call({ prompt: "large" })).error).toMatchObject({ type: "OUTPUT_TOO_LARGE", retryable: false });
+    expect((await bed.call({ prompt: "error" })).error).toEqual({
+      ...{ type: "NO", message: "a\ufffdb\ufffd", retryable: false },
+    });
+    expect((await bed.call({ prompt: "fine" })).output).toEqual(deep(63));
+  });
+
+  test("a request that no service sends is refused, and a timeout of any length is kept to", async () => {
+    const bed = openAgentBed(port, "ai", over);
+    await bed.open(async (_, { request }) => request.timeout ?? null);
+    const invalid = { type: "REQUEST_INVALID", retryable: false };
+    expect((await bed.call({ prompt: "a\0b" })).error).toMatchObject(invalid);
+    const deep = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
+    await bed.sendText(`{"correlation_id": "c1", "task_type": "ai", "parameters": {"prompt": "a", "x": ${deep}}}`);
+    expect((await bed.answer("c1")).error).toMatchObject(invalid);
+    expect((await bed.call({ prompt: "a" }, { timeout: 1e18 })).output).toBe(2_000_000);
+    expect(bed.log.join()).not.toContain("without a claim");
   });
 
   test("an answer that is too large is an error that says so", async () => {

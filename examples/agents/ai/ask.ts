@@ -2,11 +2,14 @@
  * Asks a provider. Failures say whether another attempt may succeed: a busy or broken provider may, one that refuses the
  * question or the key does not. Keys never leave this file: what a provider says about an error is freed of them.
  */
-import { AgentError, type Json } from "../shared/messages.ts";
+import type { Json } from "../shared/json.ts";
+import { AgentError } from "../shared/messages.ts";
 import { type Answer, type Provider, type Question, readAnswer, readErrorMessage, toCall } from "./providers.ts";
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const MAX_MESSAGE = 300;
+/** A provider that asks for more is asked again after a day. */
+const MAX_DELAY_SECONDS = 86_400;
 
 export async function ask(provider: Provider, question: Question, signal: AbortSignal): Promise<Answer> {
   const { url, headers, body } = toCall(provider, question);
@@ -55,8 +58,9 @@ export async function ask(provider: Provider, question: Question, signal: AbortS
 
 /** Seconds of a Retry-After header, which is a number of them or a date. */
 function toSeconds(text: string): number {
-  const seconds = Number(text);
-  return Number.isNaN(seconds) ? Math.max(0, Math.ceil((Date.parse(text) - Date.now()) / 1000)) : seconds;
+  const number = Number(text);
+  const seconds = Number.isNaN(number) ? Math.max(0, Math.ceil((Date.parse(text) - Date.now()) / 1000)) : number;
+  return Math.min(seconds, MAX_DELAY_SECONDS);
 }
 
 async function readText(response: Response): Promise<string> {

@@ -1,6 +1,7 @@
 /** Does ai tasks: puts the prompt to a provider, or answers from the recordings. */
 import type { Handle } from "../shared/desk.ts";
-import { AgentError, type Json } from "../shared/messages.ts";
+import { type Json, parseField } from "../shared/json.ts";
+import { AgentError } from "../shared/messages.ts";
 import { ask } from "./ask.ts";
 import type { Answer, Provider, Question } from "./providers.ts";
 
@@ -55,13 +56,16 @@ export function createAiHandler({ providers, recorded }: AiOptions): Handle {
 function readJson({ text, finishReason }: Answer): Json {
   const [, inner] = /^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/.exec(text) ?? [];
   try {
-    return JSON.parse(inner ?? text) as Json;
-  } catch {
+    return parseField(inner ?? text);
+  } catch (error) {
     const isCut = finishReason === "length" || finishReason === "max_tokens";
+    const problem = isCut
+      ? "the answer was cut off at max_tokens, so it is no JSON"
+      : "the model did not answer with JSON";
     throw new AgentError(
       "RESPONSE_FORMAT_INVALID",
-      isCut ? "the answer was cut off at max_tokens, so it is no JSON" : "the model did not answer with JSON",
-      { retryable: true, details: { begins: text.slice(0, 200) } },
+      error instanceof SyntaxError ? problem : `the model's JSON cannot be taken: ${(error as Error).message}`,
+      { retryable: true, details: { begins: text.slice(0, 200).toWellFormed() } },
     );
   }
 }

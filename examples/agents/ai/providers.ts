@@ -1,5 +1,5 @@
 /** The interfaces of model providers: how a question is put, and where the answer is. */
-import type { Json, JsonObject } from "../shared/messages.ts";
+import type { Json, JsonObject } from "../shared/json.ts";
 
 export interface Question {
   readonly prompt: string;

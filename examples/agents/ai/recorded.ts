@@ -3,7 +3,7 @@
  * They show how a flow moves, and say nothing about what a model would answer.
  */
 import { readFileSync } from "node:fs";
-import type { Json } from "../shared/messages.ts";
+import type { Json } from "../shared/json.ts";
 import type { Answer, Question } from "./providers.ts";
 
 interface Recording {

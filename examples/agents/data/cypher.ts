@@ -10,8 +10,9 @@
  * As in Cypher, an undirected hop matches every relationship once from each of its ends. Everything else is refused
  * with the word that is not understood.
  */
-import { AgentError, type Json, type JsonObject } from "../shared/messages.ts";
-import type { Graph, GraphNode, Hop, Relationship } from "./graph.ts";
+import type { Json, JsonObject } from "../shared/json.ts";
+import { AgentError } from "../shared/messages.ts";
+import { type Graph, type GraphNode, type Hop, propertyOf, type Relationship } from "./graph.ts";
 import { type Condition, type ElementPattern, type Item, parseCypher, type Statement } from "./parse-cypher.ts";
 
 /** Rows by the names of their columns. */
@@ -71,14 +72,14 @@ function fits(element: GraphNode | Relationship, { names, properties }: ElementP
     "labels" in element ? names.every((name) => element.labels.includes(name)) : names.includes(element.type);
   return (
     (names.length === 0 || fitsName) &&
-    Object.entries(properties).every(([key, value]) => isEqual(element.properties[key], value))
+    Object.entries(properties).every(([key, value]) => isEqual(propertyOf(element, key), value))
   );
 }
 
 function readValue({ variable, property }: Item, bound: Bound): GraphNode | Relationship | Json {
   const element = bound[variable];
   if (element === undefined) throw new AgentError("CYPHER_SYNTAX", `the variable ${variable} is not in the pattern`);
-  return property === null ? element : (element.properties[property] ?? null);
+  return property === null ? element : (propertyOf(element, property) ?? null);
 }
 
 function holds({ operand, operator, value }: Condition, bound: Bound): boolean {

@@ -1,6 +1,7 @@
 /** A property graph in memory: nodes with labels, relationships with a type and a direction, properties on both. */
 import { readFileSync } from "node:fs";
-import { AgentError, type JsonObject } from "../shared/messages.ts";
+import type { Json, JsonObject } from "../shared/json.ts";
+import { AgentError } from "../shared/messages.ts";
 
 export interface GraphNode {
   readonly id: string;
@@ -29,6 +30,11 @@ export interface Graph {
   find(id: string): GraphNode | undefined;
   /** In the order of the file; one from a node to itself comes once. */
   hopsOf(id: string): readonly Hop[];
+}
+
+/** A property by a name that may be anything; undefined if there is none. */
+export function propertyOf({ properties }: GraphNode | Relationship, name: string): Json | undefined {
+  return Object.hasOwn(properties, name) ? properties[name] : undefined;
 }
 
 /** Reads a graph from a JSON file `{nodes, relationships}`. Throws when a relationship leads nowhere. */

@@ -1,9 +1,9 @@
 /** The operations of data tasks: traverse, search, enrich. */
 import type { Handle } from "../shared/desk.ts";
-import type { Json, JsonObject } from "../shared/messages.ts";
+import type { Json, JsonObject } from "../shared/json.ts";
 import { runCypher } from "./cypher.ts";
 import { createEmbedder, EMBEDDING, similarityOf } from "./embedding.ts";
-import { enrichNode, type Graph, type GraphNode } from "./graph.ts";
+import { enrichNode, type Graph, type GraphNode, propertyOf } from "./graph.ts";
 
 const DEFAULT_LIMIT = 10;
 
@@ -35,7 +35,7 @@ export function createDataHandler(graph: Graph): Handle {
     const candidates = graph.nodes.filter(
       (node) =>
         (labels.length === 0 || node.labels.some((label) => labels.includes(label))) &&
-        Object.entries(properties).every(([key, value]) => node.properties[key] === value),
+        Object.entries(properties).every(([key, value]) => propertyOf(node, key) === value),
     );
     const wanted = text === undefined || text.trim() === "" ? null : embedder.embed(text);
     const scored = candidates.map((node) => {

@@ -1,5 +1,6 @@
 /** Reads the part of Cypher that the agent runs; the grammar is in cypher.ts. */
-import { AgentError, type Json, type JsonObject } from "../shared/messages.ts";
+import type { Json, JsonObject } from "../shared/json.ts";
+import { AgentError } from "../shared/messages.ts";
 
 /** What a node or relationship must be like. */
 export interface ElementPattern {
@@ -92,6 +93,8 @@ class Parser {
     this.#keyword("RETURN");
     const items = [this.#item()];
     while (this.#takeSign(",")) items.push(this.#item());
+    const twice = items.find(({ name }, index) => items.findIndex((each) => each.name === name) < index);
+    if (twice !== undefined) throw syntax(`two columns have the name ${twice.name}; name one with AS`);
     const limit = this.#takeKeyword("LIMIT") ? this.#limit() : null;
     this.#takeSign(";");
     if (this.#next.kind !== "end") this.#refuse("the end of the statement");
@@ -107,8 +110,9 @@ class Parser {
     const relationship = this.#isSign("[") ? this.#element("[", "]") : { variable: null, names: [], properties: {} };
     this.#sign("-");
     const isOut = this.#takeSign(">");
+    if (isIn && isOut) throw unsupported("a hop with an arrow at both ends (leave both away)");
     const end = this.#element("(", ")");
-    return { direction: isIn === isOut ? "both" : isOut ? "out" : "in", relationship, end };
+    return { direction: !isIn && !isOut ? "both" : isOut ? "out" : "in", relationship, end };
   }
 
   #element(open: string, close: string): ElementPattern {
@@ -119,18 +123,18 @@ class Parser {
     while (this.#takeSign(":") || (!isNode && this.#takeSign("|"))) names.push(this.#name());
     if (this.#isSign("*")) throw unsupported("paths of variable length (*)");
     if (isNode && this.#isSign("|")) throw unsupported("alternatives of labels (|)");
-    const properties: Record<string, Json> = {};
+    const properties = new Map<string, Json>();
     if (this.#takeSign("{")) {
       if (!this.#isSign("}"))
         do {
           const key = this.#name();
           this.#sign(":");
-          properties[key] = this.#value();
+          properties.set(key, this.#value());
         } while (this.#takeSign(","));
       this.#sign("}");
     }
     this.#sign(close);
-    return { variable, names, properties };
+    return { variable, names, properties: Object.fromEntries(properties) };
   }
 
   #conditions(): readonly Condition[] {
@@ -187,7 +191,7 @@ class Parser {
 
   #parameter(): Json {
     const name = this.#name();
-    const value = this.#parameters[name];
+    const value = Object.hasOwn(this.#parameters, name) ? this.#parameters[name] : undefined;
     if (value === undefined) throw syntax(`query.parameters has no "${name}"`);
     return value;
   }

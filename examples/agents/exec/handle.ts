@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync } from "node:fs";
 import { constants, hostname, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { Handle } from "../shared/desk.ts";
-import { AgentError, type Json } from "../shared/messages.ts";
+import { type Json, parseField } from "../shared/json.ts";
+import { AgentError } from "../shared/messages.ts";
 import { findImage } from "./images.ts";
 import { type Isolation, toArguments } from "./isolation.ts";
 import { killTask, MARK } from "./processes.ts";
@@ -82,6 +83,7 @@ export function createExecHandler(options: ExecOptions): Handle {
         },
         command: words.map(place),
       };
+      checkSize(launch);
       const ended = await runCommand({
         ...{ task, cwd: workspace, memoryBytes: memoryMb * 2 ** 20, diskBytes: diskMb * 2 ** 20 },
         arguments: toArguments(launch),
@@ -139,9 +141,10 @@ function toError(exitCode: number, stderr: string, isText: boolean): AgentError 
 
 function parseResult(content: string): Json {
   try {
-    return JSON.parse(content) as Json;
+    return parseField(content);
   } catch (error) {
-    throw new AgentError("RESULT_INVALID", `/workspace/output/result.json is no JSON: ${(error as Error).message}`);
+    const problem = error instanceof SyntaxError ? "is no JSON" : "cannot be taken";
+    throw new AgentError("RESULT_INVALID", `/workspace/output/result.json ${problem}: ${(error as Error).message}`);
   }
 }
 
@@ -149,6 +152,25 @@ function checkEnvironment(env: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(env))
     if (!/^[A-Za-z_]\w*$/.test(name) || value.includes("\0"))
       throw new AgentError("REQUEST_INVALID", `env: "${name}" is no variable that a command can have`);
+}
+
+/** What Linux takes: bytes of one argument or variable, and of all, with a pointer and an end for each. */
+const MAX_WORD_BYTES = 131_000;
+const MAX_WORDS_BYTES = 1_048_576;
+
+/** Throws REQUEST_INVALID for a command that no machine starts. */
+function checkSize({ command, env }: { readonly command: readonly string[]; readonly env: object }): void {
+  let all = 0;
+  for (const word of [...command, ...Object.entries(env).map((entry) => entry.join("="))]) {
+    if (word.includes("\0")) throw new AgentError("REQUEST_INVALID", "command: an argument has NUL");
+    const bytes = Buffer.byteLength(word);
+    all += bytes + 9;
+    if (bytes > MAX_WORD_BYTES || all > MAX_WORDS_BYTES)
+      throw new AgentError(
+        "REQUEST_INVALID",
+        `command: an argument or variable may have ${MAX_WORD_BYTES} bytes, all of them ${MAX_WORDS_BYTES}; use files`,
+      );
+  }
 }
 
 /** The desk ends a task with a timeout of its own. */

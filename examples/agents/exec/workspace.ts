@@ -15,7 +15,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { AgentError, type Json } from "../shared/messages.ts";
+import type { Json } from "../shared/json.ts";
+import { AgentError } from "../shared/messages.ts";
 import type { Programs } from "./images.ts";
 import type { Isolation } from "./isolation.ts";
 

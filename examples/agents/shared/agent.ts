@@ -7,7 +7,8 @@ import { hostname } from "node:os";
 import type { Redis } from "ioredis";
 import { Desk, type Handle, type Log } from "./desk.ts";
 import { type Intake, openAnswers } from "./intake.ts";
-import { type Check, type JsonObject, loadCheck } from "./messages.ts";
+import type { JsonObject } from "./json.ts";
+import { type Check, loadCheck } from "./messages.ts";
 import { openPubSub } from "./pubsub.ts";
 import { connectRedis, toChannel } from "./redis.ts";
 import { openStream } from "./stream.ts";
@@ -47,7 +48,7 @@ export async function openAgent(definition: AgentDefinition, env: NodeJS.Process
     checkParameters: loadCheck(`${kind}-parameters`),
     concurrency: toNumber(env, "AGENT_CONCURRENCY", definition.concurrency),
     maxWaiting: requests.kind === "stream" ? 0 : MAX_WAITING,
-    maxAnswerBytes: toNumber(env, "AGENT_MAX_ANSWER_BYTES", 4 * 1024 * 1024),
+    maxAnswerBytes: toNumber(env, "AGENT_MAX_ANSWER_BYTES", 2 * 1024 * 1024),
   });
   const checkControl = loadCheck("control");
   listener.on("message", (from: string, text: string) => {

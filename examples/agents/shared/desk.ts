@@ -10,16 +10,18 @@
  *
  * A slot is free again when the handler has ended and the answer is with Redis.
  */
+import type { Json, JsonObject } from "./json.ts";
 import {
   AgentError,
   type AgentProblem,
   type AgentRequest,
   type AgentResponse,
   type Check,
-  type Json,
-  type JsonObject,
+  checkValues,
+  encodeAnswer,
+  MAX_TIMEOUT_SECONDS,
   readCorrelationId,
-  writeResponse,
+  toFailure,
 } from "./messages.ts";
 
 /** What a handler knows of its work beside the parameters. */
@@ -128,8 +130,9 @@ export class Desk {
           "AGENT_CRASHED",
           `${delivery.deliveries - 1} agents took this task and gave no answer; it is not tried again`,
         );
+      checkValues(value);
       this.#options.checkRequest(value);
-      const request = value as unknown as AgentRequest;
+      const request = boundTimeout(value as unknown as AgentRequest);
       this.#options.checkParameters(request.parameters);
       const canceled = this.#canceled.get(id);
       if (canceled !== undefined) throw new AgentError("CANCELED", canceled.reason);
@@ -143,7 +146,7 @@ export class Desk {
           nextRetryDelaySeconds: 1,
         });
     } catch (error) {
-      return writeResponse(toFailure(id, this.#toProblem(error)));
+      return this.#encodeFailure(id, error);
     }
     return undefined;
   }
@@ -156,7 +159,7 @@ export class Desk {
     this.#running.get(correlationId)?.controller.abort(error);
     const index = this.#waiting.findIndex(({ request }) => request.correlation_id === correlationId);
     const [waiting] = index < 0 ? [] : this.#waiting.splice(index, 1);
-    if (waiting !== undefined) this.#settle(waiting.delivery, writeResponse(toFailure(correlationId, error.problem)));
+    if (waiting !== undefined) this.#settle(waiting.delivery, this.#encodeFailure(correlationId, error));
   }
 
   /** Ends what waits, gives what works `graceMs` to end, then aborts it. Resolves when every answer is delivered. */
@@ -164,7 +167,7 @@ export class Desk {
     this.#isStopping = true;
     this.#wake();
     for (const { request, delivery } of this.#waiting.splice(0))
-      this.#settle(delivery, writeResponse(toFailure(request.correlation_id, stopping().problem)));
+      this.#settle(delivery, this.#encodeFailure(request.correlation_id, stopping()));
     const timer = setTimeout(() => {
       for (const { controller } of this.#running.values()) controller.abort(stopping());
     }, graceMs);
@@ -176,7 +179,8 @@ export class Desk {
   #begin(work: Waiting): void {
     const controller = new AbortController();
     const id = work.request.correlation_id;
-    const ended = this.#work(work, controller).finally(() => {
+    const working = this.#work(work, controller).catch((error: unknown) => this.#lose(error));
+    const ended = working.finally(() => {
       this.#running.delete(id);
       const next = this.#isStopping ? undefined : this.#waiting.shift();
       if (next !== undefined) this.#begin(next);
@@ -194,8 +198,8 @@ export class Desk {
     log("info", "task begins", about);
     const began = performance.now();
     const late = new AgentError("TIMEOUT", `the task did not end within ${timeout} s`, { retryable: true });
-    // The time of waiting for a slot counts. Timers of Node are bounded by 2^31 ms; nobody waits that long.
-    const leftMs = timeout === null ? null : Math.min(timeout * 1000, 2e9) - (began - at);
+    // The time of waiting for a slot counts.
+    const leftMs = timeout === null ? null : timeout * 1000 - (began - at);
     const timer = leftMs === null ? undefined : setTimeout(() => controller.abort(late), Math.max(leftMs, 0));
     const { signal } = controller;
     const aborted = new Promise<never>((_, reject) => {
@@ -210,14 +214,14 @@ export class Desk {
       const output = await Promise.race([handling, aborted]);
       response = { correlation_id: id, status: "completed", output, error: null, progress: 1 };
     } catch (error) {
-      response = toFailure(id, this.#toProblem(error));
+      response = toFailure(id, { problem: this.#toProblem(error) });
     }
     clearTimeout(timer);
-    const text = this.#bound(id, writeResponse(response));
+    const { text, error } = encodeAnswer(response, this.#options.maxAnswerBytes);
     log("info", "task ends", {
       ...about,
-      status: response.status,
-      error: response.error?.type,
+      status: error === null ? "completed" : "failed",
+      error: error?.type,
       ms: Math.round(performance.now() - began),
     });
     await delivery.settle(text);
@@ -226,12 +230,8 @@ export class Desk {
     await handling.catch(() => {});
   }
 
-  #bound(id: string, text: string): string {
-    const bytes = Buffer.byteLength(text);
-    const { maxAnswerBytes } = this.#options;
-    if (bytes <= maxAnswerBytes) return text;
-    const message = `the answer has ${bytes} bytes, and at most ${maxAnswerBytes} are allowed; ask for less`;
-    return writeResponse(toFailure(id, new AgentError("OUTPUT_TOO_LARGE", message).problem));
+  #encodeFailure(id: string, error: unknown): string {
+    return encodeAnswer(toFailure(id, { problem: this.#toProblem(error) }), this.#options.maxAnswerBytes).text;
   }
 
   #toProblem(error: unknown): AgentProblem {
@@ -245,9 +245,13 @@ export class Desk {
   #settle(delivery: Delivery, answer: string | null): void {
     const settling = delivery
       .settle(answer)
-      .catch((error: unknown) => this.#options.log("error", "an answer is lost", { reason: String(error) }))
+      .catch((error: unknown) => this.#lose(error))
       .finally(() => this.#settling.delete(settling));
     this.#settling.add(settling);
+  }
+
+  #lose(error: unknown): void {
+    this.#options.log("error", "an answer is lost", { reason: String(error) });
   }
 
   #recall(id: string): string | null {
@@ -277,8 +281,9 @@ function stopping(): AgentError {
   });
 }
 
-function toFailure(id: string, error: AgentProblem): AgentResponse {
-  return { correlation_id: id, status: "failed", output: null, error, progress: null };
+function boundTimeout(request: AgentRequest): AgentRequest {
+  const { timeout = null } = request;
+  return timeout === null ? request : { ...request, timeout: Math.min(timeout, MAX_TIMEOUT_SECONDS) };
 }
 
 function forgetOld(map: Map<string, { readonly at: number }>): void {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { readGraph } from "../../../examples/agents/data/graph.ts";
 import { createDataHandler } from "../../../examples/agents/data/handle.ts";
 import type { Work } from "../../../examples/agents/shared/desk.ts";
-import type { JsonObject } from "../../../examples/agents/shared/messages.ts";
+import type { JsonObject } from "../../../examples/agents/shared/json.ts";
 import { findAgentProblems } from "../../support/agents.ts";
 
 const graph = readGraph(new URL("../../../examples/agents/data/museum.json", import.meta.url));
@@ -55,6 +55,16 @@ describe("traverse", () => {
     expect((await traverse("MATCH (n {missing: null}) RETURN n")).count).toBe(0);
   });
 
+  test.each(["constructor", "__proto__", "toString", "missing"])("a node has no property %s", async (name) => {
+    expect((await traverse(`MATCH (n) RETURN n.${name} AS x LIMIT 1`)).rows).toEqual([{ x: null }]);
+    expect((await traverse(`MATCH (n {${name}: 'x'}) RETURN n`)).count).toBe(0);
+    expect((await traverse(`MATCH (n) WHERE n.${name} <> 'x' RETURN n`)).count).toBe(0);
+    const filter = { properties: JSON.parse(`{"${name}": "x"}`) as JsonObject };
+    expect((await call({ operation: "search", query: { filter } })).count).toBe(0);
+    const { columns } = await traverse(`MATCH (${name}) RETURN ${name} LIMIT 1`);
+    expect(columns).toEqual([name]);
+  });
+
   test("enrich adds what is asked for", async () => {
     const query = { cypher: "MATCH (n {name: 'Odile Varn'}) RETURN n" };
     const { rows } = await call({ operation: "traverse", query, enrich: ["metadata", "neighbors"] });
@@ -85,6 +95,7 @@ describe("traverse", () => {
     ["MATCH (a)-->(b)-->(c) RETURN a", "more than one hop"],
     ["MATCH (a), (b) RETURN a", "more than one pattern"],
     ["MATCH p = (a)-->(b) RETURN p", "named paths"],
+    ["MATCH (n)<-[r]->(m) RETURN n", "a hop with an arrow at both ends (leave both away)"],
     ["MATCH (n) WHERE n.x = 1 OR n.y = 2 RETURN n", "OR"],
     ["MATCH (n) WHERE NOT n.x = 1 RETURN n", "NOT"],
   ])("%s is refused by the name of what is not supported", async (cypher, word) => {
@@ -106,6 +117,9 @@ describe("traverse", () => {
     ["MATCH (n) RETURN n LIMIT 5 extra", 'expected the end of the statement, got "extra"'],
     ["MATCH (n {a: $b}) RETURN n", 'query.parameters has no "b"'],
     ["", "expected MATCH, got the end"],
+    ["MATCH (n {a: $constructor}) RETURN n", 'query.parameters has no "constructor"'],
+    ["MATCH (n) RETURN n, n", "two columns have the name n; name one with AS"],
+    ["MATCH (n)-->(m) RETURN n.name AS m, m", "two columns have the name m; name one with AS"],
     ["MATCH (n) RETURN n # x", '"# x" is not understood'],
   ])("%s is a mistake, and the message says which", async (cypher, message) => {
     await expect(traverse(cypher)).rejects.toMatchObject({ problem: { type: "CYPHER_SYNTAX", message } });
@@ -150,7 +164,7 @@ describe("search", () => {
   });
 
   test("without text lists nodes, without a similarity", async () => {
-    const { results, count } = await call({ operation: "search" });
+    const { results, count } = await call({ operation: "search", query: {} });
     expect(count).toBe(10);
     expect(results[0]).toMatchObject({ score: null, node: { id: "room-1" } });
   });
@@ -169,6 +183,8 @@ test("parameters that the agent cannot use do not fit the schema", () => {
     { operation: "traverse" },
     { operation: "traverse", query: { text: "a" } },
     { operation: "enrich" },
+    { operation: "search" },
+    { operation: "search", query: "" },
     { operation: "search", query: { limit: 0 } },
     { operation: "search", enrich: ["everything"] },
   ])
