@@ -8,7 +8,7 @@ import { ALL_SERVED, SERVED, type Served } from "../check/unserved.ts";
 import { MAX_SOURCE_BYTES } from "../document/parse.ts";
 import type { FlowTemplate, RefusedFile, TemplateCatalogue, TemplateFill } from "../ports/templates.ts";
 import { openFolder } from "./folder.ts";
-import { likelyId, readTemplate } from "./read-template.ts";
+import { isMeantAsTemplate, likelyId, readTemplate } from "./read-template.ts";
 
 /** What is known of one file. */
 interface TemplateFile {
@@ -21,6 +21,11 @@ interface TemplateFile {
   /** The id under which a file without any good content is looked for. */
   likelyId: string;
 }
+
+/** Of a file that was not meant as a template: nothing of its content. */
+const NO_TEMPLATE = toError("FLOW_SOURCE_INVALID", {
+  problem: "it is no template; expected an object with id and workflow",
+});
 
 /** All files together. */
 interface View {
@@ -67,7 +72,7 @@ export async function openTemplates(
           file.error = null;
         } catch (thrown) {
           if (!isOrchestratorError(thrown)) throw thrown;
-          file.error = thrown;
+          file.error = error === null && !isMeantAsTemplate(text) ? NO_TEMPLATE : thrown;
           file.needsMore = isTemplate(text);
           file.likelyId = likelyId(name, text);
         }

@@ -7,9 +7,10 @@
  * being written, or that an editor has moved away for a moment, is not taken as it is.
  */
 import { type FSWatcher, watch } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isMissing, readRegularFile, signatureOf } from "./regular-file.ts";
 
 /** How old a comparison may be when the files are used, milliseconds. */
 const FRESH_MS = 1_000;
@@ -17,6 +18,8 @@ const FRESH_MS = 1_000;
 const SETTLE_MS = 50;
 /** How often that is tried. What still changes is left as it was, until the next use. */
 const MAX_TRIES = 6;
+/** How long a comparison is waited for, milliseconds: a network mount may never answer. */
+const PATIENCE_MS = 5_000;
 
 /** Called with each change that has settled. */
 export interface FolderReader {
@@ -31,23 +34,36 @@ export interface FolderReader {
 
 /** The folder. */
 export interface WatchedFolder {
-  /** Resolves when everything that was in the folder a second ago has been passed to the reader. Never rejects. */
+  /**
+   * Resolves when everything that was in the folder a second ago has been passed to the reader, or when the folder has
+   * not answered for a while. Never rejects.
+   */
   fresh(): Promise<void>;
   close(): void;
 }
 
-/** Identity and times of each file: what must be equal for the content to be taken as equal. */
+/** What may be set of a folder. */
+export interface FolderOptions {
+  /** Names of files that are read. */
+  readonly pattern: RegExp;
+  readonly maxBytes: number;
+  /** How long a comparison is waited for, milliseconds. */
+  readonly patienceMs?: number;
+}
+
+/** Signature of each file. */
 type Listing = ReadonlyMap<string, string>;
 
-/** Opens a folder and reads its files with names that match `pattern` and at most `maxBytes`. */
+/** Opens a folder and reads its regular files with names that match `pattern` and at most `maxBytes`. */
 export async function openFolder(
   folder: string,
-  { pattern, maxBytes }: { readonly pattern: RegExp; readonly maxBytes: number },
+  { pattern, maxBytes, patienceMs = PATIENCE_MS }: FolderOptions,
   reader: FolderReader,
 ): Promise<WatchedFolder> {
   let known: Listing = new Map();
   let comparedAt = Number.NEGATIVE_INFINITY;
   let comparing: Promise<void> | null = null;
+  let root = folder;
   let watcher: FSWatcher | null = null;
   let watchedAs = "";
   let soon: NodeJS.Timeout | null = null;
@@ -55,8 +71,9 @@ export async function openFolder(
 
   const list = async (): Promise<Listing> => {
     const listing = new Map<string, string>();
+    root = await realpath(folder);
     for (const file of (await readdir(folder)).filter((name) => pattern.test(name)).sort()) {
-      const signature = await signatureOf(join(folder, file));
+      const signature = await signatureOf(join(root, file), root);
       if (signature !== null) listing.set(file, signature);
     }
     return listing;
@@ -81,17 +98,15 @@ export async function openFolder(
     for (const file of known.keys()) if (!next.has(file)) reader.removed(file);
     for (const [file, signature] of next) {
       if (known.get(file) === signature) continue;
-      const path = join(folder, file);
+      const path = join(root, file);
       try {
-        const { size } = await stat(path);
-        if (size > maxBytes) throw new Error(`it has ${size} bytes; the limit is ${maxBytes}`);
-        const text = await readFile(path, "utf8");
-        if ((await signatureOf(path)) === signature) {
+        const text = await readRegularFile(path, root, maxBytes);
+        if ((await signatureOf(path, root)) === signature) {
           reader.changed(file, text, null);
           continue;
         }
       } catch (error) {
-        if ((await signatureOf(path)) === signature) {
+        if ((await signatureOf(path, root)) === signature) {
           reader.changed(file, "", error as Error);
           continue;
         }
@@ -104,7 +119,7 @@ export async function openFolder(
   };
 
   const arm = async (): Promise<void> => {
-    const identity = await signatureOf(folder, true);
+    const identity = await identityOf(folder);
     if (closed || (watcher !== null && identity === watchedAs)) return;
     watcher?.close();
     watcher = null;
@@ -141,16 +156,25 @@ export async function openFolder(
     }
   };
 
-  const fresh = (): Promise<void> => {
-    if (comparing !== null) return comparing;
-    if (closed || performance.now() - comparedAt < FRESH_MS) return Promise.resolve();
-    comparing = compare(false).finally(() => {
+  /** A comparison that does not answer holds up those who come while there is patience, and nobody after that. */
+  const start = (isFirst: boolean): Promise<void> => {
+    const given = new AbortController();
+    const compared = compare(isFirst).finally(() => {
       comparing = null;
+      given.abort();
     });
+    // It fails when the comparison has ended in time, and then nobody waits for it.
+    const late = sleep(patienceMs, undefined, { ref: false, signal: given.signal }).catch(() => {});
+    comparing = Promise.race([compared, late]);
     return comparing;
   };
 
-  await compare(true);
+  const fresh = (): Promise<void> => {
+    if (comparing !== null) return comparing;
+    return closed || performance.now() - comparedAt < FRESH_MS ? Promise.resolve() : start(false);
+  };
+
+  await start(true);
   return {
     fresh,
     close() {
@@ -161,18 +185,14 @@ export async function openFolder(
   };
 }
 
-/** Null for what does not exist. Something that cannot be looked at has a signature too: its file is then reported. */
-async function signatureOf(path: string, identityOnly = false): Promise<string | null> {
+/** Which folder it is; null: none. */
+async function identityOf(folder: string): Promise<string | null> {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return identityOnly ? `${dev}:${ino}` : `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
-  } catch (error) {
-    return isMissing(error) ? null : `unreadable:${(error as NodeJS.ErrnoException).code}`;
+    const { dev, ino } = await stat(folder, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return null; // the listing says why
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function isEqual(one: Listing, other: Listing): boolean {

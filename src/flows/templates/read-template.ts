@@ -39,3 +39,17 @@ export function likelyId(file: string, source: string): string {
     return name; // it cannot be parsed; the error of the file says why
   }
 }
+
+/**
+ * Whether a text that is no valid template was meant as one: it names an id or a workflow. What is said of any other
+ * text must not show what is in it.
+ */
+export function isMeantAsTemplate(source: string): boolean {
+  try {
+    const { value } = readFlowSource(source);
+    return typeof value === "object" && value !== null && ("id" in value || "workflow" in value);
+  } catch {
+    // It cannot be parsed; its keys are looked for as they are written.
+    return /(^|[{,])\s*["']?(id|workflow)["']?\s*:/m.test(source);
+  }
+}
