@@ -2,6 +2,7 @@
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json/json.ts";
 import { parseJson } from "../base/json/json-parse.ts";
+import { MAX_CONTEXT_BYTES } from "../engine/ports/run-control.ts";
 
 /** A message that cannot be understood: it is rejected. */
 export class MessageRefused extends Error {
@@ -90,6 +91,22 @@ export class Fields {
     this.#known.add(name);
     return (Object.hasOwn(this.#body, name) ? this.#body[name] : undefined) ?? undefined;
   }
+}
+
+/**
+ * The context of a run: keys that are not the message's own. Null: there are none. Throws {@link MessageRefused} if they
+ * are more than a run may have.
+ */
+export function toContext(context: JsonObject): JsonObject | null {
+  const names = Object.keys(context);
+  if (names.length === 0) return null;
+  const size = Buffer.byteLength(JSON.stringify(context));
+  if (size <= MAX_CONTEXT_BYTES) return context;
+  const some = names.slice(0, 3).join(", ").slice(0, 100);
+  throw new MessageRefused(
+    "TOO_LARGE",
+    `the execution context (${some}) has ${size} bytes as JSON; the limit is ${MAX_CONTEXT_BYTES}`,
+  );
 }
 
 export function isObject(value: Json | undefined): value is JsonObject {

@@ -60,6 +60,11 @@ test.skipIf(skips)("what cannot be started is refused with one answer that says 
     ['{"correlation_id": "c", "workflow_template": "sum", "variables": {"a": 1, "z": 1}}', "FLOW_INPUT_INVALID", /"z"/],
     ['{"correlation_id": "c", "workflow_template": "sum", "variables": {"a": "x"}}', "FLOW_INPUT_INVALID", /a/],
     [
+      JSON.stringify({ correlation_id: "c", workflow_template: "sum", variables: { a: 1 }, notes: "x".repeat(66_000) }),
+      "TOO_LARGE",
+      /context \(notes\) has 66012 bytes as JSON; the limit is 65536/,
+    ],
+    [
       `{"correlation_id": "${"c".repeat(2_000)}", "workflow_template": "sum", "variables": {"a": 1}}`,
       "INVALID",
       /correlation_id/,

@@ -4,7 +4,7 @@ import { fail } from "../../../base/errors.ts";
 import type { JsonObject } from "../../../base/json/json.ts";
 import { parseJson } from "../../../base/json/json-parse.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
-import type { StartRequest } from "../../../engine/ports/run-control.ts";
+import { MAX_CONTEXT_BYTES, type StartRequest } from "../../../engine/ports/run-control.ts";
 import type { StartRunRequest } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import { hashBody } from "../../calls/request-key.ts";
 import { RUN_KEY_POLICY_NAME } from "../../mapping/enums.ts";
@@ -44,7 +44,7 @@ export function fromStartRequest(
     labels: request.labels,
     userId: request.userId,
     correlationId: request.correlationId,
-    context: request.executionContextJson.length === 0 ? null : fromContext(request.executionContextJson, limits),
+    context: request.executionContextJson.length === 0 ? null : fromContext(request.executionContextJson),
     runTimeoutMs: request.runTimeout === undefined ? null : fromDuration(request.runTimeout),
     startDelayMs: request.startDelay === undefined ? 0 : fromDuration(request.startDelay),
     signals: request.signals.map((signal, index) => ({
@@ -75,8 +75,8 @@ export function fromWait(
   return Math.max(0, Math.floor(Math.min(waitMs, remainingMs - Math.min(500, remainingMs / 5))));
 }
 
-function fromContext(bytes: Uint8Array, limits: PayloadLimits): JsonObject {
-  const context = parseJson(bytes, { field: "execution_context_json", maxBytes: limits.maxPayloadBytes });
+function fromContext(bytes: Uint8Array): JsonObject {
+  const context = parseJson(bytes, { field: "execution_context_json", maxBytes: MAX_CONTEXT_BYTES });
   if (typeof context === "object" && context !== null && !Array.isArray(context)) return context as JsonObject;
   return fail(
     "INVALID_REQUEST",

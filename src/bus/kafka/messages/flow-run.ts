@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import type { InboundMessage } from "../../../engine/ports/bus/inbound.ts";
-import { Fields, MessageRefused, readBody } from "../../message-fields.ts";
+import { Fields, MessageRefused, readBody, toContext } from "../../message-fields.ts";
 
 /** A run that a message asks for. */
 export interface FlowRunRequested {
@@ -40,8 +40,7 @@ export function readFlowRun(message: InboundMessage, maxBytes: number): FlowRunR
     userId: fields.text("user_id"),
     input: fields.object("input") ?? {},
   };
-  const context = { ...fields.object("execution_context"), ...fields.rest() };
-  return { ...own, context: Object.keys(context).length === 0 ? null : context };
+  return { ...own, context: toContext({ ...fields.object("execution_context"), ...fields.rest() }) };
 }
 
 /** The id of a run whose message names none: the same whenever the message is read. */

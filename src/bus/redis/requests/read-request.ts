@@ -1,6 +1,6 @@
 /** Requests to start an execution of a workflow, as they come over Redis. */
 import type { JsonObject } from "../../../base/json/json.ts";
-import { Fields, isObject, MessageRefused, readBody } from "../../message-fields.ts";
+import { Fields, isObject, MessageRefused, readBody, toContext } from "../../message-fields.ts";
 
 /** Longest texts, characters: those of a start by a call. */
 const MAX_TEXT = 256;
@@ -24,8 +24,7 @@ export function readWorkflowRequest(value: Buffer, maxBytes: number): WorkflowRe
     template: short("workflow_template", fields.requiredText("workflow_template")),
     variables: fields.object("variables") ?? {},
   };
-  const context = fields.rest();
-  return { ...request, context: Object.keys(context).length === 0 ? null : context };
+  return { ...request, context: toContext(fields.rest()) };
 }
 
 function short(name: string, text: string): string {
