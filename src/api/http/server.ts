@@ -111,7 +111,15 @@ export function createHttpServer(parts: HttpParts): HttpServer {
       // Node reports a connection again for each further packet.
       if (broken.has(socket)) return;
       broken.add(socket);
-      endBroken(socket, printRefusal(brokenRequest(error, allowOf)));
+      const refused = brokenRequest(error, allowOf);
+      const path = pathOfBroken(error);
+      endBroken(
+        socket,
+        printRefusal(
+          refused,
+          parts.foreign.find((routes) => routes.owns(path)),
+        ),
+      );
     },
   });
   // The framework reads no bodies: the protocols do, within the timeout of their calls.
@@ -271,11 +279,15 @@ const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", 
 /** Length of the longest method that the parser knows. */
 const LONGEST_METHOD = Math.max(...METHODS.map((method) => method.length));
 
+/** What Node says of a request that its parser could not read, and the packet with it. */
+interface BrokenRequest extends Error {
+  readonly code?: string;
+  readonly rawPacket?: unknown;
+  readonly bytesParsed?: number;
+}
+
 /** The error for a request that the HTTP parser could not read. Its protocol is not known yet. */
-function brokenRequest(
-  error: Error & { readonly code?: string; readonly rawPacket?: unknown; readonly bytesParsed?: number },
-  allow: (path: string) => readonly string[],
-): OrchestratorError {
+function brokenRequest(error: BrokenRequest, allow: (path: string) => readonly string[]): OrchestratorError {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
       return toError("HEADERS_TOO_LARGE", { limit: MAX_HEAD_BYTES }, { cause: error });
@@ -295,6 +307,14 @@ function brokenRequest(
   return toError("REQUEST_MALFORMED", { problem }, { cause: error });
 }
 
+/** The path of a request that could not be read, as far as its first line is there: that before the error. */
+function pathOfBroken({ rawPacket, bytesParsed = 0 }: BrokenRequest): string {
+  if (!Buffer.isBuffer(rawPacket)) return "";
+  const read = rawPacket.toString("latin1");
+  const lines = [...read.matchAll(/^[!#$%&'*+.^_`|~\w-]+ (\/[^\s?]*)\S* HTTP\//gm)];
+  return lines.findLast(({ index }) => index <= bytesParsed)?.[1] ?? "";
+}
+
 /** Messages for the codes of Node's parser. */
 const PARSE_PROBLEMS: Readonly<Record<string, string>> = {
   HPE_INVALID_VERSION: "its first line does not end with HTTP/1.0 or HTTP/1.1 and CR LF",
@@ -311,8 +331,9 @@ const PARSE_PROBLEMS: Readonly<Record<string, string>> = {
 };
 
 /** A complete HTTP/1.1 response for a connection that ends with it. */
-function printRefusal(error: OrchestratorError): Buffer {
-  const { status, headers, body } = toWireError(error, toRequestId(undefined), "/", undefined);
+function printRefusal(error: OrchestratorError, foreign?: ForeignRoutes): Buffer {
+  const { status, headers, body } =
+    foreign?.printError(error) ?? toWireError(error, toRequestId(undefined), "/", undefined);
   const { allowed } = error.details;
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,

@@ -20,6 +20,7 @@ export function describeIssue(issue: z.core.$ZodIssue, root: Json): readonly Des
 }
 
 function describeValueIssue(issue: z.core.$ZodIssue, value: Json | undefined): string {
+  if (issue.code === "invalid_key") return describeKeyIssue(issue);
   const wanted = describeWanted(issue, value);
   if (wanted === undefined) return value === undefined ? "is missing" : issue.message;
   if (value === undefined) return `is missing; expected ${wanted}`;
@@ -28,6 +29,13 @@ function describeValueIssue(issue: z.core.$ZodIssue, value: Json | undefined): s
   const suggestion =
     issue.code === "invalid_value" && typeof value === "string" ? suggest(value, issue.values.map(String)) : "";
   return `expected ${wanted}, got ${describeValue(value)}${suggestion}`;
+}
+
+/** A key that its schema refuses: what is said is about the key, not about its value. */
+function describeKeyIssue(issue: z.core.$ZodIssueInvalidElement | z.core.$ZodIssueInvalidKey): string {
+  const [first] = issue.issues;
+  const key = issue.path.at(-1);
+  return first === undefined ? issue.message : describeValueIssue(first, typeof key === "number" ? key : String(key));
 }
 
 /** What was expected; undefined if the issue's message already says it. */

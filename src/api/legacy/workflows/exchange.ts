@@ -52,6 +52,15 @@ export function refuse(field: string, description: string): never {
   return fail("INVALID_REQUEST", { problem, field }, { violations: [{ field, description }] });
 }
 
+/** Refuses names that a path does not know: a filter that is misspelled would find everything. */
+export function checkNames(query: URLSearchParams, known: readonly string[]): void {
+  for (const name of query.keys())
+    if (!known.includes(name)) {
+      const cure = known.length === 0 ? "this call takes none" : `known: ${known.join(", ")}`;
+      refuse(name.slice(0, 100), `the query has no such name; ${cure}`);
+    }
+}
+
 /** A text of the query; empty if it is not there. */
 export function textOf(query: URLSearchParams, name: string): string {
   const values = query.getAll(name);

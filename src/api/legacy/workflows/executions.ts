@@ -10,6 +10,8 @@ import { EXECUTION_STATUSES, type ExecutionStatus, progressOf, statesOf, statusO
 /** Most tasks that a status names. Those of the flow come before children of other tasks. */
 const MAX_TASKS = 2_000;
 const PAGE = 500;
+/** Most lines of a list. */
+const MAX_LIMIT = 500;
 
 const STATUS_FIELDS = [
   "run_id",
@@ -41,6 +43,9 @@ export async function getExecution({ client, params }: Exchange): Promise<Answer
   };
   return answerWith(200, execution, "output", outputOf(run));
 }
+
+/** Names of the query of a list. */
+export const LIST_NAMES = ["status", "workflow_template", "correlation_id", "limit", "page_token"];
 
 /** `GET /api/v1/workflows?status=&workflow_template=&correlation_id=&limit=&page_token=`, newest first. */
 export async function listExecutions({ client, query }: Exchange): Promise<Answer> {
@@ -82,8 +87,10 @@ export async function countOpen(client: ApiClient, phases: readonly string[]): P
 /** The number of lines that a list asks for: `limit`, 0 for the default. */
 export function limitOf(query: URLSearchParams): number {
   const text = textOf(query, "limit");
-  if (!/^\d{0,6}$/.test(text)) refuse("limit", "expected a number from 1 to 500");
-  return Number(text);
+  const limit = Number(text);
+  if (text !== "" && !(/^\d{1,9}$/.test(text) && limit >= 1 && limit <= MAX_LIMIT))
+    refuse("limit", `expected a number from 1 to ${MAX_LIMIT}`);
+  return limit;
 }
 
 async function getRun(client: ApiClient, [runId = ""]: readonly string[], paths: readonly string[]): Promise<Run> {

@@ -9,8 +9,8 @@ import type { ApiClient } from "../../client/client.ts";
 import type { LocalCalls } from "../../client/local-client.ts";
 import { readBody } from "../../http/body.ts";
 import type { ForeignRoutes } from "../../http/foreign-routes.ts";
-import { type Answer, type Exchange, readObject } from "./exchange.ts";
-import { cancelExecution, getExecution, getStatus, listExecutions } from "./executions.ts";
+import { type Answer, checkNames, type Exchange, readObject } from "./exchange.ts";
+import { cancelExecution, getExecution, getStatus, LIST_NAMES, listExecutions } from "./executions.ts";
 import { startExecution } from "./start.ts";
 import { getHealth, getServiceStatus, type StatusSources } from "./status.ts";
 import { getTemplate, listTemplates } from "./templates.ts";
@@ -25,6 +25,8 @@ export interface WorkflowParts extends StatusSources {
 interface Route {
   readonly verb: "GET" | "POST" | "DELETE";
   readonly path: RegExp;
+  /** Names that its query may have; null: any. */
+  readonly names: readonly string[] | null;
   readonly handle: (exchange: Exchange) => Promise<Answer>;
 }
 
@@ -36,17 +38,19 @@ const JSON_TYPE = "application/json; charset=utf-8";
 /** Creates the routes. */
 export function createWorkflowRoutes(parts: WorkflowParts): ForeignRoutes {
   const one = "/api/v1/workflows/([^/]+)";
+  const none: readonly string[] = [];
+  // What probes and pages add to the first two, against caches for instance, changes nothing.
   const routes: readonly Route[] = [
-    { verb: "GET", path: /^\/health$/, handle: getHealth },
-    { verb: "GET", path: /^\/status$/, handle: (exchange) => getServiceStatus(exchange, parts) },
-    { verb: "POST", path: /^\/api\/v1\/workflows$/, handle: startExecution },
-    { verb: "GET", path: /^\/api\/v1\/workflows$/, handle: listExecutions },
-    { verb: "GET", path: new RegExp(`^${one}$`), handle: getExecution },
-    { verb: "DELETE", path: new RegExp(`^${one}$`), handle: cancelExecution },
-    { verb: "GET", path: new RegExp(`^${one}/status$`), handle: getStatus },
-    { verb: "POST", path: new RegExp(`^${one}/cancel$`), handle: cancelExecution },
-    { verb: "GET", path: /^\/api\/v1\/templates$/, handle: listTemplates },
-    { verb: "GET", path: /^\/api\/v1\/templates\/([^/]+)$/, handle: getTemplate },
+    { verb: "GET", path: /^\/health$/, names: null, handle: getHealth },
+    { verb: "GET", path: /^\/status$/, names: null, handle: (exchange) => getServiceStatus(exchange, parts) },
+    { verb: "POST", path: /^\/api\/v1\/workflows$/, names: none, handle: startExecution },
+    { verb: "GET", path: /^\/api\/v1\/workflows$/, names: LIST_NAMES, handle: listExecutions },
+    { verb: "GET", path: new RegExp(`^${one}$`), names: none, handle: getExecution },
+    { verb: "DELETE", path: new RegExp(`^${one}$`), names: none, handle: cancelExecution },
+    { verb: "GET", path: new RegExp(`^${one}/status$`), names: none, handle: getStatus },
+    { verb: "POST", path: new RegExp(`^${one}/cancel$`), names: none, handle: cancelExecution },
+    { verb: "GET", path: /^\/api\/v1\/templates$/, names: ["category"], handle: listTemplates },
+    { verb: "GET", path: /^\/api\/v1\/templates\/([^/]+)$/, names: none, handle: getTemplate },
   ];
   const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const [path = "", query = ""] = (request.raw.url ?? "/").split(/\?(.*)/s);
@@ -56,6 +60,8 @@ export function createWorkflowRoutes(parts: WorkflowParts): ForeignRoutes {
       reply.callNotFound();
       return reply;
     }
+    const asked = new URLSearchParams(query);
+    if (route.names !== null) checkNames(asked, route.names);
     const left = new AbortController();
     reply.raw.on("close", () => left.abort());
     const { status, text } = await route.handle({
@@ -66,14 +72,15 @@ export function createWorkflowRoutes(parts: WorkflowParts): ForeignRoutes {
         left.signal,
       ),
       params: (route.path.exec(path) ?? []).slice(1).map(decodeURIComponent),
-      query: new URLSearchParams(query),
+      query: asked,
       idempotencyKey: String(request.headers["idempotency-key"] ?? ""),
       body: () => bodyOf(request, parts.maxMessageBytes),
     });
     return reply.code(status).header("content-type", JSON_TYPE).send(text);
   };
   return {
-    owns: (path) => path === "/health" || path === "/status" || path.startsWith("/api/v1/"),
+    // With a slash too many, or without the rest, they are meant as well.
+    owns: (path) => /^\/+(api|health|status)(\/|$)/.test(path),
     allow: (path) => {
       const verbs = routes.filter((route) => route.path.test(path)).map((route) => route.verb);
       return [...new Set(verbs.flatMap((verb) => (verb === "GET" ? [verb, "HEAD"] : [verb])))];

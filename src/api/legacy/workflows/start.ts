@@ -5,6 +5,7 @@ import { isOrchestratorError } from "../../../base/errors.ts";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import { canonicalJson } from "../../../base/json/json-canonical.ts";
 import { EXECUTION_LABELS, EXECUTION_SOURCE } from "../../../base/labels.ts";
+import { MAX_CONTEXT_BYTES } from "../../../engine/ports/run-control.ts";
 import { FlowService } from "../../../gen/orchestrator/v1/flow_service_pb.ts";
 import { RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import { TemplateService } from "../../../gen/orchestrator/v1/template_service_pb.ts";
@@ -70,12 +71,23 @@ function readOrder(body: JsonObject): StartOrder {
     template: readText(workflow_template, "workflow_template"),
     workflow: readMap(workflow, "workflow"),
     variables: readMap(variables, "variables") ?? {},
-    context,
+    context: checkContext(context),
   };
   if (order.template === "" && order.workflow === null) refuse("workflow_template", "is missing; name a template");
   if (order.template !== "" && order.workflow !== null)
     refuse("workflow", "a request names a template or brings a workflow, not both");
   return order;
+}
+
+/** What every entrance accepts; the contract would name a field that the request does not have. */
+function checkContext(context: JsonObject): JsonObject {
+  const size = Buffer.byteLength(JSON.stringify(context));
+  if (size <= MAX_CONTEXT_BYTES) return context;
+  const names = Object.keys(context).slice(0, 3).join(", ").slice(0, 100);
+  return refuse(
+    "",
+    `keys that the service does not know (${names}) have ${size} bytes as JSON; the limit is ${MAX_CONTEXT_BYTES}`,
+  );
 }
 
 function readText(value: Json | undefined, field: string): string {
@@ -110,17 +122,18 @@ async function flowOf(client: ApiClient, order: StartOrder): Promise<{ flowId: s
  * same name. The flow is a version of its own, named after its content, and never the latest.
  */
 function toDocument(workflow: JsonObject, { variables }: StartOrder): JsonObject {
-  const { version: _, ...given } = "workflow" in workflow ? workflow : { workflow };
-  const inner = (given.workflow ?? {}) as JsonObject;
-  const own = Object.entries((inner["variables"] ?? {}) as JsonObject).filter(
-    ([name]) => !Object.hasOwn(variables, name),
-  );
+  const isWhole = Object.hasOwn(workflow, "workflow");
+  const { version: _, ...given }: JsonObject = isWhole ? workflow : { workflow };
+  const place = isWhole ? "workflow.workflow" : "workflow";
+  const inner = readMap(given["workflow"], place) ?? refuse(place, "expected an object");
+  const values = readMap(inner["variables"], `${place}.variables`) ?? {};
+  const own = Object.entries(values).filter(([name]) => !Object.hasOwn(variables, name));
   const declared = Object.keys(variables)
     .sort()
     .map((name) => ({ name }));
   const document: JsonObject = {
-    id: inner["id"] ?? refuse("workflow.id", "is missing"),
     ...given,
+    id: given["id"] ?? inner["id"] ?? refuse("workflow.id", "is missing"),
     ...("variables" in given
       ? {}
       : { variables: declared, workflow: { ...inner, variables: Object.fromEntries(own) } }),

@@ -5,7 +5,7 @@ import { FlowVariableType } from "../../../gen/orchestrator/v1/flow_pb.ts";
 import type { Template } from "../../../gen/orchestrator/v1/template_pb.ts";
 import { TemplateService } from "../../../gen/orchestrator/v1/template_service_pb.ts";
 import type { ApiClient } from "../../client/client.ts";
-import { type Answer, answer, type Exchange } from "./exchange.ts";
+import { type Answer, answer, type Exchange, textOf } from "./exchange.ts";
 
 const TYPE_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(FlowVariableType).map(([name, type]) => [type, name.toLowerCase()]),
@@ -13,7 +13,7 @@ const TYPE_NAMES: ReadonlyMap<number, string> = new Map(
 
 /** `GET /api/v1/templates?category=`: all of them, by id. */
 export async function listTemplates({ client, query }: Exchange): Promise<Answer> {
-  const category = query.get("category");
+  const category = query.has("category") ? textOf(query, "category") : null;
   const found = (await readTemplates(client)).filter((template) => category === null || template.category === category);
   return answer(200, { templates: found.map(toTemplate), total: found.length });
 }
