@@ -1,8 +1,8 @@
 /** Fields of inbound messages: JSON objects with known keys, each of its type. */
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json/json.ts";
+import { MAX_CONTEXT_BYTES } from "../base/json/json-limits.ts";
 import { parseJson } from "../base/json/json-parse.ts";
-import { MAX_CONTEXT_BYTES } from "../engine/ports/run-control.ts";
 
 /** A message that cannot be understood: it is rejected. */
 export class MessageRefused extends Error {

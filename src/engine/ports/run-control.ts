@@ -5,9 +5,6 @@ import type { HoldKind } from "../machine/records.ts";
 import type { Caller } from "./caller.ts";
 import type { RunView } from "./run-reader.ts";
 
-/** Largest execution context of a run, bytes of JSON, whichever way its start comes. The contract has it, too. */
-export const MAX_CONTEXT_BYTES = 65_536;
-
 /** What to do when a run with the same `runKey` is open. */
 export type RunKeyPolicy = "reject" | "return_existing" | "terminate_and_start";
 

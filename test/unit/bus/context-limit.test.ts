@@ -1,10 +1,10 @@
 /** The execution context has one limit, whichever way a start comes. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { MAX_CONTEXT_BYTES } from "../../../src/base/json/json-limits.ts";
 import { readFlowRun } from "../../../src/bus/kafka/messages/flow-run.ts";
 import { readWhatCanBeRead, readWorkflowRequest } from "../../../src/bus/redis/requests/read-request.ts";
 import type { InboundMessage } from "../../../src/engine/ports/bus/inbound.ts";
-import { MAX_CONTEXT_BYTES } from "../../../src/engine/ports/run-control.ts";
 
 const LIMIT = 4_000_000;
 const REFUSED = /the execution context \(notes\) has 65537 bytes as JSON; the limit is 65536/;

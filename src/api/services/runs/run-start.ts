@@ -2,9 +2,10 @@
 import type { Message } from "@bufbuild/protobuf";
 import { fail } from "../../../base/errors.ts";
 import type { JsonObject } from "../../../base/json/json.ts";
+import { MAX_CONTEXT_BYTES } from "../../../base/json/json-limits.ts";
 import { parseJson } from "../../../base/json/json-parse.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
-import { MAX_CONTEXT_BYTES, type StartRequest } from "../../../engine/ports/run-control.ts";
+import type { StartRequest } from "../../../engine/ports/run-control.ts";
 import type { StartRunRequest } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import { hashBody } from "../../calls/request-key.ts";
 import { RUN_KEY_POLICY_NAME } from "../../mapping/enums.ts";
