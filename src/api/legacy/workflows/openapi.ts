@@ -147,12 +147,27 @@ function query(name: string, description: string, schema: Schema = { type: "stri
 /** Statuses of errors. Those that need a body or a change are refused for others as well, by proxies for instance. */
 const ERROR_STATUSES = [400, 403, 404, 405, 408, 409, 413, 415, 429, 431, 499, 500, 501, 503, 504];
 
+/** Codes of errors by operation, besides those of every request. */
+const REASONS: Readonly<Record<string, readonly string[]>> = {
+  list: ["PAGE_TOKEN_INVALID"],
+  start: [
+    ...["INVALID_JSON", "PAYLOAD_TOO_LARGE", "TEMPLATE_NOT_FOUND", "FLOW_INPUT_INVALID", "FLOW_INVALID"],
+    ...["FLOW_SOURCE_INVALID", "REQUEST_ID_REUSED"],
+  ],
+  get: ["RUN_NOT_FOUND"],
+  status: ["RUN_NOT_FOUND"],
+  cancel: ["INVALID_JSON", "RUN_NOT_FOUND", "RUN_FINISHED"],
+  delete: ["INVALID_JSON", "RUN_NOT_FOUND", "RUN_FINISHED"],
+  template: ["TEMPLATE_NOT_FOUND"],
+};
+
 function operation(operationId: string, summary: string, schema: string, more: Schema = {}, status = 200): Schema {
   const errors = ERROR_STATUSES.map((code) => [code, { $ref: "#/components/responses/workflows.Error" }] as const);
   return {
     tags: ["workflows"],
     summary,
     operationId: `workflows_${operationId}`,
+    "x-reasons": REASONS[operationId] ?? [],
     ...more,
     responses: { [status]: { description: "The answer.", content: json(ref(schema)) }, ...Object.fromEntries(errors) },
   };
