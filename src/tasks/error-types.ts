@@ -27,8 +27,11 @@ const ATTEMPTS = [
   "TARGET_PAUSED",
 ] as const;
 
-/** Agents have types of their own, too; these are the service's, and those of the agents in the examples. */
-const AGENT = [...ATTEMPTS, "AGENT_FAILED", "WORKER_LOST", "ORPHANED"] as const;
+/**
+ * Agents have types of their own, too; these are the service's, and those of the agents in the examples.
+ * `ANSWER_INVALID` is retryable: the agent is at fault, and another one, or another answer of it, may be well.
+ */
+const AGENT = [...ATTEMPTS, "AGENT_FAILED", "ANSWER_INVALID", "WORKER_LOST", "ORPHANED"] as const;
 
 const GROUP = ["CHILD_FAILED", "TIMEOUT", "SCHEDULE_TO_CLOSE_TIMEOUT"] as const;
 

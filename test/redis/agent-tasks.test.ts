@@ -91,15 +91,8 @@ test.skipIf(skips)("answers that are repeated, late, forged, or no answers cost 
   const tokenOf = (index: number) =>
     eventually(() => agent.seen[index]?.correlation_id ?? expect.unreachable("no request yet"));
   const first = await tokenOf(0);
-  for (const message of [
-    "no JSON",
-    "[]",
-    "{}",
-    { correlation_id: first },
-    { correlation_id: `${first.slice(0, -1)}A`, status: "completed" },
-  ])
+  for (const message of ["no JSON", "[]", "{}", { correlation_id: `${first.slice(0, -1)}A`, status: "completed" }])
     await agent.answer(message);
-  await agent.answer({ correlation_id: first, status: "completed", output: "x".repeat(6_000_000) });
   await agent.answer({ correlation_id: first, progress: 0.5 });
   await agent.answer({ correlation_id: first, status: "completed", output: "no JSON" });
   const second = await tokenOf(1);
@@ -112,6 +105,39 @@ test.skipIf(skips)("answers that are repeated, late, forged, or no answers cost 
   expect(await bed.outputOf(runId)).toEqual({ a: 2 });
   expect(agent.seen.map(({ attempt }) => attempt)).toEqual([0, 1, 2]);
 });
+
+test.skipIf(skips)(
+  "an answer that cannot be taken ends its attempt with the reason, in the run and in the log",
+  async () => {
+    const opened = await openAgentTaskBed(port);
+    const { bed } = opened;
+    let answerWith = (_token: string): string => "";
+    await openForeignAgent(
+      port,
+      opened.of("data"),
+      ({ correlation_id }, answer) => void answer(answerWith(correlation_id)),
+    );
+    await bed.register("one", "  tasks:\n    - {id: a, type: data, parameters: {operation: search}}\n");
+    for (const [parts, type, message] of [
+      ['"output": NaN', "ANSWER_INVALID", /^the answer of the agent cannot be taken: it is not valid JSON/],
+      [`"output": "${"x".repeat(5_000_000)}"`, "ANSWER_INVALID", /it has 50001\d\d bytes; the limit is \d+$/],
+      ['"error": {"type": "no word", "message": "full"}', "AGENT_FAILED", /^no word: full$/],
+      [`"error": "${"x".repeat(10_000)}"`, "AGENT_FAILED", /^x{4096}…$/],
+    ] as const) {
+      answerWith = (token) => `{"correlation_id": "${token}", ${parts}}`;
+      const runId = await bed.start("one");
+      await bed.reaches(runId, RunState.FAILED);
+      const { tasks } = await bed.client.call(RunService.method.listRunTasks, { runId });
+      expect(tasks).toMatchObject([{ error: { type, message: expect.stringMatching(message) } }]);
+      if (type !== "ANSWER_INVALID") continue;
+      await eventually(() => {
+        const lines = bed.service().output().split("\n");
+        const line = lines.find((each) => each.includes("cannot be taken") && each.includes(runId));
+        expect(line).toMatch(/task"?[=:]"?a\b/);
+      });
+    }
+  },
+);
 
 test.skipIf(skips)(
   "a service that is killed publishes nothing again, and takes the answer to what it had published",

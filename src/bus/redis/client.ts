@@ -19,6 +19,20 @@ export type RedisAddress =
       readonly database: number;
     };
 
+/**
+ * Gives up a connection once, however many commands ask for it. The library adds a listener to the socket each time,
+ * and asks for each command that a read-only server refuses.
+ */
+class Client extends Redis {
+  #givenUp: Redis["stream"] | null = null;
+
+  override disconnect(reconnect = false): void {
+    if (reconnect && this.stream !== undefined && this.stream === this.#givenUp) return;
+    this.#givenUp = this.stream ?? null;
+    super.disconnect(reconnect);
+  }
+}
+
 /** A client that is not connected yet. Commands fail at once while it is not. */
 export function createRedisClient(address: RedisAddress): Redis {
   const options = {
@@ -37,9 +51,9 @@ export function createRedisClient(address: RedisAddress): Redis {
     // The name may lead to another server by now.
     reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
   } satisfies RedisOptions;
-  if ("url" in address) return new Redis(address.url, options);
+  if ("url" in address) return new Client(address.url, options);
   const { host, port, database: db, password } = address;
-  return new Redis({ ...options, host, port, db, ...(password === undefined ? {} : { password }) });
+  return new Client({ ...options, host, port, db, ...(password === undefined ? {} : { password }) });
 }
 
 /** What is wrong, in words for the log. Some errors of sockets have a code and no message. */

@@ -34,9 +34,10 @@ export async function openAgents(config: Config, needs: AgentsNeeds, log: Log, p
   const address = redisAddressOf(config);
   if (address === null) return { post: null, attach() {} };
   const { instanceId, metrics } = needs;
-  const [{ openAgentPost }, { AnswerRefused, readAnswer }, { createBusCommands }] = await Promise.all([
+  const [{ openAgentPost }, { readAnswer }, { AnswerRefused }, { createBusCommands }] = await Promise.all([
     import("../../bus/redis/agents/post.ts"),
-    import("../../bus/redis/agents/messages.ts"),
+    import("../../bus/redis/agents/answers.ts"),
+    import("../../bus/redis/agents/refused.ts"),
     import("../../api/bus-commands.ts"),
   ]);
   const { control, ...names } = config.agents;
@@ -76,10 +77,18 @@ export async function openAgents(config: Config, needs: AgentsNeeds, log: Log, p
       };
       const take = async (kind: string, message: RedisMessage): Promise<Verdict> => {
         try {
-          const answer = readAnswer(kind, message.value, config.limits.maxPayloadBytes);
+          const { answer, problem } = readAnswer(kind, message.value, config.limits.maxPayloadBytes);
+          const ref = problem === null ? null : answers.open(kind, answer.token);
+          // Once it is applied, nobody knows the hand-over any more.
+          const task = ref === null ? null : answers.taskOf(ref);
           const result = await apply(answer, message);
           if (result === "elsewhere") return "elsewhere";
-          metrics.answered(kind, result);
+          metrics.answered(kind, problem !== null && result === "accepted" ? "refused" : result);
+          if (problem !== null) {
+            const { source } = message;
+            const runId = ref?.runId ?? null;
+            log.warn("an answer of an agent cannot be taken", { source, runId, task, result, reason: problem });
+          }
           return "done";
         } catch (error) {
           if (!(error instanceof AnswerRefused)) {
@@ -90,7 +99,8 @@ export async function openAgents(config: Config, needs: AgentsNeeds, log: Log, p
             return "elsewhere";
           }
           metrics.answered(kind, "refused");
-          log.warn("an answer of an agent is not understood", { source: message.source, reason: error.message });
+          const { source } = message;
+          log.warn("an answer of an agent does not say whose it is: it is dropped", { source, reason: error.message });
           return "done";
         }
       };

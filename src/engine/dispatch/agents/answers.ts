@@ -15,7 +15,7 @@ const PAUSE_MS = 500;
 export interface AnswersParts {
   readonly open: AgentAnswers["open"];
   readonly owns: (runId: string) => boolean;
-  readonly handOvers: Pick<HandOvers, "alive" | "reported" | "note">;
+  readonly handOvers: Pick<HandOvers, "alive" | "reported" | "note" | "taskOf">;
   readonly log: Log;
 }
 
@@ -32,6 +32,7 @@ export function createAgentAnswers({ open, owns, handOvers, log }: AnswersParts)
   };
   return {
     open,
+    taskOf: (ref) => handOvers.taskOf(ref),
     async take(answer) {
       const ref = open(answer.kind, answer.token);
       if (ref === null) return "unknown";

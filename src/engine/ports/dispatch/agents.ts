@@ -55,4 +55,6 @@ export interface AgentAnswers {
   take(answer: AgentAnswer): Promise<AnswerResult>;
   /** The hand-over that a token names; null: none. */
   open(kind: string, token: string): { readonly runId: string; readonly fence: number } | null;
+  /** The task of a hand-over of this instance's runs, while it lasts; null: nobody knows here. */
+  taskOf(ref: { readonly runId: string; readonly fence: number }): string | null;
 }

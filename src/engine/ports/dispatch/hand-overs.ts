@@ -150,6 +150,8 @@ export interface HandOvers {
    * than the current attempt. One that was applied before changes nothing. Whatever it does is durable then.
    */
   answered(task: AnsweredTask, outcome: Outcome | "started"): Promise<"taken" | "unknown" | IgnoredAnswer>;
+  /** The path of the task that is handed out; null: the hand-over is over, or its run is not at hand. */
+  taskOf(ref: HandOverRef): string | null;
   /** The hand-over came to nothing. */
   returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing>;
 }

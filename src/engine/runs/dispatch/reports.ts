@@ -169,6 +169,10 @@ export class Reports implements HandOvers {
     return "taken";
   }
 
+  taskOf(ref: HandOverRef): string | null {
+    return this.#parts.table.find(ref)?.path ?? null;
+  }
+
   note(ref: HandOverRef, note: TaskNote): void {
     const { table, notes, clock } = this.#parts;
     const handOut = table.find(ref);
