@@ -89,7 +89,9 @@ function endsBy(spec: TaskSpec, task: TaskState, to: string | null, at: number):
 export function startHandedOut(run: Run, path: string, token: number, at: number): JournalRecord[] {
   const task = run.state.tasks.get(path);
   if (!isHandedOut(task, token) || task.state !== "SCHEDULED") return [];
-  return [{ type: "task.started", at, task: path, ...endsBy(specOf(run, path), task, task.handedTo, at) }];
+  // An executor that says so has taken the task from its topic: it waits there no longer.
+  const waitsAt = isSilent(task.handedTo) ? null : task.handedTo;
+  return [{ type: "task.started", at, task: path, ...endsBy(specOf(run, path), task, waitsAt, at) }];
 }
 
 /** Returns what follows when a hand-over came to nothing: the next one, the next attempt, or the end of the task. */
