@@ -33,6 +33,7 @@ function copyCheckout(): string {
     "package.json",
     "src/gen",
     "src/base",
+    "src/api/legacy",
   ];
   for (const name of [...names, ...TEMPLATES]) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
