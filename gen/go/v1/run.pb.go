@@ -1278,7 +1278,7 @@ func (x *Hold) GetSinceTime() *timestamppb.Timestamp {
 // RunError says why a run did not complete.
 type RunError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable type: an error code such as `TASK_FAILED` or `RUN_TIMED_OUT`, or the type that the failed task reported.
+	// Stable type: an error code such as `TASK_FAILED` or `RUN_TIMEOUT`, or the type that the failed task reported.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
 	// Message for people.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`

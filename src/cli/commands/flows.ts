@@ -133,11 +133,11 @@ interface Verdict {
 
 async function validate(files: readonly string[], { output }: OutputOptions): Promise<number> {
   const { judgeFlow } = await import("../../flows/compile.ts");
-  const { SERVED } = await import("../../flows/check/unserved.ts");
+  const { SERVABLE } = await import("../../flows/check/unserved.ts");
   const verdicts: Verdict[] = [];
   for (const file of files) {
     try {
-      verdicts.push({ file, ...(await judgeFlow({ text: await readText(file) }, undefined, SERVED)) });
+      verdicts.push({ file, ...(await judgeFlow({ text: await readText(file) }, undefined, SERVABLE)) });
     } catch (error) {
       if (!isOrchestratorError(error)) throw error;
       const problems = error.violations.length > 0 ? error.violations : [{ field: "", description: error.message }];

@@ -20,8 +20,10 @@ export interface Served {
 
 /** Everything that the engine supports; for tests of the engine. */
 export const ALL_SERVED: Served = { events: true, services: true, agents: true, budgets: true };
-/** What this version supports. Change it when a relay or a service registry is added. */
+/** What this version supports without Kafka and Redis. */
 export const SERVED: Served = { events: false, services: false, agents: false, budgets: false };
+/** What it supports with both: for flows of a service whose configuration is not known. */
+export const SERVABLE: Served = { ...SERVED, events: true, agents: true };
 
 /** Adds a problem for every task that uses an unsupported feature. The document has passed all other checks. */
 export function checkServed(document: FlowDocument, served: Served, problems: Problems): void {
@@ -31,7 +33,7 @@ export function checkServed(document: FlowDocument, served: Served, problems: Pr
     if (type === "emit" && !served.events)
       problems.add(
         [...path, "type"],
-        "emit is reserved for a later version of the service, because nothing relays its events yet; call a web service (type http) instead",
+        "events of emit leave over Kafka, and the service has none; set kafka.bootstrap_servers (ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS), or call a web service (type http) instead",
       );
     const { leaving }: Partial<TaskType> = isWritableTaskType(type) ? TASK_TYPES[type] : {};
     if (leaving?.carrier === "agents" && !served.agents)

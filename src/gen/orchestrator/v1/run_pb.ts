@@ -551,7 +551,7 @@ export const HoldSchema: GenMessage<Hold> = /*@__PURE__*/
  */
 export type RunError = Message<"orchestrator.v1.RunError"> & {
   /**
-   * Stable type: an error code such as `TASK_FAILED` or `RUN_TIMED_OUT`, or the type that the failed task reported.
+   * Stable type: an error code such as `TASK_FAILED` or `RUN_TIMEOUT`, or the type that the failed task reported.
    *
    * @generated from field: string type = 1;
    */

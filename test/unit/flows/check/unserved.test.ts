@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SERVED } from "../../../../src/flows/check/unserved.ts";
+import { SERVABLE, SERVED } from "../../../../src/flows/check/unserved.ts";
 import { judgeFlow } from "../../../../src/flows/compile.ts";
 import { tasks } from "../warnings/judge.ts";
 
@@ -15,11 +15,14 @@ test("what nothing serves is refused with the place and the cure, in groups too"
   expect(
     problems.map(({ field, line, description }) => `${line} ${field}: ${description.split(" ", 4).join(" ")}`),
   ).toEqual([
-    "4 workflow.tasks[0].type: emit is reserved for",
+    "4 workflow.tasks[0].type: events of emit leave",
     "5 workflow.tasks[1].parameters.service: registered services are reserved",
-    "6 workflow.tasks[2].parameters.task.type: emit is reserved for",
+    "6 workflow.tasks[2].parameters.task.type: events of emit leave",
     "7 workflow.tasks[3].type: agents get tasks of",
   ]);
+  // Cause: `flows validate` refused flows that a service with Redis takes.
+  const judged = await judgeFlow({ text }, undefined, SERVABLE);
+  expect(judged.problems.map(({ line }) => line)).toEqual([5]);
 });
 
 // Cause: budgets were kept with the flow and nothing enforced them, so that `max_time: 5s` bounded nothing.

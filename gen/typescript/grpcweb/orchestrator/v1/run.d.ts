@@ -465,7 +465,7 @@ export interface Hold {
  */
 export interface RunError {
     /**
-     * Stable type: an error code such as `TASK_FAILED` or `RUN_TIMED_OUT`, or the type that the failed task reported.
+     * Stable type: an error code such as `TASK_FAILED` or `RUN_TIMEOUT`, or the type that the failed task reported.
      *
      * @generated from protobuf field: string type = 1
      */
