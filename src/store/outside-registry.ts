@@ -35,7 +35,6 @@ export async function openOutsideRegistry(url: string, table: string, log: Log):
   let away: { readonly until: number; readonly why: string } | null = null;
 
   const ask = async (flowId: string): Promise<OutsideAnswer> => {
-    if (away !== null && performance.now() < away.until) return { away: away.why };
     try {
       const definition = await readLatest(database, table, flowId);
       if (away !== null) log.info("the outside registry of flows answers again");
@@ -55,6 +54,8 @@ export async function openOutsideRegistry(url: string, table: string, log: Log):
     find(flowId) {
       const known = kept.get(flowId);
       if (known !== undefined && performance.now() < known.until) return known.answer;
+      // Not kept: it is asked again as soon as that time is over.
+      if (away !== null && performance.now() < away.until) return Promise.resolve({ away: away.why });
       const answer = ask(flowId);
       kept.delete(flowId);
       kept.set(flowId, { until: performance.now() + KEPT_MS, answer });

@@ -96,7 +96,7 @@ test.skipIf(inject("redis") === 0)("Redis that breaks changes nothing but its ke
       .service()
       .output()
       .split("\n")
-      .filter((line) => line.includes("Redis "))
+      .filter((line) => /"Redis (answers|does not answer)/.test(line))
       .map((line) => JSON.parse(line));
 
   await runAll();

@@ -45,7 +45,7 @@ test.skipIf(PYTHON_MISSING || port === 0).each(AGENTS)(
         DATABASE_URL: url,
         ORCHESTRATOR_REDIS_URL: redis,
         ORCHESTRATOR_REDIS_KEY_PREFIX: prefix,
-        ORCHESTRATOR_AGENTS_PREFIX: prefix,
+        ORCHESTRATOR_REDIS_CHANNEL_PREFIX: prefix,
         ORCHESTRATOR_AGENTS_DATA_REQUESTS: requests,
       },
     });

@@ -28,7 +28,7 @@ export function serviceVariables({ port, prefix, isStream }: AgentPlace): Record
   return {
     ORCHESTRATOR_REDIS_URL: `redis://127.0.0.1:${port}`,
     ORCHESTRATOR_REDIS_KEY_PREFIX: prefix,
-    ORCHESTRATOR_AGENTS_PREFIX: prefix,
+    ORCHESTRATOR_REDIS_CHANNEL_PREFIX: prefix,
     ORCHESTRATOR_AGENTS_CONTROL: "true",
     ...Object.fromEntries(requests),
   };

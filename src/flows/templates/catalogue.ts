@@ -152,7 +152,7 @@ function report(before: View, after: View, log: Log): void {
   const known = new Set(before.refused.map(({ file, error }) => `${file} ${error.message}`));
   for (const { file, error, keeps, needsMore } of after.refused) {
     if (known.has(`${file} ${error.message}`)) continue;
-    if (needsMore) log.info("a template needs what this service does not have", { file, error: error.message });
+    if (needsMore) log.info("a template needs what this service does not have", { file, reason: error.message });
     else if (keeps === null) log.warn("a template is skipped", { file, error: error.message });
     else log.warn("a template is broken; its last good content stays", { file, template: keeps, error: error.message });
   }
