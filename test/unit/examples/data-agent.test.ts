@@ -165,6 +165,7 @@ describe("search", () => {
 
   test("without text lists nodes, without a similarity", async () => {
     const { results, count } = await call({ operation: "search", query: {} });
+    expect(await call({ operation: "search" })).toMatchObject({ count });
     expect(count).toBe(10);
     expect(results[0]).toMatchObject({ score: null, node: { id: "room-1" } });
   });
@@ -183,7 +184,6 @@ test("parameters that the agent cannot use do not fit the schema", () => {
     { operation: "traverse" },
     { operation: "traverse", query: { text: "a" } },
     { operation: "enrich" },
-    { operation: "search" },
     { operation: "search", query: "" },
     { operation: "search", query: { limit: 0 } },
     { operation: "search", enrich: ["everything"] },
