@@ -1,6 +1,6 @@
 /** Fields of inbound messages: JSON objects with known keys, each of its type. */
 import { isOrchestratorError } from "../base/errors.ts";
-import type { Json, JsonObject } from "../base/json/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../base/json/json.ts";
 import { MAX_CONTEXT_BYTES } from "../base/json/json-limits.ts";
 import { parseJson } from "../base/json/json-parse.ts";
 
@@ -20,7 +20,7 @@ export function readBody(value: Uint8Array | null, maxBytes: number): JsonObject
   if (value === null) throw new MessageRefused("NOT_JSON", "the message has no value");
   try {
     const body = parseJson(value, { field: "the message", maxBytes });
-    if (isObject(body)) return body;
+    if (isJsonObject(body)) return body;
   } catch (error) {
     if (!isOrchestratorError(error)) throw error;
     throw new MessageRefused(error.code === "PAYLOAD_TOO_LARGE" ? "TOO_LARGE" : "NOT_JSON", error.message);
@@ -74,7 +74,7 @@ export class Fields {
   object(name: string): JsonObject | null {
     const value = this.#take(name);
     if (value === undefined) return null;
-    return isObject(value) ? value : invalid(name, "expected an object");
+    return isJsonObject(value) ? value : invalid(name, "expected an object");
   }
 
   /** Any value; undefined when absent. */
@@ -107,10 +107,6 @@ export function toContext(context: JsonObject): JsonObject | null {
     "TOO_LARGE",
     `the execution context (${some}) has ${size} bytes as JSON; the limit is ${MAX_CONTEXT_BYTES}`,
   );
-}
-
-export function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function invalid(name: string, problem: string): never {

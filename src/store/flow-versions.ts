@@ -3,7 +3,7 @@
  * `inline-…`, which came with a message and run for that message only.
  */
 import { fail, invariant } from "../base/errors.ts";
-import type { JsonObject } from "../base/json/json.ts";
+import { isJsonObject, type JsonObject } from "../base/json/json.ts";
 import { isValidTime } from "../base/time/time-range.ts";
 import type { FlowStore, Structure } from "../flows/ports/flow-store.ts";
 import type { FlowVersion } from "../flows/ports/registry.ts";
@@ -142,7 +142,7 @@ function toFlowVersion(row: Row): FlowVersion {
     kind: Object.hasOwn(KINDS, row.kind) ? (row.kind as FlowVersion["kind"]) : "dag",
     name: row.name,
     description: row.description,
-    document: isObject(row.document) ? row.document : {},
+    document: isJsonObject(row.document) ? row.document : {},
     structure: row.structure,
     source: row.source,
     createdAt: row.created_at,
@@ -153,11 +153,7 @@ function toFlowVersion(row: Row): FlowVersion {
 
 function damageOf(row: Row): string | null {
   if (!Object.hasOwn(KINDS, row.kind)) return `kind is ${JSON.stringify(row.kind.slice(0, 40))}`;
-  if (!isObject(row.document)) return "document is no object";
-  if (!isObject(row.structure)) return "structure is no object";
+  if (!isJsonObject(row.document)) return "document is no object";
+  if (!isJsonObject(row.structure)) return "structure is no object";
   return isValidTime(row.created_at) ? null : "created_at is no time between the years 1 and 9999";
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,7 @@
 /** Converts approvals to messages of the contract. */
 import type { JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isJsonObject } from "../../base/json/json.ts";
 import { isValidTime } from "../../base/time/time-range.ts";
 import type { ApprovalView } from "../../engine/ports/approvals.ts";
 import type { Approval } from "../../gen/orchestrator/v1/approval_pb.ts";
@@ -32,11 +32,11 @@ export function toApproval(view: ApprovalView, mask: ReadMask, room: PayloadRoom
     comment: asked.comment,
   });
   if (isValidTime(asked.createdAt)) approval.createTime = toTimestamp(asked.createdAt);
-  if (isObject(parameters.form)) approval.form = parameters.form as ProtoJsonObject;
+  if (isJsonObject(parameters.form)) approval.form = parameters.form as ProtoJsonObject;
   if (asked.dueAt !== null) approval.expireTime = toTimestamp(asked.dueAt);
   if (asked.endedAt !== null) approval.decideTime = toTimestamp(asked.endedAt);
   const form = mask.formOf("data");
-  if (form !== "none" && isObject(asked.data)) {
+  if (form !== "none" && isJsonObject(asked.data)) {
     const data = toObjectPayload(asked.data, form, `${view.runId}/approvals/${asked.id}/data`, room);
     if (data.case === "message") approval.dataValue = { case: "data", value: data.value as ProtoJsonObject };
     else if (data.case === "json") approval.dataValue = { case: "dataJson", value: data.value };
@@ -44,8 +44,4 @@ export function toApproval(view: ApprovalView, mask: ReadMask, room: PayloadRoom
   }
   mask.prune(approval);
   return approval;
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,7 @@
 /** Converts flows to messages of the contract. */
 import { create } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
 import { isValidTime } from "../../base/time/time-range.ts";
 import type { FlowVersion } from "../../flows/ports/registry.ts";
 import type { FlowWarning as FoundWarning } from "../../flows/warnings/warning.ts";
@@ -58,7 +58,7 @@ export function toWarnings(warnings: readonly FoundWarning[]): FlowWarning[] {
 /** Declared variables of a document. */
 export function toVariables(declared: Json | undefined): FlowVariable[] {
   if (!Array.isArray(declared)) return [];
-  return declared.filter(isObject).map((variable) => {
+  return declared.filter(isJsonObject).map((variable) => {
     const shown = create(FlowVariableSchema, {
       name: textOf(variable.name),
       type: VARIABLE_TYPE[(textOf(variable.type) || "any") as keyof typeof VARIABLE_TYPE] ?? VARIABLE_TYPE.any,
@@ -73,12 +73,8 @@ export function toVariables(declared: Json | undefined): FlowVariable[] {
 /** Number of tasks or states in a document; a graph counts as one task. */
 function countTasks(document: JsonObject): number {
   const { workflow = null } = document;
-  const listed = isObject(workflow) ? (workflow.tasks ?? workflow.states) : null;
+  const listed = isJsonObject(workflow) ? (workflow.tasks ?? workflow.states) : null;
   return Array.isArray(listed) ? listed.length : 1;
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: Json | undefined): string {

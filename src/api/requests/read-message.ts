@@ -6,7 +6,7 @@
 import type { DescField, DescMessage, JsonValue, Message, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { fromBinary, fromJson, ScalarType } from "@bufbuild/protobuf";
 import { fail, type OrchestratorError, toError } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
 import { MAX_JSON_DEPTH, parseJson } from "../../base/json/json-parse.ts";
 import { fieldError } from "./field-error.ts";
 import { isPayload, JsonPayloads } from "./json-payloads.ts";
@@ -117,7 +117,7 @@ function readTexts(
       json[key] = value.map((element, at) =>
         readText(field, field.listKind, element, `${place}[${at}]`, depth, payloads),
       );
-    else if (field.fieldKind === "map" && isObject(value)) {
+    else if (field.fieldKind === "map" && isJsonObject(value)) {
       const entries = Object.entries(value).map(([name, entry]): [string, Json] => [
         name,
         readText(field, field.mapKind, entry, `${place}[${JSON.stringify(name)}]`, depth, payloads),
@@ -138,7 +138,7 @@ function readText(
 ): Json {
   const { message } = field;
   if (kind === "message" && message !== undefined) {
-    if (!message.typeName.startsWith("google.protobuf.") && isObject(value)) {
+    if (!message.typeName.startsWith("google.protobuf.") && isJsonObject(value)) {
       const copy: Record<string, Json> = { ...value };
       readTexts(message, copy, `${place}.`, depth + 1, payloads);
       return copy;
@@ -234,7 +234,7 @@ function blameValue(
     return blameSingle(field, field.listKind, value[at] as Json, `${place}[${at}]`);
   }
   if (field.fieldKind === "map") {
-    if (!isObject(value)) return fieldError(place, `must be an object; it is ${show(value)}`);
+    if (!isJsonObject(value)) return fieldError(place, `must be an object; it is ${show(value)}`);
     const [name, entry] = Object.entries(value).find(
       ([one, element]) => !canRead(desc, { [key]: { [one]: element as JsonValue } }),
     ) ?? ["", null];
@@ -251,7 +251,7 @@ function blameSingle(
 ): OrchestratorError {
   const { message } = field;
   if (kind === "message" && message !== undefined && !message.typeName.startsWith("google.protobuf.")) {
-    if (!isObject(value)) return fieldError(place, `must be an object; it is ${show(value)}`);
+    if (!isJsonObject(value)) return fieldError(place, `must be an object; it is ${show(value)}`);
     return blameField(message, value, `${place}.`) ?? blamePair(message, reasonOf(message, value), `${place}.`);
   }
   if (kind === "enum") {
@@ -311,10 +311,6 @@ function reasonOf(desc: DescMessage, json: JsonObject): unknown {
   } catch (error) {
     return error;
   }
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function show(value: Json): string {

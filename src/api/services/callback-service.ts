@@ -1,7 +1,7 @@
 /** CallbackService: results of calls that come later. */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isJsonObject, type Json } from "../../base/json/json.ts";
 import type { Outcome } from "../../engine/machine/events.ts";
 import type { Callbacks } from "../../engine/ports/dispatch/callbacks.ts";
 import { AnswerCallbackResponseSchema, CallbackService } from "../../gen/orchestrator/v1/callback_service_pb.ts";
@@ -30,10 +30,10 @@ function createHandlers({ callbacks, limits }: Needs): ServiceHandlers<typeof Ca
 }
 
 function toOutcome(body: Json): Outcome {
-  if (!isObject(body) || !Object.hasOwn(body, "error") || Object.keys(body).length > 1)
+  if (!isJsonObject(body) || !Object.hasOwn(body, "error") || Object.keys(body).length > 1)
     return { ok: true, output: body };
   const { error } = body;
-  if (!isObject(error)) return refuse("error", "must be an object: {type, message, retryable}");
+  if (!isJsonObject(error)) return refuse("error", "must be an object: {type, message, retryable}");
   const { type, message = "", retryable = true, ...rest } = error;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined)
@@ -44,10 +44,6 @@ function toOutcome(body: Json): Outcome {
     return refuse("error.message", `must be text of at most ${MAX_MESSAGE_LENGTH} characters`);
   if (typeof retryable !== "boolean") return refuse("error.retryable", "must be true or false");
   return { ok: false, error: { type, message, retryable } };
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function refuse(field: string, description: string): never {

@@ -3,12 +3,14 @@
  * is rejected because it can never be applied. A run that it names and that cannot begin is then FAILED. While a
  * message cannot be applied yet (the database is away, a run is moving to another instance), it is tried again.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError } from "../../base/errors.ts";
+import { isJsonObject } from "../../base/json/json.ts";
 import type { Log } from "../../base/log.ts";
 import type { BusCommands, MessageStart } from "../../engine/ports/bus/commands.ts";
 import type { InboundMessage, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
-import { isObject, MessageRefused } from "../message-fields.ts";
+import { MessageRefused } from "../message-fields.ts";
 import type { Handle } from "./broker-reads.ts";
 import { readTaskDone, readTaskFailed, readTaskStarted, type TaskChange } from "./messages/answer.ts";
 import { type FlowRunRequested, readFlowRun } from "./messages/flow-run.ts";
@@ -112,7 +114,7 @@ async function failRun(
   problem: Problem,
 ): Promise<void> {
   const { tenantId, flowId, definition } = request;
-  const named = isObject(definition) && typeof definition.id === "string" ? definition.id : "";
+  const named = isJsonObject(definition) && typeof definition.id === "string" ? definition.id : "";
   const refusal = { type: problem.reason, message: problem.message };
   try {
     await commands.start(tenantOf(tenantId), { ...toStart(request, flowId || named, ""), refusal });

@@ -3,10 +3,10 @@
  * of its own, named after its content.
  */
 import { createHash } from "node:crypto";
-import type { JsonObject } from "../../base/json/json.ts";
+import { isJsonObject, type JsonObject } from "../../base/json/json.ts";
 import { canonicalJson } from "../../base/json/json-canonical.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
-import { isObject, MessageRefused } from "../message-fields.ts";
+import { MessageRefused } from "../message-fields.ts";
 import type { InlineFlow, InlineFlows } from "./inbound.ts";
 
 /** Registered definitions in memory. */
@@ -20,7 +20,7 @@ export function createInlineFlows(registry: Pick<FlowRegistry, "registerFlow">, 
   const known = new Map<string, Promise<InlineFlow>>();
   return {
     register(tenantId, { flowId, definition, input }) {
-      if (!isObject(definition)) throw new MessageRefused("FLOW_INVALID", "flow_definition: expected an object");
+      if (!isJsonObject(definition)) throw new MessageRefused("FLOW_INVALID", "flow_definition: expected an object");
       const document = toDocument(definition, flowId, Object.keys(input), fromShort);
       const hash = createHash("sha256").update(canonicalJson(document)).digest("hex");
       const key = `${tenantId} ${hash}`;

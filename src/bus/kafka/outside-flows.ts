@@ -1,6 +1,7 @@
 /** Flows that an outside registry has: like those that come with messages, they are versions named after their content. */
+import { isJsonObject } from "../../base/json/json.ts";
 import type { OutsideRegistry } from "../../flows/ports/outside-registry.ts";
-import { isObject, MessageRefused } from "../message-fields.ts";
+import { MessageRefused } from "../message-fields.ts";
 import type { InlineFlow, InlineFlows } from "./inbound.ts";
 import type { FlowRunRequested } from "./messages/flow-run.ts";
 
@@ -26,7 +27,7 @@ export function createOutsideFlows(registry: OutsideRegistry, inlineFlows: Inlin
     }
     const { definition } = answer;
     if (definition === null) return null;
-    if (!isObject(definition))
+    if (!isJsonObject(definition))
       throw new MessageRefused("FLOW_INVALID", `the registry has no object as definition of ${request.flowId}`);
     return inlineFlows.register(tenantId, { ...request, definition });
   };

@@ -1,6 +1,6 @@
 /** `--input`: converts what the user types to the JSON that the flow declares. */
 import { type FieldViolation, fail } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
 import { parseJson } from "../../base/json/json-parse.ts";
 import { isFitNumber } from "../../base/json/json-scan.ts";
 import { readText } from "./text-sources.ts";
@@ -78,7 +78,7 @@ function toValue(text: string, type: string, name: string): Json | undefined {
     case "array":
     case "object": {
       const value = readJson(text, name);
-      const isFit = type === "array" ? Array.isArray(value) : isObject(value);
+      const isFit = type === "array" ? Array.isArray(value) : isJsonObject(value);
       return isFit ? value : undefined;
     }
     default:
@@ -119,12 +119,8 @@ async function readWhole(path: string): Promise<JsonObject> {
   const text = await readText(path);
   const { parseFlowSource } = await import("../../flows/document/parse.ts");
   const value = /\.ya?ml$/.test(path) ? parseFlowSource(text).value : parseJson(text, { field: path });
-  if (!isObject(value)) fail("INVALID_JSON", { field: path, problem: "an object of variables was expected" });
+  if (!isJsonObject(value)) fail("INVALID_JSON", { field: path, problem: "an object of variables was expected" });
   return value;
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function quote(text: string): string {

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isJsonObject, type Json } from "../../base/json/json.ts";
 import { describeIssue } from "../../tasks/schema/describe-issue.ts";
 import type { ParsedSource, Path } from "../document/parse.ts";
 import { Problems } from "../document/problems.ts";
@@ -32,7 +32,7 @@ export function checkFlow(
       found.map(({ path }) => path),
     );
   }
-  if (isObject(draft)) checkMeaning(draft as Partial<FlowDocument>, problems);
+  if (isJsonObject(draft)) checkMeaning(draft as Partial<FlowDocument>, problems);
   if (problems.isEmpty && result.success) checkServed(source.value as unknown as FlowDocument, served, problems);
   return {
     document: problems.isEmpty && result.success ? (source.value as unknown as FlowDocument) : undefined,
@@ -44,7 +44,7 @@ export function checkFlow(
 function checkMeaning(draft: Partial<FlowDocument>, problems: Problems): void {
   checkVariables(draft, problems);
   const { workflow } = draft;
-  if (workflow === undefined || !isObject(workflow as Json)) return;
+  if (workflow === undefined || !isJsonObject(workflow as Json)) return;
   const kinds = (["tasks", "states", "graph"] as const).filter((kind) => workflow[kind] !== undefined);
   if (kinds.length === 0 && problems.isEmpty)
     problems.add(["workflow"], "expected one of tasks (a DAG), states (an FSM), or graph");
@@ -124,8 +124,4 @@ function prune(value: Json, paths: readonly Path[]): Json {
     else if (typeof parent === "object" && parent !== null) delete (parent as Record<string, Json>)[last as string];
   }
   return copy;
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

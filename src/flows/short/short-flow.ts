@@ -6,7 +6,7 @@
  * Its task ids are any text of up to 255 characters. In the flow each is the `external_id` of its task.
  */
 import { type OrchestratorError, toError } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
 import { suggest } from "../../tasks/schema/suggest.ts";
 import { MAX_EXTERNAL_ID } from "../document/schema.ts";
 import { deriveIds } from "./task-ids.ts";
@@ -36,7 +36,7 @@ function readText(definition: JsonObject, key: "id" | "name"): string {
 }
 
 function readId(task: Json, index: number, tasks: readonly Json[]): string {
-  if (!isObject(task)) throw invalid(`tasks[${index}]`, "expected an object");
+  if (!isJsonObject(task)) throw invalid(`tasks[${index}]`, "expected an object");
   const { id } = task;
   const place = `tasks[${index}].id`;
   if (typeof id !== "string" || id === "")
@@ -46,7 +46,7 @@ function readId(task: Json, index: number, tasks: readonly Json[]): string {
     );
   const { length } = [...id];
   if (length > MAX_EXTERNAL_ID) throw invalid(place, `it has ${length} characters; the limit is ${MAX_EXTERNAL_ID}`);
-  const first = tasks.findIndex((other) => isObject(other) && other.id === id);
+  const first = tasks.findIndex((other) => isJsonObject(other) && other.id === id);
   if (first !== index) throw invalid(place, `${JSON.stringify(id)} is the id of tasks[${first}], too`);
   return id;
 }
@@ -96,10 +96,6 @@ function withIds(task: JsonObject, ids: ReadonlyMap<string, string>, index: numb
   });
   const id = ids.get(written) ?? "";
   return { ...task, id, ...(id === written ? {} : { external_id: written }), ...Object.fromEntries(named) };
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function invalid(place: string, problem: string): OrchestratorError {

@@ -3,7 +3,7 @@
  * schema, and the schema is small. A keyword that no validator supports would be a rule that nobody enforces, so it is
  * refused.
  */
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
 import { suggest } from "./suggest.ts";
 
 /** A problem in a schema, with its path from the root. */
@@ -135,7 +135,7 @@ class Walk {
       return;
     }
     if (typeof value === "boolean") return;
-    if (!isObject(value)) {
+    if (!isJsonObject(value)) {
       this.add(path, "expected a JSON Schema: an object, true, or false");
       return;
     }
@@ -166,7 +166,7 @@ class Walk {
       if (done.has(pointer)) return false;
       const here = new Set(open).add(pointer);
       const schema = resolve(root, pointer);
-      if (!isObject(schema)) return false;
+      if (!isJsonObject(schema)) return false;
       const next = [...inPlace(schema)].map((part) => pointer + part);
       if (typeof schema["$ref"] === "string") next.push(schema["$ref"].slice(1));
       const found = next.some((one) => visit(one, here));
@@ -203,7 +203,7 @@ class Walk {
         }
       case "schemaMap":
       case "patternMap":
-        if (!isObject(value)) {
+        if (!isJsonObject(value)) {
           this.add(path, "expected an object of schemas");
           return;
         }
@@ -224,7 +224,7 @@ class Walk {
         return;
       }
       case "textsMap":
-        if (!isObject(value)) {
+        if (!isJsonObject(value)) {
           this.add(path, "expected an object of lists of names");
           return;
         }
@@ -292,7 +292,7 @@ function* inPlace(schema: JsonObject): Iterable<string> {
   }
   for (const key of ["not", "if", "then", "else"]) if (schema[key] !== undefined) yield `/${key}`;
   const dependent = schema["dependentSchemas"];
-  if (isObject(dependent)) for (const name of Object.keys(dependent)) yield `/dependentSchemas/${escapePart(name)}`;
+  if (isJsonObject(dependent)) for (const name of Object.keys(dependent)) yield `/dependentSchemas/${escapePart(name)}`;
 }
 
 function resolve(root: Json, pointer: string): Json | undefined {
@@ -319,8 +319,4 @@ function toPointer(path: Path): string {
 
 function escapePart(part: string): string {
   return part.replaceAll("~", "~0").replaceAll("/", "~1");
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,7 @@
-import type { Json, JsonObject } from "../../../base/json/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../../base/json/json.ts";
 import type { InboundMessage } from "../../../engine/ports/bus/inbound.ts";
 import type { AnsweredTask, HandOvers } from "../../../engine/ports/dispatch/hand-overs.ts";
-import { Fields, isObject, MessageRefused, readBody } from "../../message-fields.ts";
+import { Fields, MessageRefused, readBody } from "../../message-fields.ts";
 
 type Outcome = Exclude<Parameters<HandOvers["answered"]>[1], "started">;
 
@@ -75,7 +75,7 @@ function readTime(fields: Fields): Pick<Outcome, "tookMs"> {
 function readError(error: Json | undefined): Extract<Outcome, { ok: false }>["error"] {
   if (typeof error === "string" || error === undefined)
     return { type: "EXECUTOR_FAILED", message: error || "the executor gave no reason", retryable: true };
-  if (!isObject(error)) throw new MessageRefused("INVALID_MESSAGE", "error: expected text or an object");
+  if (!isJsonObject(error)) throw new MessageRefused("INVALID_MESSAGE", "error: expected text or an object");
   const fields = new Fields(error as JsonObject);
   const delay = fields.amount("next_retry_delay");
   const retryable = fields.any("retryable");

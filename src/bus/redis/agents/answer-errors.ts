@@ -1,5 +1,5 @@
 /** Errors that agents give. */
-import type { Json, JsonObject } from "../../../base/json/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../../base/json/json.ts";
 import type { AgentAnswer } from "../../../engine/ports/dispatch/agents.ts";
 import { AnswerRefused } from "./refused.ts";
 
@@ -15,7 +15,7 @@ const MAX_TYPE_LENGTH = 255;
 /** Errors are text, or an object `{type, message, retryable, next_retry_delay}`. Throws {@link AnswerRefused}. */
 export function readError(error: Json): Failure {
   if (error === null || typeof error === "string") return failureOf("", error ?? "", true);
-  if (!isObject(error)) throw new AnswerRefused("error: expected text, or an object with type and message");
+  if (!isJsonObject(error)) throw new AnswerRefused("error: expected text, or an object with type and message");
   const type = textOf(error, "type");
   const message = textOf(error, "message");
   const { retryable = null, next_retry_delay: delay = null } = error;
@@ -38,9 +38,4 @@ function textOf(error: JsonObject, name: string): string {
   const value = error[name] ?? "";
   if (typeof value !== "string") throw new AnswerRefused(`error.${name}: expected text`);
   return value;
-}
-
-/** Whether a value is an object, and no list. */
-export function isObject(value: Json): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

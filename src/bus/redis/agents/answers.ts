@@ -4,10 +4,10 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { isOrchestratorError } from "../../../base/errors.ts";
-import type { Json, JsonObject } from "../../../base/json/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../../base/json/json.ts";
 import { checkJson, MAX_JSON_DEPTH, parseJson } from "../../../base/json/json-parse.ts";
 import type { AgentAnswer } from "../../../engine/ports/dispatch/agents.ts";
-import { isObject, readError } from "./answer-errors.ts";
+import { readError } from "./answer-errors.ts";
 import { AnswerRefused } from "./refused.ts";
 import { findToken } from "./token-scan.ts";
 
@@ -53,7 +53,7 @@ function readBody(value: Uint8Array, maxBytes: number): JsonObject {
     badText: "leave",
   } as const;
   const body = parseJson(value, options);
-  if (!isObject(body)) throw new AnswerRefused("expected a JSON object");
+  if (!isJsonObject(body)) throw new AnswerRefused("expected a JSON object");
   return body;
 }
 
@@ -114,7 +114,7 @@ function readOutput(body: JsonObject): Json {
 /** A number from 0 to 1, a text, or `{fraction, current, total, message}`. */
 function readNote(progress: Json): Note | null {
   if (progress === null) return null;
-  const { fraction, current, total, message } = isObject(progress)
+  const { fraction, current, total, message } = isJsonObject(progress)
     ? progress
     : { fraction: progress, current: null, total: null, message: progress };
   return {

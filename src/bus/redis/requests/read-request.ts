@@ -1,6 +1,6 @@
 /** Requests to start an execution of a workflow, as they come over Redis. */
-import type { JsonObject } from "../../../base/json/json.ts";
-import { Fields, isObject, MessageRefused, readBody, toContext } from "../../message-fields.ts";
+import { isJsonObject, type JsonObject } from "../../../base/json/json.ts";
+import { Fields, MessageRefused, readBody, toContext } from "../../message-fields.ts";
 
 /** Longest texts, characters: those of a start by a call. */
 const MAX_TEXT = 256;
@@ -57,7 +57,7 @@ export function readWhatCanBeRead(value: Buffer, maxBytes: number): WorkflowRequ
 function parse(value: Buffer): JsonObject {
   try {
     const body = JSON.parse(value.toString("utf8"));
-    return isObject(body) ? body : {};
+    return isJsonObject(body) ? body : {};
   } catch {
     // It is no JSON.
     return {};
