@@ -1,6 +1,7 @@
 /** Waiting and handed-out tasks, for those that hand them out. The rows are written with the journal. */
+
+import { gatherCalls } from "../base/time/gather-calls.ts";
 import type { LabeledLine, Line, ReadyTask, WaitingTaskStore } from "../engine/ports/dispatch/hand-overs.ts";
-import { gatherCalls } from "./sql/gather.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type Statement } from "./sql/sql.ts";
 

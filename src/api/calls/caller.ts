@@ -4,7 +4,7 @@
  * something.
  */
 import { fail } from "../../base/errors.ts";
-import type { Caller } from "../../engine/ports/caller.ts";
+import { type Caller, DEFAULT_TENANT } from "../../engine/ports/caller.ts";
 
 /** Header or metadata key for the name of the caller: 1 to 128 characters in percent-encoded UTF-8, so `%` is `%25`. */
 export const ACTOR_KEY = "x-orchestrator-actor";
@@ -21,7 +21,7 @@ export interface CallHeaders {
 }
 
 /** A caller without a name. */
-export const ANYBODY: Caller = { tenantId: "default", actor: "" };
+export const ANYBODY: Caller = { tenantId: DEFAULT_TENANT, actor: "" };
 
 /** The caller that the headers name. Error: INVALID_REQUEST for an unacceptable name. */
 export function readCaller(headers: CallHeaders): Caller {

@@ -8,6 +8,7 @@
  * still delays what it owns, and nothing else. When patience is over, what has not been done has its last result.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { gatherCalls } from "../../base/time/gather-calls.ts";
 import type { Cluster, Place } from "../../engine/ports/cluster.ts";
 import { Unreached } from "./forward-send.ts";
 
@@ -84,18 +85,7 @@ export function gatherForOwners<Item, Result>(
   work: OwnersWork<Item, Result>,
   patience: OwnersPatience,
 ): (item: Item) => Promise<Result> {
-  let gathered: { readonly item: Item; readonly resolve: (result: Promise<Result>) => void }[] = [];
-  const sendAll = (): void => {
-    const all = gathered;
-    gathered = [];
-    const items = all.map(({ item }) => item);
-    for (const [index, sent] of sendToOwners(work, items, patience).entries()) all[index]?.resolve(sent);
-  };
-  return (item) =>
-    new Promise((resolve) => {
-      if (gathered.length === 0) setImmediate(sendAll);
-      gathered.push({ item, resolve });
-    });
+  return gatherCalls(async (items: readonly Item[]) => sendToOwners(work, items, patience));
 }
 
 class Sending<Item, Result> {

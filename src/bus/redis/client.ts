@@ -1,5 +1,6 @@
 /** Clients of a Redis server: one connection each, made anew for ever. */
 import { Redis, type RedisOptions } from "ioredis";
+import type { ConnectionWatch } from "../../base/net/connection-state.ts";
 
 /** Time to connect, milliseconds. */
 const CONNECT_MS = 5_000;
@@ -54,6 +55,19 @@ export function createRedisClient(address: RedisAddress): Redis {
   if ("url" in address) return new Client(address.url, options);
   const { host, port, database: db, password } = address;
   return new Client({ ...options, host, port, db, ...(password === undefined ? {} : { password }) });
+}
+
+/** Tells `watch` that the connection is gone, and why, unless the client was closed on purpose. */
+export function watchClosing(client: Redis, watch: ConnectionWatch, isClosed: () => boolean): void {
+  const closed = "the connection was closed";
+  let problem = closed;
+  client.on("error", (error: unknown) => {
+    problem = reasonOf(error);
+  });
+  client.on("close", () => {
+    if (!isClosed()) watch.down(problem);
+    problem = closed;
+  });
 }
 
 /** What is wrong, in words for the log. Some errors of sockets have a code and no message. */

@@ -10,7 +10,7 @@
 import type { ChainableCommander } from "ioredis";
 import type { Log } from "../../base/log.ts";
 import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
-import { createRedisClient, type RedisAddress, reasonOf } from "./client.ts";
+import { createRedisClient, type RedisAddress, reasonOf, watchClosing } from "./client.ts";
 
 /** After this silence the server counts as away, milliseconds. */
 const SILENCE_MS = 2_000;
@@ -45,16 +45,9 @@ export function openRedisConnection(address: RedisAddress, log: Log): RedisConne
     if (connected) log.info("Redis answers");
     else log.warn("Redis does not answer or refuses writes; everything but what it shows goes on", { reason: problem });
   });
-  let problem = "the connection was closed";
   let isRefusing = false;
   let isClosed = false;
-  client.on("error", (error: unknown) => {
-    problem = reasonOf(error);
-  });
-  client.on("close", () => {
-    if (!isClosed) watch.down(problem);
-    problem = "the connection was closed";
-  });
+  watchClosing(client, watch, () => isClosed);
   client.on("ready", () => {
     if (!isRefusing) watch.up();
   });

@@ -11,7 +11,7 @@
  */
 import type { Log } from "../../base/log.ts";
 import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
-import { createRedisClient, type RedisAddress, reasonOf } from "./client.ts";
+import { createRedisClient, type RedisAddress, reasonOf, watchClosing } from "./client.ts";
 import { KEEP_MS, KeptMessages } from "./kept-messages.ts";
 import type { HandleMessages, MessageCounts, RedisMessage, Verdict } from "./messages.ts";
 
@@ -57,7 +57,6 @@ export function startSubscriber({ address, channels, now, counts, log }: Subscri
   });
   let isDropping = false;
   let isStopped = false;
-  let problem = "the connection was closed";
   let arrived: RedisMessage[] = [];
   const underWay = { messages: 0, bytes: 0 };
   let isPaused = false;
@@ -140,13 +139,9 @@ export function startSubscriber({ address, channels, now, counts, log }: Subscri
     }
   };
 
-  client.on("error", (error: unknown) => {
-    problem = reasonOf(error);
-  });
+  watchClosing(client, watch, () => isStopped);
   client.on("close", () => {
     isPaused = false;
-    if (!isStopped) watch.down(problem);
-    problem = "the connection was closed";
   });
   client.on("ready", () => void subscribe());
   client.on("messageBuffer", (channel: Buffer, value: Buffer) => {

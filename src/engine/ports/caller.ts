@@ -1,5 +1,8 @@
 /** The identity behind a call. */
 
+/** The tenant of whoever names none. */
+export const DEFAULT_TENANT = "default";
+
 /** The caller. Every run and flow belongs to a tenant, and one of another tenant does not exist for the caller. */
 export interface Caller {
   readonly tenantId: string;

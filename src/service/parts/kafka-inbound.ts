@@ -1,5 +1,4 @@
 /** What comes from Kafka: starts of runs, and answers of executors. */
-import { createBusCommands } from "../../api/bus-commands.ts";
 import type { Log } from "../../base/log.ts";
 import { createInbound } from "../../bus/kafka/inbound.ts";
 import { createInlineFlows } from "../../bus/kafka/inline-flows.ts";
@@ -11,15 +10,16 @@ import type { Config } from "../../config/settings.ts";
 import type { RejectedMessages } from "../../engine/ports/bus/inbound.ts";
 import { DEAD_LETTER_TOPIC } from "../../engine/ports/bus/outbox.ts";
 import type { InboundTopics } from "../../engine/ports/bus/topics.ts";
+import { DEFAULT_TENANT } from "../../engine/ports/caller.ts";
 import type { OutsideRegistry } from "../../flows/ports/outside-registry.ts";
 import { fromShort } from "../../flows/short/short-flow.ts";
 import { createInboundOffsets, createRejectedMessages } from "../../store/bus/inbound.ts";
+import { createCommands } from "./bus-commands.ts";
 import type { KafkaNeeds } from "./kafka.ts";
 import type { Parts } from "./parts.ts";
 
-/** The word for "each message names its tenant", and the tenant of those that do not. */
+/** The word for "each message names its tenant". */
 const FROM_MESSAGE = "message";
-const DEFAULT_TENANT = "default";
 
 export interface KafkaInboundNeeds extends KafkaNeeds {
   readonly connection: ConnectionOptions;
@@ -35,9 +35,9 @@ export async function openKafkaInbound(
   parts: Parts,
 ): Promise<InboundTopics> {
   const { consumerGroup: group, autoOffsetReset, topicPrefix: prefix = "", tenantFrom } = config.kafka;
-  const { maxPayloadBytes: maxBytes, maxMessageBytes } = config.limits;
+  const { maxPayloadBytes: maxBytes } = config.limits;
   const { connection, database, instanceId, engine, flows, metrics } = needs;
-  const { shards, runControl, handOvers, cluster, peers } = engine;
+  const { shards } = engine;
   const inlineFlows = createInlineFlows(flows, (definition, inputs) =>
     fromShort(definition, inputs, config.engine.retryBackoffBase),
   );
@@ -45,7 +45,7 @@ export async function openKafkaInbound(
   const stopping = new AbortController();
   const inbound = createInbound({
     ...{ inlineFlows, maxBytes, stopping: stopping.signal, log },
-    commands: createBusCommands({ instanceId, runControl, handOvers, cluster, sender: peers.sender, maxMessageBytes }),
+    commands: createCommands(config, instanceId, engine),
     findOutside: registry === null ? null : createOutsideFlows(registry, inlineFlows),
     rejected: keepRejected(needs),
     ignored: metrics.ignored,

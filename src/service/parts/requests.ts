@@ -2,6 +2,7 @@
 import type { Log } from "../../base/log.ts";
 import { type MessageCounts, STREAM_PREFIX, withPrefix } from "../../bus/redis/messages.ts";
 import type { Config } from "../../config/settings.ts";
+import { DEFAULT_TENANT } from "../../engine/ports/caller.ts";
 import { answersExecution } from "../../engine/runs/projections/execution-answers.ts";
 import type { TemplateStarts } from "../../flows/ports/templates.ts";
 import { createOutbox } from "../../store/bus/outbox.ts";
@@ -11,9 +12,6 @@ import type { RunningEngine } from "./engine.ts";
 import type { Parts } from "./parts.ts";
 import type { Redis } from "./redis.ts";
 import type { RedisMessages } from "./redis-messages.ts";
-
-/** Tenant of what comes over Redis. */
-const TENANT = "default";
 
 export interface RequestNeeds {
   readonly instanceId: string;
@@ -36,15 +34,15 @@ export async function openRequests(config: Config, needs: RequestNeeds, log: Log
   const { workflowRequests, workflowResponses, channelPrefix = "", streamMaxLength: maxLength } = config.redis;
   const { connection } = redis;
   if (connection === null || workflowRequests.length + workflowResponses.length === 0) return;
-  const [{ createRedisSender }, { startOutboxRelay }, { createRequests }, { createBusCommands }, { toStartRequest }] =
+  const [{ createRedisSender }, { startOutboxRelay }, { createRequests }, { createCommands }, { toStartRequest }] =
     await Promise.all([
       import("../../bus/redis/sender.ts"),
       import("../../bus/outbox-relay.ts"),
       import("../../bus/redis/requests/requests.ts"),
-      import("../../api/bus-commands.ts"),
+      import("./bus-commands.ts"),
       import("../../api/mapping/message-start.ts"),
     ]);
-  const { shards, runControl, handOvers, cluster, peers } = engine;
+  const { shards, runControl } = engine;
   const responses = workflowResponses.map((name) => withPrefix(name, channelPrefix));
   const stopping = new AbortController();
   const sender = createRedisSender({ connection, namesOf: () => responses, maxLength, stopping: stopping.signal });
@@ -64,12 +62,10 @@ export async function openRequests(config: Config, needs: RequestNeeds, log: Log
     relay.nudge();
   }
   parts.onClose(() => stopping.abort());
-  const { maxMessageBytes, maxPayloadBytes: maxBytes } = config.limits;
-  const commands = createBusCommands({
-    ...{ instanceId, runControl, handOvers, cluster, sender: peers.sender, maxMessageBytes },
-  });
+  const { maxPayloadBytes: maxBytes } = config.limits;
+  const commands = createCommands(config, instanceId, engine);
   const { channel, stream } = createRequests({
-    ...{ templates, shards, maxBytes, counts, log, tenantId: TENANT, stopping: stopping.signal },
+    ...{ templates, shards, maxBytes, counts, log, tenantId: DEFAULT_TENANT, stopping: stopping.signal },
     startedRuns: createStartedRuns(database),
     startHere: async (tenantId, start) => {
       await runControl.startRun({ tenantId, actor: "" }, toStartRequest(start), 0);

@@ -5,8 +5,8 @@
 import { invariant } from "../../base/errors.ts";
 import { parseStoredJson } from "../../base/json/json-stored.ts";
 import { withCurrentRun } from "../../base/process/current-run.ts";
+import { gatherCalls } from "../../base/time/gather-calls.ts";
 import type { JournalRecord, StoredRun, StoredTransition } from "../../engine/ports/journal.ts";
-import { gatherCalls } from "../sql/gather.ts";
 import type { Database } from "../sql/pool.ts";
 import { type HeaderRow, toRunHeader } from "./journal-rows.ts";
 import { LOAD_HEADERS, LOAD_SHORT, LOAD_TRANSITIONS } from "./journal-sql.ts";

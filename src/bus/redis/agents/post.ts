@@ -2,7 +2,7 @@
 import type { Log } from "../../../base/log.ts";
 import { type ConnectionState, ConnectionWatch } from "../../../base/net/connection-state.ts";
 import type { AgentPost, AgentRequest, Arrival } from "../../../engine/ports/dispatch/agents.ts";
-import { createRedisClient, type RedisAddress, reasonOf } from "../client.ts";
+import { createRedisClient, type RedisAddress, reasonOf, watchClosing } from "../client.ts";
 import { MESSAGE_FIELD, STREAM_PREFIX } from "../messages.ts";
 import { writeCancel, writeRequest } from "./messages.ts";
 
@@ -40,15 +40,8 @@ export function openAgentPost({ address, channels, metrics, log }: AgentPostPart
     if (connected) log.info("Redis takes requests for agents");
     else log.warn("Redis takes no requests for agents: their tasks wait", { reason: problem });
   });
-  let problem = "the connection was closed";
   let isClosed = false;
-  client.on("error", (error: unknown) => {
-    problem = reasonOf(error);
-  });
-  client.on("close", () => {
-    if (!isClosed) watch.down(problem);
-    problem = "the connection was closed";
-  });
+  watchClosing(client, watch, () => isClosed);
   const listeners: (() => void)[] = [];
   client.on("ready", () => {
     watch.up();

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { gatherCalls } from "../../../src/store/sql/gather.ts";
+import { gatherCalls } from "../../../../src/base/time/gather-calls.ts";
 
 test("calls of one turn are one question, in parts of the largest size, and each gets its answer or the error", async () => {
   const asked: (readonly number[])[] = [];

@@ -1,18 +1,18 @@
-/** Many small questions at the same time, asked as one. */
+/** Calls of one turn of the event loop, made as one. */
 
 interface Open<Key, Answer> {
   readonly key: Key;
-  resolve(answer: Answer): void;
+  resolve(answer: Answer | Promise<Answer>): void;
   reject(error: unknown): void;
 }
 
 /**
  * A function that gathers the keys of the calls made in one turn of the event loop. `ask` gets at most `most` of them,
- * and answers each, in their order; its error goes to all of them.
+ * and answers each, in their order, or promises to; its error goes to all of them.
  */
 export function gatherCalls<Key, Answer>(
-  ask: (keys: readonly Key[]) => Promise<readonly Answer[]>,
-  most: number,
+  ask: (keys: readonly Key[]) => Promise<readonly (Answer | Promise<Answer>)[]>,
+  most = Number.POSITIVE_INFINITY,
 ): (key: Key) => Promise<Answer> {
   let waiting: Open<Key, Answer>[] = [];
   const askFor = async (calls: readonly Open<Key, Answer>[]): Promise<void> => {
