@@ -92,7 +92,7 @@ test("tasks on their way come with the same answer, so none is handed out again"
   expect(await fetchTasks("0s")).toEqual({});
 });
 
-test("a worker gets no task between two calls, and what a broken call had goes to others at once", async () => {
+test("a worker gets no task between two calls, nor for a call that was broken off", async () => {
   const { fetchTasks, start, client } = await open();
   const broken = new AbortController();
   const fetching = fetchTasks("30s", broken.signal);

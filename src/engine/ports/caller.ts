@@ -1,6 +1,6 @@
 /** The identity behind a call. */
 
-/** The tenant of whoever names none. */
+/** The tenant of callers that name none. */
 export const DEFAULT_TENANT = "default";
 
 /** The caller. Every run and flow belongs to a tenant, and one of another tenant does not exist for the caller. */
