@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Optional
+import json
+from typing import Any, Optional
 
 from ..v1 import worker_pb2
 
@@ -15,23 +16,32 @@ REPORT_REFUSED = "REPORT_REFUSED"
 _MAX_TYPE = 128
 _MAX_MESSAGE = 8_192
 _MAX_DELAY = 31_536_000.0
+_MAX_DETAILS = 1_000_000
 
 
 class TaskError(Exception):
     """Fails a task with a type of its own, which retry policies and flows match: `CARD_DECLINED`.
 
     `retryable`: another attempt may succeed; the retry policy of the task has the last word. `next_retry_delay`: seconds before
-    the next attempt; overrides the retry policy.
+    the next attempt; overrides the retry policy. `details`: more for flows, as `tasks.<id>.error.details`; anything that
+    JSON can say.
     """
 
     def __init__(
-        self, type: str, message: str = "", *, retryable: bool = True, next_retry_delay: Optional[float] = None
+        self,
+        type: str,
+        message: str = "",
+        *,
+        retryable: bool = True,
+        next_retry_delay: Optional[float] = None,
+        details: Any = None,
     ) -> None:
         super().__init__(message)
         self.type = type
         self.message = message
         self.retryable = retryable
         self.next_retry_delay = None if next_retry_delay is None else float(next_retry_delay)
+        self.details = details
 
 
 class NonRetryableError(TaskError):
@@ -57,7 +67,19 @@ def to_errored(error: BaseException) -> worker_pb2.TaskErrored:
     if error.next_retry_delay is not None:
         millis = round(min(max(0.0, float(error.next_retry_delay)), _MAX_DELAY) * 1_000)
         errored.next_retry_delay.FromMilliseconds(millis)
+    details = _to_details(error.details)
+    if details is not None:
+        errored.details_json = details
     return errored
+
+
+def _to_details(details: object) -> Optional[bytes]:
+    """Details that are no JSON, or too large, are left out: the task must end all the same."""
+    try:
+        text = json.dumps(details, allow_nan=False).encode() if details is not None else None
+    except Exception:
+        return None
+    return text if text is not None and len(text) <= _MAX_DETAILS else None
 
 
 def cut(value: object, size: int) -> str:

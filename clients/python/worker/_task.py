@@ -112,7 +112,7 @@ class Task:
         self._tell(checkpoint=worker_pb2.TaskCheckpointed(checkpoint_json=data))
 
     def detach(self) -> None:
-        """Frees the slot: the work goes on elsewhere, and whoever has the token reports its end. What the handler returns is ignored."""
+        """Frees the slot: the work goes on elsewhere, and the holder of the token reports its end. What the handler returns is ignored."""
         self._tell(detached=worker_pb2.TaskDetached())
 
     def _tell(self, **event: Any) -> None:

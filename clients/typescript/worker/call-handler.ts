@@ -1,7 +1,8 @@
 /** One call of a handler, and what to report about it. */
 import { TaskError, toErrored } from "./errors.ts";
 import { type AnyHandler, decodeInput, encodeOutput } from "./handler.ts";
-import type { HeldTask, TaskEvent } from "./held-task.ts";
+import type { HeldTask } from "./held-task.ts";
+import type { TaskEvent } from "./words.ts";
 
 /** Calls the handler of a task. Never rejects. */
 export async function callHandler(held: HeldTask, handler: AnyHandler, maxOutputBytes: number): Promise<TaskEvent> {

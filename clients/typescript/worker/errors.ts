@@ -7,6 +7,8 @@ export interface TaskErrorOptions extends ErrorOptions {
   readonly retryable?: boolean;
   /** Delay before the next attempt, milliseconds; overrides the retry policy of the task. */
   readonly nextRetryDelayMs?: number;
+  /** More for flows, as `tasks.<id>.error.details`: anything that JSON can say. */
+  readonly details?: unknown;
 }
 
 /** Fails a task with a type of its own, which retry policies and flows match: `CARD_DECLINED`. */
@@ -15,9 +17,12 @@ export class TaskError extends Error {
   readonly type: string;
   readonly retryable: boolean;
   readonly nextRetryDelayMs: number | undefined;
+  readonly details: unknown;
 
-  constructor(type: string, message: string, { retryable = true, nextRetryDelayMs, ...rest }: TaskErrorOptions = {}) {
+  constructor(type: string, message: string, options: TaskErrorOptions = {}) {
+    const { retryable = true, nextRetryDelayMs, details, ...rest } = options;
     super(message, rest);
+    this.details = details;
     this.type = type;
     this.retryable = retryable;
     this.nextRetryDelayMs = nextRetryDelayMs;
@@ -43,14 +48,17 @@ export const REPORT_REFUSED = "REPORT_REFUSED";
 const MAX_TYPE = 128;
 const MAX_MESSAGE = 8_192;
 const MAX_DELAY_MS = 31_536_000_000;
+const MAX_DETAILS = 1_000_000;
 
 /** The error of a handler as the service takes it: texts are cut to size. */
-export function toErrored(error: unknown): Pick<TaskErrored, "type" | "message" | "nonRetryable" | "nextRetryDelay"> {
+export function toErrored(error: unknown): Omit<TaskErrored, "$typeName" | "$unknown"> {
   if (!(error instanceof TaskError)) {
-    return { type: HANDLER_FAILED, message: cut(error, MAX_MESSAGE), nonRetryable: false };
+    const message = cut(error, MAX_MESSAGE);
+    return { type: HANDLER_FAILED, message, nonRetryable: false, detailsValue: { case: undefined } };
   }
-  const { type, message, retryable, nextRetryDelayMs } = error;
+  const { type, message, retryable, nextRetryDelayMs, details } = error;
   const failed = {
+    detailsValue: toDetails(details),
     type: cut(print(type).replaceAll("\0", ""), MAX_TYPE) || HANDLER_FAILED,
     message: cut(message, MAX_MESSAGE),
     nonRetryable: !retryable,
@@ -58,9 +66,20 @@ export function toErrored(error: unknown): Pick<TaskErrored, "type" | "message" 
   return nextRetryDelayMs === undefined ? failed : { ...failed, nextRetryDelay: toDuration(nextRetryDelayMs) };
 }
 
+/** Details that are no JSON, or too large, are left out: the task must end all the same. */
+function toDetails(details: unknown): TaskErrored["detailsValue"] {
+  try {
+    const text = JSON.stringify(details);
+    if (text === undefined || text.length > MAX_DETAILS) return { case: undefined };
+    return { case: "detailsJson", value: new TextEncoder().encode(text) };
+  } catch {
+    return { case: undefined };
+  }
+}
+
 /**
- * At most `max` code points of what the value prints. What Protobuf and the service refuse becomes replacement characters: half
- * surrogates and NUL.
+ * At most `max` code points of what the value prints. What Protobuf and the service refuse becomes replacement
+ * characters: half surrogates and NUL.
  */
 export function cut(value: unknown, max: number): string {
   const whole = print(value).toWellFormed().replaceAll("\0", "\ufffd");

@@ -3,22 +3,18 @@
  *
  *   received → acknowledged → handler ended → reported → answered: no longer held
  *
- * What is said about a task waits to be sent together. A new word replaces the one before it of the same kind, and any word is
- * a sign of life: a handler that ends at once is one report. Nothing is said after the end.
+ * Nothing is said about a task after its end.
  */
 import { create } from "@bufbuild/protobuf";
 import {
   LogLevel,
   TaskLoggedSchema,
   TaskProgressedSchema,
-  type TaskReport,
   type WorkerTask,
 } from "../../../gen/typescript/connect/v1.js";
 import { cut } from "./errors.ts";
 import { decodeInput, type Progress, type TaskContext } from "./handler.ts";
-
-/** What is said about a task. */
-export type TaskEvent = TaskReport["event"];
+import { type TaskEvent, Words } from "./words.ts";
 
 /** Why a signal aborts. */
 export type AbortCause = "CANCELED" | "OUTDATED" | "TIMEOUT" | "STOPPING";
@@ -27,21 +23,14 @@ export type AbortCause = "CANCELED" | "OUTDATED" | "TIMEOUT" | "STOPPING";
 const MAX_MESSAGE = 1_024;
 const MAX_LINE = 4_096;
 const MAX_CHECKPOINT = 65_536;
-/** How many lines the service takes at once. */
-const MAX_LINES = 50;
 
 const LEVELS = { debug: LogLevel.DEBUG, info: LogLevel.INFO, warn: LogLevel.WARN, error: LogLevel.ERROR } as const;
-/** Words that only say that the task is alive, as any other does. */
-const SIGNS: ReadonlySet<TaskEvent["case"]> = new Set(["acknowledged", "alive"]);
-const ENDS: ReadonlySet<TaskEvent["case"]> = new Set(["succeeded", "failed", "stopped", "handedBack", "detached"]);
-/** Words for those who watch: they are not sent again. */
-const EPHEMERAL: ReadonlySet<TaskEvent["case"]> = new Set(["progress", "log"]);
 
 /** See the top of the file. */
 export class HeldTask implements TaskContext {
   readonly task: WorkerTask;
-  /** What waits to be sent, in order. */
-  #waiting: TaskEvent[] = [];
+  /** What waits to be sent. */
+  readonly words = new Words();
   /** Nothing is said after the end. */
   ended = false;
   cause: AbortCause | null = null;
@@ -123,7 +112,7 @@ export class HeldTask implements TaskContext {
     this.say({ case: "progress", value });
   }
 
-  log(text: string, level: keyof typeof LEVELS = "info"): void {
+  log(text: unknown, level: keyof typeof LEVELS = "info"): void {
     this.say({ case: "log", value: create(TaskLoggedSchema, { text: cut(text, MAX_LINE), level: LEVELS[level] }) });
   }
 
@@ -142,35 +131,8 @@ export class HeldTask implements TaskContext {
   /** Says something about the task, unless its end has been said. */
   say(event: TaskEvent): void {
     if (this.ended) return;
-    this.#keep(event);
+    this.words.add(event);
     this.#say(this, event);
-  }
-
-  get hasWaiting(): boolean {
-    return this.#waiting.length > 0;
-  }
-
-  /** Takes the first `most` of what waits to be sent. */
-  take(most: number): readonly TaskEvent[] {
-    return this.#waiting.splice(0, most);
-  }
-
-  /** An event goes again, before what was said since. What is for watchers only is lost, and a newer word stands. */
-  again(event: TaskEvent): void {
-    const later = this.#waiting;
-    if (EPHEMERAL.has(event.case) || later.some((one) => one.case === event.case)) return;
-    if (SIGNS.has(event.case) && later.length > 0) return;
-    later.unshift(event);
-  }
-
-  #keep(event: TaskEvent): void {
-    if (event.case === "alive" && this.#waiting.length > 0) return;
-    if (event.case === "log" && this.#waiting.length >= MAX_LINES) return;
-    if (this.#waiting.length > 0)
-      this.#waiting = this.#waiting.filter(
-        (one) => !SIGNS.has(one.case) && (one.case !== event.case || event.case === "log"),
-      );
-    this.#waiting.push(event);
   }
 
   /** Says the last word. */
@@ -202,11 +164,6 @@ export class HeldTask implements TaskContext {
 
 function toReason(cause: AbortCause): DOMException {
   return new DOMException(`the task is no longer wanted: ${cause}`, "AbortError");
-}
-
-/** Whether nothing can be said about a task after the event. */
-export function isEnd(event: TaskEvent): boolean {
-  return ENDS.has(event.case);
 }
 
 /** A duration of the contract in milliseconds; null when there is none. */

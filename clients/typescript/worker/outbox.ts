@@ -1,6 +1,6 @@
 /**
- * What the worker has to say, in as few calls as possible: one call is under way, and what comes meanwhile goes with the next.
- * A report is repeated until the service has answered it.
+ * What the worker has to say, in as few calls as possible: one call is under way, and what comes meanwhile goes with
+ * the next. A report is repeated until the service has answered it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -12,7 +12,8 @@ import {
 } from "../../../gen/typescript/connect/v1.js";
 import { toFailed } from "./call-handler.ts";
 import { NonRetryableError, REPORT_REFUSED } from "./errors.ts";
-import { type HeldTask, isEnd, type TaskEvent } from "./held-task.ts";
+import type { HeldTask } from "./held-task.ts";
+import { isEnd, type TaskEvent } from "./words.ts";
 
 /** Bytes of outputs after which the rest goes with the next call. */
 const MAX_BYTES = 1_024 * 1_024;
@@ -24,7 +25,6 @@ const UNKNOWN = {
   outputType: "",
 } as const;
 
-/** What an outbox takes. */
 export interface OutboxParts {
   /** Makes the call; gives one result for each report. */
   send(reports: TaskReport[]): Promise<readonly TaskReportResult[]>;
@@ -85,11 +85,11 @@ export class Outbox {
     let bytes = 0;
     for (const held of this.#waiting) {
       if (batch.length >= most || bytes > MAX_BYTES) break;
-      for (const event of held.take(most - batch.length)) {
+      for (const event of held.words.take(most - batch.length)) {
         bytes += sizeOf(event);
         batch.push([held, event]);
       }
-      if (!held.hasWaiting) this.#waiting.delete(held);
+      if (!held.words.areWaiting) this.#waiting.delete(held);
     }
     return batch;
   }
@@ -109,8 +109,8 @@ export class Outbox {
   /** The last one first: each goes before what was said after it. */
   #again(batch: readonly Said[]): void {
     for (const [held, event] of batch.toReversed()) {
-      held.again(event);
-      if (held.hasWaiting) this.#waiting.add(held);
+      held.words.again(event);
+      if (held.words.areWaiting) this.#waiting.add(held);
     }
   }
 

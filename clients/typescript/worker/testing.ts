@@ -44,6 +44,7 @@ export interface TestError {
   readonly message: string;
   readonly retryable: boolean;
   readonly nextRetryDelayMs?: number;
+  readonly details?: unknown;
 }
 
 /** More than a handler can say at once. */
@@ -67,7 +68,7 @@ export async function runHandler<Input, Output>(
       const { $typeName: _name, $unknown: _unknown, ...progress } = value;
       said.progress.push(progress);
     }
-    held.take(MAX_WAITING);
+    held.words.take(MAX_WAITING);
   });
   const abort = (): void => held.abort("CANCELED");
   cancel?.addEventListener("abort", abort);
@@ -82,9 +83,10 @@ export async function runHandler<Input, Output>(
       return { state: "succeeded", ...said, output: JSON.parse(new TextDecoder().decode(value)) };
     }
     case "failed": {
-      const { type, message, nonRetryable, nextRetryDelay } = event.value;
+      const { type, message, nonRetryable, nextRetryDelay, detailsValue } = event.value;
       const nextRetryDelayMs = toMs(nextRetryDelay);
-      const error = { type, message, retryable: !nonRetryable };
+      const details = detailsValue.case === "detailsJson" ? { details: decodeInput(detailsValue.value) } : {};
+      const error = { type, message, retryable: !nonRetryable, ...details };
       return { state: "failed", ...said, error: nextRetryDelayMs === null ? error : { ...error, nextRetryDelayMs } };
     }
     default:

@@ -1,25 +1,24 @@
 /**
- * A worker: takes tasks from queues, does them with its handlers, and reports what became of them.
+ * A worker: takes tasks from queues, does them with its handlers, and reports what became of them. See session.ts for
+ * how it reaches the service.
  *
- *   registered → polling → (stream lost → pause → polling, or registered again when the session is gone)
  *   stopping: no new tasks → handlers may end → what still runs is aborted and handed back → stopped
  */
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import type { Transport } from "@connectrpc/connect";
 import {
-  type RegisterWorkerResponse,
-  type TaskReport,
+  type PollTasksResponse,
   TaskReportOutcome,
   type TaskReportResult,
-  WorkerService,
   type WorkerTask,
 } from "../../../gen/typescript/connect/v1.js";
 import { callHandler, toHandedBack } from "./call-handler.ts";
 import type { AnyHandler, Handler } from "./handler.ts";
-import { HeldTask, isEnd, type TaskEvent, toMs } from "./held-task.ts";
-import { jitter, Outbox } from "./outbox.ts";
+import { HeldTask } from "./held-task.ts";
+import { Outbox } from "./outbox.ts";
+import { openTransport, Session } from "./session.ts";
+import { isEnd, type TaskEvent } from "./words.ts";
 
 /** What a worker is made of. */
 export interface WorkerOptions {
@@ -27,7 +26,7 @@ export interface WorkerOptions {
   readonly address?: string;
   /** Sent as `authorization: Bearer …`. */
   readonly token?: string;
-  /** A gRPC transport of Connect, in place of `address` and `token`. */
+  /** A gRPC transport of Connect, instead of `address` and `token`. */
   readonly transport?: Transport;
   /** Name for people; host and process by default. */
   readonly name?: string;
@@ -45,8 +44,6 @@ export interface WorkerOptions {
   readonly log?: (message: string) => void;
 }
 
-const MAX_PAUSE_MS = 2_000;
-const CALL_TIMEOUT_MS = 10_000;
 /** How long aborted handlers have to end, and reports to be answered, milliseconds. */
 const ABORT_GRACE_MS = 5_000;
 /** How long a stopping worker listens for tasks that it hands back, milliseconds. */
@@ -57,30 +54,30 @@ const OVER: ReadonlySet<TaskReportOutcome> = new Set([
   TaskReportOutcome.UNKNOWN,
   TaskReportOutcome.ALREADY_REPORTED,
 ]);
-/** Errors of a registration that no repetition cures. */
-const FINAL = [Code.InvalidArgument, Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented];
-
 /** See the top of the file. */
 export class Worker {
   readonly #options: WorkerOptions;
-  readonly #client: Client<typeof WorkerService>;
+  readonly #session: Session;
   readonly #handlers = new Map<string, AnyHandler>();
   readonly #held = new Map<string, HeldTask>();
   readonly #outbox: Outbox;
   readonly #stop = new AbortController();
-  #session: RegisterWorkerResponse | null = null;
-  #isRegistered = false;
-  /** The last attempt to reach the service failed. */
-  #isAway = false;
-  #poll = new AbortController();
   #onIdle: (() => void) | null = null;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#client = createClient(WorkerService, options.transport ?? openTransport(options));
+    this.#session = new Session({
+      transport: options.transport ?? openTransport(options.address, options.token),
+      worker: () => this.#describe(),
+      receive: (event) => this.#receive(event),
+      sayAlive: () => {
+        for (const held of this.#held.values()) held.heartbeat();
+      },
+      log: (message) => this.#log(message),
+    });
     this.#outbox = new Outbox({
-      send: (reports) => this.#report(reports),
-      maxReports: () => this.#session?.maxReports ?? 1,
+      send: (reports) => this.#session.report(reports),
+      maxReports: () => this.#session.maxReports,
       answered: (held, event, result) => this.#answered(held, event, result),
       log: (message) => this.#log(message),
     });
@@ -93,9 +90,9 @@ export class Worker {
   }
 
   /**
-   * Works until SIGINT, SIGTERM, `signal`, or {@link Worker.stop}, then stops: it takes no new tasks, waits for its handlers, and
-   * hands back what they do not finish. A second SIGINT or SIGTERM aborts them at once. Rejects when the service refuses to
-   * register the worker; a service that is away is waited for.
+   * Works until SIGINT, SIGTERM, `signal`, or {@link Worker.stop}, then stops: it takes no new tasks, waits for its
+   * handlers, and hands back what they do not finish. A second SIGINT or SIGTERM aborts them at once. Rejects when the
+   * service refuses to register the worker; a service that is away is waited for.
    */
   async run({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const hurry = new AbortController();
@@ -104,9 +101,9 @@ export class Worker {
     signal?.addEventListener("abort", stop);
     if (signal?.aborted === true) stop();
     const ended = new AbortController();
-    const beating = this.#beat(ended.signal);
+    const beating = this.#session.beat(ended.signal);
     try {
-      await this.#takeTasks();
+      await this.#session.read(this.#stop.signal);
       await this.#finish(hurry.signal);
     } finally {
       ended.abort();
@@ -121,54 +118,27 @@ export class Worker {
   stop(): void {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
-    // What is on its way is handed back, and what is here acknowledged, before the stream closes: neither counts as lost.
-    setTimeout(() => this.#poll.abort(), FAREWELL_MS);
+    // What is on its way is handed back, and what is here acknowledged, before the stream closes: neither counts as
+    // lost.
+    setTimeout(() => this.#session.close(), FAREWELL_MS);
   }
 
-  async #takeTasks(): Promise<void> {
-    const { signal } = this.#stop;
-    for (let failures = 0; !signal.aborted; failures++) {
-      this.#poll = new AbortController();
-      try {
-        if (!this.#isRegistered) await this.#register();
-        this.#sayAlive();
-        const { sessionId = "" } = this.#session ?? {};
-        for await (const { event } of this.#client.pollTasks({ sessionId }, { signal: this.#poll.signal })) {
-          failures = 0;
-          this.#isAway = false;
-          if (event.case === "task") this.#begin(event.value);
-          else if (event.case === "cancellation") this.#held.get(event.value.taskToken)?.abort("CANCELED");
-          else if (event.case === "drain") this.#drain(event.value.reason);
-        }
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#lost(ConnectError.from(error));
-      }
-      if (!signal.aborted) await sleep(jitter(failures, MAX_PAUSE_MS), undefined, { signal }).catch(() => {});
-    }
+  #describe() {
+    const { name = `${hostname()}/${process.pid}`.slice(0, 128), queues = [], slots = 10 } = this.#options;
+    const { labels = {}, buildId = "" } = this.#options;
+    const handlers = [...this.#handlers.keys()];
+    return { name, queues: [...queues], slots, labels, buildId, handlers, sdk: "typescript/0.1.0" };
+  }
+
+  #receive(event: PollTasksResponse["event"]): void {
+    if (event.case === "task") this.#begin(event.value);
+    else if (event.case === "cancellation") this.#held.get(event.value.taskToken)?.abort("CANCELED");
+    else if (event.case === "drain") this.#drain(event.value.reason);
   }
 
   #drain(reason: string): void {
     this.#log(`an operator drains this worker: ${reason}`);
     this.stop();
-  }
-
-  async #register(): Promise<void> {
-    const { name = `${hostname()}/${process.pid}`.slice(0, 128), queues = [], slots = 10 } = this.#options;
-    const { labels = {}, buildId = "" } = this.#options;
-    const handlers = [...this.#handlers.keys()];
-    const worker = { name, queues: [...queues], slots, labels, buildId, handlers, sdk: "typescript/0.1.0" };
-    const options = { signal: this.#stop.signal, timeoutMs: CALL_TIMEOUT_MS };
-    this.#session = await this.#client.registerWorker(worker, options);
-    this.#isRegistered = true;
-    this.#log(`connected, with ${slots} slots for ${handlers.join(", ")}`);
-  }
-
-  #lost(error: ConnectError): void {
-    if (this.#isRegistered && error.code === Code.NotFound) this.#isRegistered = false;
-    else if (!this.#isRegistered && FINAL.includes(error.code)) throw error;
-    else if (!this.#isAway) this.#log(`the service is away, trying again: ${error.message}`);
-    this.#isAway = true;
   }
 
   #begin(task: WorkerTask): void {
@@ -184,7 +154,7 @@ export class Worker {
 
   async #handle(held: HeldTask, handler: AnyHandler): Promise<void> {
     held.say({ case: "acknowledged", value: { $typeName: "orchestrator.v1.TaskAcknowledged" } });
-    held.end(await callHandler(held, handler, Number(this.#session?.maxOutputBytes ?? 0)));
+    held.end(await callHandler(held, handler, this.#session.maxOutputBytes));
   }
 
   #answered(held: HeldTask, event: TaskEvent, { outcome, message }: TaskReportResult): void {
@@ -199,37 +169,11 @@ export class Worker {
     if (wasLast && this.#held.delete(held.task.taskToken) && this.#held.size === 0) this.#onIdle?.();
   }
 
-  async #report(reports: TaskReport[], closing = false): Promise<TaskReportResult[]> {
-    const sessionId = this.#session?.sessionId ?? "";
-    const options = { timeoutMs: closing ? ABORT_GRACE_MS : CALL_TIMEOUT_MS };
-    return (await this.#client.reportTasks({ sessionId, reports, closing }, options)).results;
-  }
-
-  /** Says of everything that it is alive: the owner of a run may be another one now, and knows nothing yet. */
-  #sayAlive(): void {
-    for (const held of this.#held.values()) held.heartbeat();
-  }
-
-  /** Keeps the session alive. */
-  async #beat(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await sleep((toMs(this.#session?.sessionTimeout) ?? 1_000) / 3, undefined, { signal }).catch(() => {});
-      if (signal.aborted || !this.#isRegistered) continue;
-      this.#sayAlive();
-      await this.#report([]).catch((error: unknown) => {
-        if (ConnectError.from(error).code !== Code.NotFound) return;
-        this.#isRegistered = false;
-        this.#poll.abort();
-      });
-    }
-  }
-
   async #finish(hurry: AbortSignal): Promise<void> {
     await this.#untilIdle(this.#options.stopTimeoutMs ?? 30_000, hurry);
     for (const held of this.#held.values()) held.abort("STOPPING");
     await this.#untilIdle(ABORT_GRACE_MS);
-    // Goodbye. Without it the service waits for the session to time out.
-    if (this.#isRegistered) await this.#report([], true).catch(() => {});
+    await this.#session.goodbye(ABORT_GRACE_MS);
   }
 
   async #untilIdle(timeoutMs: number, hurry?: AbortSignal): Promise<void> {
@@ -251,18 +195,4 @@ export class Worker {
 /** Makes a worker; it connects with {@link Worker.run}. */
 export function createWorker(options: WorkerOptions = {}): Worker {
   return new Worker(options);
-}
-
-function openTransport({ address = "localhost:8002", token }: WorkerOptions): Transport {
-  const authorize: Interceptor = (next) => (request) => {
-    request.header.set("authorization", `Bearer ${token}`);
-    return next(request);
-  };
-  return createGrpcTransport({
-    baseUrl: /^https?:/.test(address) ? address : `http://${address}`,
-    // A connection that died without a word is noticed.
-    pingIntervalMs: 15_000,
-    acceptCompression: [],
-    interceptors: token === undefined ? [] : [authorize],
-  });
 }

@@ -219,7 +219,7 @@ func (x *Queue) GetSilentInstanceCount() int32 {
 // QueueStop says who stopped something, why, and since when.
 type QueueStop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who, by the word of the caller; empty when it gave no name.
+	// Who, as the caller claims; empty when it gave no name.
 	Actor string `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Why, for people.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`

@@ -1921,7 +1921,10 @@ type TaskError struct {
 	// Message for people.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	// Whether another attempt may succeed.
-	Retryable     bool `protobuf:"varint,3,opt,name=retryable,proto3" json:"retryable,omitempty"`
+	Retryable bool `protobuf:"varint,3,opt,name=retryable,proto3" json:"retryable,omitempty"`
+	// What else the error said, at most 16 KB of JSON; of more, an object with `truncated`, `size_bytes`, and the
+	// beginning as `text`. Absent when it said nothing else, or when the response has no room for it.
+	Details       *structpb.Value `protobuf:"bytes,4,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1975,6 +1978,13 @@ func (x *TaskError) GetRetryable() bool {
 		return x.Retryable
 	}
 	return false
+}
+
+func (x *TaskError) GetDetails() *structpb.Value {
+	if x != nil {
+		return x.Details
+	}
+	return nil
 }
 
 // TaskWait says what a task waits for.
@@ -2546,11 +2556,12 @@ const file_orchestrator_v1_run_proto_rawDesc = "" +
 	"\vexternal_id\x18\x1b \x01(\tR\n" +
 	"externalIdB\r\n" +
 	"\vinput_valueB\x0e\n" +
-	"\foutput_value\"W\n" +
+	"\foutput_value\"\x89\x01\n" +
 	"\tTaskError\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1c\n" +
-	"\tretryable\x18\x03 \x01(\bR\tretryable\"\xbc\x02\n" +
+	"\tretryable\x18\x03 \x01(\bR\tretryable\x120\n" +
+	"\adetails\x18\x04 \x01(\v2\x16.google.protobuf.ValueR\adetails\"\xbc\x02\n" +
 	"\bTaskWait\x122\n" +
 	"\x05timer\x18\x01 \x01(\v2\x1a.orchestrator.v1.TimerWaitH\x00R\x05timer\x125\n" +
 	"\x06signal\x18\x02 \x01(\v2\x1b.orchestrator.v1.SignalWaitH\x00R\x06signal\x12;\n" +
@@ -2723,19 +2734,20 @@ var file_orchestrator_v1_run_proto_depIdxs = []int32{
 	26, // 40: orchestrator.v1.RunTask.end_time:type_name -> google.protobuf.Timestamp
 	26, // 41: orchestrator.v1.RunTask.next_attempt_time:type_name -> google.protobuf.Timestamp
 	3,  // 42: orchestrator.v1.RunTask.dead_letter_reason:type_name -> orchestrator.v1.DeadLetterReason
-	16, // 43: orchestrator.v1.TaskWait.timer:type_name -> orchestrator.v1.TimerWait
-	17, // 44: orchestrator.v1.TaskWait.signal:type_name -> orchestrator.v1.SignalWait
-	18, // 45: orchestrator.v1.TaskWait.approval:type_name -> orchestrator.v1.ApprovalWait
-	19, // 46: orchestrator.v1.TaskWait.child_run:type_name -> orchestrator.v1.ChildRunWait
-	20, // 47: orchestrator.v1.TaskWait.child_tasks:type_name -> orchestrator.v1.ChildTasksWait
-	26, // 48: orchestrator.v1.TimerWait.due_time:type_name -> google.protobuf.Timestamp
-	26, // 49: orchestrator.v1.SignalWait.due_time:type_name -> google.protobuf.Timestamp
-	26, // 50: orchestrator.v1.ApprovalWait.due_time:type_name -> google.protobuf.Timestamp
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	25, // 43: orchestrator.v1.TaskError.details:type_name -> google.protobuf.Value
+	16, // 44: orchestrator.v1.TaskWait.timer:type_name -> orchestrator.v1.TimerWait
+	17, // 45: orchestrator.v1.TaskWait.signal:type_name -> orchestrator.v1.SignalWait
+	18, // 46: orchestrator.v1.TaskWait.approval:type_name -> orchestrator.v1.ApprovalWait
+	19, // 47: orchestrator.v1.TaskWait.child_run:type_name -> orchestrator.v1.ChildRunWait
+	20, // 48: orchestrator.v1.TaskWait.child_tasks:type_name -> orchestrator.v1.ChildTasksWait
+	26, // 49: orchestrator.v1.TimerWait.due_time:type_name -> google.protobuf.Timestamp
+	26, // 50: orchestrator.v1.SignalWait.due_time:type_name -> google.protobuf.Timestamp
+	26, // 51: orchestrator.v1.ApprovalWait.due_time:type_name -> google.protobuf.Timestamp
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_proto_init() }

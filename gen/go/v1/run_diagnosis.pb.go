@@ -42,20 +42,27 @@ const (
 	RunFindingKind_RUN_FINDING_KIND_APPROVAL RunFindingKind = 5
 	// The end of a child run.
 	RunFindingKind_RUN_FINDING_KIND_CHILD_RUN RunFindingKind = 6
-	// An attempt that is under way in the service.
+	// An attempt that is under way in the service, or the callback of a call that was answered.
 	RunFindingKind_RUN_FINDING_KIND_ATTEMPT RunFindingKind = 7
-	// A worker that has the task.
+	// Who has the task: a worker, an agent, or an executor of a topic, also one that has not read its message yet.
 	RunFindingKind_RUN_FINDING_KIND_WORKER RunFindingKind = 8
-	// A free slot of the workers that can do the task.
+	// A free slot of the workers that can do the task; or, for a moment, the hand-over of what is ready to a worker, a topic, a webhook, a
+	// Stream, or an agent. Also a message to a topic that the brokers have not taken yet.
 	RunFindingKind_RUN_FINDING_KIND_QUEUE RunFindingKind = 9
-	// A worker that can do the task: none is connected.
+	// Somebody who can do the task: no such worker is connected, or no agent listens.
 	RunFindingKind_RUN_FINDING_KIND_NO_WORKER RunFindingKind = 10
 	// The end of a pause of the queue.
 	RunFindingKind_RUN_FINDING_KIND_QUEUE_PAUSED RunFindingKind = 11
-	// Room in a queue that is full.
+	// Room in a queue that is full, or among the messages that wait for the brokers, an endpoint, or Redis.
 	RunFindingKind_RUN_FINDING_KIND_QUEUE_FULL RunFindingKind = 12
 	// The end of a drain of the queue.
 	RunFindingKind_RUN_FINDING_KIND_QUEUE_DRAINED RunFindingKind = 13
+	// A slot of a limit.
+	RunFindingKind_RUN_FINDING_KIND_LIMIT RunFindingKind = 14
+	// The end of a pause of a limit.
+	RunFindingKind_RUN_FINDING_KIND_LIMIT_PAUSED RunFindingKind = 15
+	// The end of an override that forces a breaker open.
+	RunFindingKind_RUN_FINDING_KIND_BREAKER_FORCED RunFindingKind = 16
 )
 
 // Enum value maps for RunFindingKind.
@@ -75,22 +82,28 @@ var (
 		11: "RUN_FINDING_KIND_QUEUE_PAUSED",
 		12: "RUN_FINDING_KIND_QUEUE_FULL",
 		13: "RUN_FINDING_KIND_QUEUE_DRAINED",
+		14: "RUN_FINDING_KIND_LIMIT",
+		15: "RUN_FINDING_KIND_LIMIT_PAUSED",
+		16: "RUN_FINDING_KIND_BREAKER_FORCED",
 	}
 	RunFindingKind_value = map[string]int32{
-		"RUN_FINDING_KIND_UNSPECIFIED":   0,
-		"RUN_FINDING_KIND_HELD":          1,
-		"RUN_FINDING_KIND_TIMER":         2,
-		"RUN_FINDING_KIND_RETRY":         3,
-		"RUN_FINDING_KIND_SIGNAL":        4,
-		"RUN_FINDING_KIND_APPROVAL":      5,
-		"RUN_FINDING_KIND_CHILD_RUN":     6,
-		"RUN_FINDING_KIND_ATTEMPT":       7,
-		"RUN_FINDING_KIND_WORKER":        8,
-		"RUN_FINDING_KIND_QUEUE":         9,
-		"RUN_FINDING_KIND_NO_WORKER":     10,
-		"RUN_FINDING_KIND_QUEUE_PAUSED":  11,
-		"RUN_FINDING_KIND_QUEUE_FULL":    12,
-		"RUN_FINDING_KIND_QUEUE_DRAINED": 13,
+		"RUN_FINDING_KIND_UNSPECIFIED":    0,
+		"RUN_FINDING_KIND_HELD":           1,
+		"RUN_FINDING_KIND_TIMER":          2,
+		"RUN_FINDING_KIND_RETRY":          3,
+		"RUN_FINDING_KIND_SIGNAL":         4,
+		"RUN_FINDING_KIND_APPROVAL":       5,
+		"RUN_FINDING_KIND_CHILD_RUN":      6,
+		"RUN_FINDING_KIND_ATTEMPT":        7,
+		"RUN_FINDING_KIND_WORKER":         8,
+		"RUN_FINDING_KIND_QUEUE":          9,
+		"RUN_FINDING_KIND_NO_WORKER":      10,
+		"RUN_FINDING_KIND_QUEUE_PAUSED":   11,
+		"RUN_FINDING_KIND_QUEUE_FULL":     12,
+		"RUN_FINDING_KIND_QUEUE_DRAINED":  13,
+		"RUN_FINDING_KIND_LIMIT":          14,
+		"RUN_FINDING_KIND_LIMIT_PAUSED":   15,
+		"RUN_FINDING_KIND_BREAKER_FORCED": 16,
 	}
 )
 
@@ -215,7 +228,7 @@ const file_orchestrator_v1_run_diagnosis_proto_rawDesc = "" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x129\n" +
 	"\n" +
 	"event_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\teventTime\x12\x16\n" +
-	"\x06method\x18\x05 \x01(\tR\x06method*\xc0\x03\n" +
+	"\x06method\x18\x05 \x01(\tR\x06method*\xa4\x04\n" +
 	"\x0eRunFindingKind\x12 \n" +
 	"\x1cRUN_FINDING_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RUN_FINDING_KIND_HELD\x10\x01\x12\x1a\n" +
@@ -231,7 +244,10 @@ const file_orchestrator_v1_run_diagnosis_proto_rawDesc = "" +
 	"\x12!\n" +
 	"\x1dRUN_FINDING_KIND_QUEUE_PAUSED\x10\v\x12\x1f\n" +
 	"\x1bRUN_FINDING_KIND_QUEUE_FULL\x10\f\x12\"\n" +
-	"\x1eRUN_FINDING_KIND_QUEUE_DRAINED\x10\rB\x8d\x01\n" +
+	"\x1eRUN_FINDING_KIND_QUEUE_DRAINED\x10\r\x12\x1a\n" +
+	"\x16RUN_FINDING_KIND_LIMIT\x10\x0e\x12!\n" +
+	"\x1dRUN_FINDING_KIND_LIMIT_PAUSED\x10\x0f\x12#\n" +
+	"\x1fRUN_FINDING_KIND_BREAKER_FORCED\x10\x10B\x8d\x01\n" +
 	"\x0forchestrator.v1B\x11RunDiagnosisProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (

@@ -103,6 +103,10 @@ const (
 	RunEventKind_RUN_EVENT_KIND_TASK_CHECKPOINTED RunEventKind = 34
 	// The work of the task goes on without its worker.
 	RunEventKind_RUN_EVENT_KIND_TASK_DETACHED RunEventKind = 35
+	// An attempt is ready and waits for a slot of the limit of its task.
+	RunEventKind_RUN_EVENT_KIND_TASK_LIMITED RunEventKind = 36
+	// The run waits for a slot of its limit.
+	RunEventKind_RUN_EVENT_KIND_RUN_LIMITED RunEventKind = 37
 )
 
 // Enum value maps for RunEventKind.
@@ -144,6 +148,8 @@ var (
 		33: "RUN_EVENT_KIND_TASK_RETURNED",
 		34: "RUN_EVENT_KIND_TASK_CHECKPOINTED",
 		35: "RUN_EVENT_KIND_TASK_DETACHED",
+		36: "RUN_EVENT_KIND_TASK_LIMITED",
+		37: "RUN_EVENT_KIND_RUN_LIMITED",
 	}
 	RunEventKind_value = map[string]int32{
 		"RUN_EVENT_KIND_UNSPECIFIED":         0,
@@ -182,6 +188,8 @@ var (
 		"RUN_EVENT_KIND_TASK_RETURNED":       33,
 		"RUN_EVENT_KIND_TASK_CHECKPOINTED":   34,
 		"RUN_EVENT_KIND_TASK_DETACHED":       35,
+		"RUN_EVENT_KIND_TASK_LIMITED":        36,
+		"RUN_EVENT_KIND_RUN_LIMITED":         37,
 	}
 )
 
@@ -634,7 +642,7 @@ type TaskTransition struct {
 	// What the task waits for; only in WAITING.
 	Wait *TaskWait `protobuf:"bytes,6,opt,name=wait,proto3" json:"wait,omitempty"`
 	// Who completed or failed the task by CompleteTask or FailTask, as the caller claims; empty when unknown or when the attempt
-	// ended by itself.
+	// ended on its own.
 	Actor string `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Reason given by that caller.
 	Reason        string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -1178,11 +1186,11 @@ func (x *RunSnapshot) GetContinued() bool {
 	return false
 }
 
-// WatchGap says that a slow reader missed something: ephemeral events of a run, or updates in a watch over many runs.
-// Durable events of a run are never lost.
+// WatchGap says that something is missing: ephemeral events of a run, or updates in a watch over many runs. The reader
+// was too slow, or the run moved to another instance. Durable events of a run are never lost.
 type WatchGap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Minimum number of events or updates that were lost.
+	// Minimum number of events or updates that were lost; 0 when the run moved, and some may be missing.
 	LostCount     int32 `protobuf:"varint,1,opt,name=lost_count,json=lostCount,proto3" json:"lost_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1560,7 +1568,8 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\fRunsSnapshot\x12/\n" +
 	"\x04runs\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunSummaryR\x04runs\x12\x18\n" +
 	"\apartial\x18\x02 \x01(\bR\apartial\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\xd8\t\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\x99\n" +
+	"\n" +
 	"\fRunEventKind\x12\x1e\n" +
 	"\x1aRUN_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aRUN_EVENT_KIND_RUN_STARTED\x10\x01\x12\x1d\n" +
@@ -1598,7 +1607,9 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\x1bRUN_EVENT_KIND_TASK_STARTED\x10 \x12 \n" +
 	"\x1cRUN_EVENT_KIND_TASK_RETURNED\x10!\x12$\n" +
 	" RUN_EVENT_KIND_TASK_CHECKPOINTED\x10\"\x12 \n" +
-	"\x1cRUN_EVENT_KIND_TASK_DETACHED\x10#*w\n" +
+	"\x1cRUN_EVENT_KIND_TASK_DETACHED\x10#\x12\x1f\n" +
+	"\x1bRUN_EVENT_KIND_TASK_LIMITED\x10$\x12\x1e\n" +
+	"\x1aRUN_EVENT_KIND_RUN_LIMITED\x10%*w\n" +
 	"\bLogLevel\x12\x19\n" +
 	"\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLOG_LEVEL_DEBUG\x10\x01\x12\x12\n" +

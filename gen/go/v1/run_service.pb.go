@@ -130,7 +130,11 @@ type StartRunRequest struct {
 	// How long to wait for the end of the run, at most 50 s; absent means not at all.
 	Wait *durationpb.Duration `protobuf:"bytes,17,opt,name=wait,proto3" json:"wait,omitempty"`
 	// Fields of Run to return; absent means all. Must be absent in a batch.
-	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,18,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
+	ReadMask *fieldmaskpb.FieldMask `protobuf:"bytes,18,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
+	// The run waits in QUEUED for a slot of this limit, instead of that of its flow. Its bounds are those declared for the
+	// name. Without a declaration the start is refused with FAILED_PRECONDITION `LIMIT_NOT_DECLARED`; if it is deleted
+	// later, by force, the run waits until there is one again.
+	Limit         *RunLimit `protobuf:"bytes,19,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -304,6 +308,13 @@ func (x *StartRunRequest) GetReadMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
+func (x *StartRunRequest) GetLimit() *RunLimit {
+	if x != nil {
+		return x.Limit
+	}
+	return nil
+}
+
 type isStartRunRequest_InputValue interface {
 	isStartRunRequest_InputValue()
 }
@@ -329,6 +340,61 @@ func (*StartRunRequest_InputJson) isStartRunRequest_InputValue() {}
 
 func (*StartRunRequest_InputRef) isStartRunRequest_InputValue() {}
 
+// RunLimit names a limit of which a run needs a slot.
+type RunLimit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the limit: up to 63 letters, digits, and `.`, `_`, `/`, `-`, the first a letter or a digit.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Each key is a limit of its own. Up to 256 characters without control characters.
+	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunLimit) Reset() {
+	*x = RunLimit{}
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunLimit) ProtoMessage() {}
+
+func (x *RunLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunLimit.ProtoReflect.Descriptor instead.
+func (*RunLimit) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RunLimit) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RunLimit) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 // RunSignal is a signal that is sent with a start.
 type RunSignal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -348,7 +414,7 @@ type RunSignal struct {
 
 func (x *RunSignal) Reset() {
 	*x = RunSignal{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[1]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -360,7 +426,7 @@ func (x *RunSignal) String() string {
 func (*RunSignal) ProtoMessage() {}
 
 func (x *RunSignal) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[1]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -373,7 +439,7 @@ func (x *RunSignal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunSignal.ProtoReflect.Descriptor instead.
 func (*RunSignal) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{1}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RunSignal) GetSignalName() string {
@@ -456,7 +522,7 @@ type StartRunResponse struct {
 
 func (x *StartRunResponse) Reset() {
 	*x = StartRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[2]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +534,7 @@ func (x *StartRunResponse) String() string {
 func (*StartRunResponse) ProtoMessage() {}
 
 func (x *StartRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[2]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +547,7 @@ func (x *StartRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRunResponse.ProtoReflect.Descriptor instead.
 func (*StartRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{2}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *StartRunResponse) GetRun() *Run {
@@ -517,7 +583,7 @@ type BatchStartRunsRequest struct {
 
 func (x *BatchStartRunsRequest) Reset() {
 	*x = BatchStartRunsRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[3]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -529,7 +595,7 @@ func (x *BatchStartRunsRequest) String() string {
 func (*BatchStartRunsRequest) ProtoMessage() {}
 
 func (x *BatchStartRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[3]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -542,7 +608,7 @@ func (x *BatchStartRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchStartRunsRequest.ProtoReflect.Descriptor instead.
 func (*BatchStartRunsRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{3}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BatchStartRunsRequest) GetRequests() []*StartRunRequest {
@@ -584,7 +650,7 @@ type BatchStartRunsResponse struct {
 
 func (x *BatchStartRunsResponse) Reset() {
 	*x = BatchStartRunsResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[4]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +662,7 @@ func (x *BatchStartRunsResponse) String() string {
 func (*BatchStartRunsResponse) ProtoMessage() {}
 
 func (x *BatchStartRunsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[4]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +675,7 @@ func (x *BatchStartRunsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchStartRunsResponse.ProtoReflect.Descriptor instead.
 func (*BatchStartRunsResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{4}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BatchStartRunsResponse) GetResults() []*BatchStartRunsResult {
@@ -637,7 +703,7 @@ type BatchStartRunsResult struct {
 
 func (x *BatchStartRunsResult) Reset() {
 	*x = BatchStartRunsResult{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[5]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +715,7 @@ func (x *BatchStartRunsResult) String() string {
 func (*BatchStartRunsResult) ProtoMessage() {}
 
 func (x *BatchStartRunsResult) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[5]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +728,7 @@ func (x *BatchStartRunsResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchStartRunsResult.ProtoReflect.Descriptor instead.
 func (*BatchStartRunsResult) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{5}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BatchStartRunsResult) GetResult() isBatchStartRunsResult_Result {
@@ -728,7 +794,7 @@ type GetRunRequest struct {
 
 func (x *GetRunRequest) Reset() {
 	*x = GetRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[6]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -740,7 +806,7 @@ func (x *GetRunRequest) String() string {
 func (*GetRunRequest) ProtoMessage() {}
 
 func (x *GetRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[6]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -753,7 +819,7 @@ func (x *GetRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunRequest.ProtoReflect.Descriptor instead.
 func (*GetRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{6}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetRunRequest) GetRunId() string {
@@ -781,7 +847,7 @@ type GetRunResponse struct {
 
 func (x *GetRunResponse) Reset() {
 	*x = GetRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[7]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +859,7 @@ func (x *GetRunResponse) String() string {
 func (*GetRunResponse) ProtoMessage() {}
 
 func (x *GetRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[7]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +872,7 @@ func (x *GetRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunResponse.ProtoReflect.Descriptor instead.
 func (*GetRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{7}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetRunResponse) GetRun() *Run {
@@ -831,7 +897,7 @@ type WaitRunRequest struct {
 
 func (x *WaitRunRequest) Reset() {
 	*x = WaitRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +909,7 @@ func (x *WaitRunRequest) String() string {
 func (*WaitRunRequest) ProtoMessage() {}
 
 func (x *WaitRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +922,7 @@ func (x *WaitRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRunRequest.ProtoReflect.Descriptor instead.
 func (*WaitRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{8}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *WaitRunRequest) GetRunId() string {
@@ -891,7 +957,7 @@ type WaitRunResponse struct {
 
 func (x *WaitRunResponse) Reset() {
 	*x = WaitRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -903,7 +969,7 @@ func (x *WaitRunResponse) String() string {
 func (*WaitRunResponse) ProtoMessage() {}
 
 func (x *WaitRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -916,7 +982,7 @@ func (x *WaitRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRunResponse.ProtoReflect.Descriptor instead.
 func (*WaitRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{9}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WaitRunResponse) GetRun() *Run {
@@ -945,7 +1011,7 @@ type ListRunsRequest struct {
 
 func (x *ListRunsRequest) Reset() {
 	*x = ListRunsRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1023,7 @@ func (x *ListRunsRequest) String() string {
 func (*ListRunsRequest) ProtoMessage() {}
 
 func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1036,7 @@ func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunsRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{10}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListRunsRequest) GetFilter() string {
@@ -1014,7 +1080,7 @@ type ListRunsResponse struct {
 
 func (x *ListRunsResponse) Reset() {
 	*x = ListRunsResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1092,7 @@ func (x *ListRunsResponse) String() string {
 func (*ListRunsResponse) ProtoMessage() {}
 
 func (x *ListRunsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1105,7 @@ func (x *ListRunsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsResponse.ProtoReflect.Descriptor instead.
 func (*ListRunsResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{11}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListRunsResponse) GetRuns() []*RunSummary {
@@ -1067,7 +1133,7 @@ type CountRunsRequest struct {
 
 func (x *CountRunsRequest) Reset() {
 	*x = CountRunsRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[12]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1079,7 +1145,7 @@ func (x *CountRunsRequest) String() string {
 func (*CountRunsRequest) ProtoMessage() {}
 
 func (x *CountRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[12]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1092,7 +1158,7 @@ func (x *CountRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRunsRequest.ProtoReflect.Descriptor instead.
 func (*CountRunsRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{12}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CountRunsRequest) GetFilter() string {
@@ -1115,7 +1181,7 @@ type CountRunsResponse struct {
 
 func (x *CountRunsResponse) Reset() {
 	*x = CountRunsResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[13]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1193,7 @@ func (x *CountRunsResponse) String() string {
 func (*CountRunsResponse) ProtoMessage() {}
 
 func (x *CountRunsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[13]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1206,7 @@ func (x *CountRunsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRunsResponse.ProtoReflect.Descriptor instead.
 func (*CountRunsResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{13}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CountRunsResponse) GetCount() int64 {
@@ -1170,7 +1236,7 @@ type RunStateCount struct {
 
 func (x *RunStateCount) Reset() {
 	*x = RunStateCount{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[14]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1248,7 @@ func (x *RunStateCount) String() string {
 func (*RunStateCount) ProtoMessage() {}
 
 func (x *RunStateCount) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[14]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1261,7 @@ func (x *RunStateCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunStateCount.ProtoReflect.Descriptor instead.
 func (*RunStateCount) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{14}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RunStateCount) GetState() RunState {
@@ -1229,7 +1295,7 @@ type ListRunEventsRequest struct {
 
 func (x *ListRunEventsRequest) Reset() {
 	*x = ListRunEventsRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[15]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1307,7 @@ func (x *ListRunEventsRequest) String() string {
 func (*ListRunEventsRequest) ProtoMessage() {}
 
 func (x *ListRunEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[15]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1320,7 @@ func (x *ListRunEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunEventsRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{15}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListRunEventsRequest) GetRunId() string {
@@ -1298,7 +1364,7 @@ type ListRunEventsResponse struct {
 
 func (x *ListRunEventsResponse) Reset() {
 	*x = ListRunEventsResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[16]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1376,7 @@ func (x *ListRunEventsResponse) String() string {
 func (*ListRunEventsResponse) ProtoMessage() {}
 
 func (x *ListRunEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[16]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1389,7 @@ func (x *ListRunEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListRunEventsResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{16}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListRunEventsResponse) GetEvents() []*RunEvent {
@@ -1358,7 +1424,7 @@ type ListRunTasksRequest struct {
 
 func (x *ListRunTasksRequest) Reset() {
 	*x = ListRunTasksRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[17]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1436,7 @@ func (x *ListRunTasksRequest) String() string {
 func (*ListRunTasksRequest) ProtoMessage() {}
 
 func (x *ListRunTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[17]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +1449,7 @@ func (x *ListRunTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListRunTasksRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{17}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListRunTasksRequest) GetRunId() string {
@@ -1427,7 +1493,7 @@ type ListRunTasksResponse struct {
 
 func (x *ListRunTasksResponse) Reset() {
 	*x = ListRunTasksResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[18]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1439,7 +1505,7 @@ func (x *ListRunTasksResponse) String() string {
 func (*ListRunTasksResponse) ProtoMessage() {}
 
 func (x *ListRunTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[18]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1452,7 +1518,7 @@ func (x *ListRunTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListRunTasksResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{18}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListRunTasksResponse) GetTasks() []*RunTask {
@@ -1485,7 +1551,7 @@ type GetRunTaskRequest struct {
 
 func (x *GetRunTaskRequest) Reset() {
 	*x = GetRunTaskRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[19]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1563,7 @@ func (x *GetRunTaskRequest) String() string {
 func (*GetRunTaskRequest) ProtoMessage() {}
 
 func (x *GetRunTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[19]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1576,7 @@ func (x *GetRunTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunTaskRequest.ProtoReflect.Descriptor instead.
 func (*GetRunTaskRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{19}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetRunTaskRequest) GetRunId() string {
@@ -1545,7 +1611,7 @@ type GetRunTaskResponse struct {
 
 func (x *GetRunTaskResponse) Reset() {
 	*x = GetRunTaskResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[20]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +1623,7 @@ func (x *GetRunTaskResponse) String() string {
 func (*GetRunTaskResponse) ProtoMessage() {}
 
 func (x *GetRunTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[20]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +1636,7 @@ func (x *GetRunTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunTaskResponse.ProtoReflect.Descriptor instead.
 func (*GetRunTaskResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{20}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetRunTaskResponse) GetTask() *RunTask {
@@ -1591,7 +1657,7 @@ type WatchRunRequest struct {
 	// Fields of Run in the snapshot and the end frame; absent means all.
 	ReadMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
 	// Whether to send ephemeral events (progress, logs) too. They are those of the moment: nothing is stored or sent again, and
-	// what a slow reader misses shows as a gap.
+	// what a slow reader misses shows as a gap. So does a move of the run to another instance, at which some may be lost.
 	IncludeEphemeral bool `protobuf:"varint,4,opt,name=include_ephemeral,json=includeEphemeral,proto3" json:"include_ephemeral,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1599,7 +1665,7 @@ type WatchRunRequest struct {
 
 func (x *WatchRunRequest) Reset() {
 	*x = WatchRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[21]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1611,7 +1677,7 @@ func (x *WatchRunRequest) String() string {
 func (*WatchRunRequest) ProtoMessage() {}
 
 func (x *WatchRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[21]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +1690,7 @@ func (x *WatchRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRunRequest.ProtoReflect.Descriptor instead.
 func (*WatchRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{21}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchRunRequest) GetRunId() string {
@@ -1674,7 +1740,7 @@ type WatchRunResponse struct {
 
 func (x *WatchRunResponse) Reset() {
 	*x = WatchRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[22]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1752,7 @@ func (x *WatchRunResponse) String() string {
 func (*WatchRunResponse) ProtoMessage() {}
 
 func (x *WatchRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[22]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1765,7 @@ func (x *WatchRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRunResponse.ProtoReflect.Descriptor instead.
 func (*WatchRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{22}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WatchRunResponse) GetFrame() isWatchRunResponse_Frame {
@@ -1810,7 +1876,7 @@ type WatchRunsRequest struct {
 
 func (x *WatchRunsRequest) Reset() {
 	*x = WatchRunsRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[23]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1822,7 +1888,7 @@ func (x *WatchRunsRequest) String() string {
 func (*WatchRunsRequest) ProtoMessage() {}
 
 func (x *WatchRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[23]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1835,7 +1901,7 @@ func (x *WatchRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRunsRequest.ProtoReflect.Descriptor instead.
 func (*WatchRunsRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{23}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WatchRunsRequest) GetFilter() string {
@@ -1877,7 +1943,7 @@ type WatchRunsResponse struct {
 
 func (x *WatchRunsResponse) Reset() {
 	*x = WatchRunsResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[24]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +1955,7 @@ func (x *WatchRunsResponse) String() string {
 func (*WatchRunsResponse) ProtoMessage() {}
 
 func (x *WatchRunsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[24]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +1968,7 @@ func (x *WatchRunsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRunsResponse.ProtoReflect.Descriptor instead.
 func (*WatchRunsResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{24}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WatchRunsResponse) GetFrame() isWatchRunsResponse_Frame {
@@ -2005,7 +2071,7 @@ type SignalRunRequest struct {
 
 func (x *SignalRunRequest) Reset() {
 	*x = SignalRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[25]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2083,7 @@ func (x *SignalRunRequest) String() string {
 func (*SignalRunRequest) ProtoMessage() {}
 
 func (x *SignalRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[25]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2096,7 @@ func (x *SignalRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalRunRequest.ProtoReflect.Descriptor instead.
 func (*SignalRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{25}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SignalRunRequest) GetRunId() string {
@@ -2124,7 +2190,7 @@ type SignalRunResponse struct {
 
 func (x *SignalRunResponse) Reset() {
 	*x = SignalRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[26]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2136,7 +2202,7 @@ func (x *SignalRunResponse) String() string {
 func (*SignalRunResponse) ProtoMessage() {}
 
 func (x *SignalRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[26]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2149,7 +2215,7 @@ func (x *SignalRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalRunResponse.ProtoReflect.Descriptor instead.
 func (*SignalRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{26}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SignalRunResponse) GetRun() *Run {
@@ -2186,7 +2252,7 @@ type CompleteTaskRequest struct {
 
 func (x *CompleteTaskRequest) Reset() {
 	*x = CompleteTaskRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[27]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2198,7 +2264,7 @@ func (x *CompleteTaskRequest) String() string {
 func (*CompleteTaskRequest) ProtoMessage() {}
 
 func (x *CompleteTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[27]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2211,7 +2277,7 @@ func (x *CompleteTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteTaskRequest.ProtoReflect.Descriptor instead.
 func (*CompleteTaskRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{27}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CompleteTaskRequest) GetRunId() string {
@@ -2312,7 +2378,7 @@ type CompleteTaskResponse struct {
 
 func (x *CompleteTaskResponse) Reset() {
 	*x = CompleteTaskResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[28]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2324,7 +2390,7 @@ func (x *CompleteTaskResponse) String() string {
 func (*CompleteTaskResponse) ProtoMessage() {}
 
 func (x *CompleteTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[28]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2337,7 +2403,7 @@ func (x *CompleteTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteTaskResponse.ProtoReflect.Descriptor instead.
 func (*CompleteTaskResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{28}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CompleteTaskResponse) GetTask() *RunTask {
@@ -2365,14 +2431,18 @@ type FailTaskRequest struct {
 	// Makes a repeated call change nothing and return the task as it is. A different call to the same run with this id
 	// is refused. Up to 128 printable characters without spaces, for example a UUID. Kept for at least
 	// `request_id_retention` (GetInfo).
-	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Delay before the next attempt; overrides the retry policy of the task.
+	NextRetryDelay *durationpb.Duration `protobuf:"bytes,8,opt,name=next_retry_delay,json=nextRetryDelay,proto3" json:"next_retry_delay,omitempty"`
+	// More for programs, as `details` of TaskErrored.
+	ErrorDetails  *structpb.Value `protobuf:"bytes,9,opt,name=error_details,json=errorDetails,proto3" json:"error_details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailTaskRequest) Reset() {
 	*x = FailTaskRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[29]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2384,7 +2454,7 @@ func (x *FailTaskRequest) String() string {
 func (*FailTaskRequest) ProtoMessage() {}
 
 func (x *FailTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[29]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2397,7 +2467,7 @@ func (x *FailTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailTaskRequest.ProtoReflect.Descriptor instead.
 func (*FailTaskRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{29}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FailTaskRequest) GetRunId() string {
@@ -2449,6 +2519,20 @@ func (x *FailTaskRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *FailTaskRequest) GetNextRetryDelay() *durationpb.Duration {
+	if x != nil {
+		return x.NextRetryDelay
+	}
+	return nil
+}
+
+func (x *FailTaskRequest) GetErrorDetails() *structpb.Value {
+	if x != nil {
+		return x.ErrorDetails
+	}
+	return nil
+}
+
 // Response of RunService.FailTask.
 type FailTaskResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2460,7 +2544,7 @@ type FailTaskResponse struct {
 
 func (x *FailTaskResponse) Reset() {
 	*x = FailTaskResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[30]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2556,7 @@ func (x *FailTaskResponse) String() string {
 func (*FailTaskResponse) ProtoMessage() {}
 
 func (x *FailTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[30]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2569,7 @@ func (x *FailTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailTaskResponse.ProtoReflect.Descriptor instead.
 func (*FailTaskResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{30}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FailTaskResponse) GetTask() *RunTask {
@@ -2514,7 +2598,7 @@ type CancelRunRequest struct {
 
 func (x *CancelRunRequest) Reset() {
 	*x = CancelRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[31]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2526,7 +2610,7 @@ func (x *CancelRunRequest) String() string {
 func (*CancelRunRequest) ProtoMessage() {}
 
 func (x *CancelRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[31]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2539,7 +2623,7 @@ func (x *CancelRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRunRequest.ProtoReflect.Descriptor instead.
 func (*CancelRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{31}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CancelRunRequest) GetRunId() string {
@@ -2581,7 +2665,7 @@ type CancelRunResponse struct {
 
 func (x *CancelRunResponse) Reset() {
 	*x = CancelRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[32]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2593,7 +2677,7 @@ func (x *CancelRunResponse) String() string {
 func (*CancelRunResponse) ProtoMessage() {}
 
 func (x *CancelRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[32]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2606,7 +2690,7 @@ func (x *CancelRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRunResponse.ProtoReflect.Descriptor instead.
 func (*CancelRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{32}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CancelRunResponse) GetRun() *Run {
@@ -2633,7 +2717,7 @@ type TerminateRunRequest struct {
 
 func (x *TerminateRunRequest) Reset() {
 	*x = TerminateRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[33]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +2729,7 @@ func (x *TerminateRunRequest) String() string {
 func (*TerminateRunRequest) ProtoMessage() {}
 
 func (x *TerminateRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[33]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +2742,7 @@ func (x *TerminateRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminateRunRequest.ProtoReflect.Descriptor instead.
 func (*TerminateRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{33}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TerminateRunRequest) GetRunId() string {
@@ -2693,7 +2777,7 @@ type TerminateRunResponse struct {
 
 func (x *TerminateRunResponse) Reset() {
 	*x = TerminateRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[34]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2705,7 +2789,7 @@ func (x *TerminateRunResponse) String() string {
 func (*TerminateRunResponse) ProtoMessage() {}
 
 func (x *TerminateRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[34]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2718,7 +2802,7 @@ func (x *TerminateRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminateRunResponse.ProtoReflect.Descriptor instead.
 func (*TerminateRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{34}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TerminateRunResponse) GetRun() *Run {
@@ -2745,7 +2829,7 @@ type PauseRunRequest struct {
 
 func (x *PauseRunRequest) Reset() {
 	*x = PauseRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[35]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2757,7 +2841,7 @@ func (x *PauseRunRequest) String() string {
 func (*PauseRunRequest) ProtoMessage() {}
 
 func (x *PauseRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[35]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2770,7 +2854,7 @@ func (x *PauseRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRunRequest.ProtoReflect.Descriptor instead.
 func (*PauseRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{35}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PauseRunRequest) GetRunId() string {
@@ -2805,7 +2889,7 @@ type PauseRunResponse struct {
 
 func (x *PauseRunResponse) Reset() {
 	*x = PauseRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[36]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2817,7 +2901,7 @@ func (x *PauseRunResponse) String() string {
 func (*PauseRunResponse) ProtoMessage() {}
 
 func (x *PauseRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[36]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2830,7 +2914,7 @@ func (x *PauseRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRunResponse.ProtoReflect.Descriptor instead.
 func (*PauseRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{36}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PauseRunResponse) GetRun() *Run {
@@ -2859,7 +2943,7 @@ type ResumeRunRequest struct {
 
 func (x *ResumeRunRequest) Reset() {
 	*x = ResumeRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[37]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2871,7 +2955,7 @@ func (x *ResumeRunRequest) String() string {
 func (*ResumeRunRequest) ProtoMessage() {}
 
 func (x *ResumeRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[37]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2884,7 +2968,7 @@ func (x *ResumeRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRunRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{37}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ResumeRunRequest) GetRunId() string {
@@ -2926,7 +3010,7 @@ type ResumeRunResponse struct {
 
 func (x *ResumeRunResponse) Reset() {
 	*x = ResumeRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[38]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2938,7 +3022,7 @@ func (x *ResumeRunResponse) String() string {
 func (*ResumeRunResponse) ProtoMessage() {}
 
 func (x *ResumeRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[38]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2951,7 +3035,7 @@ func (x *ResumeRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRunResponse.ProtoReflect.Descriptor instead.
 func (*ResumeRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{38}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ResumeRunResponse) GetRun() *Run {
@@ -2975,7 +3059,7 @@ type DeleteRunRequest struct {
 
 func (x *DeleteRunRequest) Reset() {
 	*x = DeleteRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[39]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2987,7 +3071,7 @@ func (x *DeleteRunRequest) String() string {
 func (*DeleteRunRequest) ProtoMessage() {}
 
 func (x *DeleteRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[39]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3000,7 +3084,7 @@ func (x *DeleteRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRunRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{39}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *DeleteRunRequest) GetRunId() string {
@@ -3030,7 +3114,7 @@ type DeleteRunResponse struct {
 
 func (x *DeleteRunResponse) Reset() {
 	*x = DeleteRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[40]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3042,7 +3126,7 @@ func (x *DeleteRunResponse) String() string {
 func (*DeleteRunResponse) ProtoMessage() {}
 
 func (x *DeleteRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[40]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3055,7 +3139,7 @@ func (x *DeleteRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRunResponse.ProtoReflect.Descriptor instead.
 func (*DeleteRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{40}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DeleteRunResponse) GetRunId() string {
@@ -3083,7 +3167,7 @@ type DiagnoseRunRequest struct {
 
 func (x *DiagnoseRunRequest) Reset() {
 	*x = DiagnoseRunRequest{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[41]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3095,7 +3179,7 @@ func (x *DiagnoseRunRequest) String() string {
 func (*DiagnoseRunRequest) ProtoMessage() {}
 
 func (x *DiagnoseRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[41]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3108,7 +3192,7 @@ func (x *DiagnoseRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagnoseRunRequest.ProtoReflect.Descriptor instead.
 func (*DiagnoseRunRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{41}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *DiagnoseRunRequest) GetRunId() string {
@@ -3131,7 +3215,7 @@ type DiagnoseRunResponse struct {
 
 func (x *DiagnoseRunResponse) Reset() {
 	*x = DiagnoseRunResponse{}
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[42]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3143,7 +3227,7 @@ func (x *DiagnoseRunResponse) String() string {
 func (*DiagnoseRunResponse) ProtoMessage() {}
 
 func (x *DiagnoseRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_run_service_proto_msgTypes[42]
+	mi := &file_orchestrator_v1_run_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3156,7 +3240,7 @@ func (x *DiagnoseRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagnoseRunResponse.ProtoReflect.Descriptor instead.
 func (*DiagnoseRunResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{42}
+	return file_orchestrator_v1_run_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DiagnoseRunResponse) GetFindings() []*RunFinding {
@@ -3177,7 +3261,7 @@ var File_orchestrator_v1_run_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\n" +
-	"!orchestrator/v1/run_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\x1a#orchestrator/v1/run_diagnosis.proto\x1a\x1forchestrator/v1/run_event.proto\"\x82\a\n" +
+	"!orchestrator/v1/run_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\x1a#orchestrator/v1/run_diagnosis.proto\x1a\x1forchestrator/v1/run_event.proto\"\xb3\a\n" +
 	"\x0fStartRunRequest\x12\x17\n" +
 	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12/\n" +
@@ -3201,11 +3285,15 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"startDelay\x124\n" +
 	"\asignals\x18\x10 \x03(\v2\x1a.orchestrator.v1.RunSignalR\asignals\x12-\n" +
 	"\x04wait\x18\x11 \x01(\v2\x19.google.protobuf.DurationR\x04wait\x127\n" +
-	"\tread_mask\x18\x12 \x01(\v2\x1a.google.protobuf.FieldMaskR\breadMask\x1a9\n" +
+	"\tread_mask\x18\x12 \x01(\v2\x1a.google.protobuf.FieldMaskR\breadMask\x12/\n" +
+	"\x05limit\x18\x13 \x01(\v2\x19.orchestrator.v1.RunLimitR\x05limit\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\r\n" +
-	"\vinput_value\"\xc1\x01\n" +
+	"\vinput_value\"0\n" +
+	"\bRunLimit\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\"\xc1\x01\n" +
 	"\tRunSignal\x12\x1f\n" +
 	"\vsignal_name\x18\x01 \x01(\tR\n" +
 	"signalName\x12,\n" +
@@ -3330,7 +3418,7 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"request_id\x18\a \x01(\tR\trequestIdB\x0e\n" +
 	"\foutput_value\"D\n" +
 	"\x14CompleteTaskResponse\x12,\n" +
-	"\x04task\x18\x01 \x01(\v2\x18.orchestrator.v1.RunTaskR\x04task\"\xe1\x01\n" +
+	"\x04task\x18\x01 \x01(\v2\x18.orchestrator.v1.RunTaskR\x04task\"\xe3\x02\n" +
 	"\x0fFailTaskRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\atask_id\x18\x02 \x01(\tR\x06taskId\x12\x1d\n" +
@@ -3340,7 +3428,9 @@ const file_orchestrator_v1_run_service_proto_rawDesc = "" +
 	"\rnon_retryable\x18\x05 \x01(\bR\fnonRetryable\x12\x16\n" +
 	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tR\trequestId\"@\n" +
+	"request_id\x18\a \x01(\tR\trequestId\x12C\n" +
+	"\x10next_retry_delay\x18\b \x01(\v2\x19.google.protobuf.DurationR\x0enextRetryDelay\x12;\n" +
+	"\rerror_details\x18\t \x01(\v2\x16.google.protobuf.ValueR\ferrorDetails\"@\n" +
 	"\x10FailTaskResponse\x12,\n" +
 	"\x04task\x18\x01 \x01(\v2\x18.orchestrator.v1.RunTaskR\x04task\"\x80\x01\n" +
 	"\x10CancelRunRequest\x12\x15\n" +
@@ -3432,174 +3522,178 @@ func file_orchestrator_v1_run_service_proto_rawDescGZIP() []byte {
 }
 
 var file_orchestrator_v1_run_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_orchestrator_v1_run_service_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_orchestrator_v1_run_service_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_orchestrator_v1_run_service_proto_goTypes = []any{
 	(RunKeyPolicy)(0),              // 0: orchestrator.v1.RunKeyPolicy
 	(*StartRunRequest)(nil),        // 1: orchestrator.v1.StartRunRequest
-	(*RunSignal)(nil),              // 2: orchestrator.v1.RunSignal
-	(*StartRunResponse)(nil),       // 3: orchestrator.v1.StartRunResponse
-	(*BatchStartRunsRequest)(nil),  // 4: orchestrator.v1.BatchStartRunsRequest
-	(*BatchStartRunsResponse)(nil), // 5: orchestrator.v1.BatchStartRunsResponse
-	(*BatchStartRunsResult)(nil),   // 6: orchestrator.v1.BatchStartRunsResult
-	(*GetRunRequest)(nil),          // 7: orchestrator.v1.GetRunRequest
-	(*GetRunResponse)(nil),         // 8: orchestrator.v1.GetRunResponse
-	(*WaitRunRequest)(nil),         // 9: orchestrator.v1.WaitRunRequest
-	(*WaitRunResponse)(nil),        // 10: orchestrator.v1.WaitRunResponse
-	(*ListRunsRequest)(nil),        // 11: orchestrator.v1.ListRunsRequest
-	(*ListRunsResponse)(nil),       // 12: orchestrator.v1.ListRunsResponse
-	(*CountRunsRequest)(nil),       // 13: orchestrator.v1.CountRunsRequest
-	(*CountRunsResponse)(nil),      // 14: orchestrator.v1.CountRunsResponse
-	(*RunStateCount)(nil),          // 15: orchestrator.v1.RunStateCount
-	(*ListRunEventsRequest)(nil),   // 16: orchestrator.v1.ListRunEventsRequest
-	(*ListRunEventsResponse)(nil),  // 17: orchestrator.v1.ListRunEventsResponse
-	(*ListRunTasksRequest)(nil),    // 18: orchestrator.v1.ListRunTasksRequest
-	(*ListRunTasksResponse)(nil),   // 19: orchestrator.v1.ListRunTasksResponse
-	(*GetRunTaskRequest)(nil),      // 20: orchestrator.v1.GetRunTaskRequest
-	(*GetRunTaskResponse)(nil),     // 21: orchestrator.v1.GetRunTaskResponse
-	(*WatchRunRequest)(nil),        // 22: orchestrator.v1.WatchRunRequest
-	(*WatchRunResponse)(nil),       // 23: orchestrator.v1.WatchRunResponse
-	(*WatchRunsRequest)(nil),       // 24: orchestrator.v1.WatchRunsRequest
-	(*WatchRunsResponse)(nil),      // 25: orchestrator.v1.WatchRunsResponse
-	(*SignalRunRequest)(nil),       // 26: orchestrator.v1.SignalRunRequest
-	(*SignalRunResponse)(nil),      // 27: orchestrator.v1.SignalRunResponse
-	(*CompleteTaskRequest)(nil),    // 28: orchestrator.v1.CompleteTaskRequest
-	(*CompleteTaskResponse)(nil),   // 29: orchestrator.v1.CompleteTaskResponse
-	(*FailTaskRequest)(nil),        // 30: orchestrator.v1.FailTaskRequest
-	(*FailTaskResponse)(nil),       // 31: orchestrator.v1.FailTaskResponse
-	(*CancelRunRequest)(nil),       // 32: orchestrator.v1.CancelRunRequest
-	(*CancelRunResponse)(nil),      // 33: orchestrator.v1.CancelRunResponse
-	(*TerminateRunRequest)(nil),    // 34: orchestrator.v1.TerminateRunRequest
-	(*TerminateRunResponse)(nil),   // 35: orchestrator.v1.TerminateRunResponse
-	(*PauseRunRequest)(nil),        // 36: orchestrator.v1.PauseRunRequest
-	(*PauseRunResponse)(nil),       // 37: orchestrator.v1.PauseRunResponse
-	(*ResumeRunRequest)(nil),       // 38: orchestrator.v1.ResumeRunRequest
-	(*ResumeRunResponse)(nil),      // 39: orchestrator.v1.ResumeRunResponse
-	(*DeleteRunRequest)(nil),       // 40: orchestrator.v1.DeleteRunRequest
-	(*DeleteRunResponse)(nil),      // 41: orchestrator.v1.DeleteRunResponse
-	(*DiagnoseRunRequest)(nil),     // 42: orchestrator.v1.DiagnoseRunRequest
-	(*DiagnoseRunResponse)(nil),    // 43: orchestrator.v1.DiagnoseRunResponse
-	nil,                            // 44: orchestrator.v1.StartRunRequest.LabelsEntry
-	(*structpb.Struct)(nil),        // 45: google.protobuf.Struct
-	(*PayloadRef)(nil),             // 46: orchestrator.v1.PayloadRef
-	(*durationpb.Duration)(nil),    // 47: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),  // 48: google.protobuf.FieldMask
-	(*structpb.Value)(nil),         // 49: google.protobuf.Value
-	(*Run)(nil),                    // 50: orchestrator.v1.Run
-	(*status.Status)(nil),          // 51: google.rpc.Status
-	(*RunSummary)(nil),             // 52: orchestrator.v1.RunSummary
-	(RunState)(0),                  // 53: orchestrator.v1.RunState
-	(*RunEvent)(nil),               // 54: orchestrator.v1.RunEvent
-	(*RunTask)(nil),                // 55: orchestrator.v1.RunTask
-	(*RunSnapshot)(nil),            // 56: orchestrator.v1.RunSnapshot
-	(*WatchGap)(nil),               // 57: orchestrator.v1.WatchGap
-	(*WatchHeartbeat)(nil),         // 58: orchestrator.v1.WatchHeartbeat
-	(*RunEnd)(nil),                 // 59: orchestrator.v1.RunEnd
-	(*RunsSnapshot)(nil),           // 60: orchestrator.v1.RunsSnapshot
-	(*RunUpdate)(nil),              // 61: orchestrator.v1.RunUpdate
-	(HoldKind)(0),                  // 62: orchestrator.v1.HoldKind
-	(*timestamppb.Timestamp)(nil),  // 63: google.protobuf.Timestamp
-	(*RunFinding)(nil),             // 64: orchestrator.v1.RunFinding
+	(*RunLimit)(nil),               // 2: orchestrator.v1.RunLimit
+	(*RunSignal)(nil),              // 3: orchestrator.v1.RunSignal
+	(*StartRunResponse)(nil),       // 4: orchestrator.v1.StartRunResponse
+	(*BatchStartRunsRequest)(nil),  // 5: orchestrator.v1.BatchStartRunsRequest
+	(*BatchStartRunsResponse)(nil), // 6: orchestrator.v1.BatchStartRunsResponse
+	(*BatchStartRunsResult)(nil),   // 7: orchestrator.v1.BatchStartRunsResult
+	(*GetRunRequest)(nil),          // 8: orchestrator.v1.GetRunRequest
+	(*GetRunResponse)(nil),         // 9: orchestrator.v1.GetRunResponse
+	(*WaitRunRequest)(nil),         // 10: orchestrator.v1.WaitRunRequest
+	(*WaitRunResponse)(nil),        // 11: orchestrator.v1.WaitRunResponse
+	(*ListRunsRequest)(nil),        // 12: orchestrator.v1.ListRunsRequest
+	(*ListRunsResponse)(nil),       // 13: orchestrator.v1.ListRunsResponse
+	(*CountRunsRequest)(nil),       // 14: orchestrator.v1.CountRunsRequest
+	(*CountRunsResponse)(nil),      // 15: orchestrator.v1.CountRunsResponse
+	(*RunStateCount)(nil),          // 16: orchestrator.v1.RunStateCount
+	(*ListRunEventsRequest)(nil),   // 17: orchestrator.v1.ListRunEventsRequest
+	(*ListRunEventsResponse)(nil),  // 18: orchestrator.v1.ListRunEventsResponse
+	(*ListRunTasksRequest)(nil),    // 19: orchestrator.v1.ListRunTasksRequest
+	(*ListRunTasksResponse)(nil),   // 20: orchestrator.v1.ListRunTasksResponse
+	(*GetRunTaskRequest)(nil),      // 21: orchestrator.v1.GetRunTaskRequest
+	(*GetRunTaskResponse)(nil),     // 22: orchestrator.v1.GetRunTaskResponse
+	(*WatchRunRequest)(nil),        // 23: orchestrator.v1.WatchRunRequest
+	(*WatchRunResponse)(nil),       // 24: orchestrator.v1.WatchRunResponse
+	(*WatchRunsRequest)(nil),       // 25: orchestrator.v1.WatchRunsRequest
+	(*WatchRunsResponse)(nil),      // 26: orchestrator.v1.WatchRunsResponse
+	(*SignalRunRequest)(nil),       // 27: orchestrator.v1.SignalRunRequest
+	(*SignalRunResponse)(nil),      // 28: orchestrator.v1.SignalRunResponse
+	(*CompleteTaskRequest)(nil),    // 29: orchestrator.v1.CompleteTaskRequest
+	(*CompleteTaskResponse)(nil),   // 30: orchestrator.v1.CompleteTaskResponse
+	(*FailTaskRequest)(nil),        // 31: orchestrator.v1.FailTaskRequest
+	(*FailTaskResponse)(nil),       // 32: orchestrator.v1.FailTaskResponse
+	(*CancelRunRequest)(nil),       // 33: orchestrator.v1.CancelRunRequest
+	(*CancelRunResponse)(nil),      // 34: orchestrator.v1.CancelRunResponse
+	(*TerminateRunRequest)(nil),    // 35: orchestrator.v1.TerminateRunRequest
+	(*TerminateRunResponse)(nil),   // 36: orchestrator.v1.TerminateRunResponse
+	(*PauseRunRequest)(nil),        // 37: orchestrator.v1.PauseRunRequest
+	(*PauseRunResponse)(nil),       // 38: orchestrator.v1.PauseRunResponse
+	(*ResumeRunRequest)(nil),       // 39: orchestrator.v1.ResumeRunRequest
+	(*ResumeRunResponse)(nil),      // 40: orchestrator.v1.ResumeRunResponse
+	(*DeleteRunRequest)(nil),       // 41: orchestrator.v1.DeleteRunRequest
+	(*DeleteRunResponse)(nil),      // 42: orchestrator.v1.DeleteRunResponse
+	(*DiagnoseRunRequest)(nil),     // 43: orchestrator.v1.DiagnoseRunRequest
+	(*DiagnoseRunResponse)(nil),    // 44: orchestrator.v1.DiagnoseRunResponse
+	nil,                            // 45: orchestrator.v1.StartRunRequest.LabelsEntry
+	(*structpb.Struct)(nil),        // 46: google.protobuf.Struct
+	(*PayloadRef)(nil),             // 47: orchestrator.v1.PayloadRef
+	(*durationpb.Duration)(nil),    // 48: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),  // 49: google.protobuf.FieldMask
+	(*structpb.Value)(nil),         // 50: google.protobuf.Value
+	(*Run)(nil),                    // 51: orchestrator.v1.Run
+	(*status.Status)(nil),          // 52: google.rpc.Status
+	(*RunSummary)(nil),             // 53: orchestrator.v1.RunSummary
+	(RunState)(0),                  // 54: orchestrator.v1.RunState
+	(*RunEvent)(nil),               // 55: orchestrator.v1.RunEvent
+	(*RunTask)(nil),                // 56: orchestrator.v1.RunTask
+	(*RunSnapshot)(nil),            // 57: orchestrator.v1.RunSnapshot
+	(*WatchGap)(nil),               // 58: orchestrator.v1.WatchGap
+	(*WatchHeartbeat)(nil),         // 59: orchestrator.v1.WatchHeartbeat
+	(*RunEnd)(nil),                 // 60: orchestrator.v1.RunEnd
+	(*RunsSnapshot)(nil),           // 61: orchestrator.v1.RunsSnapshot
+	(*RunUpdate)(nil),              // 62: orchestrator.v1.RunUpdate
+	(HoldKind)(0),                  // 63: orchestrator.v1.HoldKind
+	(*timestamppb.Timestamp)(nil),  // 64: google.protobuf.Timestamp
+	(*RunFinding)(nil),             // 65: orchestrator.v1.RunFinding
 }
 var file_orchestrator_v1_run_service_proto_depIdxs = []int32{
-	45, // 0: orchestrator.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
-	46, // 1: orchestrator.v1.StartRunRequest.input_ref:type_name -> orchestrator.v1.PayloadRef
+	46, // 0: orchestrator.v1.StartRunRequest.input:type_name -> google.protobuf.Struct
+	47, // 1: orchestrator.v1.StartRunRequest.input_ref:type_name -> orchestrator.v1.PayloadRef
 	0,  // 2: orchestrator.v1.StartRunRequest.run_key_policy:type_name -> orchestrator.v1.RunKeyPolicy
-	44, // 3: orchestrator.v1.StartRunRequest.labels:type_name -> orchestrator.v1.StartRunRequest.LabelsEntry
-	47, // 4: orchestrator.v1.StartRunRequest.run_timeout:type_name -> google.protobuf.Duration
-	47, // 5: orchestrator.v1.StartRunRequest.start_delay:type_name -> google.protobuf.Duration
-	2,  // 6: orchestrator.v1.StartRunRequest.signals:type_name -> orchestrator.v1.RunSignal
-	47, // 7: orchestrator.v1.StartRunRequest.wait:type_name -> google.protobuf.Duration
-	48, // 8: orchestrator.v1.StartRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	49, // 9: orchestrator.v1.RunSignal.data:type_name -> google.protobuf.Value
-	46, // 10: orchestrator.v1.RunSignal.data_ref:type_name -> orchestrator.v1.PayloadRef
-	50, // 11: orchestrator.v1.StartRunResponse.run:type_name -> orchestrator.v1.Run
-	1,  // 12: orchestrator.v1.BatchStartRunsRequest.requests:type_name -> orchestrator.v1.StartRunRequest
-	47, // 13: orchestrator.v1.BatchStartRunsRequest.wait:type_name -> google.protobuf.Duration
-	48, // 14: orchestrator.v1.BatchStartRunsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	6,  // 15: orchestrator.v1.BatchStartRunsResponse.results:type_name -> orchestrator.v1.BatchStartRunsResult
-	50, // 16: orchestrator.v1.BatchStartRunsResult.run:type_name -> orchestrator.v1.Run
-	51, // 17: orchestrator.v1.BatchStartRunsResult.error:type_name -> google.rpc.Status
-	48, // 18: orchestrator.v1.GetRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	50, // 19: orchestrator.v1.GetRunResponse.run:type_name -> orchestrator.v1.Run
-	47, // 20: orchestrator.v1.WaitRunRequest.wait:type_name -> google.protobuf.Duration
-	48, // 21: orchestrator.v1.WaitRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	50, // 22: orchestrator.v1.WaitRunResponse.run:type_name -> orchestrator.v1.Run
-	52, // 23: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.RunSummary
-	15, // 24: orchestrator.v1.CountRunsResponse.state_counts:type_name -> orchestrator.v1.RunStateCount
-	53, // 25: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
-	54, // 26: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
-	55, // 27: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask
-	48, // 28: orchestrator.v1.GetRunTaskRequest.read_mask:type_name -> google.protobuf.FieldMask
-	55, // 29: orchestrator.v1.GetRunTaskResponse.task:type_name -> orchestrator.v1.RunTask
-	48, // 30: orchestrator.v1.WatchRunRequest.read_mask:type_name -> google.protobuf.FieldMask
-	56, // 31: orchestrator.v1.WatchRunResponse.snapshot:type_name -> orchestrator.v1.RunSnapshot
-	54, // 32: orchestrator.v1.WatchRunResponse.event:type_name -> orchestrator.v1.RunEvent
-	57, // 33: orchestrator.v1.WatchRunResponse.gap:type_name -> orchestrator.v1.WatchGap
-	58, // 34: orchestrator.v1.WatchRunResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
-	59, // 35: orchestrator.v1.WatchRunResponse.end:type_name -> orchestrator.v1.RunEnd
-	60, // 36: orchestrator.v1.WatchRunsResponse.snapshot:type_name -> orchestrator.v1.RunsSnapshot
-	61, // 37: orchestrator.v1.WatchRunsResponse.update:type_name -> orchestrator.v1.RunUpdate
-	57, // 38: orchestrator.v1.WatchRunsResponse.gap:type_name -> orchestrator.v1.WatchGap
-	58, // 39: orchestrator.v1.WatchRunsResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
-	49, // 40: orchestrator.v1.SignalRunRequest.data:type_name -> google.protobuf.Value
-	46, // 41: orchestrator.v1.SignalRunRequest.data_ref:type_name -> orchestrator.v1.PayloadRef
-	50, // 42: orchestrator.v1.SignalRunResponse.run:type_name -> orchestrator.v1.Run
-	49, // 43: orchestrator.v1.CompleteTaskRequest.output:type_name -> google.protobuf.Value
-	46, // 44: orchestrator.v1.CompleteTaskRequest.output_ref:type_name -> orchestrator.v1.PayloadRef
-	55, // 45: orchestrator.v1.CompleteTaskResponse.task:type_name -> orchestrator.v1.RunTask
-	55, // 46: orchestrator.v1.FailTaskResponse.task:type_name -> orchestrator.v1.RunTask
-	50, // 47: orchestrator.v1.CancelRunResponse.run:type_name -> orchestrator.v1.Run
-	50, // 48: orchestrator.v1.TerminateRunResponse.run:type_name -> orchestrator.v1.Run
-	50, // 49: orchestrator.v1.PauseRunResponse.run:type_name -> orchestrator.v1.Run
-	62, // 50: orchestrator.v1.ResumeRunRequest.hold_kinds:type_name -> orchestrator.v1.HoldKind
-	50, // 51: orchestrator.v1.ResumeRunResponse.run:type_name -> orchestrator.v1.Run
-	63, // 52: orchestrator.v1.DeleteRunResponse.delete_time:type_name -> google.protobuf.Timestamp
-	64, // 53: orchestrator.v1.DiagnoseRunResponse.findings:type_name -> orchestrator.v1.RunFinding
-	1,  // 54: orchestrator.v1.RunService.StartRun:input_type -> orchestrator.v1.StartRunRequest
-	4,  // 55: orchestrator.v1.RunService.BatchStartRuns:input_type -> orchestrator.v1.BatchStartRunsRequest
-	7,  // 56: orchestrator.v1.RunService.GetRun:input_type -> orchestrator.v1.GetRunRequest
-	9,  // 57: orchestrator.v1.RunService.WaitRun:input_type -> orchestrator.v1.WaitRunRequest
-	11, // 58: orchestrator.v1.RunService.ListRuns:input_type -> orchestrator.v1.ListRunsRequest
-	13, // 59: orchestrator.v1.RunService.CountRuns:input_type -> orchestrator.v1.CountRunsRequest
-	16, // 60: orchestrator.v1.RunService.ListRunEvents:input_type -> orchestrator.v1.ListRunEventsRequest
-	18, // 61: orchestrator.v1.RunService.ListRunTasks:input_type -> orchestrator.v1.ListRunTasksRequest
-	42, // 62: orchestrator.v1.RunService.DiagnoseRun:input_type -> orchestrator.v1.DiagnoseRunRequest
-	20, // 63: orchestrator.v1.RunService.GetRunTask:input_type -> orchestrator.v1.GetRunTaskRequest
-	22, // 64: orchestrator.v1.RunService.WatchRun:input_type -> orchestrator.v1.WatchRunRequest
-	24, // 65: orchestrator.v1.RunService.WatchRuns:input_type -> orchestrator.v1.WatchRunsRequest
-	26, // 66: orchestrator.v1.RunService.SignalRun:input_type -> orchestrator.v1.SignalRunRequest
-	28, // 67: orchestrator.v1.RunService.CompleteTask:input_type -> orchestrator.v1.CompleteTaskRequest
-	30, // 68: orchestrator.v1.RunService.FailTask:input_type -> orchestrator.v1.FailTaskRequest
-	32, // 69: orchestrator.v1.RunService.CancelRun:input_type -> orchestrator.v1.CancelRunRequest
-	34, // 70: orchestrator.v1.RunService.TerminateRun:input_type -> orchestrator.v1.TerminateRunRequest
-	36, // 71: orchestrator.v1.RunService.PauseRun:input_type -> orchestrator.v1.PauseRunRequest
-	38, // 72: orchestrator.v1.RunService.ResumeRun:input_type -> orchestrator.v1.ResumeRunRequest
-	40, // 73: orchestrator.v1.RunService.DeleteRun:input_type -> orchestrator.v1.DeleteRunRequest
-	3,  // 74: orchestrator.v1.RunService.StartRun:output_type -> orchestrator.v1.StartRunResponse
-	5,  // 75: orchestrator.v1.RunService.BatchStartRuns:output_type -> orchestrator.v1.BatchStartRunsResponse
-	8,  // 76: orchestrator.v1.RunService.GetRun:output_type -> orchestrator.v1.GetRunResponse
-	10, // 77: orchestrator.v1.RunService.WaitRun:output_type -> orchestrator.v1.WaitRunResponse
-	12, // 78: orchestrator.v1.RunService.ListRuns:output_type -> orchestrator.v1.ListRunsResponse
-	14, // 79: orchestrator.v1.RunService.CountRuns:output_type -> orchestrator.v1.CountRunsResponse
-	17, // 80: orchestrator.v1.RunService.ListRunEvents:output_type -> orchestrator.v1.ListRunEventsResponse
-	19, // 81: orchestrator.v1.RunService.ListRunTasks:output_type -> orchestrator.v1.ListRunTasksResponse
-	43, // 82: orchestrator.v1.RunService.DiagnoseRun:output_type -> orchestrator.v1.DiagnoseRunResponse
-	21, // 83: orchestrator.v1.RunService.GetRunTask:output_type -> orchestrator.v1.GetRunTaskResponse
-	23, // 84: orchestrator.v1.RunService.WatchRun:output_type -> orchestrator.v1.WatchRunResponse
-	25, // 85: orchestrator.v1.RunService.WatchRuns:output_type -> orchestrator.v1.WatchRunsResponse
-	27, // 86: orchestrator.v1.RunService.SignalRun:output_type -> orchestrator.v1.SignalRunResponse
-	29, // 87: orchestrator.v1.RunService.CompleteTask:output_type -> orchestrator.v1.CompleteTaskResponse
-	31, // 88: orchestrator.v1.RunService.FailTask:output_type -> orchestrator.v1.FailTaskResponse
-	33, // 89: orchestrator.v1.RunService.CancelRun:output_type -> orchestrator.v1.CancelRunResponse
-	35, // 90: orchestrator.v1.RunService.TerminateRun:output_type -> orchestrator.v1.TerminateRunResponse
-	37, // 91: orchestrator.v1.RunService.PauseRun:output_type -> orchestrator.v1.PauseRunResponse
-	39, // 92: orchestrator.v1.RunService.ResumeRun:output_type -> orchestrator.v1.ResumeRunResponse
-	41, // 93: orchestrator.v1.RunService.DeleteRun:output_type -> orchestrator.v1.DeleteRunResponse
-	74, // [74:94] is the sub-list for method output_type
-	54, // [54:74] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	45, // 3: orchestrator.v1.StartRunRequest.labels:type_name -> orchestrator.v1.StartRunRequest.LabelsEntry
+	48, // 4: orchestrator.v1.StartRunRequest.run_timeout:type_name -> google.protobuf.Duration
+	48, // 5: orchestrator.v1.StartRunRequest.start_delay:type_name -> google.protobuf.Duration
+	3,  // 6: orchestrator.v1.StartRunRequest.signals:type_name -> orchestrator.v1.RunSignal
+	48, // 7: orchestrator.v1.StartRunRequest.wait:type_name -> google.protobuf.Duration
+	49, // 8: orchestrator.v1.StartRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	2,  // 9: orchestrator.v1.StartRunRequest.limit:type_name -> orchestrator.v1.RunLimit
+	50, // 10: orchestrator.v1.RunSignal.data:type_name -> google.protobuf.Value
+	47, // 11: orchestrator.v1.RunSignal.data_ref:type_name -> orchestrator.v1.PayloadRef
+	51, // 12: orchestrator.v1.StartRunResponse.run:type_name -> orchestrator.v1.Run
+	1,  // 13: orchestrator.v1.BatchStartRunsRequest.requests:type_name -> orchestrator.v1.StartRunRequest
+	48, // 14: orchestrator.v1.BatchStartRunsRequest.wait:type_name -> google.protobuf.Duration
+	49, // 15: orchestrator.v1.BatchStartRunsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	7,  // 16: orchestrator.v1.BatchStartRunsResponse.results:type_name -> orchestrator.v1.BatchStartRunsResult
+	51, // 17: orchestrator.v1.BatchStartRunsResult.run:type_name -> orchestrator.v1.Run
+	52, // 18: orchestrator.v1.BatchStartRunsResult.error:type_name -> google.rpc.Status
+	49, // 19: orchestrator.v1.GetRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	51, // 20: orchestrator.v1.GetRunResponse.run:type_name -> orchestrator.v1.Run
+	48, // 21: orchestrator.v1.WaitRunRequest.wait:type_name -> google.protobuf.Duration
+	49, // 22: orchestrator.v1.WaitRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	51, // 23: orchestrator.v1.WaitRunResponse.run:type_name -> orchestrator.v1.Run
+	53, // 24: orchestrator.v1.ListRunsResponse.runs:type_name -> orchestrator.v1.RunSummary
+	16, // 25: orchestrator.v1.CountRunsResponse.state_counts:type_name -> orchestrator.v1.RunStateCount
+	54, // 26: orchestrator.v1.RunStateCount.state:type_name -> orchestrator.v1.RunState
+	55, // 27: orchestrator.v1.ListRunEventsResponse.events:type_name -> orchestrator.v1.RunEvent
+	56, // 28: orchestrator.v1.ListRunTasksResponse.tasks:type_name -> orchestrator.v1.RunTask
+	49, // 29: orchestrator.v1.GetRunTaskRequest.read_mask:type_name -> google.protobuf.FieldMask
+	56, // 30: orchestrator.v1.GetRunTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	49, // 31: orchestrator.v1.WatchRunRequest.read_mask:type_name -> google.protobuf.FieldMask
+	57, // 32: orchestrator.v1.WatchRunResponse.snapshot:type_name -> orchestrator.v1.RunSnapshot
+	55, // 33: orchestrator.v1.WatchRunResponse.event:type_name -> orchestrator.v1.RunEvent
+	58, // 34: orchestrator.v1.WatchRunResponse.gap:type_name -> orchestrator.v1.WatchGap
+	59, // 35: orchestrator.v1.WatchRunResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
+	60, // 36: orchestrator.v1.WatchRunResponse.end:type_name -> orchestrator.v1.RunEnd
+	61, // 37: orchestrator.v1.WatchRunsResponse.snapshot:type_name -> orchestrator.v1.RunsSnapshot
+	62, // 38: orchestrator.v1.WatchRunsResponse.update:type_name -> orchestrator.v1.RunUpdate
+	58, // 39: orchestrator.v1.WatchRunsResponse.gap:type_name -> orchestrator.v1.WatchGap
+	59, // 40: orchestrator.v1.WatchRunsResponse.heartbeat:type_name -> orchestrator.v1.WatchHeartbeat
+	50, // 41: orchestrator.v1.SignalRunRequest.data:type_name -> google.protobuf.Value
+	47, // 42: orchestrator.v1.SignalRunRequest.data_ref:type_name -> orchestrator.v1.PayloadRef
+	51, // 43: orchestrator.v1.SignalRunResponse.run:type_name -> orchestrator.v1.Run
+	50, // 44: orchestrator.v1.CompleteTaskRequest.output:type_name -> google.protobuf.Value
+	47, // 45: orchestrator.v1.CompleteTaskRequest.output_ref:type_name -> orchestrator.v1.PayloadRef
+	56, // 46: orchestrator.v1.CompleteTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	48, // 47: orchestrator.v1.FailTaskRequest.next_retry_delay:type_name -> google.protobuf.Duration
+	50, // 48: orchestrator.v1.FailTaskRequest.error_details:type_name -> google.protobuf.Value
+	56, // 49: orchestrator.v1.FailTaskResponse.task:type_name -> orchestrator.v1.RunTask
+	51, // 50: orchestrator.v1.CancelRunResponse.run:type_name -> orchestrator.v1.Run
+	51, // 51: orchestrator.v1.TerminateRunResponse.run:type_name -> orchestrator.v1.Run
+	51, // 52: orchestrator.v1.PauseRunResponse.run:type_name -> orchestrator.v1.Run
+	63, // 53: orchestrator.v1.ResumeRunRequest.hold_kinds:type_name -> orchestrator.v1.HoldKind
+	51, // 54: orchestrator.v1.ResumeRunResponse.run:type_name -> orchestrator.v1.Run
+	64, // 55: orchestrator.v1.DeleteRunResponse.delete_time:type_name -> google.protobuf.Timestamp
+	65, // 56: orchestrator.v1.DiagnoseRunResponse.findings:type_name -> orchestrator.v1.RunFinding
+	1,  // 57: orchestrator.v1.RunService.StartRun:input_type -> orchestrator.v1.StartRunRequest
+	5,  // 58: orchestrator.v1.RunService.BatchStartRuns:input_type -> orchestrator.v1.BatchStartRunsRequest
+	8,  // 59: orchestrator.v1.RunService.GetRun:input_type -> orchestrator.v1.GetRunRequest
+	10, // 60: orchestrator.v1.RunService.WaitRun:input_type -> orchestrator.v1.WaitRunRequest
+	12, // 61: orchestrator.v1.RunService.ListRuns:input_type -> orchestrator.v1.ListRunsRequest
+	14, // 62: orchestrator.v1.RunService.CountRuns:input_type -> orchestrator.v1.CountRunsRequest
+	17, // 63: orchestrator.v1.RunService.ListRunEvents:input_type -> orchestrator.v1.ListRunEventsRequest
+	19, // 64: orchestrator.v1.RunService.ListRunTasks:input_type -> orchestrator.v1.ListRunTasksRequest
+	43, // 65: orchestrator.v1.RunService.DiagnoseRun:input_type -> orchestrator.v1.DiagnoseRunRequest
+	21, // 66: orchestrator.v1.RunService.GetRunTask:input_type -> orchestrator.v1.GetRunTaskRequest
+	23, // 67: orchestrator.v1.RunService.WatchRun:input_type -> orchestrator.v1.WatchRunRequest
+	25, // 68: orchestrator.v1.RunService.WatchRuns:input_type -> orchestrator.v1.WatchRunsRequest
+	27, // 69: orchestrator.v1.RunService.SignalRun:input_type -> orchestrator.v1.SignalRunRequest
+	29, // 70: orchestrator.v1.RunService.CompleteTask:input_type -> orchestrator.v1.CompleteTaskRequest
+	31, // 71: orchestrator.v1.RunService.FailTask:input_type -> orchestrator.v1.FailTaskRequest
+	33, // 72: orchestrator.v1.RunService.CancelRun:input_type -> orchestrator.v1.CancelRunRequest
+	35, // 73: orchestrator.v1.RunService.TerminateRun:input_type -> orchestrator.v1.TerminateRunRequest
+	37, // 74: orchestrator.v1.RunService.PauseRun:input_type -> orchestrator.v1.PauseRunRequest
+	39, // 75: orchestrator.v1.RunService.ResumeRun:input_type -> orchestrator.v1.ResumeRunRequest
+	41, // 76: orchestrator.v1.RunService.DeleteRun:input_type -> orchestrator.v1.DeleteRunRequest
+	4,  // 77: orchestrator.v1.RunService.StartRun:output_type -> orchestrator.v1.StartRunResponse
+	6,  // 78: orchestrator.v1.RunService.BatchStartRuns:output_type -> orchestrator.v1.BatchStartRunsResponse
+	9,  // 79: orchestrator.v1.RunService.GetRun:output_type -> orchestrator.v1.GetRunResponse
+	11, // 80: orchestrator.v1.RunService.WaitRun:output_type -> orchestrator.v1.WaitRunResponse
+	13, // 81: orchestrator.v1.RunService.ListRuns:output_type -> orchestrator.v1.ListRunsResponse
+	15, // 82: orchestrator.v1.RunService.CountRuns:output_type -> orchestrator.v1.CountRunsResponse
+	18, // 83: orchestrator.v1.RunService.ListRunEvents:output_type -> orchestrator.v1.ListRunEventsResponse
+	20, // 84: orchestrator.v1.RunService.ListRunTasks:output_type -> orchestrator.v1.ListRunTasksResponse
+	44, // 85: orchestrator.v1.RunService.DiagnoseRun:output_type -> orchestrator.v1.DiagnoseRunResponse
+	22, // 86: orchestrator.v1.RunService.GetRunTask:output_type -> orchestrator.v1.GetRunTaskResponse
+	24, // 87: orchestrator.v1.RunService.WatchRun:output_type -> orchestrator.v1.WatchRunResponse
+	26, // 88: orchestrator.v1.RunService.WatchRuns:output_type -> orchestrator.v1.WatchRunsResponse
+	28, // 89: orchestrator.v1.RunService.SignalRun:output_type -> orchestrator.v1.SignalRunResponse
+	30, // 90: orchestrator.v1.RunService.CompleteTask:output_type -> orchestrator.v1.CompleteTaskResponse
+	32, // 91: orchestrator.v1.RunService.FailTask:output_type -> orchestrator.v1.FailTaskResponse
+	34, // 92: orchestrator.v1.RunService.CancelRun:output_type -> orchestrator.v1.CancelRunResponse
+	36, // 93: orchestrator.v1.RunService.TerminateRun:output_type -> orchestrator.v1.TerminateRunResponse
+	38, // 94: orchestrator.v1.RunService.PauseRun:output_type -> orchestrator.v1.PauseRunResponse
+	40, // 95: orchestrator.v1.RunService.ResumeRun:output_type -> orchestrator.v1.ResumeRunResponse
+	42, // 96: orchestrator.v1.RunService.DeleteRun:output_type -> orchestrator.v1.DeleteRunResponse
+	77, // [77:97] is the sub-list for method output_type
+	57, // [57:77] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_run_service_proto_init() }
@@ -3616,34 +3710,34 @@ func file_orchestrator_v1_run_service_proto_init() {
 		(*StartRunRequest_InputJson)(nil),
 		(*StartRunRequest_InputRef)(nil),
 	}
-	file_orchestrator_v1_run_service_proto_msgTypes[1].OneofWrappers = []any{
+	file_orchestrator_v1_run_service_proto_msgTypes[2].OneofWrappers = []any{
 		(*RunSignal_Data)(nil),
 		(*RunSignal_DataJson)(nil),
 		(*RunSignal_DataRef)(nil),
 	}
-	file_orchestrator_v1_run_service_proto_msgTypes[5].OneofWrappers = []any{
+	file_orchestrator_v1_run_service_proto_msgTypes[6].OneofWrappers = []any{
 		(*BatchStartRunsResult_Run)(nil),
 		(*BatchStartRunsResult_Error)(nil),
 	}
-	file_orchestrator_v1_run_service_proto_msgTypes[22].OneofWrappers = []any{
+	file_orchestrator_v1_run_service_proto_msgTypes[23].OneofWrappers = []any{
 		(*WatchRunResponse_Snapshot)(nil),
 		(*WatchRunResponse_Event)(nil),
 		(*WatchRunResponse_Gap)(nil),
 		(*WatchRunResponse_Heartbeat)(nil),
 		(*WatchRunResponse_End)(nil),
 	}
-	file_orchestrator_v1_run_service_proto_msgTypes[24].OneofWrappers = []any{
+	file_orchestrator_v1_run_service_proto_msgTypes[25].OneofWrappers = []any{
 		(*WatchRunsResponse_Snapshot)(nil),
 		(*WatchRunsResponse_Update)(nil),
 		(*WatchRunsResponse_Gap)(nil),
 		(*WatchRunsResponse_Heartbeat)(nil),
 	}
-	file_orchestrator_v1_run_service_proto_msgTypes[25].OneofWrappers = []any{
+	file_orchestrator_v1_run_service_proto_msgTypes[26].OneofWrappers = []any{
 		(*SignalRunRequest_Data)(nil),
 		(*SignalRunRequest_DataJson)(nil),
 		(*SignalRunRequest_DataRef)(nil),
 	}
-	file_orchestrator_v1_run_service_proto_msgTypes[27].OneofWrappers = []any{
+	file_orchestrator_v1_run_service_proto_msgTypes[28].OneofWrappers = []any{
 		(*CompleteTaskRequest_Output)(nil),
 		(*CompleteTaskRequest_OutputJson)(nil),
 		(*CompleteTaskRequest_OutputRef)(nil),
@@ -3654,7 +3748,7 @@ func file_orchestrator_v1_run_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_run_service_proto_rawDesc), len(file_orchestrator_v1_run_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   44,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

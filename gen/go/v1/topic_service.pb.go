@@ -4,13 +4,14 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/topic_service.proto
 
-// Moving the positions at which topics are read.
+// Inbound topics: moving the positions at which they are read, and showing the messages that were rejected.
 
 package orchestratorv1
 
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -217,11 +218,433 @@ func (x *RewoundPartition) GetToOffset() string {
 	return ""
 }
 
+// Request of TopicService.ListRejectedMessages.
+type ListRejectedMessagesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Messages of the topic with this name only, as the brokers have it. Empty: of all.
+	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Messages with this reason only. Empty: with all.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Maximum number of messages to return. 0 means the default; a larger value than the limit means the limit.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRejectedMessagesRequest) Reset() {
+	*x = ListRejectedMessagesRequest{}
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRejectedMessagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRejectedMessagesRequest) ProtoMessage() {}
+
+func (x *ListRejectedMessagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRejectedMessagesRequest.ProtoReflect.Descriptor instead.
+func (*ListRejectedMessagesRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_topic_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListRejectedMessagesRequest) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *ListRejectedMessagesRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ListRejectedMessagesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRejectedMessagesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Response of TopicService.ListRejectedMessages.
+type ListRejectedMessagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The page.
+	Messages []*RejectedMessage `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// Token of the next page; empty on the last page and only there.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRejectedMessagesResponse) Reset() {
+	*x = ListRejectedMessagesResponse{}
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRejectedMessagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRejectedMessagesResponse) ProtoMessage() {}
+
+func (x *ListRejectedMessagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRejectedMessagesResponse.ProtoReflect.Descriptor instead.
+func (*ListRejectedMessagesResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_topic_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListRejectedMessagesResponse) GetMessages() []*RejectedMessage {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *ListRejectedMessagesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Request of TopicService.GetRejectedMessage.
+type GetRejectedMessageRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the message.
+	MessageId     string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRejectedMessageRequest) Reset() {
+	*x = GetRejectedMessageRequest{}
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRejectedMessageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRejectedMessageRequest) ProtoMessage() {}
+
+func (x *GetRejectedMessageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRejectedMessageRequest.ProtoReflect.Descriptor instead.
+func (*GetRejectedMessageRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_topic_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetRejectedMessageRequest) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+// Response of TopicService.GetRejectedMessage.
+type GetRejectedMessageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message.
+	Message       *RejectedMessage `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRejectedMessageResponse) Reset() {
+	*x = GetRejectedMessageResponse{}
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRejectedMessageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRejectedMessageResponse) ProtoMessage() {}
+
+func (x *GetRejectedMessageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRejectedMessageResponse.ProtoReflect.Descriptor instead.
+func (*GetRejectedMessageResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_topic_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetRejectedMessageResponse) GetMessage() *RejectedMessage {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+// RejectedMessage is a message of an inbound topic that can never be applied. It is kept for `store.message_retention`. All fields are set
+// by the service.
+type RejectedMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the message: the id of its topic, its partition, and its offset.
+	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// Name of the topic.
+	Topic string `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Number of the partition.
+	Partition int32 `protobuf:"varint,3,opt,name=partition,proto3" json:"partition,omitempty"`
+	// Offset in the partition, a decimal number.
+	Offset string `protobuf:"bytes,4,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Why it was rejected: `NOT_JSON`, `INVALID_MESSAGE`, `TOO_LARGE`, `UNKNOWN_TASK`, `TRIGGER_FAILED`, `KILLS_ITS_READER`,
+	// `FLOW_REGISTRY_UNAVAILABLE`, or the error of the start that it asks for, such as `FLOW_NOT_FOUND`.
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The reason in full, for people.
+	Problem string `protobuf:"bytes,6,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Bytes of its key, value, and headers.
+	SizeBytes int64 `protobuf:"varint,7,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// Its timestamp.
+	SendTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=send_time,json=sendTime,proto3" json:"send_time,omitempty"`
+	// When it was rejected.
+	RejectTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=reject_time,json=rejectTime,proto3" json:"reject_time,omitempty"`
+	// Its key. Absent in lists, and when it has none.
+	Key []byte `protobuf:"bytes,10,opt,name=key,proto3,oneof" json:"key,omitempty"`
+	// Its value. Absent in lists, and when it has none.
+	Value []byte `protobuf:"bytes,11,opt,name=value,proto3,oneof" json:"value,omitempty"`
+	// Its headers, in their order. Empty in lists.
+	Headers       []*MessageHeader `protobuf:"bytes,12,rep,name=headers,proto3" json:"headers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RejectedMessage) Reset() {
+	*x = RejectedMessage{}
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RejectedMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RejectedMessage) ProtoMessage() {}
+
+func (x *RejectedMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RejectedMessage.ProtoReflect.Descriptor instead.
+func (*RejectedMessage) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_topic_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RejectedMessage) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *RejectedMessage) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *RejectedMessage) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *RejectedMessage) GetOffset() string {
+	if x != nil {
+		return x.Offset
+	}
+	return ""
+}
+
+func (x *RejectedMessage) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RejectedMessage) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *RejectedMessage) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *RejectedMessage) GetSendTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SendTime
+	}
+	return nil
+}
+
+func (x *RejectedMessage) GetRejectTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RejectTime
+	}
+	return nil
+}
+
+func (x *RejectedMessage) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *RejectedMessage) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *RejectedMessage) GetHeaders() []*MessageHeader {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+// A header of a message.
+type MessageHeader struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name []byte `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its value.
+	Value         []byte `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessageHeader) Reset() {
+	*x = MessageHeader{}
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessageHeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessageHeader) ProtoMessage() {}
+
+func (x *MessageHeader) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_topic_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessageHeader.ProtoReflect.Descriptor instead.
+func (*MessageHeader) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_topic_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *MessageHeader) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *MessageHeader) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 var File_orchestrator_v1_topic_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_topic_service_proto_rawDesc = "" +
 	"\n" +
-	"#orchestrator/v1/topic_service.proto\x12\x0forchestrator.v1\"\xae\x01\n" +
+	"#orchestrator/v1/topic_service.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n" +
 	"\x12RewindTopicRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12!\n" +
 	"\tpartition\x18\x02 \x01(\x05H\x00R\tpartition\x88\x01\x01\x12\x1a\n" +
@@ -239,9 +662,47 @@ const file_orchestrator_v1_topic_service_proto_rawDesc = "" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x1f\n" +
 	"\vfrom_offset\x18\x02 \x01(\tR\n" +
 	"fromOffset\x12\x1b\n" +
-	"\tto_offset\x18\x03 \x01(\tR\btoOffset2h\n" +
+	"\tto_offset\x18\x03 \x01(\tR\btoOffset\"\x87\x01\n" +
+	"\x1bListRejectedMessagesRequest\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1b\n" +
+	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\"\x84\x01\n" +
+	"\x1cListRejectedMessagesResponse\x12<\n" +
+	"\bmessages\x18\x01 \x03(\v2 .orchestrator.v1.RejectedMessageR\bmessages\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\":\n" +
+	"\x19GetRejectedMessageRequest\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\"X\n" +
+	"\x1aGetRejectedMessageResponse\x12:\n" +
+	"\amessage\x18\x01 \x01(\v2 .orchestrator.v1.RejectedMessageR\amessage\"\xc1\x03\n" +
+	"\x0fRejectedMessage\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x14\n" +
+	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x1c\n" +
+	"\tpartition\x18\x03 \x01(\x05R\tpartition\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\tR\x06offset\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x18\n" +
+	"\aproblem\x18\x06 \x01(\tR\aproblem\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\a \x01(\x03R\tsizeBytes\x127\n" +
+	"\tsend_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bsendTime\x12;\n" +
+	"\vreject_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"rejectTime\x12\x15\n" +
+	"\x03key\x18\n" +
+	" \x01(\fH\x00R\x03key\x88\x01\x01\x12\x19\n" +
+	"\x05value\x18\v \x01(\fH\x01R\x05value\x88\x01\x01\x128\n" +
+	"\aheaders\x18\f \x03(\v2\x1e.orchestrator.v1.MessageHeaderR\aheadersB\x06\n" +
+	"\x04_keyB\b\n" +
+	"\x06_value\"9\n" +
+	"\rMessageHeader\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value2\xd6\x02\n" +
 	"\fTopicService\x12X\n" +
-	"\vRewindTopic\x12#.orchestrator.v1.RewindTopicRequest\x1a$.orchestrator.v1.RewindTopicResponseB\x8d\x01\n" +
+	"\vRewindTopic\x12#.orchestrator.v1.RewindTopicRequest\x1a$.orchestrator.v1.RewindTopicResponse\x12x\n" +
+	"\x14ListRejectedMessages\x12,.orchestrator.v1.ListRejectedMessagesRequest\x1a-.orchestrator.v1.ListRejectedMessagesResponse\"\x03\x90\x02\x01\x12r\n" +
+	"\x12GetRejectedMessage\x12*.orchestrator.v1.GetRejectedMessageRequest\x1a+.orchestrator.v1.GetRejectedMessageResponse\"\x03\x90\x02\x01B\x8d\x01\n" +
 	"\x0forchestrator.v1B\x11TopicServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
@@ -256,21 +717,37 @@ func file_orchestrator_v1_topic_service_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_topic_service_proto_rawDescData
 }
 
-var file_orchestrator_v1_topic_service_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_orchestrator_v1_topic_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_orchestrator_v1_topic_service_proto_goTypes = []any{
-	(*RewindTopicRequest)(nil),  // 0: orchestrator.v1.RewindTopicRequest
-	(*RewindTopicResponse)(nil), // 1: orchestrator.v1.RewindTopicResponse
-	(*RewoundPartition)(nil),    // 2: orchestrator.v1.RewoundPartition
+	(*RewindTopicRequest)(nil),           // 0: orchestrator.v1.RewindTopicRequest
+	(*RewindTopicResponse)(nil),          // 1: orchestrator.v1.RewindTopicResponse
+	(*RewoundPartition)(nil),             // 2: orchestrator.v1.RewoundPartition
+	(*ListRejectedMessagesRequest)(nil),  // 3: orchestrator.v1.ListRejectedMessagesRequest
+	(*ListRejectedMessagesResponse)(nil), // 4: orchestrator.v1.ListRejectedMessagesResponse
+	(*GetRejectedMessageRequest)(nil),    // 5: orchestrator.v1.GetRejectedMessageRequest
+	(*GetRejectedMessageResponse)(nil),   // 6: orchestrator.v1.GetRejectedMessageResponse
+	(*RejectedMessage)(nil),              // 7: orchestrator.v1.RejectedMessage
+	(*MessageHeader)(nil),                // 8: orchestrator.v1.MessageHeader
+	(*timestamppb.Timestamp)(nil),        // 9: google.protobuf.Timestamp
 }
 var file_orchestrator_v1_topic_service_proto_depIdxs = []int32{
 	2, // 0: orchestrator.v1.RewindTopicResponse.partitions:type_name -> orchestrator.v1.RewoundPartition
-	0, // 1: orchestrator.v1.TopicService.RewindTopic:input_type -> orchestrator.v1.RewindTopicRequest
-	1, // 2: orchestrator.v1.TopicService.RewindTopic:output_type -> orchestrator.v1.RewindTopicResponse
-	2, // [2:3] is the sub-list for method output_type
-	1, // [1:2] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	7, // 1: orchestrator.v1.ListRejectedMessagesResponse.messages:type_name -> orchestrator.v1.RejectedMessage
+	7, // 2: orchestrator.v1.GetRejectedMessageResponse.message:type_name -> orchestrator.v1.RejectedMessage
+	9, // 3: orchestrator.v1.RejectedMessage.send_time:type_name -> google.protobuf.Timestamp
+	9, // 4: orchestrator.v1.RejectedMessage.reject_time:type_name -> google.protobuf.Timestamp
+	8, // 5: orchestrator.v1.RejectedMessage.headers:type_name -> orchestrator.v1.MessageHeader
+	0, // 6: orchestrator.v1.TopicService.RewindTopic:input_type -> orchestrator.v1.RewindTopicRequest
+	3, // 7: orchestrator.v1.TopicService.ListRejectedMessages:input_type -> orchestrator.v1.ListRejectedMessagesRequest
+	5, // 8: orchestrator.v1.TopicService.GetRejectedMessage:input_type -> orchestrator.v1.GetRejectedMessageRequest
+	1, // 9: orchestrator.v1.TopicService.RewindTopic:output_type -> orchestrator.v1.RewindTopicResponse
+	4, // 10: orchestrator.v1.TopicService.ListRejectedMessages:output_type -> orchestrator.v1.ListRejectedMessagesResponse
+	6, // 11: orchestrator.v1.TopicService.GetRejectedMessage:output_type -> orchestrator.v1.GetRejectedMessageResponse
+	9, // [9:12] is the sub-list for method output_type
+	6, // [6:9] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_topic_service_proto_init() }
@@ -279,13 +756,14 @@ func file_orchestrator_v1_topic_service_proto_init() {
 		return
 	}
 	file_orchestrator_v1_topic_service_proto_msgTypes[0].OneofWrappers = []any{}
+	file_orchestrator_v1_topic_service_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_topic_service_proto_rawDesc), len(file_orchestrator_v1_topic_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -4,7 +4,7 @@
 // - protoc             (unknown)
 // source: orchestrator/v1/topic_service.proto
 
-// Moving the positions at which topics are read.
+// Inbound topics: moving the positions at which they are read, and showing the messages that were rejected.
 
 package orchestratorv1
 
@@ -21,21 +21,28 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	TopicService_RewindTopic_FullMethodName = "/orchestrator.v1.TopicService/RewindTopic"
+	TopicService_RewindTopic_FullMethodName          = "/orchestrator.v1.TopicService/RewindTopic"
+	TopicService_ListRejectedMessages_FullMethodName = "/orchestrator.v1.TopicService/ListRejectedMessages"
+	TopicService_GetRejectedMessage_FullMethodName   = "/orchestrator.v1.TopicService/GetRejectedMessage"
 )
 
 // TopicServiceClient is the client API for TopicService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
-// have no tenant.
+// TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+// to operators of the whole service: topics have no tenant.
 type TopicServiceClient interface {
 	// RewindTopic has messages read again, or left out, while the service runs: the partitions go on at the new positions within a
 	// second. A start that is read again changes nothing when its run is there, and an answer nothing when its attempt has ended. Actor
 	// and reason are kept. Errors: TOPIC_NOT_READ,
 	// BROKERS_UNAVAILABLE; INVALID_REQUEST for a position that is neither an offset nor a time.
 	RewindTopic(ctx context.Context, in *RewindTopicRequest, opts ...grpc.CallOption) (*RewindTopicResponse, error)
+	// ListRejectedMessages returns the messages of inbound topics that were rejected, without their bytes, the oldest rejection first. Their
+	// bytes are also on the topic of dead letters. Errors: PAGE_TOKEN_INVALID.
+	ListRejectedMessages(ctx context.Context, in *ListRejectedMessagesRequest, opts ...grpc.CallOption) (*ListRejectedMessagesResponse, error)
+	// GetRejectedMessage returns a rejected message with its bytes, as it came. Errors: MESSAGE_NOT_FOUND.
+	GetRejectedMessage(ctx context.Context, in *GetRejectedMessageRequest, opts ...grpc.CallOption) (*GetRejectedMessageResponse, error)
 }
 
 type topicServiceClient struct {
@@ -56,18 +63,43 @@ func (c *topicServiceClient) RewindTopic(ctx context.Context, in *RewindTopicReq
 	return out, nil
 }
 
+func (c *topicServiceClient) ListRejectedMessages(ctx context.Context, in *ListRejectedMessagesRequest, opts ...grpc.CallOption) (*ListRejectedMessagesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRejectedMessagesResponse)
+	err := c.cc.Invoke(ctx, TopicService_ListRejectedMessages_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *topicServiceClient) GetRejectedMessage(ctx context.Context, in *GetRejectedMessageRequest, opts ...grpc.CallOption) (*GetRejectedMessageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetRejectedMessageResponse)
+	err := c.cc.Invoke(ctx, TopicService_GetRejectedMessage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // TopicServiceServer is the server API for TopicService service.
 // All implementations must embed UnimplementedTopicServiceServer
 // for forward compatibility.
 //
-// TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
-// have no tenant.
+// TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+// to operators of the whole service: topics have no tenant.
 type TopicServiceServer interface {
 	// RewindTopic has messages read again, or left out, while the service runs: the partitions go on at the new positions within a
 	// second. A start that is read again changes nothing when its run is there, and an answer nothing when its attempt has ended. Actor
 	// and reason are kept. Errors: TOPIC_NOT_READ,
 	// BROKERS_UNAVAILABLE; INVALID_REQUEST for a position that is neither an offset nor a time.
 	RewindTopic(context.Context, *RewindTopicRequest) (*RewindTopicResponse, error)
+	// ListRejectedMessages returns the messages of inbound topics that were rejected, without their bytes, the oldest rejection first. Their
+	// bytes are also on the topic of dead letters. Errors: PAGE_TOKEN_INVALID.
+	ListRejectedMessages(context.Context, *ListRejectedMessagesRequest) (*ListRejectedMessagesResponse, error)
+	// GetRejectedMessage returns a rejected message with its bytes, as it came. Errors: MESSAGE_NOT_FOUND.
+	GetRejectedMessage(context.Context, *GetRejectedMessageRequest) (*GetRejectedMessageResponse, error)
 	mustEmbedUnimplementedTopicServiceServer()
 }
 
@@ -80,6 +112,12 @@ type UnimplementedTopicServiceServer struct{}
 
 func (UnimplementedTopicServiceServer) RewindTopic(context.Context, *RewindTopicRequest) (*RewindTopicResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RewindTopic not implemented")
+}
+func (UnimplementedTopicServiceServer) ListRejectedMessages(context.Context, *ListRejectedMessagesRequest) (*ListRejectedMessagesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRejectedMessages not implemented")
+}
+func (UnimplementedTopicServiceServer) GetRejectedMessage(context.Context, *GetRejectedMessageRequest) (*GetRejectedMessageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetRejectedMessage not implemented")
 }
 func (UnimplementedTopicServiceServer) mustEmbedUnimplementedTopicServiceServer() {}
 func (UnimplementedTopicServiceServer) testEmbeddedByValue()                      {}
@@ -120,6 +158,42 @@ func _TopicService_RewindTopic_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TopicService_ListRejectedMessages_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRejectedMessagesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TopicServiceServer).ListRejectedMessages(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TopicService_ListRejectedMessages_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TopicServiceServer).ListRejectedMessages(ctx, req.(*ListRejectedMessagesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TopicService_GetRejectedMessage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRejectedMessageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TopicServiceServer).GetRejectedMessage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TopicService_GetRejectedMessage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TopicServiceServer).GetRejectedMessage(ctx, req.(*GetRejectedMessageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // TopicService_ServiceDesc is the grpc.ServiceDesc for TopicService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -130,6 +204,14 @@ var TopicService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RewindTopic",
 			Handler:    _TopicService_RewindTopic_Handler,
+		},
+		{
+			MethodName: "ListRejectedMessages",
+			Handler:    _TopicService_ListRejectedMessages_Handler,
+		},
+		{
+			MethodName: "GetRejectedMessage",
+			Handler:    _TopicService_GetRejectedMessage_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -692,8 +692,15 @@ type TaskErrored struct {
 	NonRetryable bool `protobuf:"varint,3,opt,name=non_retryable,json=nonRetryable,proto3" json:"non_retryable,omitempty"`
 	// Delay before the next attempt; overrides the retry policy of the task.
 	NextRetryDelay *durationpb.Duration `protobuf:"bytes,4,opt,name=next_retry_delay,json=nextRetryDelay,proto3" json:"next_retry_delay,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// More for programs: flows read it as `tasks.<id>.error.details`. Of more than 16 KB of JSON, the beginning is kept.
+	//
+	// Types that are valid to be assigned to DetailsValue:
+	//
+	//	*TaskErrored_Details
+	//	*TaskErrored_DetailsJson
+	DetailsValue  isTaskErrored_DetailsValue `protobuf_oneof:"details_value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TaskErrored) Reset() {
@@ -753,6 +760,49 @@ func (x *TaskErrored) GetNextRetryDelay() *durationpb.Duration {
 	}
 	return nil
 }
+
+func (x *TaskErrored) GetDetailsValue() isTaskErrored_DetailsValue {
+	if x != nil {
+		return x.DetailsValue
+	}
+	return nil
+}
+
+func (x *TaskErrored) GetDetails() *structpb.Value {
+	if x != nil {
+		if x, ok := x.DetailsValue.(*TaskErrored_Details); ok {
+			return x.Details
+		}
+	}
+	return nil
+}
+
+func (x *TaskErrored) GetDetailsJson() []byte {
+	if x != nil {
+		if x, ok := x.DetailsValue.(*TaskErrored_DetailsJson); ok {
+			return x.DetailsJson
+		}
+	}
+	return nil
+}
+
+type isTaskErrored_DetailsValue interface {
+	isTaskErrored_DetailsValue()
+}
+
+type TaskErrored_Details struct {
+	// As a value.
+	Details *structpb.Value `protobuf:"bytes,5,opt,name=details,proto3,oneof"`
+}
+
+type TaskErrored_DetailsJson struct {
+	// As JSON text. What is no JSON is kept as text.
+	DetailsJson []byte `protobuf:"bytes,6,opt,name=details_json,json=detailsJson,proto3,oneof"`
+}
+
+func (*TaskErrored_Details) isTaskErrored_DetailsValue() {}
+
+func (*TaskErrored_DetailsJson) isTaskErrored_DetailsValue() {}
 
 // TaskStopped says that a handler stopped because its task was canceled.
 type TaskStopped struct {
@@ -1486,12 +1536,15 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"outputJson\x12<\n" +
 	"\n" +
 	"output_ref\x18\x03 \x01(\v2\x1b.orchestrator.v1.PayloadRefH\x00R\toutputRefB\x0e\n" +
-	"\foutput_value\"\xa5\x01\n" +
+	"\foutput_value\"\x8f\x02\n" +
 	"\vTaskErrored\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12#\n" +
 	"\rnon_retryable\x18\x03 \x01(\bR\fnonRetryable\x12C\n" +
-	"\x10next_retry_delay\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0enextRetryDelay\"\r\n" +
+	"\x10next_retry_delay\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0enextRetryDelay\x122\n" +
+	"\adetails\x18\x05 \x01(\v2\x16.google.protobuf.ValueH\x00R\adetails\x12#\n" +
+	"\fdetails_json\x18\x06 \x01(\fH\x00R\vdetailsJsonB\x0f\n" +
+	"\rdetails_value\"\r\n" +
 	"\vTaskStopped\"(\n" +
 	"\x0eTaskHandedBack\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xa8\x01\n" +
@@ -1622,22 +1675,23 @@ var file_orchestrator_v1_worker_proto_depIdxs = []int32{
 	20, // 13: orchestrator.v1.TaskSucceeded.output:type_name -> google.protobuf.Value
 	21, // 14: orchestrator.v1.TaskSucceeded.output_ref:type_name -> orchestrator.v1.PayloadRef
 	18, // 15: orchestrator.v1.TaskErrored.next_retry_delay:type_name -> google.protobuf.Duration
-	22, // 16: orchestrator.v1.TaskLogged.level:type_name -> orchestrator.v1.LogLevel
-	0,  // 17: orchestrator.v1.TaskReportResult.outcome:type_name -> orchestrator.v1.TaskReportOutcome
-	23, // 18: orchestrator.v1.TaskReportResult.task_state:type_name -> orchestrator.v1.TaskState
-	24, // 19: orchestrator.v1.TaskReportResult.task_error:type_name -> orchestrator.v1.TaskError
-	17, // 20: orchestrator.v1.Worker.labels:type_name -> orchestrator.v1.Worker.LabelsEntry
-	15, // 21: orchestrator.v1.Worker.holdings:type_name -> orchestrator.v1.WorkerHolding
-	19, // 22: orchestrator.v1.Worker.register_time:type_name -> google.protobuf.Timestamp
-	19, // 23: orchestrator.v1.Worker.last_seen_time:type_name -> google.protobuf.Timestamp
-	16, // 24: orchestrator.v1.Worker.drain:type_name -> orchestrator.v1.WorkerStop
-	19, // 25: orchestrator.v1.WorkerHolding.since_time:type_name -> google.protobuf.Timestamp
-	19, // 26: orchestrator.v1.WorkerStop.since_time:type_name -> google.protobuf.Timestamp
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	20, // 16: orchestrator.v1.TaskErrored.details:type_name -> google.protobuf.Value
+	22, // 17: orchestrator.v1.TaskLogged.level:type_name -> orchestrator.v1.LogLevel
+	0,  // 18: orchestrator.v1.TaskReportResult.outcome:type_name -> orchestrator.v1.TaskReportOutcome
+	23, // 19: orchestrator.v1.TaskReportResult.task_state:type_name -> orchestrator.v1.TaskState
+	24, // 20: orchestrator.v1.TaskReportResult.task_error:type_name -> orchestrator.v1.TaskError
+	17, // 21: orchestrator.v1.Worker.labels:type_name -> orchestrator.v1.Worker.LabelsEntry
+	15, // 22: orchestrator.v1.Worker.holdings:type_name -> orchestrator.v1.WorkerHolding
+	19, // 23: orchestrator.v1.Worker.register_time:type_name -> google.protobuf.Timestamp
+	19, // 24: orchestrator.v1.Worker.last_seen_time:type_name -> google.protobuf.Timestamp
+	16, // 25: orchestrator.v1.Worker.drain:type_name -> orchestrator.v1.WorkerStop
+	19, // 26: orchestrator.v1.WorkerHolding.since_time:type_name -> google.protobuf.Timestamp
+	19, // 27: orchestrator.v1.WorkerStop.since_time:type_name -> google.protobuf.Timestamp
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_worker_proto_init() }
@@ -1664,6 +1718,10 @@ func file_orchestrator_v1_worker_proto_init() {
 		(*TaskSucceeded_Output)(nil),
 		(*TaskSucceeded_OutputJson)(nil),
 		(*TaskSucceeded_OutputRef)(nil),
+	}
+	file_orchestrator_v1_worker_proto_msgTypes[5].OneofWrappers = []any{
+		(*TaskErrored_Details)(nil),
+		(*TaskErrored_DetailsJson)(nil),
 	}
 	file_orchestrator_v1_worker_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}

@@ -50,7 +50,7 @@ type WorkerServiceClient interface {
 	// by ReportTasks as usual. Cancellations come with the answers to its reports. Errors: WORKER_SESSION_NOT_FOUND.
 	FetchTasks(ctx context.Context, in *FetchTasksRequest, opts ...grpc.CallOption) (*FetchTasksResponse, error)
 	// ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the
-	// results are durable, each report by itself. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
+	// results are durable, each report on its own: one that breaks a rule of its fields is REFUSED, and the others count. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
 	// there are no reports.
 	ReportTasks(ctx context.Context, in *ReportTasksRequest, opts ...grpc.CallOption) (*ReportTasksResponse, error)
 	// ListWorkers returns the workers that are connected to any instance, by name. Errors: PAGE_TOKEN_INVALID.
@@ -158,7 +158,7 @@ type WorkerServiceServer interface {
 	// by ReportTasks as usual. Cancellations come with the answers to its reports. Errors: WORKER_SESSION_NOT_FOUND.
 	FetchTasks(context.Context, *FetchTasksRequest) (*FetchTasksResponse, error)
 	// ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the
-	// results are durable, each report by itself. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
+	// results are durable, each report on its own: one that breaks a rule of its fields is REFUSED, and the others count. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
 	// there are no reports.
 	ReportTasks(context.Context, *ReportTasksRequest) (*ReportTasksResponse, error)
 	// ListWorkers returns the workers that are connected to any instance, by name. Errors: PAGE_TOKEN_INVALID.

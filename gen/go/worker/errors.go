@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ const (
 	maxType    = 128
 	maxMessage = 8_192
 	maxDelay   = 365 * 24 * time.Hour
+	maxDetails = 1_000_000
 )
 
 // Error fails a task with a type of its own, which retry policies and flows match.
@@ -32,6 +34,8 @@ type Error struct {
 	NonRetryable bool
 	// NextRetryDelay before the next attempt overrides the retry policy of the task, if it is above 0.
 	NextRetryDelay time.Duration
+	// Details are more for flows, as tasks.<id>.error.details: anything that JSON can say; nil: nothing.
+	Details any
 }
 
 // Error returns type and message.
@@ -58,6 +62,10 @@ func toErrored(err error) *orchestratorv1.TaskErrored {
 	}
 	if typed.NextRetryDelay > 0 {
 		errored.NextRetryDelay = durationpb.New(min(typed.NextRetryDelay, maxDelay))
+	}
+	// Details that are no JSON, or too large, are left out: the task must end all the same.
+	if text, err := json.Marshal(typed.Details); typed.Details != nil && err == nil && len(text) <= maxDetails {
+		errored.DetailsValue = &orchestratorv1.TaskErrored_DetailsJson{DetailsJson: text}
 	}
 	return errored
 }

@@ -1,5 +1,6 @@
 import { type AnyHandler } from "./handler.js";
-import type { HeldTask, TaskEvent } from "./held-task.js";
+import type { HeldTask } from "./held-task.js";
+import type { TaskEvent } from "./words.js";
 /** Calls the handler of a task. Never rejects. */
 export declare function callHandler(held: HeldTask, handler: AnyHandler, maxOutputBytes: number): Promise<TaskEvent>;
 /** The report of an error. */

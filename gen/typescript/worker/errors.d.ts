@@ -6,6 +6,8 @@ export interface TaskErrorOptions extends ErrorOptions {
     readonly retryable?: boolean;
     /** Delay before the next attempt, milliseconds; overrides the retry policy of the task. */
     readonly nextRetryDelayMs?: number;
+    /** More for flows, as `tasks.<id>.error.details`: anything that JSON can say. */
+    readonly details?: unknown;
 }
 /** Fails a task with a type of its own, which retry policies and flows match: `CARD_DECLINED`. */
 export declare class TaskError extends Error {
@@ -13,7 +15,8 @@ export declare class TaskError extends Error {
     readonly type: string;
     readonly retryable: boolean;
     readonly nextRetryDelayMs: number | undefined;
-    constructor(type: string, message: string, { retryable, nextRetryDelayMs, ...rest }?: TaskErrorOptions);
+    readonly details: unknown;
+    constructor(type: string, message: string, options?: TaskErrorOptions);
 }
 /** Fails a task for good: there is no further attempt. */
 export declare class NonRetryableError extends TaskError {
@@ -25,9 +28,9 @@ export declare const HANDLER_FAILED = "HANDLER_FAILED";
 /** The type of the error that stands for a result or an error which the service refuses. */
 export declare const REPORT_REFUSED = "REPORT_REFUSED";
 /** The error of a handler as the service takes it: texts are cut to size. */
-export declare function toErrored(error: unknown): Pick<TaskErrored, "type" | "message" | "nonRetryable" | "nextRetryDelay">;
+export declare function toErrored(error: unknown): Omit<TaskErrored, "$typeName" | "$unknown">;
 /**
- * At most `max` code points of what the value prints. What Protobuf and the service refuse becomes replacement characters: half
- * surrogates and NUL.
+ * At most `max` code points of what the value prints. What Protobuf and the service refuse becomes replacement
+ * characters: half surrogates and NUL.
  */
 export declare function cut(value: unknown, max: number): string;

@@ -4,8 +4,11 @@ export class TaskError extends Error {
     type;
     retryable;
     nextRetryDelayMs;
-    constructor(type, message, { retryable = true, nextRetryDelayMs, ...rest } = {}) {
+    details;
+    constructor(type, message, options = {}) {
+        const { retryable = true, nextRetryDelayMs, details, ...rest } = options;
         super(message, rest);
+        this.details = details;
         this.type = type;
         this.retryable = retryable;
         this.nextRetryDelayMs = nextRetryDelayMs;
@@ -26,22 +29,37 @@ export const REPORT_REFUSED = "REPORT_REFUSED";
 const MAX_TYPE = 128;
 const MAX_MESSAGE = 8_192;
 const MAX_DELAY_MS = 31_536_000_000;
+const MAX_DETAILS = 1_000_000;
 /** The error of a handler as the service takes it: texts are cut to size. */
 export function toErrored(error) {
     if (!(error instanceof TaskError)) {
-        return { type: HANDLER_FAILED, message: cut(error, MAX_MESSAGE), nonRetryable: false };
+        const message = cut(error, MAX_MESSAGE);
+        return { type: HANDLER_FAILED, message, nonRetryable: false, detailsValue: { case: undefined } };
     }
-    const { type, message, retryable, nextRetryDelayMs } = error;
+    const { type, message, retryable, nextRetryDelayMs, details } = error;
     const failed = {
+        detailsValue: toDetails(details),
         type: cut(print(type).replaceAll("\0", ""), MAX_TYPE) || HANDLER_FAILED,
         message: cut(message, MAX_MESSAGE),
         nonRetryable: !retryable,
     };
     return nextRetryDelayMs === undefined ? failed : { ...failed, nextRetryDelay: toDuration(nextRetryDelayMs) };
 }
+/** Details that are no JSON, or too large, are left out: the task must end all the same. */
+function toDetails(details) {
+    try {
+        const text = JSON.stringify(details);
+        if (text === undefined || text.length > MAX_DETAILS)
+            return { case: undefined };
+        return { case: "detailsJson", value: new TextEncoder().encode(text) };
+    }
+    catch {
+        return { case: undefined };
+    }
+}
 /**
- * At most `max` code points of what the value prints. What Protobuf and the service refuse becomes replacement characters: half
- * surrogates and NUL.
+ * At most `max` code points of what the value prints. What Protobuf and the service refuse becomes replacement
+ * characters: half surrogates and NUL.
  */
 export function cut(value, max) {
     const whole = print(value).toWellFormed().replaceAll("\0", "\ufffd");

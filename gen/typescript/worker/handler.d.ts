@@ -27,10 +27,16 @@ export interface TaskContext {
     /** Shows those who watch the run how far the task is. Too much of it is dropped. */
     progress(progress: Progress): void;
     /** Shows those who watch the run a line. Too many are dropped. */
-    log(text: string, level?: "debug" | "info" | "warn" | "error"): void;
-    /** Saves what the next attempt needs to go on from here: JSON of at most 64 KB. The last one counts. Throws RangeError. */
+    log(text: unknown, level?: "debug" | "info" | "warn" | "error"): void;
+    /**
+     * Saves what the next attempt needs to go on from here: JSON of at most 64 KB. The last one counts. Throws
+     * RangeError.
+     */
     checkpoint(value: unknown): void;
-    /** Frees the slot: the work goes on elsewhere, and whoever has the token reports its end. What the handler returns is ignored. */
+    /**
+     * Frees the slot: the work goes on elsewhere, and the holder of the token reports its end. What the handler returns
+     * is ignored.
+     */
     detach(): void;
 }
 /** How far a task is. */

@@ -1,7 +1,6 @@
-import { LogLevel, type TaskReport, type WorkerTask } from "../connect/v1.js";
+import { LogLevel, type WorkerTask } from "../connect/v1.js";
 import { type Progress, type TaskContext } from "./handler.js";
-/** What is said about a task. */
-export type TaskEvent = TaskReport["event"];
+import { type TaskEvent, Words } from "./words.js";
 /** Why a signal aborts. */
 export type AbortCause = "CANCELED" | "OUTDATED" | "TIMEOUT" | "STOPPING";
 declare const LEVELS: {
@@ -14,6 +13,8 @@ declare const LEVELS: {
 export declare class HeldTask implements TaskContext {
     #private;
     readonly task: WorkerTask;
+    /** What waits to be sent. */
+    readonly words: Words;
     /** Nothing is said after the end. */
     ended: boolean;
     cause: AbortCause | null;
@@ -33,16 +34,11 @@ export declare class HeldTask implements TaskContext {
     get lastCheckpoint(): unknown;
     heartbeat(): void;
     progress({ fraction, current, total, message }: Progress): void;
-    log(text: string, level?: keyof typeof LEVELS): void;
+    log(text: unknown, level?: keyof typeof LEVELS): void;
     checkpoint(value: unknown): void;
     detach(): void;
     /** Says something about the task, unless its end has been said. */
     say(event: TaskEvent): void;
-    get hasWaiting(): boolean;
-    /** Takes the first `most` of what waits to be sent. */
-    take(most: number): readonly TaskEvent[];
-    /** An event goes again, before what was said since. What is for watchers only is lost, and a newer word stands. */
-    again(event: TaskEvent): void;
     /** Says the last word. */
     end(event: TaskEvent): void;
     /** Nothing more is said. */
@@ -50,8 +46,6 @@ export declare class HeldTask implements TaskContext {
     /** Tells the handler that its result is no longer wanted. The first cause stands. */
     abort(cause: AbortCause): void;
 }
-/** Whether nothing can be said about a task after the event. */
-export declare function isEnd(event: TaskEvent): boolean;
 /** A duration of the contract in milliseconds; null when there is none. */
 export declare function toMs(duration: {
     readonly seconds: bigint;

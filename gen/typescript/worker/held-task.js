@@ -3,30 +3,23 @@
  *
  *   received → acknowledged → handler ended → reported → answered: no longer held
  *
- * What is said about a task waits to be sent together. A new word replaces the one before it of the same kind, and any word is
- * a sign of life: a handler that ends at once is one report. Nothing is said after the end.
+ * Nothing is said about a task after its end.
  */
 import { create } from "@bufbuild/protobuf";
 import { LogLevel, TaskLoggedSchema, TaskProgressedSchema, } from "../connect/v1.js";
 import { cut } from "./errors.js";
 import { decodeInput } from "./handler.js";
+import { Words } from "./words.js";
 /** Bounds of the contract, characters; of checkpoints, bytes. */
 const MAX_MESSAGE = 1_024;
 const MAX_LINE = 4_096;
 const MAX_CHECKPOINT = 65_536;
-/** How many lines the service takes at once. */
-const MAX_LINES = 50;
 const LEVELS = { debug: LogLevel.DEBUG, info: LogLevel.INFO, warn: LogLevel.WARN, error: LogLevel.ERROR };
-/** Words that only say that the task is alive, as any other does. */
-const SIGNS = new Set(["acknowledged", "alive"]);
-const ENDS = new Set(["succeeded", "failed", "stopped", "handedBack", "detached"]);
-/** Words for those who watch: they are not sent again. */
-const EPHEMERAL = new Set(["progress", "log"]);
 /** See the top of the file. */
 export class HeldTask {
     task;
-    /** What waits to be sent, in order. */
-    #waiting = [];
+    /** What waits to be sent. */
+    words = new Words();
     /** Nothing is said after the end. */
     ended = false;
     cause = null;
@@ -122,33 +115,8 @@ export class HeldTask {
     say(event) {
         if (this.ended)
             return;
-        this.#keep(event);
+        this.words.add(event);
         this.#say(this, event);
-    }
-    get hasWaiting() {
-        return this.#waiting.length > 0;
-    }
-    /** Takes the first `most` of what waits to be sent. */
-    take(most) {
-        return this.#waiting.splice(0, most);
-    }
-    /** An event goes again, before what was said since. What is for watchers only is lost, and a newer word stands. */
-    again(event) {
-        const later = this.#waiting;
-        if (EPHEMERAL.has(event.case) || later.some((one) => one.case === event.case))
-            return;
-        if (SIGNS.has(event.case) && later.length > 0)
-            return;
-        later.unshift(event);
-    }
-    #keep(event) {
-        if (event.case === "alive" && this.#waiting.length > 0)
-            return;
-        if (event.case === "log" && this.#waiting.length >= MAX_LINES)
-            return;
-        if (this.#waiting.length > 0)
-            this.#waiting = this.#waiting.filter((one) => !SIGNS.has(one.case) && (one.case !== event.case || event.case === "log"));
-        this.#waiting.push(event);
     }
     /** Says the last word. */
     end(event) {
@@ -176,10 +144,6 @@ export class HeldTask {
 }
 function toReason(cause) {
     return new DOMException(`the task is no longer wanted: ${cause}`, "AbortError");
-}
-/** Whether nothing can be said about a task after the event. */
-export function isEnd(event) {
-    return ENDS.has(event.case);
 }
 /** A duration of the contract in milliseconds; null when there is none. */
 export function toMs(duration) {

@@ -1,6 +1,6 @@
 import { type TaskReport, type TaskReportResult } from "../connect/v1.js";
-import { type HeldTask, type TaskEvent } from "./held-task.js";
-/** What an outbox takes. */
+import type { HeldTask } from "./held-task.js";
+import { type TaskEvent } from "./words.js";
 export interface OutboxParts {
     /** Makes the call; gives one result for each report. */
     send(reports: TaskReport[]): Promise<readonly TaskReportResult[]>;

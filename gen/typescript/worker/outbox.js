@@ -1,13 +1,13 @@
 /**
- * What the worker has to say, in as few calls as possible: one call is under way, and what comes meanwhile goes with the next.
- * A report is repeated until the service has answered it.
+ * What the worker has to say, in as few calls as possible: one call is under way, and what comes meanwhile goes with
+ * the next. A report is repeated until the service has answered it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { TaskReportOutcome, TaskState, } from "../connect/v1.js";
 import { toFailed } from "./call-handler.js";
 import { NonRetryableError, REPORT_REFUSED } from "./errors.js";
-import { isEnd } from "./held-task.js";
+import { isEnd } from "./words.js";
 /** Bytes of outputs after which the rest goes with the next call. */
 const MAX_BYTES = 1_024 * 1_024;
 const MAX_PAUSE_MS = 2_000;
@@ -64,11 +64,11 @@ export class Outbox {
         for (const held of this.#waiting) {
             if (batch.length >= most || bytes > MAX_BYTES)
                 break;
-            for (const event of held.take(most - batch.length)) {
+            for (const event of held.words.take(most - batch.length)) {
                 bytes += sizeOf(event);
                 batch.push([held, event]);
             }
-            if (!held.hasWaiting)
+            if (!held.words.areWaiting)
                 this.#waiting.delete(held);
         }
         return batch;
@@ -88,8 +88,8 @@ export class Outbox {
     /** The last one first: each goes before what was said after it. */
     #again(batch) {
         for (const [held, event] of batch.toReversed()) {
-            held.again(event);
-            if (held.hasWaiting)
+            held.words.again(event);
+            if (held.words.areWaiting)
                 this.#waiting.add(held);
         }
     }

@@ -41,6 +41,7 @@ export interface TestError {
     readonly message: string;
     readonly retryable: boolean;
     readonly nextRetryDelayMs?: number;
+    readonly details?: unknown;
 }
 /** Calls the handler as a worker does: input and output travel as JSON. Never rejects for what the handler throws. */
 export declare function runHandler<Input, Output>(handler: Handler<Input, Output>, input: Input, { cancel, timeoutMs, lastCheckpoint, ...given }?: TestTask): Promise<TestResult<Output>>;

@@ -21,7 +21,7 @@ export async function runHandler(handler, input, { cancel, timeoutMs, lastCheckp
             const { $typeName: _name, $unknown: _unknown, ...progress } = value;
             said.progress.push(progress);
         }
-        held.take(MAX_WAITING);
+        held.words.take(MAX_WAITING);
     });
     const abort = () => held.abort("CANCELED");
     cancel?.addEventListener("abort", abort);
@@ -38,9 +38,10 @@ export async function runHandler(handler, input, { cancel, timeoutMs, lastCheckp
             return { state: "succeeded", ...said, output: JSON.parse(new TextDecoder().decode(value)) };
         }
         case "failed": {
-            const { type, message, nonRetryable, nextRetryDelay } = event.value;
+            const { type, message, nonRetryable, nextRetryDelay, detailsValue } = event.value;
             const nextRetryDelayMs = toMs(nextRetryDelay);
-            const error = { type, message, retryable: !nonRetryable };
+            const details = detailsValue.case === "detailsJson" ? { details: decodeInput(detailsValue.value) } : {};
+            const error = { type, message, retryable: !nonRetryable, ...details };
             return { state: "failed", ...said, error: nextRetryDelayMs === null ? error : { ...error, nextRetryDelayMs } };
         }
         default:

@@ -1,4 +1,4 @@
-import { type Transport } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import type { Handler } from "./handler.js";
 /** What a worker is made of. */
 export interface WorkerOptions {
@@ -6,7 +6,7 @@ export interface WorkerOptions {
     readonly address?: string;
     /** Sent as `authorization: Bearer …`. */
     readonly token?: string;
-    /** A gRPC transport of Connect, in place of `address` and `token`. */
+    /** A gRPC transport of Connect, instead of `address` and `token`. */
     readonly transport?: Transport;
     /** Name for people; host and process by default. */
     readonly name?: string;
@@ -30,9 +30,9 @@ export declare class Worker {
     /** Registers a handler; before {@link Worker.run}. */
     handle<Input = unknown, Output = unknown>(name: string, handler: Handler<Input, Output>): this;
     /**
-     * Works until SIGINT, SIGTERM, `signal`, or {@link Worker.stop}, then stops: it takes no new tasks, waits for its handlers, and
-     * hands back what they do not finish. A second SIGINT or SIGTERM aborts them at once. Rejects when the service refuses to
-     * register the worker; a service that is away is waited for.
+     * Works until SIGINT, SIGTERM, `signal`, or {@link Worker.stop}, then stops: it takes no new tasks, waits for its
+     * handlers, and hands back what they do not finish. A second SIGINT or SIGTERM aborts them at once. Rejects when the
+     * service refuses to register the worker; a service that is away is waited for.
      */
     run({ signal }?: {
         readonly signal?: AbortSignal;

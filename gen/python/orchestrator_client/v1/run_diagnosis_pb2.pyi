@@ -23,6 +23,9 @@ class RunFindingKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_FINDING_KIND_QUEUE_PAUSED: _ClassVar[RunFindingKind]
     RUN_FINDING_KIND_QUEUE_FULL: _ClassVar[RunFindingKind]
     RUN_FINDING_KIND_QUEUE_DRAINED: _ClassVar[RunFindingKind]
+    RUN_FINDING_KIND_LIMIT: _ClassVar[RunFindingKind]
+    RUN_FINDING_KIND_LIMIT_PAUSED: _ClassVar[RunFindingKind]
+    RUN_FINDING_KIND_BREAKER_FORCED: _ClassVar[RunFindingKind]
 RUN_FINDING_KIND_UNSPECIFIED: RunFindingKind
 RUN_FINDING_KIND_HELD: RunFindingKind
 RUN_FINDING_KIND_TIMER: RunFindingKind
@@ -37,6 +40,9 @@ RUN_FINDING_KIND_NO_WORKER: RunFindingKind
 RUN_FINDING_KIND_QUEUE_PAUSED: RunFindingKind
 RUN_FINDING_KIND_QUEUE_FULL: RunFindingKind
 RUN_FINDING_KIND_QUEUE_DRAINED: RunFindingKind
+RUN_FINDING_KIND_LIMIT: RunFindingKind
+RUN_FINDING_KIND_LIMIT_PAUSED: RunFindingKind
+RUN_FINDING_KIND_BREAKER_FORCED: RunFindingKind
 
 class RunFinding(_message.Message):
     __slots__ = ("task_id", "kind", "message", "event_time", "method")

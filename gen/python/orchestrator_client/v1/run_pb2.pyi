@@ -391,14 +391,16 @@ class RunTask(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., parent_task_id: _Optional[str] = ..., task_type: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., skip_reason: _Optional[_Union[SkipReason, str]] = ..., attempt: _Optional[int] = ..., max_attempts: _Optional[int] = ..., generation: _Optional[int] = ..., iteration: _Optional[int] = ..., wait: _Optional[_Union[TaskWait, _Mapping]] = ..., input: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., input_json: _Optional[bytes] = ..., input_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[bytes] = ..., output_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., error: _Optional[_Union[TaskError, _Mapping]] = ..., ready_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., next_attempt_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., depends_on: _Optional[_Iterable[str]] = ..., dead_letter: bool = ..., dead_letter_reason: _Optional[_Union[DeadLetterReason, str]] = ..., external_id: _Optional[str] = ...) -> None: ...
 
 class TaskError(_message.Message):
-    __slots__ = ("type", "message", "retryable")
+    __slots__ = ("type", "message", "retryable", "details")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     RETRYABLE_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
     type: str
     message: str
     retryable: bool
-    def __init__(self, type: _Optional[str] = ..., message: _Optional[str] = ..., retryable: bool = ...) -> None: ...
+    details: _struct_pb2.Value
+    def __init__(self, type: _Optional[str] = ..., message: _Optional[str] = ..., retryable: bool = ..., details: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class TaskWait(_message.Message):
     __slots__ = ("timer", "signal", "approval", "child_run", "child_tasks")

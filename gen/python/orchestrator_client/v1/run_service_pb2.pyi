@@ -28,7 +28,7 @@ RUN_KEY_POLICY_RETURN_EXISTING: RunKeyPolicy
 RUN_KEY_POLICY_TERMINATE_AND_START: RunKeyPolicy
 
 class StartRunRequest(_message.Message):
-    __slots__ = ("flow_id", "version", "input", "input_json", "input_ref", "request_id", "run_id", "run_key", "run_key_policy", "labels", "user_id", "correlation_id", "execution_context_json", "run_timeout", "start_delay", "signals", "wait", "read_mask")
+    __slots__ = ("flow_id", "version", "input", "input_json", "input_ref", "request_id", "run_id", "run_key", "run_key_policy", "labels", "user_id", "correlation_id", "execution_context_json", "run_timeout", "start_delay", "signals", "wait", "read_mask", "limit")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,7 @@ class StartRunRequest(_message.Message):
     SIGNALS_FIELD_NUMBER: _ClassVar[int]
     WAIT_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
     flow_id: str
     version: str
     input: _struct_pb2.Struct
@@ -72,7 +73,16 @@ class StartRunRequest(_message.Message):
     signals: _containers.RepeatedCompositeFieldContainer[RunSignal]
     wait: _duration_pb2.Duration
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, flow_id: _Optional[str] = ..., version: _Optional[str] = ..., input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., input_json: _Optional[bytes] = ..., input_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., request_id: _Optional[str] = ..., run_id: _Optional[str] = ..., run_key: _Optional[str] = ..., run_key_policy: _Optional[_Union[RunKeyPolicy, str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., user_id: _Optional[str] = ..., correlation_id: _Optional[str] = ..., execution_context_json: _Optional[bytes] = ..., run_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., start_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., signals: _Optional[_Iterable[_Union[RunSignal, _Mapping]]] = ..., wait: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    limit: RunLimit
+    def __init__(self, flow_id: _Optional[str] = ..., version: _Optional[str] = ..., input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., input_json: _Optional[bytes] = ..., input_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ..., request_id: _Optional[str] = ..., run_id: _Optional[str] = ..., run_key: _Optional[str] = ..., run_key_policy: _Optional[_Union[RunKeyPolicy, str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., user_id: _Optional[str] = ..., correlation_id: _Optional[str] = ..., execution_context_json: _Optional[bytes] = ..., run_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., start_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., signals: _Optional[_Iterable[_Union[RunSignal, _Mapping]]] = ..., wait: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., limit: _Optional[_Union[RunLimit, _Mapping]] = ...) -> None: ...
+
+class RunLimit(_message.Message):
+    __slots__ = ("name", "key")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    key: str
+    def __init__(self, name: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
 
 class RunSignal(_message.Message):
     __slots__ = ("signal_name", "data", "data_json", "data_ref")
@@ -345,7 +355,7 @@ class CompleteTaskResponse(_message.Message):
     def __init__(self, task: _Optional[_Union[_run_pb2.RunTask, _Mapping]] = ...) -> None: ...
 
 class FailTaskRequest(_message.Message):
-    __slots__ = ("run_id", "task_id", "error_type", "error_message", "non_retryable", "reason", "request_id")
+    __slots__ = ("run_id", "task_id", "error_type", "error_message", "non_retryable", "reason", "request_id", "next_retry_delay", "error_details")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     ERROR_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -353,6 +363,8 @@ class FailTaskRequest(_message.Message):
     NON_RETRYABLE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    NEXT_RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
+    ERROR_DETAILS_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     task_id: str
     error_type: str
@@ -360,7 +372,9 @@ class FailTaskRequest(_message.Message):
     non_retryable: bool
     reason: str
     request_id: str
-    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., error_type: _Optional[str] = ..., error_message: _Optional[str] = ..., non_retryable: bool = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    next_retry_delay: _duration_pb2.Duration
+    error_details: _struct_pb2.Value
+    def __init__(self, run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., error_type: _Optional[str] = ..., error_message: _Optional[str] = ..., non_retryable: bool = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., next_retry_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., error_details: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class FailTaskResponse(_message.Message):
     __slots__ = ("task",)

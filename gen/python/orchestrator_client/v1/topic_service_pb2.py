@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#orchestrator/v1/topic_service.proto\x12\x0forchestrator.v1\"\xae\x01\n\x12RewindTopicRequest\x12\x14\n\x05topic\x18\x01 \x01(\tR\x05topic\x12!\n\tpartition\x18\x02 \x01(\x05H\x00R\tpartition\x88\x01\x01\x12\x1a\n\x08position\x18\x03 \x01(\tR\x08position\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x0c\n\n_partition\"X\n\x13RewindTopicResponse\x12\x41\n\npartitions\x18\x01 \x03(\x0b\x32!.orchestrator.v1.RewoundPartitionR\npartitions\"n\n\x10RewoundPartition\x12\x1c\n\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x1f\n\x0b\x66rom_offset\x18\x02 \x01(\tR\nfromOffset\x12\x1b\n\tto_offset\x18\x03 \x01(\tR\x08toOffset2h\n\x0cTopicService\x12X\n\x0bRewindTopic\x12#.orchestrator.v1.RewindTopicRequest\x1a$.orchestrator.v1.RewindTopicResponseB\x8d\x01\n\x0forchestrator.v1B\x11TopicServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#orchestrator/v1/topic_service.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n\x12RewindTopicRequest\x12\x14\n\x05topic\x18\x01 \x01(\tR\x05topic\x12!\n\tpartition\x18\x02 \x01(\x05H\x00R\tpartition\x88\x01\x01\x12\x1a\n\x08position\x18\x03 \x01(\tR\x08position\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x0c\n\n_partition\"X\n\x13RewindTopicResponse\x12\x41\n\npartitions\x18\x01 \x03(\x0b\x32!.orchestrator.v1.RewoundPartitionR\npartitions\"n\n\x10RewoundPartition\x12\x1c\n\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x1f\n\x0b\x66rom_offset\x18\x02 \x01(\tR\nfromOffset\x12\x1b\n\tto_offset\x18\x03 \x01(\tR\x08toOffset\"\x87\x01\n\x1bListRejectedMessagesRequest\x12\x14\n\x05topic\x18\x01 \x01(\tR\x05topic\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\"\x84\x01\n\x1cListRejectedMessagesResponse\x12<\n\x08messages\x18\x01 \x03(\x0b\x32 .orchestrator.v1.RejectedMessageR\x08messages\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\":\n\x19GetRejectedMessageRequest\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\"X\n\x1aGetRejectedMessageResponse\x12:\n\x07message\x18\x01 \x01(\x0b\x32 .orchestrator.v1.RejectedMessageR\x07message\"\xc1\x03\n\x0fRejectedMessage\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x1c\n\tpartition\x18\x03 \x01(\x05R\tpartition\x12\x16\n\x06offset\x18\x04 \x01(\tR\x06offset\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12\x18\n\x07problem\x18\x06 \x01(\tR\x07problem\x12\x1d\n\nsize_bytes\x18\x07 \x01(\x03R\tsizeBytes\x12\x37\n\tsend_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08sendTime\x12;\n\x0breject_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrejectTime\x12\x15\n\x03key\x18\n \x01(\x0cH\x00R\x03key\x88\x01\x01\x12\x19\n\x05value\x18\x0b \x01(\x0cH\x01R\x05value\x88\x01\x01\x12\x38\n\x07headers\x18\x0c \x03(\x0b\x32\x1e.orchestrator.v1.MessageHeaderR\x07headersB\x06\n\x04_keyB\x08\n\x06_value\"9\n\rMessageHeader\x12\x12\n\x04name\x18\x01 \x01(\x0cR\x04name\x12\x14\n\x05value\x18\x02 \x01(\x0cR\x05value2\xd6\x02\n\x0cTopicService\x12X\n\x0bRewindTopic\x12#.orchestrator.v1.RewindTopicRequest\x1a$.orchestrator.v1.RewindTopicResponse\x12x\n\x14ListRejectedMessages\x12,.orchestrator.v1.ListRejectedMessagesRequest\x1a-.orchestrator.v1.ListRejectedMessagesResponse\"\x03\x90\x02\x01\x12r\n\x12GetRejectedMessage\x12*.orchestrator.v1.GetRejectedMessageRequest\x1a+.orchestrator.v1.GetRejectedMessageResponse\"\x03\x90\x02\x01\x42\x8d\x01\n\x0forchestrator.v1B\x11TopicServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,12 +33,28 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.v1.topic_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\021TopicServiceProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
-  _globals['_REWINDTOPICREQUEST']._serialized_start=57
-  _globals['_REWINDTOPICREQUEST']._serialized_end=231
-  _globals['_REWINDTOPICRESPONSE']._serialized_start=233
-  _globals['_REWINDTOPICRESPONSE']._serialized_end=321
-  _globals['_REWOUNDPARTITION']._serialized_start=323
-  _globals['_REWOUNDPARTITION']._serialized_end=433
-  _globals['_TOPICSERVICE']._serialized_start=435
-  _globals['_TOPICSERVICE']._serialized_end=539
+  _globals['_TOPICSERVICE'].methods_by_name['ListRejectedMessages']._loaded_options = None
+  _globals['_TOPICSERVICE'].methods_by_name['ListRejectedMessages']._serialized_options = b'\220\002\001'
+  _globals['_TOPICSERVICE'].methods_by_name['GetRejectedMessage']._loaded_options = None
+  _globals['_TOPICSERVICE'].methods_by_name['GetRejectedMessage']._serialized_options = b'\220\002\001'
+  _globals['_REWINDTOPICREQUEST']._serialized_start=90
+  _globals['_REWINDTOPICREQUEST']._serialized_end=264
+  _globals['_REWINDTOPICRESPONSE']._serialized_start=266
+  _globals['_REWINDTOPICRESPONSE']._serialized_end=354
+  _globals['_REWOUNDPARTITION']._serialized_start=356
+  _globals['_REWOUNDPARTITION']._serialized_end=466
+  _globals['_LISTREJECTEDMESSAGESREQUEST']._serialized_start=469
+  _globals['_LISTREJECTEDMESSAGESREQUEST']._serialized_end=604
+  _globals['_LISTREJECTEDMESSAGESRESPONSE']._serialized_start=607
+  _globals['_LISTREJECTEDMESSAGESRESPONSE']._serialized_end=739
+  _globals['_GETREJECTEDMESSAGEREQUEST']._serialized_start=741
+  _globals['_GETREJECTEDMESSAGEREQUEST']._serialized_end=799
+  _globals['_GETREJECTEDMESSAGERESPONSE']._serialized_start=801
+  _globals['_GETREJECTEDMESSAGERESPONSE']._serialized_end=889
+  _globals['_REJECTEDMESSAGE']._serialized_start=892
+  _globals['_REJECTEDMESSAGE']._serialized_end=1341
+  _globals['_MESSAGEHEADER']._serialized_start=1343
+  _globals['_MESSAGEHEADER']._serialized_end=1400
+  _globals['_TOPICSERVICE']._serialized_start=1403
+  _globals['_TOPICSERVICE']._serialized_end=1745
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class TopicServiceStub(object):
-    """TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
-    have no tenant.
+    """TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+    to operators of the whole service: topics have no tenant.
     """
 
     def __init__(self, channel):
@@ -41,11 +41,21 @@ class TopicServiceStub(object):
                 request_serializer=orchestrator_dot_v1_dot_topic__service__pb2.RewindTopicRequest.SerializeToString,
                 response_deserializer=orchestrator_dot_v1_dot_topic__service__pb2.RewindTopicResponse.FromString,
                 _registered_method=True)
+        self.ListRejectedMessages = channel.unary_unary(
+                '/orchestrator.v1.TopicService/ListRejectedMessages',
+                request_serializer=orchestrator_dot_v1_dot_topic__service__pb2.ListRejectedMessagesRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_topic__service__pb2.ListRejectedMessagesResponse.FromString,
+                _registered_method=True)
+        self.GetRejectedMessage = channel.unary_unary(
+                '/orchestrator.v1.TopicService/GetRejectedMessage',
+                request_serializer=orchestrator_dot_v1_dot_topic__service__pb2.GetRejectedMessageRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_topic__service__pb2.GetRejectedMessageResponse.FromString,
+                _registered_method=True)
 
 
 class TopicServiceServicer(object):
-    """TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
-    have no tenant.
+    """TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+    to operators of the whole service: topics have no tenant.
     """
 
     def RewindTopic(self, request, context):
@@ -53,6 +63,21 @@ class TopicServiceServicer(object):
         second. A start that is read again changes nothing when its run is there, and an answer nothing when its attempt has ended. Actor
         and reason are kept. Errors: TOPIC_NOT_READ,
         BROKERS_UNAVAILABLE; INVALID_REQUEST for a position that is neither an offset nor a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRejectedMessages(self, request, context):
+        """ListRejectedMessages returns the messages of inbound topics that were rejected, without their bytes, the oldest rejection first. Their
+        bytes are also on the topic of dead letters. Errors: PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRejectedMessage(self, request, context):
+        """GetRejectedMessage returns a rejected message with its bytes, as it came. Errors: MESSAGE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,6 +91,16 @@ def add_TopicServiceServicer_to_server(servicer, server):
                     request_deserializer=orchestrator_dot_v1_dot_topic__service__pb2.RewindTopicRequest.FromString,
                     response_serializer=orchestrator_dot_v1_dot_topic__service__pb2.RewindTopicResponse.SerializeToString,
             ),
+            'ListRejectedMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRejectedMessages,
+                    request_deserializer=orchestrator_dot_v1_dot_topic__service__pb2.ListRejectedMessagesRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_topic__service__pb2.ListRejectedMessagesResponse.SerializeToString,
+            ),
+            'GetRejectedMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRejectedMessage,
+                    request_deserializer=orchestrator_dot_v1_dot_topic__service__pb2.GetRejectedMessageRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_topic__service__pb2.GetRejectedMessageResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'orchestrator.v1.TopicService', rpc_method_handlers)
@@ -75,8 +110,8 @@ def add_TopicServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TopicService(object):
-    """TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
-    have no tenant.
+    """TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+    to operators of the whole service: topics have no tenant.
     """
 
     @staticmethod
@@ -96,6 +131,60 @@ class TopicService(object):
             '/orchestrator.v1.TopicService/RewindTopic',
             orchestrator_dot_v1_dot_topic__service__pb2.RewindTopicRequest.SerializeToString,
             orchestrator_dot_v1_dot_topic__service__pb2.RewindTopicResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRejectedMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.TopicService/ListRejectedMessages',
+            orchestrator_dot_v1_dot_topic__service__pb2.ListRejectedMessagesRequest.SerializeToString,
+            orchestrator_dot_v1_dot_topic__service__pb2.ListRejectedMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRejectedMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.TopicService/GetRejectedMessage',
+            orchestrator_dot_v1_dot_topic__service__pb2.GetRejectedMessageRequest.SerializeToString,
+            orchestrator_dot_v1_dot_topic__service__pb2.GetRejectedMessageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -111,16 +111,20 @@ class TaskSucceeded(_message.Message):
     def __init__(self, output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[bytes] = ..., output_ref: _Optional[_Union[_payload_pb2.PayloadRef, _Mapping]] = ...) -> None: ...
 
 class TaskErrored(_message.Message):
-    __slots__ = ("type", "message", "non_retryable", "next_retry_delay")
+    __slots__ = ("type", "message", "non_retryable", "next_retry_delay", "details", "details_json")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     NON_RETRYABLE_FIELD_NUMBER: _ClassVar[int]
     NEXT_RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_JSON_FIELD_NUMBER: _ClassVar[int]
     type: str
     message: str
     non_retryable: bool
     next_retry_delay: _duration_pb2.Duration
-    def __init__(self, type: _Optional[str] = ..., message: _Optional[str] = ..., non_retryable: bool = ..., next_retry_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    details: _struct_pb2.Value
+    details_json: bytes
+    def __init__(self, type: _Optional[str] = ..., message: _Optional[str] = ..., non_retryable: bool = ..., next_retry_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., details: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., details_json: _Optional[bytes] = ...) -> None: ...
 
 class TaskStopped(_message.Message):
     __slots__ = ()

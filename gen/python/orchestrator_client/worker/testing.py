@@ -24,6 +24,7 @@ class HandlerError:
     message: str
     retryable: bool
     next_retry_delay: Optional[float] = None
+    details: Any = None
 
 
 @dataclass(frozen=True)
@@ -108,5 +109,6 @@ async def _run(
         return HandlerResult("stopped", **told)
     failed = event["failed"]
     delay = failed.next_retry_delay.ToMilliseconds() / 1_000 if failed.HasField("next_retry_delay") else None
-    error = HandlerError(failed.type, failed.message, not failed.non_retryable, delay)
+    details = json.loads(failed.details_json) if failed.details_json else None
+    error = HandlerError(failed.type, failed.message, not failed.non_retryable, delay, details)
     return HandlerResult("failed", error=error, **told)

@@ -153,7 +153,7 @@ export declare const QueueSchema: GenMessage<Queue>;
  */
 export declare type QueueStop = Message<"orchestrator.v1.QueueStop"> & {
   /**
-   * Who, by the word of the caller; empty when it gave no name.
+   * Who, as the caller claims; empty when it gave no name.
    *
    * @generated from field: string actor = 1;
    */

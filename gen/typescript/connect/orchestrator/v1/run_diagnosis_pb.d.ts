@@ -117,28 +117,29 @@ export enum RunFindingKind {
   CHILD_RUN = 6,
 
   /**
-   * An attempt that is under way in the service.
+   * An attempt that is under way in the service, or the callback of a call that was answered.
    *
    * @generated from enum value: RUN_FINDING_KIND_ATTEMPT = 7;
    */
   ATTEMPT = 7,
 
   /**
-   * A worker that has the task.
+   * Who has the task: a worker, an agent, or an executor of a topic, also one that has not read its message yet.
    *
    * @generated from enum value: RUN_FINDING_KIND_WORKER = 8;
    */
   WORKER = 8,
 
   /**
-   * A free slot of the workers that can do the task.
+   * A free slot of the workers that can do the task; or, for a moment, the hand-over of what is ready to a worker, a topic, a webhook, a
+   * Stream, or an agent. Also a message to a topic that the brokers have not taken yet.
    *
    * @generated from enum value: RUN_FINDING_KIND_QUEUE = 9;
    */
   QUEUE = 9,
 
   /**
-   * A worker that can do the task: none is connected.
+   * Somebody who can do the task: no such worker is connected, or no agent listens.
    *
    * @generated from enum value: RUN_FINDING_KIND_NO_WORKER = 10;
    */
@@ -152,7 +153,7 @@ export enum RunFindingKind {
   QUEUE_PAUSED = 11,
 
   /**
-   * Room in a queue that is full.
+   * Room in a queue that is full, or among the messages that wait for the brokers, an endpoint, or Redis.
    *
    * @generated from enum value: RUN_FINDING_KIND_QUEUE_FULL = 12;
    */
@@ -164,6 +165,27 @@ export enum RunFindingKind {
    * @generated from enum value: RUN_FINDING_KIND_QUEUE_DRAINED = 13;
    */
   QUEUE_DRAINED = 13,
+
+  /**
+   * A slot of a limit.
+   *
+   * @generated from enum value: RUN_FINDING_KIND_LIMIT = 14;
+   */
+  LIMIT = 14,
+
+  /**
+   * The end of a pause of a limit.
+   *
+   * @generated from enum value: RUN_FINDING_KIND_LIMIT_PAUSED = 15;
+   */
+  LIMIT_PAUSED = 15,
+
+  /**
+   * The end of an override that forces a breaker open.
+   *
+   * @generated from enum value: RUN_FINDING_KIND_BREAKER_FORCED = 16;
+   */
+  BREAKER_FORCED = 16,
 }
 
 /**

@@ -257,7 +257,7 @@ export declare type TaskTransition = Message<"orchestrator.v1.TaskTransition"> &
 
   /**
    * Who completed or failed the task by CompleteTask or FailTask, as the caller claims; empty when unknown or when the attempt
-   * ended by itself.
+   * ended on its own.
    *
    * @generated from field: string actor = 7;
    */
@@ -518,14 +518,14 @@ export declare type RunSnapshot = Message<"orchestrator.v1.RunSnapshot"> & {
 export declare const RunSnapshotSchema: GenMessage<RunSnapshot>;
 
 /**
- * WatchGap says that a slow reader missed something: ephemeral events of a run, or updates in a watch over many runs.
- * Durable events of a run are never lost.
+ * WatchGap says that something is missing: ephemeral events of a run, or updates in a watch over many runs. The reader
+ * was too slow, or the run moved to another instance. Durable events of a run are never lost.
  *
  * @generated from message orchestrator.v1.WatchGap
  */
 export declare type WatchGap = Message<"orchestrator.v1.WatchGap"> & {
   /**
-   * Minimum number of events or updates that were lost.
+   * Minimum number of events or updates that were lost; 0 when the run moved, and some may be missing.
    *
    * @generated from field: int32 lost_count = 1;
    */
@@ -917,6 +917,20 @@ export enum RunEventKind {
    * @generated from enum value: RUN_EVENT_KIND_TASK_DETACHED = 35;
    */
   TASK_DETACHED = 35,
+
+  /**
+   * An attempt is ready and waits for a slot of the limit of its task.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_TASK_LIMITED = 36;
+   */
+  TASK_LIMITED = 36,
+
+  /**
+   * The run waits for a slot of its limit.
+   *
+   * @generated from enum value: RUN_EVENT_KIND_RUN_LIMITED = 37;
+   */
+  RUN_LIMITED = 37,
 }
 
 /**

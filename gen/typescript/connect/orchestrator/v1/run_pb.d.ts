@@ -953,6 +953,14 @@ export declare type TaskError = Message<"orchestrator.v1.TaskError"> & {
    * @generated from field: bool retryable = 3;
    */
   retryable: boolean;
+
+  /**
+   * What else the error said, at most 16 KB of JSON; of more, an object with `truncated`, `size_bytes`, and the
+   * beginning as `text`. Absent when it said nothing else, or when the response has no room for it.
+   *
+   * @generated from field: google.protobuf.Value details = 4;
+   */
+  details?: Value | undefined;
 };
 
 /**

@@ -162,6 +162,15 @@ export declare type StartRunRequest = Message<"orchestrator.v1.StartRunRequest">
    * @generated from field: google.protobuf.FieldMask read_mask = 18;
    */
   readMask?: FieldMask | undefined;
+
+  /**
+   * The run waits in QUEUED for a slot of this limit, instead of that of its flow. Its bounds are those declared for the
+   * name. Without a declaration the start is refused with FAILED_PRECONDITION `LIMIT_NOT_DECLARED`; if it is deleted
+   * later, by force, the run waits until there is one again.
+   *
+   * @generated from field: orchestrator.v1.RunLimit limit = 19;
+   */
+  limit?: RunLimit | undefined;
 };
 
 /**
@@ -169,6 +178,33 @@ export declare type StartRunRequest = Message<"orchestrator.v1.StartRunRequest">
  * Use `create(StartRunRequestSchema)` to create a new message.
  */
 export declare const StartRunRequestSchema: GenMessage<StartRunRequest>;
+
+/**
+ * RunLimit names a limit of which a run needs a slot.
+ *
+ * @generated from message orchestrator.v1.RunLimit
+ */
+export declare type RunLimit = Message<"orchestrator.v1.RunLimit"> & {
+  /**
+   * Name of the limit: up to 63 letters, digits, and `.`, `_`, `/`, `-`, the first a letter or a digit.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Each key is a limit of its own. Up to 256 characters without control characters.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.RunLimit.
+ * Use `create(RunLimitSchema)` to create a new message.
+ */
+export declare const RunLimitSchema: GenMessage<RunLimit>;
 
 /**
  * RunSignal is a signal that is sent with a start.
@@ -822,7 +858,7 @@ export declare type WatchRunRequest = Message<"orchestrator.v1.WatchRunRequest">
 
   /**
    * Whether to send ephemeral events (progress, logs) too. They are those of the moment: nothing is stored or sent again, and
-   * what a slow reader misses shows as a gap.
+   * what a slow reader misses shows as a gap. So does a move of the run to another instance, at which some may be lost.
    *
    * @generated from field: bool include_ephemeral = 4;
    */
@@ -1220,6 +1256,20 @@ export declare type FailTaskRequest = Message<"orchestrator.v1.FailTaskRequest">
    * @generated from field: string request_id = 7;
    */
   requestId: string;
+
+  /**
+   * Delay before the next attempt; overrides the retry policy of the task.
+   *
+   * @generated from field: google.protobuf.Duration next_retry_delay = 8;
+   */
+  nextRetryDelay?: Duration | undefined;
+
+  /**
+   * More for programs, as `details` of TaskErrored.
+   *
+   * @generated from field: google.protobuf.Value error_details = 9;
+   */
+  errorDetails?: Value | undefined;
 };
 
 /**
@@ -1772,7 +1822,7 @@ export declare const RunService: GenService<{
    * runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
    * A deleted run gets an update with `matches` false and a greater sequence. A resumed watch lists the runs that were
    * deleted since its cursor in the same way, whatever its filter; of those only the id, the sequence, the final state,
-   * and the time of the deletion are set. Deletions are kept for ever, so that no cursor is too old for them; runs that
+   * and the time of the deletion are set. Deletions are kept forever, so that no cursor is too old for them; runs that
    * were deleted before migration 15 of the database are not listed.
    * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed or were
    * deleted since the cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.

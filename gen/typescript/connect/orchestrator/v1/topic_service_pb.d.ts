@@ -2,10 +2,11 @@
 // @generated from file orchestrator/v1/topic_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Moving the positions at which topics are read.
+// Inbound topics: moving the positions at which they are read, and showing the messages that were rejected.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file orchestrator/v1/topic_service.proto.
@@ -117,8 +118,242 @@ export declare type RewoundPartition = Message<"orchestrator.v1.RewoundPartition
 export declare const RewoundPartitionSchema: GenMessage<RewoundPartition>;
 
 /**
- * TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
- * have no tenant.
+ * Request of TopicService.ListRejectedMessages.
+ *
+ * @generated from message orchestrator.v1.ListRejectedMessagesRequest
+ */
+export declare type ListRejectedMessagesRequest = Message<"orchestrator.v1.ListRejectedMessagesRequest"> & {
+  /**
+   * Messages of the topic with this name only, as the brokers have it. Empty: of all.
+   *
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * Messages with this reason only. Empty: with all.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Maximum number of messages to return. 0 means the default; a larger value than the limit means the limit.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ListRejectedMessagesRequest.
+ * Use `create(ListRejectedMessagesRequestSchema)` to create a new message.
+ */
+export declare const ListRejectedMessagesRequestSchema: GenMessage<ListRejectedMessagesRequest>;
+
+/**
+ * Response of TopicService.ListRejectedMessages.
+ *
+ * @generated from message orchestrator.v1.ListRejectedMessagesResponse
+ */
+export declare type ListRejectedMessagesResponse = Message<"orchestrator.v1.ListRejectedMessagesResponse"> & {
+  /**
+   * The page.
+   *
+   * @generated from field: repeated orchestrator.v1.RejectedMessage messages = 1;
+   */
+  messages: RejectedMessage[];
+
+  /**
+   * Token of the next page; empty on the last page and only there.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ListRejectedMessagesResponse.
+ * Use `create(ListRejectedMessagesResponseSchema)` to create a new message.
+ */
+export declare const ListRejectedMessagesResponseSchema: GenMessage<ListRejectedMessagesResponse>;
+
+/**
+ * Request of TopicService.GetRejectedMessage.
+ *
+ * @generated from message orchestrator.v1.GetRejectedMessageRequest
+ */
+export declare type GetRejectedMessageRequest = Message<"orchestrator.v1.GetRejectedMessageRequest"> & {
+  /**
+   * Id of the message.
+   *
+   * @generated from field: string message_id = 1;
+   */
+  messageId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.GetRejectedMessageRequest.
+ * Use `create(GetRejectedMessageRequestSchema)` to create a new message.
+ */
+export declare const GetRejectedMessageRequestSchema: GenMessage<GetRejectedMessageRequest>;
+
+/**
+ * Response of TopicService.GetRejectedMessage.
+ *
+ * @generated from message orchestrator.v1.GetRejectedMessageResponse
+ */
+export declare type GetRejectedMessageResponse = Message<"orchestrator.v1.GetRejectedMessageResponse"> & {
+  /**
+   * The message.
+   *
+   * @generated from field: orchestrator.v1.RejectedMessage message = 1;
+   */
+  message?: RejectedMessage | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.GetRejectedMessageResponse.
+ * Use `create(GetRejectedMessageResponseSchema)` to create a new message.
+ */
+export declare const GetRejectedMessageResponseSchema: GenMessage<GetRejectedMessageResponse>;
+
+/**
+ * RejectedMessage is a message of an inbound topic that can never be applied. It is kept for `store.message_retention`. All fields are set
+ * by the service.
+ *
+ * @generated from message orchestrator.v1.RejectedMessage
+ */
+export declare type RejectedMessage = Message<"orchestrator.v1.RejectedMessage"> & {
+  /**
+   * Id of the message: the id of its topic, its partition, and its offset.
+   *
+   * @generated from field: string message_id = 1;
+   */
+  messageId: string;
+
+  /**
+   * Name of the topic.
+   *
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * Number of the partition.
+   *
+   * @generated from field: int32 partition = 3;
+   */
+  partition: number;
+
+  /**
+   * Offset in the partition, a decimal number.
+   *
+   * @generated from field: string offset = 4;
+   */
+  offset: string;
+
+  /**
+   * Why it was rejected: `NOT_JSON`, `INVALID_MESSAGE`, `TOO_LARGE`, `UNKNOWN_TASK`, `TRIGGER_FAILED`, `KILLS_ITS_READER`,
+   * `FLOW_REGISTRY_UNAVAILABLE`, or the error of the start that it asks for, such as `FLOW_NOT_FOUND`.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * The reason in full, for people.
+   *
+   * @generated from field: string problem = 6;
+   */
+  problem: string;
+
+  /**
+   * Bytes of its key, value, and headers.
+   *
+   * @generated from field: int64 size_bytes = 7;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * Its timestamp.
+   *
+   * @generated from field: google.protobuf.Timestamp send_time = 8;
+   */
+  sendTime?: Timestamp | undefined;
+
+  /**
+   * When it was rejected.
+   *
+   * @generated from field: google.protobuf.Timestamp reject_time = 9;
+   */
+  rejectTime?: Timestamp | undefined;
+
+  /**
+   * Its key. Absent in lists, and when it has none.
+   *
+   * @generated from field: optional bytes key = 10;
+   */
+  key?: Uint8Array | undefined;
+
+  /**
+   * Its value. Absent in lists, and when it has none.
+   *
+   * @generated from field: optional bytes value = 11;
+   */
+  value?: Uint8Array | undefined;
+
+  /**
+   * Its headers, in their order. Empty in lists.
+   *
+   * @generated from field: repeated orchestrator.v1.MessageHeader headers = 12;
+   */
+  headers: MessageHeader[];
+};
+
+/**
+ * Describes the message orchestrator.v1.RejectedMessage.
+ * Use `create(RejectedMessageSchema)` to create a new message.
+ */
+export declare const RejectedMessageSchema: GenMessage<RejectedMessage>;
+
+/**
+ * A header of a message.
+ *
+ * @generated from message orchestrator.v1.MessageHeader
+ */
+export declare type MessageHeader = Message<"orchestrator.v1.MessageHeader"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: bytes name = 1;
+   */
+  name: Uint8Array;
+
+  /**
+   * Its value.
+   *
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message orchestrator.v1.MessageHeader.
+ * Use `create(MessageHeaderSchema)` to create a new message.
+ */
+export declare const MessageHeaderSchema: GenMessage<MessageHeader>;
+
+/**
+ * TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+ * to operators of the whole service: topics have no tenant.
  *
  * @generated from service orchestrator.v1.TopicService
  */
@@ -135,6 +370,27 @@ export declare const TopicService: GenService<{
     methodKind: "unary";
     input: typeof RewindTopicRequestSchema;
     output: typeof RewindTopicResponseSchema;
+  },
+  /**
+   * ListRejectedMessages returns the messages of inbound topics that were rejected, without their bytes, the oldest rejection first. Their
+   * bytes are also on the topic of dead letters. Errors: PAGE_TOKEN_INVALID.
+   *
+   * @generated from rpc orchestrator.v1.TopicService.ListRejectedMessages
+   */
+  listRejectedMessages: {
+    methodKind: "unary";
+    input: typeof ListRejectedMessagesRequestSchema;
+    output: typeof ListRejectedMessagesResponseSchema;
+  },
+  /**
+   * GetRejectedMessage returns a rejected message with its bytes, as it came. Errors: MESSAGE_NOT_FOUND.
+   *
+   * @generated from rpc orchestrator.v1.TopicService.GetRejectedMessage
+   */
+  getRejectedMessage: {
+    methodKind: "unary";
+    input: typeof GetRejectedMessageRequestSchema;
+    output: typeof GetRejectedMessageResponseSchema;
   },
 }>;
 

@@ -2,15 +2,16 @@
 // @generated from file orchestrator/v1/topic_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Moving the positions at which topics are read.
+// Inbound topics: moving the positions at which they are read, and showing the messages that were rejected.
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file orchestrator/v1/topic_service.proto.
  */
 export const file_orchestrator_v1_topic_service = /*@__PURE__*/
-  fileDesc("CiNvcmNoZXN0cmF0b3IvdjEvdG9waWNfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIn8KElJld2luZFRvcGljUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIWCglwYXJ0aXRpb24YAiABKAVIAIgBARIQCghwb3NpdGlvbhgDIAEoCRIOCgZyZWFzb24YBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCUIMCgpfcGFydGl0aW9uIkwKE1Jld2luZFRvcGljUmVzcG9uc2USNQoKcGFydGl0aW9ucxgBIAMoCzIhLm9yY2hlc3RyYXRvci52MS5SZXdvdW5kUGFydGl0aW9uIk0KEFJld291bmRQYXJ0aXRpb24SEQoJcGFydGl0aW9uGAEgASgFEhMKC2Zyb21fb2Zmc2V0GAIgASgJEhEKCXRvX29mZnNldBgDIAEoCTJoCgxUb3BpY1NlcnZpY2USWAoLUmV3aW5kVG9waWMSIy5vcmNoZXN0cmF0b3IudjEuUmV3aW5kVG9waWNSZXF1ZXN0GiQub3JjaGVzdHJhdG9yLnYxLlJld2luZFRvcGljUmVzcG9uc2VCjQEKD29yY2hlc3RyYXRvci52MUIRVG9waWNTZXJ2aWNlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw");
+  fileDesc("CiNvcmNoZXN0cmF0b3IvdjEvdG9waWNfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIn8KElJld2luZFRvcGljUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIWCglwYXJ0aXRpb24YAiABKAVIAIgBARIQCghwb3NpdGlvbhgDIAEoCRIOCgZyZWFzb24YBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCUIMCgpfcGFydGl0aW9uIkwKE1Jld2luZFRvcGljUmVzcG9uc2USNQoKcGFydGl0aW9ucxgBIAMoCzIhLm9yY2hlc3RyYXRvci52MS5SZXdvdW5kUGFydGl0aW9uIk0KEFJld291bmRQYXJ0aXRpb24SEQoJcGFydGl0aW9uGAEgASgFEhMKC2Zyb21fb2Zmc2V0GAIgASgJEhEKCXRvX29mZnNldBgDIAEoCSJjChtMaXN0UmVqZWN0ZWRNZXNzYWdlc1JlcXVlc3QSDQoFdG9waWMYASABKAkSDgoGcmVhc29uGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJImsKHExpc3RSZWplY3RlZE1lc3NhZ2VzUmVzcG9uc2USMgoIbWVzc2FnZXMYASADKAsyIC5vcmNoZXN0cmF0b3IudjEuUmVqZWN0ZWRNZXNzYWdlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIvChlHZXRSZWplY3RlZE1lc3NhZ2VSZXF1ZXN0EhIKCm1lc3NhZ2VfaWQYASABKAkiTwoaR2V0UmVqZWN0ZWRNZXNzYWdlUmVzcG9uc2USMQoHbWVzc2FnZRgBIAEoCzIgLm9yY2hlc3RyYXRvci52MS5SZWplY3RlZE1lc3NhZ2Ui1QIKD1JlamVjdGVkTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEg0KBXRvcGljGAIgASgJEhEKCXBhcnRpdGlvbhgDIAEoBRIOCgZvZmZzZXQYBCABKAkSDgoGcmVhc29uGAUgASgJEg8KB3Byb2JsZW0YBiABKAkSEgoKc2l6ZV9ieXRlcxgHIAEoAxItCglzZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3JlamVjdF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgNrZXkYCiABKAxIAIgBARISCgV2YWx1ZRgLIAEoDEgBiAEBEi8KB2hlYWRlcnMYDCADKAsyHi5vcmNoZXN0cmF0b3IudjEuTWVzc2FnZUhlYWRlckIGCgRfa2V5QggKBl92YWx1ZSIsCg1NZXNzYWdlSGVhZGVyEgwKBG5hbWUYASABKAwSDQoFdmFsdWUYAiABKAwy1gIKDFRvcGljU2VydmljZRJYCgtSZXdpbmRUb3BpYxIjLm9yY2hlc3RyYXRvci52MS5SZXdpbmRUb3BpY1JlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuUmV3aW5kVG9waWNSZXNwb25zZRJ4ChRMaXN0UmVqZWN0ZWRNZXNzYWdlcxIsLm9yY2hlc3RyYXRvci52MS5MaXN0UmVqZWN0ZWRNZXNzYWdlc1JlcXVlc3QaLS5vcmNoZXN0cmF0b3IudjEuTGlzdFJlamVjdGVkTWVzc2FnZXNSZXNwb25zZSIDkAIBEnIKEkdldFJlamVjdGVkTWVzc2FnZRIqLm9yY2hlc3RyYXRvci52MS5HZXRSZWplY3RlZE1lc3NhZ2VSZXF1ZXN0Gisub3JjaGVzdHJhdG9yLnYxLkdldFJlamVjdGVkTWVzc2FnZVJlc3BvbnNlIgOQAgFCjQEKD29yY2hlc3RyYXRvci52MUIRVG9waWNTZXJ2aWNlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * Describes the message orchestrator.v1.RewindTopicRequest.
@@ -34,8 +35,50 @@ export const RewoundPartitionSchema = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_topic_service, 2);
 
 /**
- * TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
- * have no tenant.
+ * Describes the message orchestrator.v1.ListRejectedMessagesRequest.
+ * Use `create(ListRejectedMessagesRequestSchema)` to create a new message.
+ */
+export const ListRejectedMessagesRequestSchema = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 3);
+
+/**
+ * Describes the message orchestrator.v1.ListRejectedMessagesResponse.
+ * Use `create(ListRejectedMessagesResponseSchema)` to create a new message.
+ */
+export const ListRejectedMessagesResponseSchema = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 4);
+
+/**
+ * Describes the message orchestrator.v1.GetRejectedMessageRequest.
+ * Use `create(GetRejectedMessageRequestSchema)` to create a new message.
+ */
+export const GetRejectedMessageRequestSchema = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 5);
+
+/**
+ * Describes the message orchestrator.v1.GetRejectedMessageResponse.
+ * Use `create(GetRejectedMessageResponseSchema)` to create a new message.
+ */
+export const GetRejectedMessageResponseSchema = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 6);
+
+/**
+ * Describes the message orchestrator.v1.RejectedMessage.
+ * Use `create(RejectedMessageSchema)` to create a new message.
+ */
+export const RejectedMessageSchema = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 7);
+
+/**
+ * Describes the message orchestrator.v1.MessageHeader.
+ * Use `create(MessageHeaderSchema)` to create a new message.
+ */
+export const MessageHeaderSchema = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 8);
+
+/**
+ * TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+ * to operators of the whole service: topics have no tenant.
  *
  * @generated from service orchestrator.v1.TopicService
  */

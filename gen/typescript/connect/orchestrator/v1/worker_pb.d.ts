@@ -346,6 +346,29 @@ export declare type TaskErrored = Message<"orchestrator.v1.TaskErrored"> & {
    * @generated from field: google.protobuf.Duration next_retry_delay = 4;
    */
   nextRetryDelay?: Duration | undefined;
+
+  /**
+   * More for programs: flows read it as `tasks.<id>.error.details`. Of more than 16 KB of JSON, the beginning is kept.
+   *
+   * @generated from oneof orchestrator.v1.TaskErrored.details_value
+   */
+  detailsValue: {
+    /**
+     * As a value.
+     *
+     * @generated from field: google.protobuf.Value details = 5;
+     */
+    value: Value;
+    case: "details";
+  } | {
+    /**
+     * As JSON text. What is no JSON is kept as text.
+     *
+     * @generated from field: bytes details_json = 6;
+     */
+    value: Uint8Array;
+    case: "detailsJson";
+  } | { case: undefined; value?: undefined };
 };
 
 /**

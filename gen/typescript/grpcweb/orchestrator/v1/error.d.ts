@@ -411,7 +411,7 @@ export declare enum ErrorReason {
      */
     SCOPE_MISSING = 64,
     /**
-     * the proof in x-orchestrator-forwarded does not hold: {problem}; only instances send this header, leave it out.
+     * the proof in x-orchestrator-forwarded is not valid: {problem}; only instances send this header, leave it out.
      *
      * @generated from protobuf enum value: ERROR_REASON_CALLER_UNVERIFIED = 65;
      */
@@ -510,7 +510,7 @@ export declare enum ErrorReason {
      */
     CALLBACK_URL_MISSING = 80,
     /**
-     * the service does not read topic {topic}: it is none of its inbound topics, or nobody has read it yet.
+     * the service does not read topic {topic}: it is not an inbound topic, or no instance has read it yet.
      *
      * @generated from protobuf enum value: ERROR_REASON_TOPIC_NOT_READ = 81;
      */
@@ -520,5 +520,145 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_BROKERS_UNAVAILABLE = 82;
      */
-    BROKERS_UNAVAILABLE = 82
+    BROKERS_UNAVAILABLE = 82,
+    /**
+     * trigger {triggerId} does not exist.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TRIGGER_NOT_FOUND = 83;
+     */
+    TRIGGER_NOT_FOUND = 83,
+    /**
+     * the trigger is invalid: {first}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TRIGGER_INVALID = 84;
+     */
+    TRIGGER_INVALID = 84,
+    /**
+     * trigger {triggerId} is not the one that was read: {problem}; read it and try again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TRIGGER_CHANGED = 85;
+     */
+    TRIGGER_CHANGED = 85,
+    /**
+     * there are {limit} triggers, the most that a tenant may have; delete some first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOO_MANY_TRIGGERS = 86;
+     */
+    TOO_MANY_TRIGGERS = 86,
+    /**
+     * the trigger takes no events now; send this one again later.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TRIGGER_NOT_READY = 87;
+     */
+    TRIGGER_NOT_READY = 87,
+    /**
+     * the signature of the request is not valid.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_SIGNATURE_INVALID = 88;
+     */
+    SIGNATURE_INVALID = 88,
+    /**
+     * the event cannot be applied; those who own the trigger see why in its list of events.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_EVENT_FAILED = 89;
+     */
+    EVENT_FAILED = 89,
+    /**
+     * there is no message {messageId}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_MESSAGE_NOT_FOUND = 90;
+     */
+    MESSAGE_NOT_FOUND = 90,
+    /**
+     * message {messageId} was for the executor of a task, which has failed since; retry the task, or drop the message.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_MESSAGE_NOT_REDELIVERABLE = 91;
+     */
+    MESSAGE_NOT_REDELIVERABLE = 91,
+    /**
+     * limit {limit} is not known: it is not declared or paused, no flow names it, and no task waits for it.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_LIMIT_NOT_FOUND = 92;
+     */
+    LIMIT_NOT_FOUND = 92,
+    /**
+     * limit {limit} was changed since its etag was read; read it and try again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_LIMIT_CHANGED = 93;
+     */
+    LIMIT_CHANGED = 93,
+    /**
+     * {count} flow version(s) rely on the declaration of limit {limit}, for instance {flowId} version {version}; delete
+     * them first, or force it: their tasks then wait until the limit is declared again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_LIMIT_IN_USE = 94;
+     */
+    LIMIT_IN_USE = 94,
+    /**
+     * a tenant may have at most {limit} declared limits, and as many pauses; delete or resume some first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOO_MANY_LIMITS = 95;
+     */
+    TOO_MANY_LIMITS = 95,
+    /**
+     * limit {limit} is not declared; declare it first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_LIMIT_NOT_DECLARED = 96;
+     */
+    LIMIT_NOT_DECLARED = 96,
+    /**
+     * there is no service {service}{hint}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_SERVICE_UNKNOWN = 97;
+     */
+    SERVICE_UNKNOWN = 97,
+    /**
+     * service {service} cannot be looked up: {problem}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_REGISTRY_UNAVAILABLE = 98;
+     */
+    REGISTRY_UNAVAILABLE = 98,
+    /**
+     * routed task {taskId} does not exist.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_ROUTED_TASK_NOT_FOUND = 99;
+     */
+    ROUTED_TASK_NOT_FOUND = 99,
+    /**
+     * the call came through {hops} services; the limit is {limit}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_ROUTING_LOOP = 100;
+     */
+    ROUTING_LOOP = 100,
+    /**
+     * flow {flowId} cannot be started: ids that begin with {prefix} belong to the service, whose own calls start them.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_FLOW_RESERVED = 101;
+     */
+    FLOW_RESERVED = 101,
+    /**
+     * an older instance cannot read {what} yet; send the call again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_UPGRADE_UNDER_WAY = 102;
+     */
+    UPGRADE_UNDER_WAY = 102,
+    /**
+     * there are {limit} overrides of breakers and bulkheads, which is the most there can be; lift one.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOO_MANY_OVERRIDES = 103;
+     */
+    TOO_MANY_OVERRIDES = 103,
+    /**
+     * there is no budget {budgetId}; a budget is `run.` and a run id, which begins with the first call to a model, or
+     * `flow.` and a flow id or `tenant`, which begin with PutBudget.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_BUDGET_NOT_FOUND = 104;
+     */
+    BUDGET_NOT_FOUND = 104,
+    /**
+     * the budget {budgetId} has {field} {limit} now, which is more; PutBudget lowers limits.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_BUDGET_NOT_RAISED = 105;
+     */
+    BUDGET_NOT_RAISED = 105
 }

@@ -416,7 +416,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["SCOPE_MISSING"] = 64] = "SCOPE_MISSING";
     /**
-     * the proof in x-orchestrator-forwarded does not hold: {problem}; only instances send this header, leave it out.
+     * the proof in x-orchestrator-forwarded is not valid: {problem}; only instances send this header, leave it out.
      *
      * @generated from protobuf enum value: ERROR_REASON_CALLER_UNVERIFIED = 65;
      */
@@ -515,7 +515,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["CALLBACK_URL_MISSING"] = 80] = "CALLBACK_URL_MISSING";
     /**
-     * the service does not read topic {topic}: it is none of its inbound topics, or nobody has read it yet.
+     * the service does not read topic {topic}: it is not an inbound topic, or no instance has read it yet.
      *
      * @generated from protobuf enum value: ERROR_REASON_TOPIC_NOT_READ = 81;
      */
@@ -526,4 +526,144 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_BROKERS_UNAVAILABLE = 82;
      */
     ErrorReason[ErrorReason["BROKERS_UNAVAILABLE"] = 82] = "BROKERS_UNAVAILABLE";
+    /**
+     * trigger {triggerId} does not exist.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TRIGGER_NOT_FOUND = 83;
+     */
+    ErrorReason[ErrorReason["TRIGGER_NOT_FOUND"] = 83] = "TRIGGER_NOT_FOUND";
+    /**
+     * the trigger is invalid: {first}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TRIGGER_INVALID = 84;
+     */
+    ErrorReason[ErrorReason["TRIGGER_INVALID"] = 84] = "TRIGGER_INVALID";
+    /**
+     * trigger {triggerId} is not the one that was read: {problem}; read it and try again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TRIGGER_CHANGED = 85;
+     */
+    ErrorReason[ErrorReason["TRIGGER_CHANGED"] = 85] = "TRIGGER_CHANGED";
+    /**
+     * there are {limit} triggers, the most that a tenant may have; delete some first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOO_MANY_TRIGGERS = 86;
+     */
+    ErrorReason[ErrorReason["TOO_MANY_TRIGGERS"] = 86] = "TOO_MANY_TRIGGERS";
+    /**
+     * the trigger takes no events now; send this one again later.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TRIGGER_NOT_READY = 87;
+     */
+    ErrorReason[ErrorReason["TRIGGER_NOT_READY"] = 87] = "TRIGGER_NOT_READY";
+    /**
+     * the signature of the request is not valid.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_SIGNATURE_INVALID = 88;
+     */
+    ErrorReason[ErrorReason["SIGNATURE_INVALID"] = 88] = "SIGNATURE_INVALID";
+    /**
+     * the event cannot be applied; those who own the trigger see why in its list of events.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_EVENT_FAILED = 89;
+     */
+    ErrorReason[ErrorReason["EVENT_FAILED"] = 89] = "EVENT_FAILED";
+    /**
+     * there is no message {messageId}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_MESSAGE_NOT_FOUND = 90;
+     */
+    ErrorReason[ErrorReason["MESSAGE_NOT_FOUND"] = 90] = "MESSAGE_NOT_FOUND";
+    /**
+     * message {messageId} was for the executor of a task, which has failed since; retry the task, or drop the message.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_MESSAGE_NOT_REDELIVERABLE = 91;
+     */
+    ErrorReason[ErrorReason["MESSAGE_NOT_REDELIVERABLE"] = 91] = "MESSAGE_NOT_REDELIVERABLE";
+    /**
+     * limit {limit} is not known: it is not declared or paused, no flow names it, and no task waits for it.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_LIMIT_NOT_FOUND = 92;
+     */
+    ErrorReason[ErrorReason["LIMIT_NOT_FOUND"] = 92] = "LIMIT_NOT_FOUND";
+    /**
+     * limit {limit} was changed since its etag was read; read it and try again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_LIMIT_CHANGED = 93;
+     */
+    ErrorReason[ErrorReason["LIMIT_CHANGED"] = 93] = "LIMIT_CHANGED";
+    /**
+     * {count} flow version(s) rely on the declaration of limit {limit}, for instance {flowId} version {version}; delete
+     * them first, or force it: their tasks then wait until the limit is declared again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_LIMIT_IN_USE = 94;
+     */
+    ErrorReason[ErrorReason["LIMIT_IN_USE"] = 94] = "LIMIT_IN_USE";
+    /**
+     * a tenant may have at most {limit} declared limits, and as many pauses; delete or resume some first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOO_MANY_LIMITS = 95;
+     */
+    ErrorReason[ErrorReason["TOO_MANY_LIMITS"] = 95] = "TOO_MANY_LIMITS";
+    /**
+     * limit {limit} is not declared; declare it first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_LIMIT_NOT_DECLARED = 96;
+     */
+    ErrorReason[ErrorReason["LIMIT_NOT_DECLARED"] = 96] = "LIMIT_NOT_DECLARED";
+    /**
+     * there is no service {service}{hint}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_SERVICE_UNKNOWN = 97;
+     */
+    ErrorReason[ErrorReason["SERVICE_UNKNOWN"] = 97] = "SERVICE_UNKNOWN";
+    /**
+     * service {service} cannot be looked up: {problem}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_REGISTRY_UNAVAILABLE = 98;
+     */
+    ErrorReason[ErrorReason["REGISTRY_UNAVAILABLE"] = 98] = "REGISTRY_UNAVAILABLE";
+    /**
+     * routed task {taskId} does not exist.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_ROUTED_TASK_NOT_FOUND = 99;
+     */
+    ErrorReason[ErrorReason["ROUTED_TASK_NOT_FOUND"] = 99] = "ROUTED_TASK_NOT_FOUND";
+    /**
+     * the call came through {hops} services; the limit is {limit}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_ROUTING_LOOP = 100;
+     */
+    ErrorReason[ErrorReason["ROUTING_LOOP"] = 100] = "ROUTING_LOOP";
+    /**
+     * flow {flowId} cannot be started: ids that begin with {prefix} belong to the service, whose own calls start them.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_FLOW_RESERVED = 101;
+     */
+    ErrorReason[ErrorReason["FLOW_RESERVED"] = 101] = "FLOW_RESERVED";
+    /**
+     * an older instance cannot read {what} yet; send the call again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_UPGRADE_UNDER_WAY = 102;
+     */
+    ErrorReason[ErrorReason["UPGRADE_UNDER_WAY"] = 102] = "UPGRADE_UNDER_WAY";
+    /**
+     * there are {limit} overrides of breakers and bulkheads, which is the most there can be; lift one.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOO_MANY_OVERRIDES = 103;
+     */
+    ErrorReason[ErrorReason["TOO_MANY_OVERRIDES"] = 103] = "TOO_MANY_OVERRIDES";
+    /**
+     * there is no budget {budgetId}; a budget is `run.` and a run id, which begins with the first call to a model, or
+     * `flow.` and a flow id or `tenant`, which begin with PutBudget.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_BUDGET_NOT_FOUND = 104;
+     */
+    ErrorReason[ErrorReason["BUDGET_NOT_FOUND"] = 104] = "BUDGET_NOT_FOUND";
+    /**
+     * the budget {budgetId} has {field} {limit} now, which is more; PutBudget lowers limits.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_BUDGET_NOT_RAISED = 105;
+     */
+    ErrorReason[ErrorReason["BUDGET_NOT_RAISED"] = 105] = "BUDGET_NOT_RAISED";
 })(ErrorReason || (ErrorReason = {}));

@@ -127,7 +127,7 @@ export interface Queue {
  */
 export interface QueueStop {
     /**
-     * Who, by the word of the caller; empty when it gave no name.
+     * Who, as the caller claims; empty when it gave no name.
      *
      * @generated from protobuf field: string actor = 1
      */

@@ -1579,7 +1579,8 @@ class TaskError$Type extends MessageType {
         super("orchestrator.v1.TaskError", [
             { no: 1, name: "type", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 3, name: "retryable", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+            { no: 3, name: "retryable", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
+            { no: 4, name: "details", kind: "message", T: () => Value }
         ]);
     }
     create(value) {
@@ -1605,6 +1606,9 @@ class TaskError$Type extends MessageType {
                 case /* bool retryable */ 3:
                     message.retryable = reader.bool();
                     break;
+                case /* google.protobuf.Value details */ 4:
+                    message.details = Value.internalBinaryRead(reader, reader.uint32(), options, message.details);
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -1626,6 +1630,9 @@ class TaskError$Type extends MessageType {
         /* bool retryable = 3; */
         if (message.retryable !== false)
             writer.tag(3, WireType.Varint).bool(message.retryable);
+        /* google.protobuf.Value details = 4; */
+        if (message.details)
+            Value.internalBinaryWrite(message.details, writer.tag(4, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

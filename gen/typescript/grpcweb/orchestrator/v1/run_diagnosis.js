@@ -57,25 +57,26 @@ export var RunFindingKind;
      */
     RunFindingKind[RunFindingKind["CHILD_RUN"] = 6] = "CHILD_RUN";
     /**
-     * An attempt that is under way in the service.
+     * An attempt that is under way in the service, or the callback of a call that was answered.
      *
      * @generated from protobuf enum value: RUN_FINDING_KIND_ATTEMPT = 7;
      */
     RunFindingKind[RunFindingKind["ATTEMPT"] = 7] = "ATTEMPT";
     /**
-     * A worker that has the task.
+     * Who has the task: a worker, an agent, or an executor of a topic, also one that has not read its message yet.
      *
      * @generated from protobuf enum value: RUN_FINDING_KIND_WORKER = 8;
      */
     RunFindingKind[RunFindingKind["WORKER"] = 8] = "WORKER";
     /**
-     * A free slot of the workers that can do the task.
+     * A free slot of the workers that can do the task; or, for a moment, the hand-over of what is ready to a worker, a topic, a webhook, a
+     * Stream, or an agent. Also a message to a topic that the brokers have not taken yet.
      *
      * @generated from protobuf enum value: RUN_FINDING_KIND_QUEUE = 9;
      */
     RunFindingKind[RunFindingKind["QUEUE"] = 9] = "QUEUE";
     /**
-     * A worker that can do the task: none is connected.
+     * Somebody who can do the task: no such worker is connected, or no agent listens.
      *
      * @generated from protobuf enum value: RUN_FINDING_KIND_NO_WORKER = 10;
      */
@@ -87,7 +88,7 @@ export var RunFindingKind;
      */
     RunFindingKind[RunFindingKind["QUEUE_PAUSED"] = 11] = "QUEUE_PAUSED";
     /**
-     * Room in a queue that is full.
+     * Room in a queue that is full, or among the messages that wait for the brokers, an endpoint, or Redis.
      *
      * @generated from protobuf enum value: RUN_FINDING_KIND_QUEUE_FULL = 12;
      */
@@ -98,6 +99,24 @@ export var RunFindingKind;
      * @generated from protobuf enum value: RUN_FINDING_KIND_QUEUE_DRAINED = 13;
      */
     RunFindingKind[RunFindingKind["QUEUE_DRAINED"] = 13] = "QUEUE_DRAINED";
+    /**
+     * A slot of a limit.
+     *
+     * @generated from protobuf enum value: RUN_FINDING_KIND_LIMIT = 14;
+     */
+    RunFindingKind[RunFindingKind["LIMIT"] = 14] = "LIMIT";
+    /**
+     * The end of a pause of a limit.
+     *
+     * @generated from protobuf enum value: RUN_FINDING_KIND_LIMIT_PAUSED = 15;
+     */
+    RunFindingKind[RunFindingKind["LIMIT_PAUSED"] = 15] = "LIMIT_PAUSED";
+    /**
+     * The end of an override that forces a breaker open.
+     *
+     * @generated from protobuf enum value: RUN_FINDING_KIND_BREAKER_FORCED = 16;
+     */
+    RunFindingKind[RunFindingKind["BREAKER_FORCED"] = 16] = "BREAKER_FORCED";
 })(RunFindingKind || (RunFindingKind = {}));
 // @generated message type with reflection information, may provide speed optimized methods
 class RunFinding$Type extends MessageType {

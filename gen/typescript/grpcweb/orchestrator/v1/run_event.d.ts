@@ -231,7 +231,7 @@ export interface TaskTransition {
     wait?: TaskWait;
     /**
      * Who completed or failed the task by CompleteTask or FailTask, as the caller claims; empty when unknown or when the attempt
-     * ended by itself.
+     * ended on its own.
      *
      * @generated from protobuf field: string actor = 7
      */
@@ -421,14 +421,14 @@ export interface RunSnapshot {
     continued: boolean;
 }
 /**
- * WatchGap says that a slow reader missed something: ephemeral events of a run, or updates in a watch over many runs.
- * Durable events of a run are never lost.
+ * WatchGap says that something is missing: ephemeral events of a run, or updates in a watch over many runs. The reader
+ * was too slow, or the run moved to another instance. Durable events of a run are never lost.
  *
  * @generated from protobuf message orchestrator.v1.WatchGap
  */
 export interface WatchGap {
     /**
-     * Minimum number of events or updates that were lost.
+     * Minimum number of events or updates that were lost; 0 when the run moved, and some may be missing.
      *
      * @generated from protobuf field: int32 lost_count = 1
      */
@@ -743,7 +743,19 @@ export declare enum RunEventKind {
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_DETACHED = 35;
      */
-    TASK_DETACHED = 35
+    TASK_DETACHED = 35,
+    /**
+     * An attempt is ready and waits for a slot of the limit of its task.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_LIMITED = 36;
+     */
+    TASK_LIMITED = 36,
+    /**
+     * The run waits for a slot of its limit.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_LIMITED = 37;
+     */
+    RUN_LIMITED = 37
 }
 /**
  * Severity of a log line.

@@ -242,6 +242,18 @@ export var RunEventKind;
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_DETACHED = 35;
      */
     RunEventKind[RunEventKind["TASK_DETACHED"] = 35] = "TASK_DETACHED";
+    /**
+     * An attempt is ready and waits for a slot of the limit of its task.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_LIMITED = 36;
+     */
+    RunEventKind[RunEventKind["TASK_LIMITED"] = 36] = "TASK_LIMITED";
+    /**
+     * The run waits for a slot of its limit.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_LIMITED = 37;
+     */
+    RunEventKind[RunEventKind["RUN_LIMITED"] = 37] = "RUN_LIMITED";
 })(RunEventKind || (RunEventKind = {}));
 /**
  * Severity of a log line.

@@ -141,7 +141,7 @@ export class RunServiceClient {
      * runs behind gets a gap and continues; so does one whose missing changes cannot be read or number more than 5,000.
      * A deleted run gets an update with `matches` false and a greater sequence. A resumed watch lists the runs that were
      * deleted since its cursor in the same way, whatever its filter; of those only the id, the sequence, the final state,
-     * and the time of the deletion are set. Deletions are kept for ever, so that no cursor is too old for them; runs that
+     * and the time of the deletion are set. Deletions are kept forever, so that no cursor is too old for them; runs that
      * were deleted before migration 15 of the database are not listed.
      * Errors: FILTER_INVALID, WATCH_CURSOR_INVALID, WATCH_CURSOR_EXPIRED when more than 10,000 runs changed or were
      * deleted since the cursor, WATCH_TOO_SLOW and SHUTTING_DOWN with the cursor to resume from.

@@ -161,6 +161,33 @@ export interface StartRunRequest {
      * @generated from protobuf field: google.protobuf.FieldMask read_mask = 18
      */
     readMask?: FieldMask;
+    /**
+     * The run waits in QUEUED for a slot of this limit, instead of that of its flow. Its bounds are those declared for the
+     * name. Without a declaration the start is refused with FAILED_PRECONDITION `LIMIT_NOT_DECLARED`; if it is deleted
+     * later, by force, the run waits until there is one again.
+     *
+     * @generated from protobuf field: orchestrator.v1.RunLimit limit = 19
+     */
+    limit?: RunLimit;
+}
+/**
+ * RunLimit names a limit of which a run needs a slot.
+ *
+ * @generated from protobuf message orchestrator.v1.RunLimit
+ */
+export interface RunLimit {
+    /**
+     * Name of the limit: up to 63 letters, digits, and `.`, `_`, `/`, `-`, the first a letter or a digit.
+     *
+     * @generated from protobuf field: string name = 1
+     */
+    name: string;
+    /**
+     * Each key is a limit of its own. Up to 256 characters without control characters.
+     *
+     * @generated from protobuf field: string key = 2
+     */
+    key: string;
 }
 /**
  * RunSignal is a signal that is sent with a start.
@@ -650,7 +677,7 @@ export interface WatchRunRequest {
     readMask?: FieldMask;
     /**
      * Whether to send ephemeral events (progress, logs) too. They are those of the moment: nothing is stored or sent again, and
-     * what a slow reader misses shows as a gap.
+     * what a slow reader misses shows as a gap. So does a move of the run to another instance, at which some may be lost.
      *
      * @generated from protobuf field: bool include_ephemeral = 4
      */
@@ -985,6 +1012,18 @@ export interface FailTaskRequest {
      * @generated from protobuf field: string request_id = 7
      */
     requestId: string;
+    /**
+     * Delay before the next attempt; overrides the retry policy of the task.
+     *
+     * @generated from protobuf field: google.protobuf.Duration next_retry_delay = 8
+     */
+    nextRetryDelay?: Duration;
+    /**
+     * More for programs, as `details` of TaskErrored.
+     *
+     * @generated from protobuf field: google.protobuf.Value error_details = 9
+     */
+    errorDetails?: Value;
 }
 /**
  * Response of RunService.FailTask.
@@ -1286,6 +1325,16 @@ declare class StartRunRequest$Type extends MessageType<StartRunRequest> {
  * @generated MessageType for protobuf message orchestrator.v1.StartRunRequest
  */
 export declare const StartRunRequest: StartRunRequest$Type;
+declare class RunLimit$Type extends MessageType<RunLimit> {
+    constructor();
+    create(value?: PartialMessage<RunLimit>): RunLimit;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: RunLimit): RunLimit;
+    internalBinaryWrite(message: RunLimit, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.RunLimit
+ */
+export declare const RunLimit: RunLimit$Type;
 declare class RunSignal$Type extends MessageType<RunSignal> {
     constructor();
     create(value?: PartialMessage<RunSignal>): RunSignal;

@@ -86,7 +86,8 @@ class StartRunRequest$Type extends MessageType {
             { no: 15, name: "start_delay", kind: "message", T: () => Duration },
             { no: 16, name: "signals", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => RunSignal },
             { no: 17, name: "wait", kind: "message", T: () => Duration },
-            { no: 18, name: "read_mask", kind: "message", T: () => FieldMask }
+            { no: 18, name: "read_mask", kind: "message", T: () => FieldMask },
+            { no: 19, name: "limit", kind: "message", T: () => RunLimit }
         ]);
     }
     create(value) {
@@ -175,6 +176,9 @@ class StartRunRequest$Type extends MessageType {
                 case /* google.protobuf.FieldMask read_mask */ 18:
                     message.readMask = FieldMask.internalBinaryRead(reader, reader.uint32(), options, message.readMask);
                     break;
+                case /* orchestrator.v1.RunLimit limit */ 19:
+                    message.limit = RunLimit.internalBinaryRead(reader, reader.uint32(), options, message.limit);
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -257,6 +261,9 @@ class StartRunRequest$Type extends MessageType {
         /* google.protobuf.FieldMask read_mask = 18; */
         if (message.readMask)
             FieldMask.internalBinaryWrite(message.readMask, writer.tag(18, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.RunLimit limit = 19; */
+        if (message.limit)
+            RunLimit.internalBinaryWrite(message.limit, writer.tag(19, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -267,6 +274,61 @@ class StartRunRequest$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.StartRunRequest
  */
 export const StartRunRequest = new StartRunRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class RunLimit$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.RunLimit", [
+            { no: 1, name: "name", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "key", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.name = "";
+        message.key = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string name */ 1:
+                    message.name = reader.string();
+                    break;
+                case /* string key */ 2:
+                    message.key = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string name = 1; */
+        if (message.name !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.name);
+        /* string key = 2; */
+        if (message.key !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.key);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.RunLimit
+ */
+export const RunLimit = new RunLimit$Type();
 // @generated message type with reflection information, may provide speed optimized methods
 class RunSignal$Type extends MessageType {
     constructor() {
@@ -2034,7 +2096,9 @@ class FailTaskRequest$Type extends MessageType {
             { no: 4, name: "error_message", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 5, name: "non_retryable", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
             { no: 6, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 7, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 7, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 8, name: "next_retry_delay", kind: "message", T: () => Duration },
+            { no: 9, name: "error_details", kind: "message", T: () => Value }
         ]);
     }
     create(value) {
@@ -2076,6 +2140,12 @@ class FailTaskRequest$Type extends MessageType {
                 case /* string request_id */ 7:
                     message.requestId = reader.string();
                     break;
+                case /* google.protobuf.Duration next_retry_delay */ 8:
+                    message.nextRetryDelay = Duration.internalBinaryRead(reader, reader.uint32(), options, message.nextRetryDelay);
+                    break;
+                case /* google.protobuf.Value error_details */ 9:
+                    message.errorDetails = Value.internalBinaryRead(reader, reader.uint32(), options, message.errorDetails);
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -2109,6 +2179,12 @@ class FailTaskRequest$Type extends MessageType {
         /* string request_id = 7; */
         if (message.requestId !== "")
             writer.tag(7, WireType.LengthDelimited).string(message.requestId);
+        /* google.protobuf.Duration next_retry_delay = 8; */
+        if (message.nextRetryDelay)
+            Duration.internalBinaryWrite(message.nextRetryDelay, writer.tag(8, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Value error_details = 9; */
+        if (message.errorDetails)
+            Value.internalBinaryWrite(message.errorDetails, writer.tag(9, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

@@ -4,13 +4,17 @@
 // tslint:disable
 import type { RpcTransport } from "@protobuf-ts/runtime-rpc";
 import type { ServiceInfo } from "@protobuf-ts/runtime-rpc";
+import type { GetRejectedMessageResponse } from "./topic_service.js";
+import type { GetRejectedMessageRequest } from "./topic_service.js";
+import type { ListRejectedMessagesResponse } from "./topic_service.js";
+import type { ListRejectedMessagesRequest } from "./topic_service.js";
 import type { RewindTopicResponse } from "./topic_service.js";
 import type { RewindTopicRequest } from "./topic_service.js";
 import type { UnaryCall } from "@protobuf-ts/runtime-rpc";
 import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
 /**
- * TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
- * have no tenant.
+ * TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+ * to operators of the whole service: topics have no tenant.
  *
  * @generated from protobuf service orchestrator.v1.TopicService
  */
@@ -24,10 +28,23 @@ export interface ITopicServiceClient {
      * @generated from protobuf rpc: RewindTopic
      */
     rewindTopic(input: RewindTopicRequest, options?: RpcOptions): UnaryCall<RewindTopicRequest, RewindTopicResponse>;
+    /**
+     * ListRejectedMessages returns the messages of inbound topics that were rejected, without their bytes, the oldest rejection first. Their
+     * bytes are also on the topic of dead letters. Errors: PAGE_TOKEN_INVALID.
+     *
+     * @generated from protobuf rpc: ListRejectedMessages
+     */
+    listRejectedMessages(input: ListRejectedMessagesRequest, options?: RpcOptions): UnaryCall<ListRejectedMessagesRequest, ListRejectedMessagesResponse>;
+    /**
+     * GetRejectedMessage returns a rejected message with its bytes, as it came. Errors: MESSAGE_NOT_FOUND.
+     *
+     * @generated from protobuf rpc: GetRejectedMessage
+     */
+    getRejectedMessage(input: GetRejectedMessageRequest, options?: RpcOptions): UnaryCall<GetRejectedMessageRequest, GetRejectedMessageResponse>;
 }
 /**
- * TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
- * have no tenant.
+ * TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+ * to operators of the whole service: topics have no tenant.
  *
  * @generated from protobuf service orchestrator.v1.TopicService
  */
@@ -46,4 +63,17 @@ export declare class TopicServiceClient implements ITopicServiceClient, ServiceI
      * @generated from protobuf rpc: RewindTopic
      */
     rewindTopic(input: RewindTopicRequest, options?: RpcOptions): UnaryCall<RewindTopicRequest, RewindTopicResponse>;
+    /**
+     * ListRejectedMessages returns the messages of inbound topics that were rejected, without their bytes, the oldest rejection first. Their
+     * bytes are also on the topic of dead letters. Errors: PAGE_TOKEN_INVALID.
+     *
+     * @generated from protobuf rpc: ListRejectedMessages
+     */
+    listRejectedMessages(input: ListRejectedMessagesRequest, options?: RpcOptions): UnaryCall<ListRejectedMessagesRequest, ListRejectedMessagesResponse>;
+    /**
+     * GetRejectedMessage returns a rejected message with its bytes, as it came. Errors: MESSAGE_NOT_FOUND.
+     *
+     * @generated from protobuf rpc: GetRejectedMessage
+     */
+    getRejectedMessage(input: GetRejectedMessageRequest, options?: RpcOptions): UnaryCall<GetRejectedMessageRequest, GetRejectedMessageResponse>;
 }

@@ -5,8 +5,8 @@
 import { TopicService } from "./topic_service.js";
 import { stackIntercept } from "@protobuf-ts/runtime-rpc";
 /**
- * TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
- * have no tenant.
+ * TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+ * to operators of the whole service: topics have no tenant.
  *
  * @generated from protobuf service orchestrator.v1.TopicService
  */
@@ -27,6 +27,25 @@ export class TopicServiceClient {
      */
     rewindTopic(input, options) {
         const method = this.methods[0], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
+     * ListRejectedMessages returns the messages of inbound topics that were rejected, without their bytes, the oldest rejection first. Their
+     * bytes are also on the topic of dead letters. Errors: PAGE_TOKEN_INVALID.
+     *
+     * @generated from protobuf rpc: ListRejectedMessages
+     */
+    listRejectedMessages(input, options) {
+        const method = this.methods[1], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
+     * GetRejectedMessage returns a rejected message with its bytes, as it came. Errors: MESSAGE_NOT_FOUND.
+     *
+     * @generated from protobuf rpc: GetRejectedMessage
+     */
+    getRejectedMessage(input, options) {
+        const method = this.methods[2], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
 }

@@ -8,6 +8,7 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Timestamp } from "../../google/protobuf/timestamp.js";
 /**
  * Request of TopicService.RewindTopic.
  *
@@ -85,6 +86,182 @@ export interface RewoundPartition {
      */
     toOffset: string;
 }
+/**
+ * Request of TopicService.ListRejectedMessages.
+ *
+ * @generated from protobuf message orchestrator.v1.ListRejectedMessagesRequest
+ */
+export interface ListRejectedMessagesRequest {
+    /**
+     * Messages of the topic with this name only, as the brokers have it. Empty: of all.
+     *
+     * @generated from protobuf field: string topic = 1
+     */
+    topic: string;
+    /**
+     * Messages with this reason only. Empty: with all.
+     *
+     * @generated from protobuf field: string reason = 2
+     */
+    reason: string;
+    /**
+     * Maximum number of messages to return. 0 means the default; a larger value than the limit means the limit.
+     *
+     * @generated from protobuf field: int32 page_size = 3
+     */
+    pageSize: number;
+    /**
+     * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
+     *
+     * @generated from protobuf field: string page_token = 4
+     */
+    pageToken: string;
+}
+/**
+ * Response of TopicService.ListRejectedMessages.
+ *
+ * @generated from protobuf message orchestrator.v1.ListRejectedMessagesResponse
+ */
+export interface ListRejectedMessagesResponse {
+    /**
+     * The page.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.RejectedMessage messages = 1
+     */
+    messages: RejectedMessage[];
+    /**
+     * Token of the next page; empty on the last page and only there.
+     *
+     * @generated from protobuf field: string next_page_token = 2
+     */
+    nextPageToken: string;
+}
+/**
+ * Request of TopicService.GetRejectedMessage.
+ *
+ * @generated from protobuf message orchestrator.v1.GetRejectedMessageRequest
+ */
+export interface GetRejectedMessageRequest {
+    /**
+     * Id of the message.
+     *
+     * @generated from protobuf field: string message_id = 1
+     */
+    messageId: string;
+}
+/**
+ * Response of TopicService.GetRejectedMessage.
+ *
+ * @generated from protobuf message orchestrator.v1.GetRejectedMessageResponse
+ */
+export interface GetRejectedMessageResponse {
+    /**
+     * The message.
+     *
+     * @generated from protobuf field: orchestrator.v1.RejectedMessage message = 1
+     */
+    message?: RejectedMessage;
+}
+/**
+ * RejectedMessage is a message of an inbound topic that can never be applied. It is kept for `store.message_retention`. All fields are set
+ * by the service.
+ *
+ * @generated from protobuf message orchestrator.v1.RejectedMessage
+ */
+export interface RejectedMessage {
+    /**
+     * Id of the message: the id of its topic, its partition, and its offset.
+     *
+     * @generated from protobuf field: string message_id = 1
+     */
+    messageId: string;
+    /**
+     * Name of the topic.
+     *
+     * @generated from protobuf field: string topic = 2
+     */
+    topic: string;
+    /**
+     * Number of the partition.
+     *
+     * @generated from protobuf field: int32 partition = 3
+     */
+    partition: number;
+    /**
+     * Offset in the partition, a decimal number.
+     *
+     * @generated from protobuf field: string offset = 4
+     */
+    offset: string;
+    /**
+     * Why it was rejected: `NOT_JSON`, `INVALID_MESSAGE`, `TOO_LARGE`, `UNKNOWN_TASK`, `TRIGGER_FAILED`, `KILLS_ITS_READER`,
+     * `FLOW_REGISTRY_UNAVAILABLE`, or the error of the start that it asks for, such as `FLOW_NOT_FOUND`.
+     *
+     * @generated from protobuf field: string reason = 5
+     */
+    reason: string;
+    /**
+     * The reason in full, for people.
+     *
+     * @generated from protobuf field: string problem = 6
+     */
+    problem: string;
+    /**
+     * Bytes of its key, value, and headers.
+     *
+     * @generated from protobuf field: int64 size_bytes = 7
+     */
+    sizeBytes: bigint;
+    /**
+     * Its timestamp.
+     *
+     * @generated from protobuf field: google.protobuf.Timestamp send_time = 8
+     */
+    sendTime?: Timestamp;
+    /**
+     * When it was rejected.
+     *
+     * @generated from protobuf field: google.protobuf.Timestamp reject_time = 9
+     */
+    rejectTime?: Timestamp;
+    /**
+     * Its key. Absent in lists, and when it has none.
+     *
+     * @generated from protobuf field: optional bytes key = 10
+     */
+    key?: Uint8Array;
+    /**
+     * Its value. Absent in lists, and when it has none.
+     *
+     * @generated from protobuf field: optional bytes value = 11
+     */
+    value?: Uint8Array;
+    /**
+     * Its headers, in their order. Empty in lists.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.MessageHeader headers = 12
+     */
+    headers: MessageHeader[];
+}
+/**
+ * A header of a message.
+ *
+ * @generated from protobuf message orchestrator.v1.MessageHeader
+ */
+export interface MessageHeader {
+    /**
+     * Its name.
+     *
+     * @generated from protobuf field: bytes name = 1
+     */
+    name: Uint8Array;
+    /**
+     * Its value.
+     *
+     * @generated from protobuf field: bytes value = 2
+     */
+    value: Uint8Array;
+}
 declare class RewindTopicRequest$Type extends MessageType<RewindTopicRequest> {
     constructor();
     create(value?: PartialMessage<RewindTopicRequest>): RewindTopicRequest;
@@ -115,6 +292,66 @@ declare class RewoundPartition$Type extends MessageType<RewoundPartition> {
  * @generated MessageType for protobuf message orchestrator.v1.RewoundPartition
  */
 export declare const RewoundPartition: RewoundPartition$Type;
+declare class ListRejectedMessagesRequest$Type extends MessageType<ListRejectedMessagesRequest> {
+    constructor();
+    create(value?: PartialMessage<ListRejectedMessagesRequest>): ListRejectedMessagesRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: ListRejectedMessagesRequest): ListRejectedMessagesRequest;
+    internalBinaryWrite(message: ListRejectedMessagesRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ListRejectedMessagesRequest
+ */
+export declare const ListRejectedMessagesRequest: ListRejectedMessagesRequest$Type;
+declare class ListRejectedMessagesResponse$Type extends MessageType<ListRejectedMessagesResponse> {
+    constructor();
+    create(value?: PartialMessage<ListRejectedMessagesResponse>): ListRejectedMessagesResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: ListRejectedMessagesResponse): ListRejectedMessagesResponse;
+    internalBinaryWrite(message: ListRejectedMessagesResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ListRejectedMessagesResponse
+ */
+export declare const ListRejectedMessagesResponse: ListRejectedMessagesResponse$Type;
+declare class GetRejectedMessageRequest$Type extends MessageType<GetRejectedMessageRequest> {
+    constructor();
+    create(value?: PartialMessage<GetRejectedMessageRequest>): GetRejectedMessageRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: GetRejectedMessageRequest): GetRejectedMessageRequest;
+    internalBinaryWrite(message: GetRejectedMessageRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.GetRejectedMessageRequest
+ */
+export declare const GetRejectedMessageRequest: GetRejectedMessageRequest$Type;
+declare class GetRejectedMessageResponse$Type extends MessageType<GetRejectedMessageResponse> {
+    constructor();
+    create(value?: PartialMessage<GetRejectedMessageResponse>): GetRejectedMessageResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: GetRejectedMessageResponse): GetRejectedMessageResponse;
+    internalBinaryWrite(message: GetRejectedMessageResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.GetRejectedMessageResponse
+ */
+export declare const GetRejectedMessageResponse: GetRejectedMessageResponse$Type;
+declare class RejectedMessage$Type extends MessageType<RejectedMessage> {
+    constructor();
+    create(value?: PartialMessage<RejectedMessage>): RejectedMessage;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: RejectedMessage): RejectedMessage;
+    internalBinaryWrite(message: RejectedMessage, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.RejectedMessage
+ */
+export declare const RejectedMessage: RejectedMessage$Type;
+declare class MessageHeader$Type extends MessageType<MessageHeader> {
+    constructor();
+    create(value?: PartialMessage<MessageHeader>): MessageHeader;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: MessageHeader): MessageHeader;
+    internalBinaryWrite(message: MessageHeader, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.MessageHeader
+ */
+export declare const MessageHeader: MessageHeader$Type;
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.TopicService
  */

@@ -11,6 +11,7 @@ import { WireType } from "@protobuf-ts/runtime";
 import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Timestamp } from "../../google/protobuf/timestamp.js";
 // @generated message type with reflection information, may provide speed optimized methods
 class RewindTopicRequest$Type extends MessageType {
     constructor() {
@@ -199,9 +200,416 @@ class RewoundPartition$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.RewoundPartition
  */
 export const RewoundPartition = new RewoundPartition$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class ListRejectedMessagesRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.ListRejectedMessagesRequest", [
+            { no: 1, name: "topic", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "page_size", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 4, name: "page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.topic = "";
+        message.reason = "";
+        message.pageSize = 0;
+        message.pageToken = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string topic */ 1:
+                    message.topic = reader.string();
+                    break;
+                case /* string reason */ 2:
+                    message.reason = reader.string();
+                    break;
+                case /* int32 page_size */ 3:
+                    message.pageSize = reader.int32();
+                    break;
+                case /* string page_token */ 4:
+                    message.pageToken = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string topic = 1; */
+        if (message.topic !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.topic);
+        /* string reason = 2; */
+        if (message.reason !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.reason);
+        /* int32 page_size = 3; */
+        if (message.pageSize !== 0)
+            writer.tag(3, WireType.Varint).int32(message.pageSize);
+        /* string page_token = 4; */
+        if (message.pageToken !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.pageToken);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ListRejectedMessagesRequest
+ */
+export const ListRejectedMessagesRequest = new ListRejectedMessagesRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class ListRejectedMessagesResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.ListRejectedMessagesResponse", [
+            { no: 1, name: "messages", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => RejectedMessage },
+            { no: 2, name: "next_page_token", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.messages = [];
+        message.nextPageToken = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* repeated orchestrator.v1.RejectedMessage messages */ 1:
+                    message.messages.push(RejectedMessage.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* string next_page_token */ 2:
+                    message.nextPageToken = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* repeated orchestrator.v1.RejectedMessage messages = 1; */
+        for (let i = 0; i < message.messages.length; i++)
+            RejectedMessage.internalBinaryWrite(message.messages[i], writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+        /* string next_page_token = 2; */
+        if (message.nextPageToken !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.nextPageToken);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ListRejectedMessagesResponse
+ */
+export const ListRejectedMessagesResponse = new ListRejectedMessagesResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class GetRejectedMessageRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.GetRejectedMessageRequest", [
+            { no: 1, name: "message_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.messageId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string message_id */ 1:
+                    message.messageId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string message_id = 1; */
+        if (message.messageId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.messageId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.GetRejectedMessageRequest
+ */
+export const GetRejectedMessageRequest = new GetRejectedMessageRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class GetRejectedMessageResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.GetRejectedMessageResponse", [
+            { no: 1, name: "message", kind: "message", T: () => RejectedMessage }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* orchestrator.v1.RejectedMessage message */ 1:
+                    message.message = RejectedMessage.internalBinaryRead(reader, reader.uint32(), options, message.message);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* orchestrator.v1.RejectedMessage message = 1; */
+        if (message.message)
+            RejectedMessage.internalBinaryWrite(message.message, writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.GetRejectedMessageResponse
+ */
+export const GetRejectedMessageResponse = new GetRejectedMessageResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class RejectedMessage$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.RejectedMessage", [
+            { no: 1, name: "message_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "topic", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "partition", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
+            { no: 4, name: "offset", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 5, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 6, name: "problem", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 7, name: "size_bytes", kind: "scalar", T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
+            { no: 8, name: "send_time", kind: "message", T: () => Timestamp },
+            { no: 9, name: "reject_time", kind: "message", T: () => Timestamp },
+            { no: 10, name: "key", kind: "scalar", opt: true, T: 12 /*ScalarType.BYTES*/ },
+            { no: 11, name: "value", kind: "scalar", opt: true, T: 12 /*ScalarType.BYTES*/ },
+            { no: 12, name: "headers", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => MessageHeader }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.messageId = "";
+        message.topic = "";
+        message.partition = 0;
+        message.offset = "";
+        message.reason = "";
+        message.problem = "";
+        message.sizeBytes = 0n;
+        message.headers = [];
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string message_id */ 1:
+                    message.messageId = reader.string();
+                    break;
+                case /* string topic */ 2:
+                    message.topic = reader.string();
+                    break;
+                case /* int32 partition */ 3:
+                    message.partition = reader.int32();
+                    break;
+                case /* string offset */ 4:
+                    message.offset = reader.string();
+                    break;
+                case /* string reason */ 5:
+                    message.reason = reader.string();
+                    break;
+                case /* string problem */ 6:
+                    message.problem = reader.string();
+                    break;
+                case /* int64 size_bytes */ 7:
+                    message.sizeBytes = reader.int64().toBigInt();
+                    break;
+                case /* google.protobuf.Timestamp send_time */ 8:
+                    message.sendTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.sendTime);
+                    break;
+                case /* google.protobuf.Timestamp reject_time */ 9:
+                    message.rejectTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.rejectTime);
+                    break;
+                case /* optional bytes key */ 10:
+                    message.key = reader.bytes();
+                    break;
+                case /* optional bytes value */ 11:
+                    message.value = reader.bytes();
+                    break;
+                case /* repeated orchestrator.v1.MessageHeader headers */ 12:
+                    message.headers.push(MessageHeader.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string message_id = 1; */
+        if (message.messageId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.messageId);
+        /* string topic = 2; */
+        if (message.topic !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.topic);
+        /* int32 partition = 3; */
+        if (message.partition !== 0)
+            writer.tag(3, WireType.Varint).int32(message.partition);
+        /* string offset = 4; */
+        if (message.offset !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.offset);
+        /* string reason = 5; */
+        if (message.reason !== "")
+            writer.tag(5, WireType.LengthDelimited).string(message.reason);
+        /* string problem = 6; */
+        if (message.problem !== "")
+            writer.tag(6, WireType.LengthDelimited).string(message.problem);
+        /* int64 size_bytes = 7; */
+        if (message.sizeBytes !== 0n)
+            writer.tag(7, WireType.Varint).int64(message.sizeBytes);
+        /* google.protobuf.Timestamp send_time = 8; */
+        if (message.sendTime)
+            Timestamp.internalBinaryWrite(message.sendTime, writer.tag(8, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Timestamp reject_time = 9; */
+        if (message.rejectTime)
+            Timestamp.internalBinaryWrite(message.rejectTime, writer.tag(9, WireType.LengthDelimited).fork(), options).join();
+        /* optional bytes key = 10; */
+        if (message.key !== undefined)
+            writer.tag(10, WireType.LengthDelimited).bytes(message.key);
+        /* optional bytes value = 11; */
+        if (message.value !== undefined)
+            writer.tag(11, WireType.LengthDelimited).bytes(message.value);
+        /* repeated orchestrator.v1.MessageHeader headers = 12; */
+        for (let i = 0; i < message.headers.length; i++)
+            MessageHeader.internalBinaryWrite(message.headers[i], writer.tag(12, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.RejectedMessage
+ */
+export const RejectedMessage = new RejectedMessage$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class MessageHeader$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.MessageHeader", [
+            { no: 1, name: "name", kind: "scalar", T: 12 /*ScalarType.BYTES*/ },
+            { no: 2, name: "value", kind: "scalar", T: 12 /*ScalarType.BYTES*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.name = new Uint8Array(0);
+        message.value = new Uint8Array(0);
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* bytes name */ 1:
+                    message.name = reader.bytes();
+                    break;
+                case /* bytes value */ 2:
+                    message.value = reader.bytes();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* bytes name = 1; */
+        if (message.name.length)
+            writer.tag(1, WireType.LengthDelimited).bytes(message.name);
+        /* bytes value = 2; */
+        if (message.value.length)
+            writer.tag(2, WireType.LengthDelimited).bytes(message.value);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.MessageHeader
+ */
+export const MessageHeader = new MessageHeader$Type();
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.TopicService
  */
 export const TopicService = new ServiceType("orchestrator.v1.TopicService", [
-    { name: "RewindTopic", options: {}, I: RewindTopicRequest, O: RewindTopicResponse }
+    { name: "RewindTopic", options: {}, I: RewindTopicRequest, O: RewindTopicResponse },
+    { name: "ListRejectedMessages", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListRejectedMessagesRequest, O: ListRejectedMessagesResponse },
+    { name: "GetRejectedMessage", idempotency: "NO_SIDE_EFFECTS", options: {}, I: GetRejectedMessageRequest, O: GetRejectedMessageResponse }
 ]);

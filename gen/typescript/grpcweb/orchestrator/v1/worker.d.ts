@@ -296,6 +296,30 @@ export interface TaskErrored {
      * @generated from protobuf field: google.protobuf.Duration next_retry_delay = 4
      */
     nextRetryDelay?: Duration;
+    /**
+     * More for programs: flows read it as `tasks.<id>.error.details`. Of more than 16 KB of JSON, the beginning is kept.
+     *
+     * @generated from protobuf oneof: details_value
+     */
+    detailsValue: {
+        oneofKind: "details";
+        /**
+         * As a value.
+         *
+         * @generated from protobuf field: google.protobuf.Value details = 5
+         */
+        details: Value;
+    } | {
+        oneofKind: "detailsJson";
+        /**
+         * As JSON text. What is no JSON is kept as text.
+         *
+         * @generated from protobuf field: bytes details_json = 6
+         */
+        detailsJson: Uint8Array;
+    } | {
+        oneofKind: undefined;
+    };
 }
 /**
  * TaskStopped says that a handler stopped because its task was canceled.

@@ -526,7 +526,9 @@ class TaskErrored$Type extends MessageType {
             { no: 1, name: "type", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 2, name: "message", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 3, name: "non_retryable", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
-            { no: 4, name: "next_retry_delay", kind: "message", T: () => Duration }
+            { no: 4, name: "next_retry_delay", kind: "message", T: () => Duration },
+            { no: 5, name: "details", kind: "message", oneof: "detailsValue", T: () => Value },
+            { no: 6, name: "details_json", kind: "scalar", oneof: "detailsValue", T: 12 /*ScalarType.BYTES*/ }
         ]);
     }
     create(value) {
@@ -534,6 +536,7 @@ class TaskErrored$Type extends MessageType {
         message.type = "";
         message.message = "";
         message.nonRetryable = false;
+        message.detailsValue = { oneofKind: undefined };
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -554,6 +557,18 @@ class TaskErrored$Type extends MessageType {
                     break;
                 case /* google.protobuf.Duration next_retry_delay */ 4:
                     message.nextRetryDelay = Duration.internalBinaryRead(reader, reader.uint32(), options, message.nextRetryDelay);
+                    break;
+                case /* google.protobuf.Value details */ 5:
+                    message.detailsValue = {
+                        oneofKind: "details",
+                        details: Value.internalBinaryRead(reader, reader.uint32(), options, message.detailsValue.details)
+                    };
+                    break;
+                case /* bytes details_json */ 6:
+                    message.detailsValue = {
+                        oneofKind: "detailsJson",
+                        detailsJson: reader.bytes()
+                    };
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -579,6 +594,12 @@ class TaskErrored$Type extends MessageType {
         /* google.protobuf.Duration next_retry_delay = 4; */
         if (message.nextRetryDelay)
             Duration.internalBinaryWrite(message.nextRetryDelay, writer.tag(4, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Value details = 5; */
+        if (message.detailsValue.oneofKind === "details")
+            Value.internalBinaryWrite(message.detailsValue.details, writer.tag(5, WireType.LengthDelimited).fork(), options).join();
+        /* bytes details_json = 6; */
+        if (message.detailsValue.oneofKind === "detailsJson")
+            writer.tag(6, WireType.LengthDelimited).bytes(message.detailsValue.detailsJson);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

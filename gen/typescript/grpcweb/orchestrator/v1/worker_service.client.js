@@ -53,7 +53,7 @@ export class WorkerServiceClient {
     }
     /**
      * ReportTasks takes what the worker has to say about its tasks: acknowledgements, signs of life, results. It answers when the
-     * results are durable, each report by itself. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
+     * results are durable, each report on its own: one that breaks a rule of its fields is REFUSED, and the others count. Without reports it keeps the session alive. Errors: WORKER_SESSION_NOT_FOUND, when
      * there are no reports.
      *
      * @generated from protobuf rpc: ReportTasks
