@@ -3,7 +3,8 @@
  * identification and decoding: messages are checked by those who read them.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
-import { toError } from "../base/errors.ts";
+import { status as GrpcStatus } from "@grpc/grpc-js";
+import { isOrchestratorError, toError } from "../base/errors.ts";
 import type { AnsweredOutcome, AnswerFate, BusCommands, MessageStart } from "../engine/ports/bus/commands.ts";
 import type { Caller } from "../engine/ports/caller.ts";
 import type { Cluster } from "../engine/ports/cluster.ts";
@@ -19,6 +20,7 @@ import {
   TakeAnswersRequestSchema,
   TakeStartsRequestSchema,
 } from "../gen/orchestrator/peer/v1/peer_service_pb.ts";
+import { GrpcFailure } from "./client/grpc-channel.ts";
 import { fromStatus } from "./errors/from-status.ts";
 import { fromTaken, toSentAnswer } from "./mapping/message-answer.ts";
 import { toSentStart, toStartRequest } from "./mapping/message-start.ts";
@@ -51,6 +53,7 @@ export interface BusCommandsNeeds {
 interface Start {
   readonly tenantId: string;
   readonly start: MessageStart;
+  readonly ownerDied?: (() => void) | undefined;
   /** As it is sent; null: it has not been. */
   sent: SentStart | null;
 }
@@ -58,6 +61,7 @@ interface Start {
 interface Answer {
   readonly task: AnsweredTask;
   readonly outcome: AnsweredOutcome;
+  readonly ownerDied?: (() => void) | undefined;
   sent: MessageAnswer | null;
 }
 
@@ -79,7 +83,8 @@ export function createBusCommands(needs: BusCommandsNeeds): BusCommands {
     runOf: ({ start }) => start.runId,
     here: ([item]) =>
       settle(item, async ({ tenantId, start }) => {
-        await runControl.startRun({ tenantId, actor: "" } satisfies Caller, toStartRequest(start), 0);
+        const caller: Caller = { tenantId, actor: start.actor ?? "" };
+        await runControl.startRun(caller, toStartRequest(start), 0);
         return null;
       }),
     async there(address, items) {
@@ -92,7 +97,10 @@ export function createBusCommands(needs: BusCommandsNeeds): BusCommands {
       });
     },
     movedTo: movedRunOf,
-    failed: ({ start }, why) => toMoved(start.runId, why),
+    failed: ({ start, ownerDied }, why) => {
+      if (hasGone(why)) ownerDied?.();
+      return toMoved(start.runId, why);
+    },
     sizeOf: (item) => toBinary(MessageStartSchema, sentStartOf(item)).length,
     ...{ areApart: true, maxItems: MAX_ITEMS, maxSize: FILLED * maxMessageBytes },
   };
@@ -110,7 +118,10 @@ export function createBusCommands(needs: BusCommandsNeeds): BusCommands {
       );
     },
     movedTo: movedRunOf,
-    failed: ({ task }, why) => toMoved(task.runId, why),
+    failed: ({ task, ownerDied }, why) => {
+      if (hasGone(why)) ownerDied?.();
+      return toMoved(task.runId, why);
+    },
     sizeOf: (item) => toBinary(MessageAnswerSchema, sentAnswerOf(item)).length,
     ...{ areApart: true, maxItems: MAX_ITEMS, maxSize: FILLED * maxMessageBytes },
   };
@@ -119,12 +130,12 @@ export function createBusCommands(needs: BusCommandsNeeds): BusCommands {
   const sendStart = gatherForOwners(starts, patience);
   const sendAnswer = gatherForOwners(answers, patience);
   return {
-    async start(tenantId, start) {
-      const result = await sendStart({ tenantId, start, sent: null });
+    async start(tenantId, start, ownerDied) {
+      const result = await sendStart({ tenantId, start, ownerDied, sent: null });
       if (result !== null) throw result;
     },
-    async answer(task, outcome) {
-      const result = await sendAnswer({ task, outcome, sent: null });
+    async answer(task, outcome, ownerDied) {
+      const result = await sendAnswer({ task, outcome, ownerDied, sent: null });
       if (result instanceof Error) throw result;
       return result;
     },
@@ -151,6 +162,12 @@ async function settle<Item, Result>(
 
 function movedRunOf(result: AnswerFate | null | Error): string | null {
   return isElsewhere(result) ? runIdOf(result) : null;
+}
+
+/** The connection broke while the call was under way: the instance may have died of it. One that is slow has not. */
+function hasGone(why: unknown): boolean {
+  if (!isOrchestratorError(why) || why.code !== "PEER_LOST") return false;
+  return why.cause instanceof GrpcFailure && why.cause.code === GrpcStatus.UNAVAILABLE;
 }
 
 /** Whatever happens on the way to the owner lies in no message, and what it was sent counts once. */

@@ -4,6 +4,7 @@ import type { Cluster } from "../engine/ports/cluster.ts";
 import type { RunRelay } from "../engine/ports/run-watch.ts";
 import { type Identify, identifyByName } from "./calls/identity.ts";
 import { type NeedsOf, packagesOf, serveServices } from "./calls/services.ts";
+import { createRoutingRoutes } from "./legacy/routing/routes.ts";
 import { createWorkflowRoutes } from "./legacy/workflows/routes.ts";
 import type { StatusSources } from "./legacy/workflows/status.ts";
 import { createTokens } from "./lists/tokens.ts";
@@ -36,6 +37,8 @@ export type ApiParts = Omit<PortParts, "identify" | "route" | "peerMethods"> &
     readonly connections: StatusSources["connections"];
     readonly templates: StatusSources["templates"];
     readonly recovery: StatusSources["recovery"];
+    /** Routed tasks that each tenant keeps. */
+    readonly routedHistory: number;
     /** Key for page tokens and cursors: 32 bytes that all instances share and that survive restarts. */
     readonly tokenKey: Uint8Array;
     /** Identifies callers; default: by the name that they give, see {@link identifyByName}. */
@@ -76,7 +79,14 @@ export async function createApi(parts: ApiParts): Promise<Api> {
     peerMethods,
     identify: callers.identify(parts.identify ?? identifyByName),
     route,
-    foreign: (calls) => [createWorkflowRoutes({ ...parts, calls, maxMessageBytes: config.maxMessageBytes })],
+    foreign: (calls) => {
+      const { maxMessageBytes } = config;
+      const settings = { ...parts.routeRules, maxHistory: parts.routedHistory };
+      return [
+        createWorkflowRoutes({ ...parts, calls, maxMessageBytes }),
+        createRoutingRoutes({ calls, maxMessageBytes, version: facts.version, settings }),
+      ];
+    },
   });
   let closing: Promise<void> | null = null;
   const drain = (): void => {

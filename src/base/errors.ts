@@ -1,6 +1,6 @@
 /** The only error class of the product: thrown by code, with the details that fill the sentence of the catalog. */
+import { type GrpcCode, REPEAT, type RetryClass } from "./error-catalog/entry.ts";
 import { ERRORS } from "./error-catalog.ts";
-import { type GrpcCode, REPEAT, type RetryClass } from "./error-entry.ts";
 import { fillSentence, type Named } from "./error-sentence.ts";
 
 /** A code of the catalog. */

@@ -4,6 +4,7 @@
  *   01kb3x…         a run, minted by the service: 26 characters of Crockford's base32 in lower case, 10 of time
  *                   (milliseconds), 2 of shard, 14 random. They sort by time and identify the shard. With more than
  *                   1,024 shards the shard has 3 characters, and the id 27
+ *   550e8400-e29b…  a run of a routed task: a random UUID, drawn until its hash falls on a shard of the instance
  *   order-17        a run, chosen by the caller: at most 100 characters and no `~`; lives on the shard of its hash
  *   order-17~8c0f…  a child run, at any depth: the id of its root, `~`, and 16 characters of base32 that are derived
  *                   from its parent, its task, and the attempt. It lives with its root
@@ -14,7 +15,7 @@
  * Older releases built the id of a child from its parent's id, a colon, and the path of the task, and drew the 26
  * characters of every operation at random; such runs and operations are still found.
  */
-import { createHash, randomFillSync } from "node:crypto";
+import { createHash, randomFillSync, randomUUID } from "node:crypto";
 
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
 const VALUES = new Int8Array(128).fill(-1);
@@ -84,6 +85,14 @@ export function shardOf(id: string, shards: number): number {
   return minted >= 0 && minted < shards ? minted : hashText(root) % shards;
 }
 
+/** Draws random UUIDs (version 4) until `accepts` takes the shard of one, out of `shards`. It must take some shard. */
+export function drawUuid(shards: number, accepts: (shard: number) => boolean): string {
+  for (;;) {
+    const id = randomUUID();
+    if (accepts(shardOf(id, shards))) return id;
+  }
+}
+
 /** Returns true when an id has the form of a minted id of a run; callers may not choose such an id. */
 export function isMintedRunId(runId: string, shards: number): boolean {
   return !runId.startsWith(OPERATION_PREFIX) && mintedShard(runId, shards) >= 0;
@@ -105,6 +114,11 @@ function hashText(text: string): number {
   hash = Math.imul(hash, 0x85ebca6b);
   hash ^= hash >>> 13;
   return hash >>> 0;
+}
+
+/** Returns a 31-bit hash of the parts of a key, from which its home follows; stable forever. */
+export function hashKey(parts: readonly string[]): number {
+  return hashText(JSON.stringify(parts)) >>> 1;
 }
 
 function mint(shard: number, shardLength: number, now: number): string {

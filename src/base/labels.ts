@@ -18,6 +18,9 @@ export const EXECUTION_SOURCE = "workflows";
 /** Label of runs whose flow says how it recovers: the strategy. An index finds those that are open. */
 export const RECOVERY_LABEL = "orchestrator.dev/recovery";
 
+/** Label of runs that a trigger has started, with its id. */
+export const TRIGGER_LABEL = "orchestrator.dev/trigger";
+
 /** Label of runs that took the place of another one, with its id. */
 export const RESTARTED_LABEL = "restarted_from";
 

@@ -94,8 +94,8 @@ export class Fields {
 }
 
 /**
- * The context of a run: keys that are not the message's own. Null: there are none. Throws {@link MessageRefused} if they
- * are more than a run may have.
+ * The context of a run: keys that are not the message's own. Null: there are none. Throws {@link MessageRefused} if
+ * they are more than a run may have.
  */
 export function toContext(context: JsonObject): JsonObject | null {
   const names = Object.keys(context);

@@ -14,10 +14,10 @@ import type { Log } from "../base/log.ts";
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 
-/** A nudge shortens a pause to this at the least, milliseconds: nudges may come with every commit. */
+/** A nudge shortens a pause to no less than this, milliseconds, because every commit may nudge. */
 const SHORTEST_PAUSE_MS = 50;
 
-/** What a step leaves: more work, none, or some after so many milliseconds. */
+/** What a step leaves: more work, none, or some after a number of milliseconds. */
 export type Left = "more" | "nothing" | { readonly afterMs: number };
 
 export interface NudgedLoopParts {
@@ -30,7 +30,7 @@ export interface NudgedLoopParts {
 
 /** A loop that does nothing until it is nudged. */
 export interface NudgedLoop {
-  /** There may be something to do. */
+  /** Says that there may be something to do. */
   nudge(): void;
   /** Ends it after the step under way. */
   stop(): Promise<void>;

@@ -42,15 +42,15 @@ export interface OutboxRelayParts {
   readonly destination: Destination;
   readonly shards: { readonly owned: readonly number[] };
   /** Messages were rejected, durably. */
-  rejected(): void;
+  rejected(messages: readonly RejectedOutgoing[]): void;
   readonly log: Log;
 }
 
 /** A running relay. */
 export interface OutboxRelay {
-  /** There may be something to send. */
+  /** Says that there may be something to send. */
   nudge(): void;
-  /** Ends it after the page under way. What is unsent is the business of the next owner. */
+  /** Ends it after the page under way. The next owner sends what is left. */
   stop(): Promise<void>;
 }
 
@@ -93,8 +93,8 @@ export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
   };
 
   const prepareNext = async (underWay: readonly OutgoingId[]): Promise<Page | null> => {
-    await deleteSent();
-    return read(underWay);
+    const [page] = await Promise.all([read([...underWay, ...sent]), deleteSent()]);
+    return page;
   };
 
   const note = (topics: ReadonlySet<string>, failed: Delivery["failed"]): void => {
@@ -126,7 +126,7 @@ export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
     if (delivery.rejected.length > 0) {
       for (const { id, reason } of delivery.rejected) log.error("a message can never be sent", { ...id, reason });
       await outbox.reject(delivery.rejected);
-      rejected();
+      rejected(delivery.rejected);
     }
     try {
       const next = await preparing;

@@ -20,7 +20,7 @@ export interface RejectedTaskParts {
   readonly log: Log;
 }
 
-/** Starts to look for such tasks whenever it is nudged. */
+/** Starts looking for such tasks whenever it is nudged. */
 export function failRejectedTasks({ rejected, handOvers, shards, log }: RejectedTaskParts): NudgedLoop {
   const fail = async ({ id, runId, topic, fence, reason }: RejectedTask): Promise<OutgoingId | null> => {
     const message = `the message of the task can never be sent to topic ${topic}: ${reason}`;

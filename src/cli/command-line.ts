@@ -57,14 +57,49 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/queues/queues.ts")).defineQueues,
   },
   {
+    name: "limits",
+    summary: "show, declare, and pause limits of tasks",
+    load: async () => (await import("./commands/limits/limits.ts")).defineLimits,
+  },
+  {
+    name: "breakers",
+    summary: "show and override the breakers and bulkheads of what tasks call",
+    load: async () => (await import("./commands/breakers/breakers.ts")).defineBreakers,
+  },
+  {
+    name: "budgets",
+    summary: "show and raise what calls to models may cost, and show what they have cost",
+    load: async () => (await import("./commands/budgets/budgets.ts")).defineBudgets,
+  },
+  {
     name: "workers",
     summary: "show and drain workers",
     load: async () => (await import("./commands/queues/workers.ts")).defineWorkers,
   },
   {
     name: "kafka",
-    summary: "read messages of topics again",
-    load: async () => (await import("./commands/queues/topics.ts")).defineKafka,
+    summary: "show rejected messages of topics, and read messages again",
+    load: async () => (await import("./commands/messages/topics.ts")).defineKafka,
+  },
+  {
+    name: "messages",
+    summary: "show, redeliver, and drop messages that could not be delivered",
+    load: async () => (await import("./commands/messages/messages.ts")).defineMessages,
+  },
+  {
+    name: "triggers",
+    summary: "declare, show, and pause what events start and signal",
+    load: async () => (await import("./commands/triggers/triggers.ts")).defineTriggers,
+  },
+  {
+    name: "services",
+    summary: "show the services that are called by name",
+    load: async () => (await import("./commands/routing/services.ts")).defineServices,
+  },
+  {
+    name: "route",
+    summary: "call a service by name, durably and with retries",
+    load: async () => (await import("./commands/routing/route.ts")).defineRoute,
   },
   {
     name: "tasks",

@@ -1,4 +1,4 @@
-import type { GrpcCode } from "../base/error-entry.ts";
+import type { GrpcCode } from "../base/error-catalog/entry.ts";
 import { type ErrorCode, isOrchestratorError } from "../base/errors.ts";
 
 /** Exit codes, explained in docs/cli.md. Numbers never change. */

@@ -64,10 +64,16 @@ export async function followRun(client: ApiClient, runId: string, options: Follo
 
 /** What an attempt said in this frame, or that something it said is missing; empty: neither. */
 function describeNote({ frame }: WatchRunResponse): string {
-  if (frame.case === "gap") return `${frame.value.lostCount} remarks of tasks are missing`;
+  if (frame.case === "gap") return describeGap(frame.value.lostCount);
   if (frame.case !== "event" || frame.value.durable) return "";
   const { state, detail } = describeEvent(frame.value);
   return [frame.value.taskId, state, detail].filter((part) => part !== "").join("  ");
+}
+
+function describeGap(lostCount: number): string {
+  return lostCount === 0
+    ? "the run moved to another instance: remarks of tasks may be missing"
+    : `${lostCount} remarks of tasks are missing`;
 }
 
 function createInterrupt(

@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import { isOrchestratorError } from "../base/errors.ts";
 import { ANY_HOST, hostOf } from "../base/host-rule.ts";
 import { parseFailPoints } from "../base/process/fail-points.ts";
-import { createAddressPolicy } from "../tools/http/address-policy.ts";
+import { checkNetwork, createAddressPolicy } from "../tools/http/address-policy.ts";
 import { checkKafka } from "./check-kafka.ts";
 import type { Config } from "./settings.ts";
 
@@ -43,8 +43,19 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
       "http.allow",
       complaintOf(() => createAddressPolicy({ allowPrivate: false, allow: [entry] })),
     );
+  note("routing.registry_url", judgeForeign(config.routing.registryUrl, config));
+  for (const network of config.routing.registryNetworks)
+    note(
+      "routing.registry_networks",
+      complaintOf(() => checkNetwork(network)),
+    );
   for (const module of config.graphs.modules)
     note("graphs.modules", existsSync(resolve(module)) ? null : `there is no file ${resolve(module)}`);
+  const { providers, defaultProvider } = config.models;
+  if (defaultProvider !== undefined && !Object.hasOwn(providers, defaultProvider))
+    note("models.default_provider", `models.providers has no provider ${defaultProvider}`);
+  const { dir } = config.secrets;
+  if (dir !== undefined) note("secrets.dir", existsSync(dir) ? null : `there is no folder ${resolve(dir)}`);
   checkKafka(config, note);
   const { failPoints, suspectPause, enabled } = config.testing;
   if (failPoints !== undefined) {
@@ -70,6 +81,20 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
     if (isGiven(path) && bytes > maxMessageBytes)
       note(path, `${bytes} bytes do not fit into a request: limits.max_message_bytes is ${maxMessageBytes}`);
   return problems;
+}
+
+/** A URL that leads back to the service itself would be its own answer. */
+function judgeForeign(text: string | undefined, config: Config): string | null {
+  const url = URL.parse(text ?? "");
+  if (url === null || !leadsToItself(url, config)) return null;
+  return `${url.origin} is this service itself; set it to the other service, or another port for this one`;
+}
+
+/** Whether a URL leads to a port of the service with this configuration. */
+export function leadsToItself(url: URL, { server, metrics }: Pick<Config, "server" | "metrics">): boolean {
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  const isOwn = ["localhost", "127.0.0.1", "[::1]", server.host].includes(url.hostname);
+  return isOwn && [server.port, ...server.alsoListen, metrics.port].includes(port);
 }
 
 /** The longest standstill of the event loop with a lease of `leaseTtl` milliseconds. */

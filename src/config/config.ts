@@ -1,10 +1,12 @@
 /**
- * The one reader of the environment: merges flags, environment, file and defaults into the configuration (flags win,
- * defaults lose).
+ * The one reader of the environment: merges flags, environment, `.env`, file and defaults into the configuration (flags
+ * win, defaults lose).
  */
 import { existsSync } from "node:fs";
 import { fail } from "../base/errors.ts";
+import { createSecrets, type Secrets } from "../base/secrets/secrets.ts";
 import { checkConfig } from "./check.ts";
+import { readEnvFile } from "./env-file.ts";
 import { type Config, listSettings, type NamedSetting } from "./settings.ts";
 import {
   type ConfigProblem,
@@ -19,7 +21,7 @@ import {
 export interface ConfigSources {
   /** Options of the command line by their camel case name; `config` names the file. */
   readonly flags?: Readonly<Record<string, unknown>>;
-  /** The process's when absent. */
+  /** The process's when absent, and then a file `.env` in the working folder is read, too. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -50,9 +52,12 @@ const DEFAULT_FILE = "orchestrator.yaml";
  */
 export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedConfig> {
   const env = sources.env ?? process.env;
-  const named = sources.flags?.config ?? env.ORCHESTRATOR_CONFIG;
+  const envFile = readEnvFile(env, { isDefaultRead: sources.env === undefined });
+  const named = sources.flags?.config ?? env.ORCHESTRATOR_CONFIG ?? envFile.values["ORCHESTRATOR_CONFIG"];
   const file = typeof named === "string" && named !== "" ? named : existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined;
   const readings: SourceReading[] = [readFlags(sources.flags ?? {}), readEnvironment(env)];
+  readings.push({ values: [], problems: envFile.problems, warnings: [] });
+  readings.push(readEnvironment(envFile.values, envFile.placeOf));
   if (file !== undefined) readings.push(await readConfigFile(file));
 
   const problems = readings.flatMap((reading) => reading.problems);
@@ -106,9 +111,18 @@ function parseValue(setting: NamedSetting, value: unknown, origin: string, probl
   return undefined;
 }
 
-/** The environment of a child process: that of this process, and more. */
+/** The secrets that the configuration names: in its folder, in the environment, and in `.env`. */
+export function openSecrets({ secrets }: Config): Secrets {
+  const envFile = readEnvFile(process.env);
+  return createSecrets({
+    ...(secrets.dir === undefined ? {} : { dir: secrets.dir }),
+    variable: (name) => process.env[name] ?? envFile.values[name],
+  });
+}
+
+/** The environment of a child process: that of this process and its `.env`, and more. */
 export function inheritEnvironment(
   more: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string | undefined>> {
-  return { ...process.env, ...more };
+  return { ...readEnvFile(process.env).values, ...process.env, ...more };
 }

@@ -4,11 +4,12 @@
  */
 import { z } from "zod";
 import { isOrchestratorError } from "../base/errors.ts";
+import { findUrlProblem } from "../base/net/redis-url.ts";
 import { parseDurationMs, unitsProblem } from "../base/time/duration.ts";
 import { parseDatabaseUrl } from "../store/sql/database-url.ts";
 
 /** What a setting takes, in words for the reference page; kept as metadata of its schema. */
-export type SettingKind = "text" | "URL" | "number" | "true or false" | "duration" | "size" | "list" | "choice";
+export type SettingKind = "text" | "URL" | "number" | "true or false" | "duration" | "size" | "list" | "choice" | "map";
 
 /** One setting: how it is read, named and explained. */
 export interface Setting<S extends z.ZodType = z.ZodType> {
@@ -47,6 +48,18 @@ export function urlSetting(...schemes: readonly string[]) {
     .trim()
     .refine((text) => URL.canParse(text) && schemes.some((scheme) => text.startsWith(`${scheme}://`)), {
       error: expected,
+    })
+    .meta(kind("URL"));
+}
+
+/** Where Redis is, in every form that the client takes. */
+export function redisUrlSetting() {
+  return z
+    .string({ error: "expected a URL" })
+    .trim()
+    .superRefine((text, context) => {
+      const message = findUrlProblem(text);
+      if (message !== "") context.addIssue({ code: "custom", message });
     })
     .meta(kind("URL"));
 }
@@ -214,7 +227,7 @@ export function choiceSetting<const T extends string>(words: readonly T[], synon
     .meta(kind("choice"));
 }
 
-/** What a setting takes. */
+/** Values that a setting accepts. */
 export function kindOf(schema: z.ZodType): SettingKind {
   return schema.meta()?.kind as SettingKind;
 }

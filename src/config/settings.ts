@@ -13,14 +13,18 @@ import { LEGACY } from "./sections/legacy.ts";
 import { LIMITS } from "./sections/limits.ts";
 import { LOG } from "./sections/log.ts";
 import { METRICS } from "./sections/metrics.ts";
+import { MODELS } from "./sections/models.ts";
 import { REDIS } from "./sections/redis.ts";
 import { REFLEX } from "./sections/reflex.ts";
 import { ROUTING } from "./sections/routing.ts";
+import { SECRETS } from "./sections/secrets.ts";
 import { SERVER } from "./sections/server.ts";
 import { STORE } from "./sections/store.ts";
 import { TEMPLATES } from "./sections/templates.ts";
 import { TESTING } from "./sections/testing.ts";
 import { TOOLS } from "./sections/tools.ts";
+import { TRIGGERS } from "./sections/triggers.ts";
+import { WEBHOOKS } from "./sections/webhooks.ts";
 import { WORKERS } from "./sections/workers.ts";
 import { WORKFLOWS } from "./sections/workflows.ts";
 import type { Setting } from "./setting-types.ts";
@@ -29,6 +33,7 @@ import type { Setting } from "./setting-types.ts";
 const SETTINGS = {
   server: SERVER,
   store: STORE,
+  secrets: SECRETS,
   log: LOG,
   metrics: METRICS,
   engine: ENGINE,
@@ -39,10 +44,13 @@ const SETTINGS = {
   tools: TOOLS,
   workers: WORKERS,
   agents: AGENTS,
+  models: MODELS,
   redis: REDIS,
   kafka: KAFKA,
+  webhooks: WEBHOOKS,
   legacy: LEGACY,
   workflows: WORKFLOWS,
+  triggers: TRIGGERS,
   routing: ROUTING,
   reflex: REFLEX,
   testing: TESTING,

@@ -27,10 +27,10 @@ export interface SourceReading {
 }
 
 /**
- * Variables with our prefix that are no settings: read by the test suite, naming the file itself, or read by commands
- * that call a service.
+ * Variables with our prefix that are no settings: secrets, read by the test suite, naming files to read, or read by
+ * commands that call a service.
  */
-const OTHER_VARIABLES = /^ORCHESTRATOR_(TEST_.*|CONFIG|SERVER|TOKEN|PROFILE)$/;
+const OTHER_VARIABLES = /^ORCHESTRATOR_(TEST_.*|SECRET_.*|CONFIG|ENV_FILE|SERVER|TOKEN|PROFILE)$/;
 
 /**
  * Variables that Kubernetes makes for a Service that is named `orchestrator`. `ORCHESTRATOR_PORT` is one of them, with
@@ -38,8 +38,14 @@ const OTHER_VARIABLES = /^ORCHESTRATOR_(TEST_.*|CONFIG|SERVER|TOKEN|PROFILE)$/;
  */
 const SERVICE_LINKS = /^ORCHESTRATOR_(SERVICE_(HOST|PORT(_.+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
 
-/** Reads the environment. Empty variables count as absent; an unknown one with our prefix is a problem. */
-export function readEnvironment(env: Readonly<Record<string, string | undefined>>): SourceReading {
+/**
+ * Reads the environment, or the variables of a file. Empty variables count as absent; an unknown one with our prefix is
+ * a problem. `placeOf` names a variable for messages.
+ */
+export function readEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  placeOf = (name: string): string => name,
+): SourceReading {
   const values: GivenValue[] = [];
   const problems: ConfigProblem[] = [];
   const warnings: string[] = [];
@@ -50,9 +56,9 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     );
     const [first, ...rest] = given;
     if (first === undefined) continue;
-    values.push({ setting, value: env[first], origin: first });
+    values.push({ setting, value: env[first], origin: placeOf(first) });
     for (const other of rest) {
-      if (env[other] !== env[first]) warnings.push(`${first} and ${other} differ; ${first} counts`);
+      if (env[other] !== env[first]) warnings.push(`${placeOf(first)} and ${placeOf(other)} differ; ${first} counts`);
     }
   }
   const known = new Set<string>(settings.flatMap((setting) => setting.env));
@@ -60,7 +66,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     if (!name.startsWith("ORCHESTRATOR_") || known.has(name) || !isGiven(value)) continue;
     if (OTHER_VARIABLES.test(name) || SERVICE_LINKS.test(name)) continue;
     problems.push({
-      place: name,
+      place: placeOf(name),
       problem: `there is no such variable${suggest(name, [...known]) || "; docs/config.md lists them"}`,
     });
   }

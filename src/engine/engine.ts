@@ -20,14 +20,20 @@ export interface Engine extends RunControl, RunReader, RunWatch, Approvals {}
 export interface EngineOptions {
   /** Timeout of runs for which neither the start nor the flow sets one, milliseconds; null: none. */
   readonly defaultRunTimeoutMs: number | null;
+  /** How many executions may be open; null or absent: any number. */
+  readonly maxExecutions?: number | null;
 }
 
 /** Creates the engine over the runs of this instance. It tells `followers` what has become durable. */
-export function createEngine(runs: Runs, followers: Followers, { defaultRunTimeoutMs }: EngineOptions): Engine {
+export function createEngine(
+  runs: Runs,
+  followers: Followers,
+  { defaultRunTimeoutMs, maxExecutions = null }: EngineOptions,
+): Engine {
   runs.observe(followers);
   const views = new RunViews(runs);
   const changes = new RunChanges(runs, views);
-  const startRun = createStart(runs, { defaultRunTimeoutMs, views, changes });
+  const startRun = createStart(runs, { defaultRunTimeoutMs, maxExecutions, views, changes });
   return {
     startRun,
     startRuns: async (caller, requests, waitMs, signal) => {

@@ -1,8 +1,10 @@
 import type { FieldViolation } from "../base/errors.ts";
 import type { JsonObject } from "../base/json/json.ts";
 import { checkFlow } from "./check/check.ts";
+import { checkDeclared, listLimits, type NamedLimit } from "./check/flow-limits.ts";
 import { ALL_SERVED, type Served } from "./check/unserved.ts";
 import { type ParsedSource, parsedDocument, readFlowSource } from "./document/parse.ts";
+import type { Problems } from "./document/problems.ts";
 import type { FlowDocument } from "./document/schema.ts";
 import { type GraphCompiler, inlineGraphCompiler } from "./graph/graph-compiler.ts";
 import type { Structure } from "./graph/structure.ts";
@@ -21,6 +23,10 @@ export interface CompiledFlow {
   readonly document: JsonObject;
   /** Nodes and edges of its LangGraph graph. */
   readonly structure: Structure;
+  /** Limits that its tasks name. */
+  readonly limits: readonly NamedLimit[];
+  /** The problems that are left when only these limits are declared at the service. */
+  checkDeclared(declared: ReadonlySet<string>): Problems;
   /** Computes the warnings, for callers that want them. Without a world, only those that need no service. */
   warnings(world?: FlowWorld): Promise<readonly FlowWarning[]>;
 }
@@ -47,7 +53,13 @@ export async function compileFlow(
   problems.throwIfAny();
   const checked = document as FlowDocument;
   const structure = await compiler.structureOf(checked);
+  const limits = listLimits(checked);
   return {
+    limits,
+    checkDeclared: (declared) => {
+      checkDeclared(limits, declared, problems);
+      return problems;
+    },
     plan: planFlow(checked, structure),
     document: checked as unknown as JsonObject,
     structure,

@@ -4,7 +4,8 @@ import { describeValue } from "../tasks/schema/describe-issue.ts";
 import { checkData } from "../tasks/schema/json-schema.ts";
 import { suggest } from "../tasks/schema/suggest.ts";
 import { hasType } from "./check/check-variables.ts";
-import type { Plan, Variable } from "./plan.ts";
+import { evaluateLimitKey } from "./limit-key.ts";
+import type { Plan, RunLimit, Variable } from "./plan.ts";
 import { evaluateTimeoutMs } from "./planning/evaluated-duration.ts";
 
 /**
@@ -82,6 +83,26 @@ export function runTimeoutMs({ flowId, timeout, timeoutMs }: Plan, vars: JsonObj
     return evaluateTimeoutMs(timeout, { vars, run: {}, task: () => undefined, now });
   } catch (error) {
     const problem = `workflow.timeout: ${(error as Error).message}`;
+    return fail("FLOW_INPUT_INVALID", { flowId, problem }, { cause: error });
+  }
+}
+
+/**
+ * Returns the limit of a run that starts `now` with these variables; null if it has none. Throws FLOW_INPUT_INVALID if
+ * the variables yield no valid key.
+ */
+export function runLimit({ flowId, limit }: Plan, vars: JsonObject, now: number): RunLimit | null {
+  if (limit === undefined) return null;
+  const { name, maxConcurrent, rate } = limit;
+  try {
+    return {
+      name,
+      key: evaluateLimitKey(limit.key, { vars, run: {}, task: () => undefined, now }),
+      maxConcurrent,
+      rate,
+    };
+  } catch (error) {
+    const problem = `workflow.limit.key: ${(error as Error).message}`;
     return fail("FLOW_INPUT_INVALID", { flowId, problem }, { cause: error });
   }
 }

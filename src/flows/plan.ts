@@ -4,6 +4,7 @@
  * share one.
  */
 import type { Json, JsonObject } from "../base/json/json.ts";
+import type { AiRoute } from "../tasks/agents/transport.ts";
 import type { Carrier, Effect, TaskTypeName } from "../tasks/define.ts";
 
 /** When a task with dependencies may run; see docs/semantics.md §2. */
@@ -31,6 +32,8 @@ export interface Scope {
   readonly now?: number | undefined;
   /** Where the result of a call is awaited: `{url}`. */
   readonly callback?: JsonObject | undefined;
+  /** What a trigger is evaluated for: `{id, type, source, time, key, headers, body}`. */
+  readonly event?: JsonObject | undefined;
   /** What a compensation task undoes: `{task, outcome, input, output, children}`. */
   readonly compensates?: JsonObject | undefined;
 }
@@ -85,6 +88,38 @@ export interface EvaluatedLimit {
   readonly duration: Template;
 }
 
+/** How much may be in use of a limit at once, and how often its slots are given out; at least one is set in a flow. */
+export interface LimitBounds {
+  readonly maxConcurrent: number | null;
+  readonly rate: { readonly count: number; readonly perMs: number } | null;
+}
+
+/** The limit that a task is under. */
+export interface LimitSpec extends LimitBounds {
+  readonly name: string;
+  /** Gives text, a number, or a boolean: each value is a limit of its own. */
+  readonly key: Template;
+  /** Longest wait of an attempt for a slot, milliseconds; null: as long as the task may take. */
+  readonly timeoutMs: number | null;
+}
+
+/** How much a run may spend: millionths of a dollar, and tokens of models. Absent: any amount. */
+export interface BudgetSpec {
+  readonly maxCostMicros?: number;
+  readonly maxTokens?: number;
+}
+
+/** The budget of a run. */
+export interface RunBudget extends BudgetSpec {
+  readonly runId: string;
+}
+
+/** The limit of a run: its key is known. */
+export interface RunLimit extends LimitBounds {
+  readonly name: string;
+  readonly key: string;
+}
+
 /** What every executable node has: tasks, children of groups, and tasks of FSM states. */
 export interface TaskSpec {
   readonly id: string;
@@ -95,8 +130,12 @@ export interface TaskSpec {
   readonly effect: Effect;
   /** How the task leaves at this service; absent: it does not. */
   readonly carrier?: Carrier;
+  /** `ai` only: what it says about who does it. */
+  readonly route?: AiRoute;
   /** What the service gives the task that it does not set itself; evaluated limits come before it. */
   readonly defaults?: TaskLimits;
+  /** Every attempt holds a slot of this limit; absent: none. */
+  readonly limit?: LimitSpec;
   /** A call whose result comes later, at the URL that the call carries. */
   readonly awaitsCallback?: true;
   /**
@@ -193,6 +232,10 @@ interface PlanBase {
   readonly output: Template | null;
   /** Null: nothing. */
   readonly recovery: Recovery | null;
+  /** Each run holds a slot of this limit; absent: none. */
+  readonly limit?: LimitSpec;
+  /** What a run and its child runs may spend; absent: any amount. */
+  readonly budget?: BudgetSpec;
 }
 
 /** Plan of a DAG flow. */

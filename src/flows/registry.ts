@@ -4,19 +4,22 @@
  */
 import { fail, toError } from "../base/errors.ts";
 import { canonicalJson } from "../base/json/json-canonical.ts";
+import type { ModelProviders } from "../tasks/agents/transport.ts";
 import type { Carrier } from "../tasks/define.ts";
 import { ALL_SERVED, type Served } from "./check/unserved.ts";
-import { compileFlow, compileStored, drawFlow, type FlowSource, judgeFlow } from "./compile.ts";
+import { type CompiledFlow, compileFlow, compileStored, drawFlow, type FlowSource, judgeFlow } from "./compile.ts";
+import type { Problems } from "./document/problems.ts";
 import type { VariableDocument } from "./document/schema.ts";
 import { type GraphCompiler, inlineGraphCompiler } from "./graph/graph-compiler.ts";
 import type { Plan } from "./plan.ts";
 import { withCarriers } from "./planning/carriers.ts";
+import { withModels } from "./planning/models.ts";
 import { type QueueDefaults, withQueueDefaults } from "./planning/queue-defaults.ts";
-import type { FlowStore, NewFlowVersion } from "./ports/flow-store.ts";
+import type { FlowLimit, FlowStore, NewFlowVersion } from "./ports/flow-store.ts";
 import type { FlowRegistry, FlowVersion, RegisterResult } from "./ports/registry.ts";
 import type { FlowWorld } from "./warnings/warning.ts";
 
-/** How long the latest version of a flow is cached; other instances may register a new one in the meantime. */
+/** How long the latest version of a flow, or a declared limit, is cached; other instances may change it meanwhile. */
 const LATEST_MS = 1_000;
 
 /** Maximum number of plans and version names that are cached; others are read from the store again. */
@@ -32,6 +35,8 @@ export interface RegistryOptions {
   readonly queueDefaults?: QueueDefaults;
   /** How tasks can leave; in every way if absent. */
   readonly carriers?: ReadonlySet<Carrier>;
+  /** Providers of models that the service calls itself; none if absent. */
+  readonly models?: ModelProviders;
 }
 
 /**
@@ -41,15 +46,18 @@ export interface RegistryOptions {
 export function createFlowRegistry(
   store: FlowStore,
   compiler: GraphCompiler = inlineGraphCompiler,
-  { graphs, served = ALL_SERVED, queueDefaults, carriers }: RegistryOptions = {},
+  { graphs, served = ALL_SERVED, queueDefaults, carriers, models }: RegistryOptions = {},
 ): FlowRegistry {
   const plans = new Map<string, Plan>();
   const versions = new Map<string, { readonly plan: Plan; readonly until: number }>();
   /** Lookups in progress: a thousand starts of one flow query the store once. */
   const lookups = new Map<string, Promise<Plan>>();
+  /** Limits that are declared, or asked for. */
+  const declared = new Map<string, { readonly answer: Promise<boolean>; readonly until: number }>();
 
   const keepPlan = (tenantId: string, compiled: Plan): Plan => {
-    const carried = carriers === undefined ? compiled : withCarriers(compiled, carriers);
+    const asked = models === undefined ? compiled : withModels(compiled, models);
+    const carried = carriers === undefined ? asked : withCarriers(asked, carriers);
     const plan = queueDefaults === undefined ? carried : withQueueDefaults(carried, queueDefaults);
     plans.set(keyOf(tenantId, plan.flowId, plan.hash), plan);
     if (plans.size > MAX_PLANS) plans.delete(plans.keys().next().value ?? "");
@@ -76,12 +84,22 @@ export function createFlowRegistry(
     },
   });
 
-  const registerFlow = async (tenantId: string, source: FlowSource, validateOnly: boolean): Promise<RegisterResult> => {
+  const registerAny = async (
+    tenantId: string,
+    source: FlowSource,
+    validateOnly: boolean,
+    allowed: Served,
+  ): Promise<RegisterResult> => {
     if (validateOnly) {
-      const { problems } = await judgeFlow(source, undefined, served);
+      const { problems } = await judgeFlow(source, undefined, allowed);
       if (problems.length > 0) return { flow: null, created: false, problems, warnings: [] };
     }
-    const { plan, document, structure, warnings: findWarnings } = await compileFlow(source, compiler, served);
+    const compiled = await compileFlow(source, compiler, allowed);
+    const { plan, document, structure, warnings: findWarnings } = compiled;
+    const undeclared = await checkLimits(tenantId, compiled);
+    if (validateOnly && !undeclared.isEmpty)
+      return { flow: null, created: false, problems: undeclared.list(), warnings: [] };
+    undeclared.throwIfAny();
     const warnings = await findWarnings(worldOf(tenantId));
     const flow: NewFlowVersion = {
       tenantId,
@@ -97,7 +115,7 @@ export function createFlowRegistry(
     };
     const verdict = { problems: [], warnings };
     if (validateOnly) return { flow: { ...flow, createdAt: 0, latest: false }, created: false, ...verdict };
-    const { stored, created } = await insert(flow);
+    const { stored, created } = await insert(flow, limitsOf(compiled.limits));
     // A lookup in progress may have missed this version: nobody waits for it any more, and its result is not cached.
     forget(tenantId, plan.flowId, plan.version);
     keepPlan(tenantId, plan);
@@ -105,11 +123,19 @@ export function createFlowRegistry(
     return { flow: stored, created, ...verdict };
   };
 
+  const checkLimits = async (tenantId: string, { limits, checkDeclared }: CompiledFlow): Promise<Problems> => {
+    const names = limitsOf(limits).flatMap(({ name, relies }) => (relies ? [name] : []));
+    return checkDeclared(new Set(names.length === 0 ? [] : await store.listDeclared(tenantId, names)));
+  };
+
   /** Stores a version, or finds the existing one with its name. Retries both while others delete and register it. */
-  const insert = async (flow: NewFlowVersion): Promise<{ readonly stored: FlowVersion; readonly created: boolean }> => {
+  const insert = async (
+    flow: NewFlowVersion,
+    limits: readonly FlowLimit[],
+  ): Promise<{ readonly stored: FlowVersion; readonly created: boolean }> => {
     const { tenantId, flowId, version } = flow;
     for (;;) {
-      const created = await store.insert(flow);
+      const created = await store.insert(flow, limits);
       if (created !== null) return { stored: created, created: true };
       const existing = await store.find(tenantId, flowId, version);
       if (existing !== null) return { stored: existing, created: false };
@@ -147,7 +173,9 @@ export function createFlowRegistry(
   };
 
   return {
-    registerFlow,
+    registerFlow: (tenantId, source, validateOnly) => registerAny(tenantId, source, validateOnly, served),
+    registerBuiltIn: (tenantId, document) =>
+      registerAny(tenantId, { document }, false, { ...served, reservedIds: true }),
     getFlow,
     listFlows: store.listFlows,
     listVersions: store.listVersions,
@@ -176,6 +204,22 @@ export function createFlowRegistry(
       lookups.set(key, lookup);
       return lookup;
     },
+    isLimitDeclared: (tenantId, name) => {
+      const key = keyOf(tenantId, name, "");
+      const known = declared.get(key);
+      if (known !== undefined && known.until > Date.now()) return known.answer;
+      const answer = store.listDeclared(tenantId, [name]).then(({ length }) => length > 0);
+      const asked = { answer, until: Date.now() + LATEST_MS };
+      declared.delete(key);
+      declared.set(key, asked);
+      if (declared.size > MAX_PLANS) declared.delete(declared.keys().next().value ?? "");
+      const forgetIt = (isKept: boolean): void => {
+        if (!isKept && declared.get(key) === asked) declared.delete(key);
+      };
+      // Those who asked get the error.
+      void answer.then(forgetIt).catch(() => forgetIt(false));
+      return answer;
+    },
     planByHash: async (tenantId, flowId, hash) => {
       const known = plans.get(keyOf(tenantId, flowId, hash));
       if (known !== undefined) return known;
@@ -184,6 +228,12 @@ export function createFlowRegistry(
       return planOf(flow);
     },
   };
+}
+
+/** One for each name. */
+function limitsOf(named: readonly FlowLimit[]): readonly FlowLimit[] {
+  const names = Map.groupBy(named, ({ name }) => name);
+  return [...names].map(([name, uses]) => ({ name, relies: uses.some(({ relies }) => relies) }));
 }
 
 function keyOf(tenantId: string, flowId: string, part: string): string {

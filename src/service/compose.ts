@@ -2,31 +2,49 @@
 import { randomBytes } from "node:crypto";
 import type { Log } from "../base/log.ts";
 import { armFailPoints } from "../base/process/fail-points.ts";
-import type { HotStateMetrics } from "../bus/redis/hot-state.ts";
-import type { MessageCounts } from "../bus/redis/messages.ts";
+import type { Secrets } from "../base/secrets/secrets.ts";
+import { openSecrets } from "../config/config.ts";
 import type { Config } from "../config/settings.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
+import type { RejectedList } from "../engine/ports/bus/rejected.ts";
 import type { InboundTopics } from "../engine/ports/bus/topics.ts";
+import type { UndeliveredMessages } from "../engine/ports/bus/undelivered.ts";
+import type { BudgetControl } from "../engine/ports/models/budgets.ts";
+import type { ServiceCatalogue } from "../engine/ports/routing/services.ts";
+import type { Breakers, ToolOverrides } from "../engine/ports/routing/tool-overrides.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import type { FlowRegistry } from "../flows/ports/registry.ts";
 import type { TemplateCatalogue, TemplateStarts } from "../flows/ports/templates.ts";
+import { createRejectedList } from "../store/bus/rejected.ts";
+import { createUndeliveredMessages } from "../store/bus/undelivered.ts";
 import { keepSetting } from "../store/kept-settings.ts";
 import { createRunIndex } from "../store/run-index.ts";
 import type { Database } from "../store/sql/pool.ts";
-import type { ToolMetrics } from "../tools/path/observe-step.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { makeInstanceId } from "./instance-id.ts";
-import { type AgentMetrics, openAgents } from "./parts/agents.ts";
+import { openAgents } from "./parts/agents.ts";
+import { openBudgets } from "./parts/budgets.ts";
 import { openEngine, type RunningEngine } from "./parts/engine.ts";
 import { openFlows } from "./parts/flows.ts";
-import { type KafkaMetrics, openKafka } from "./parts/kafka.ts";
+import { openKafka } from "./parts/kafka/kafka.ts";
+import { openModels } from "./parts/models.ts";
+import { createRelays } from "./parts/outgoing/relays.ts";
+import { openStreams } from "./parts/outgoing/streams.ts";
+import { openUnserved } from "./parts/outgoing/unserved.ts";
+import { openWebhooks } from "./parts/outgoing/webhooks.ts";
 import { type Connections, createParts } from "./parts/parts.ts";
 import { openRedis } from "./parts/redis.ts";
 import { createRedisMessages } from "./parts/redis-messages.ts";
 import { openRequests } from "./parts/requests.ts";
+import { openOverrides } from "./parts/routing/overrides.ts";
+import { openRouting, type Routing } from "./parts/routing/routing.ts";
+import { openServices } from "./parts/routing/services.ts";
+import { openTools } from "./parts/routing/tools.ts";
 import { openStore } from "./parts/store.ts";
-import { openTools } from "./parts/tools.ts";
+import { openTriggerStreams } from "./parts/triggers/trigger-streams.ts";
+import { openTriggers, type TriggerParts } from "./parts/triggers/triggers.ts";
 import { openWatchdog } from "./parts/watchdog.ts";
 import { boundHeapGrowth } from "./processes/heap-growth.ts";
 
@@ -34,14 +52,21 @@ import { boundHeapGrowth } from "./processes/heap-growth.ts";
  * The service without its ports: `serve` adds an API to it, and the command line runs it in process. {@link
  * RunningEngine.drain} must come before {@link Core.close}.
  */
-export interface Core extends RunningEngine {
+export interface Core extends RunningEngine, TriggerParts, Routing {
+  readonly services: ServiceCatalogue;
+  readonly breakers: Breakers;
+  readonly toolOverrides: ToolOverrides;
   /** Null without Kafka. */
   readonly inboundTopics: InboundTopics | null;
+  readonly rejectedMessages: RejectedList;
+  readonly undelivered: UndeliveredMessages;
+  readonly budgets: BudgetControl;
   readonly runIndex: RunIndex;
   readonly approvalIndex: ApprovalIndex;
   readonly flows: FlowRegistry;
   readonly templates: TemplateCatalogue;
   readonly templateStarts: TemplateStarts;
+  readonly secrets: Secrets;
   /** Key of page tokens and cursors; the same for all instances on a database. */
   readonly tokenKey: Uint8Array;
   readonly database: Database;
@@ -61,36 +86,37 @@ export interface ComposeOptions {
   readonly address: string;
   readonly observers: readonly RunObserver[];
   readonly operationObservers?: readonly OperationObserver[];
-  readonly tools?: ToolMetrics;
-  readonly hotState?: HotStateMetrics;
-  readonly kafka?: KafkaMetrics;
-  readonly messages?: MessageCounts;
-  readonly agents?: AgentMetrics;
+  /** What the parts count in; absent: nothing is counted. */
+  readonly metrics?: Metrics;
+  /** Those of the configuration when absent. */
+  readonly secrets?: Secrets;
   /** Ends the process when its event loop is blocked: for a process that runs only the service. */
   readonly watchdog?: boolean;
-  /** Called with the time that callers waited for a connection. */
-  readonly onPoolWait?: (pool: string, waitedMs: number) => void;
 }
 
 /** Opens the store and starts the engine. Errors: those of the store (DATA_FOLDER_…, STORE_…), CONFIG_INVALID. */
 export async function composeCore(config: Config, log: Log, options: ComposeOptions): Promise<Core> {
-  const parts = createParts(log);
+  const parts = createParts(log, options.metrics);
   boundHeapGrowth();
   try {
     armForTests(config, log);
-    const store = await openStore(config, log, parts, options.onPoolWait);
+    const store = await openStore(config, log, parts);
     const { database } = store;
     const instanceId = config.engine.instanceId ?? makeInstanceId();
     if (options.watchdog === true) openWatchdog(config, store, instanceId, log, parts);
+    const secrets = options.secrets ?? openSecrets(config);
     const flows = await openFlows(config, database, log, parts);
     const key = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));
     const tokenKey = Buffer.from(key, "base64");
-    const tools = openTools(config, flows.graphs, options.tools, log, parts);
+    const services = openServices(config, secrets, log, parts);
+    const budgets = openBudgets(config, { database, instanceId }, log, parts);
+    const models = openModels(config, { database, secrets, meter: budgets.meter }, log, parts);
+    const { toolOverrides, rules } = await openOverrides(store, log, parts);
+    const tools = openTools(config, { graphs: flows.graphs, services, models, rules }, log, parts);
     const lists = createRunIndex(database);
     const { address, observers, operationObservers = [] } = options;
-    const redis = await openRedis(config, options.hotState, log, parts);
-    const agentMetrics = options.agents ?? { requested() {}, answered() {} };
-    const agents = await openAgents(config, { instanceId, metrics: agentMetrics }, log, parts);
+    const redis = await openRedis(config, log, parts);
+    const agents = await openAgents(config, instanceId, log, parts);
     const engine = await openEngine(
       config,
       {
@@ -101,26 +127,43 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       parts,
     );
     redis.attach(engine);
+    budgets.attach(engine);
+    const routing = openRouting(config, { database, engine, flows: flows.flows }, log, parts);
+    const triggers = await openTriggers(config, { instanceId, store, engine, flows: flows.flows, secrets }, log, parts);
+    const relays = createRelays(parts);
     const inboundTopics = await openKafka(
       config,
-      { database, instanceId, engine, flows: flows.flows, metrics: options.kafka ?? { jumped() {}, ignored() {} } },
+      { database, instanceId, engine, flows: flows.flows, triggerEvents: triggers.triggerEvents, relays },
       log,
       parts,
     );
-    const counts = options.messages ?? { counted() {} };
-    const messages = createRedisMessages(config, { instanceId, engine, counts }, log, parts);
+    await openStreams(config, { database, engine, redis, relays }, log, parts);
+    await openWebhooks(config, { database, engine, secrets, relays }, log, parts);
+    const messages = createRedisMessages(config, { instanceId, engine }, log, parts);
     const { templateStarts: templates } = flows;
-    await openRequests(config, { instanceId, redis, messages, counts, database, engine, templates }, log, parts);
+    await openRequests(config, { instanceId, redis, messages, database, engine, templates, relays }, log, parts);
+    openUnserved(config, { database, engine, relays }, log, parts);
     agents.attach(engine, messages);
     await messages.start();
+    const now = (): number => engine.sharedClock.now();
+    openTriggerStreams(config, { instanceId, triggerEvents: triggers.triggerEvents, now }, log, parts);
     return {
       ...engine,
+      ...triggers,
+      ...routing,
+      budgets: budgets.budgets,
+      services: services.catalogue,
+      breakers: { instanceId, listBreakers: tools.listBreakers },
+      toolOverrides,
       inboundTopics,
+      rejectedMessages: createRejectedList(database),
+      undelivered: createUndeliveredMessages(database, relays.look),
       runIndex: lists,
       approvalIndex: lists,
       flows: flows.flows,
       templates: flows.templates,
       templateStarts: flows.templateStarts,
+      secrets,
       tokenKey,
       database,
       store: store.description,

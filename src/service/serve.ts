@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createHealth } from "../api/health.ts";
 import { hostOf, isLoopback } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
+import type { Secrets } from "../base/secrets/secrets.ts";
 import { readVersion } from "../base/version.ts";
 import { isSet, type LoadedConfig } from "../config/config.ts";
 import { createOperationLog } from "../telemetry/operation-log.ts";
@@ -12,7 +13,7 @@ import { checkPort } from "./check-port.ts";
 import { type Core, composeCore } from "./compose.ts";
 import { openMetricsPort } from "./parts/metrics-port.ts";
 import { createParts } from "./parts/parts.ts";
-import { createServiceMetrics, NO_METRICS } from "./service-metrics.ts";
+import { createServiceMetrics, WITHOUT_METRICS } from "./service-metrics.ts";
 import { watchDatabase, watchDisk } from "./watch-database.ts";
 
 /** How long to wait for calls that other instances have forwarded, milliseconds. */
@@ -44,6 +45,8 @@ export interface Service {
 export interface ServiceOptions {
   /** See {@link composeCore}. */
   readonly watchdog?: boolean;
+  /** See {@link composeCore}. */
+  readonly secrets?: Secrets;
 }
 
 /**
@@ -61,10 +64,9 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       await checkPort(server.host, metricsConfig.port, "ORCHESTRATOR_METRICS_PORT");
     // Load the API modules while the database starts.
     const apiModule = import("../api/create-api.ts");
-    const metrics = metricsConfig.enabled ? await createServiceMetrics() : NO_METRICS;
+    const metrics = metricsConfig.enabled ? await createServiceMetrics() : WITHOUT_METRICS;
     const core = await composeCore(loaded.config, log, {
-      ...metrics,
-      kafka: metrics.kafka,
+      ...(metrics.metrics === null ? {} : { metrics: metrics.metrics }),
       observers: [...metrics.observers, createRunLog(log)],
       operationObservers: [...metrics.operationObservers, createOperationLog(log)],
       address: advertisedAddress(server),

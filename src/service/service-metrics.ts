@@ -1,11 +1,11 @@
-/** Metrics of the whole service: the counters of all parts, and their source for the metrics port. */
+/**
+ * Metrics of the whole service: the counters of calls and runs. The parts count their own, see {@link Parts.metrics}.
+ */
 
 import type { CallMetrics } from "../api/calls/pipeline.ts";
 import type { HttpMetrics } from "../api/http/server.ts";
 import type { ReportMetrics } from "../api/services/worker-service.ts";
 import { readVersion } from "../base/version.ts";
-import type { HotStateMetrics } from "../bus/redis/hot-state.ts";
-import type { MessageCounts } from "../bus/redis/messages.ts";
 import { externalIdOf } from "../engine/machine/external-ids.ts";
 import { type Run, specOf } from "../engine/machine/run.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
@@ -14,59 +14,48 @@ import type { RunObserver } from "../engine/runs/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { TaskDoer } from "../telemetry/run-metrics.ts";
-import type { ToolMetrics } from "../tools/path/observe-step.ts";
 import type { Core } from "./compose.ts";
-import type { AgentMetrics } from "./parts/agents.ts";
-import type { KafkaMetrics } from "./parts/kafka.ts";
-
-/** The owner of this shard counts what is in the whole database. */
-const COUNTING_SHARD = 0;
+import { COUNTING_SHARD } from "./parts/parts.ts";
 
 /** Gauges of the whole database, and what they show. */
 const COUNTED = [
   ["orchestrator_active_runs", "activeRuns"],
   ["orchestrator_dead_letter_queue_size", "deadLetters"],
   ["orchestrator_open_operations", "openOperations"],
+  ["orchestrator_undelivered_messages", "undelivered"],
 ] as const;
 
-/** Counters for the parts of the service. */
+/** Counters of calls and runs. */
 export interface ServiceMetrics {
-  /** Source for the metrics port; null when metrics are disabled. */
+  /** All metrics of the service; null when they are disabled. */
   readonly metrics: Metrics | null;
   readonly calls: CallMetrics;
   readonly http: HttpMetrics;
-  readonly tools?: ToolMetrics;
-  readonly hotState?: HotStateMetrics;
   readonly reports: ReportMetrics;
-  readonly kafka: KafkaMetrics;
-  readonly messages?: MessageCounts;
-  readonly agents?: AgentMetrics;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
-  readonly onPoolWait?: (pool: string, waitedMs: number) => void;
   /** Connects the gauges that are read on demand to their source, once the core exists. */
-  attach(core: Core): void;
+  attach(core: Pick<Core, "database" | "shards">): void;
 }
 
-/** No metrics are counted. */
-export const NO_METRICS: ServiceMetrics = {
+/** Nothing is counted. */
+export const WITHOUT_METRICS: ServiceMetrics = {
   metrics: null,
   calls: { forMethod: () => ({ started() {}, finished() {}, sent() {} }) },
   http: { requested() {} },
   reports: { answered() {} },
-  kafka: { jumped() {}, ignored() {} },
   observers: [],
   operationObservers: [],
   attach() {},
 };
 
-/** Creates the metrics of all parts. */
-export async function createServiceMetrics(): Promise<ServiceMetrics> {
+/** Creates the metrics of the service. */
+export async function createServiceMetrics(): Promise<ServiceMetrics & { readonly metrics: Metrics }> {
   const [
     { createMetrics },
     { createRunMetrics },
     { createOperationMetrics },
-    { createHandOverMetrics, createQueueGauges },
+    { createHandOverMetrics },
     { createCallMetrics, createHttpMetrics },
   ] = await Promise.all([
     import("../telemetry/metrics.ts"),
@@ -77,50 +66,17 @@ export async function createServiceMetrics(): Promise<ServiceMetrics> {
   ]);
   const metrics = createMetrics();
   metrics.gauge("orchestrator_build_info", readVersion()).set(1);
-  const runMetrics = createRunMetrics(metrics, doerOf, taskOf);
   return {
     metrics,
     calls: createCallMetrics(metrics),
     http: createHttpMetrics(metrics),
-    tools: {
-      called(type, result, seconds) {
-        metrics.histogram("orchestrator_task_execution_seconds", type).observe(seconds);
-        metrics.counter("orchestrator_tool_calls_total", type, result).add();
-      },
-      breakerChanged: (state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
-    },
-    hotState: {
-      counted: (result, count) => metrics.counter("orchestrator_hot_states_total", result).add(count),
-    },
-    agents: {
-      requested: (type, result) => metrics.counter("orchestrator_agent_requests_total", type, result).add(),
-      answered: (type, result) => metrics.counter("orchestrator_agent_answers_total", type, result).add(),
-    },
-    messages: {
-      counted: (source, what, count) => metrics.counter("orchestrator_redis_messages_total", source, what).add(count),
-    },
-    kafka: {
-      jumped: (topic) => metrics.counter("orchestrator_kafka_jumps_total", topic).add(),
-      ignored: (reason) => metrics.counter("orchestrator_kafka_ignored_answers_total", reason).add(),
-    },
     reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },
     observers: [
-      runMetrics,
+      createRunMetrics(metrics, doerOf, taskOf),
       createHandOverMetrics(metrics, (run, path) => placeOf(run, run.state.tasks.get(path) ?? { path, input: null })),
     ],
     operationObservers: [createOperationMetrics(metrics)],
-    onPoolWait: (pool, waitedMs) =>
-      metrics.histogram("orchestrator_db_pool_wait_seconds", pool).observe(waitedMs / 1_000),
-    attach({ database, queueGauges, outboxGate, shards }) {
-      metrics.beforeRead(async () => runMetrics.keep((runId) => shards.epochOf(shards.shardOf(runId)) !== undefined));
-      const setQueueGauges = createQueueGauges(metrics);
-      metrics.beforeRead(() => setQueueGauges(queueGauges));
-      if (outboxGate !== null)
-        metrics.beforeRead(async () => {
-          metrics.gauge("orchestrator_outbox_messages").set(outboxGate.backlog.messages);
-          metrics.gauge("orchestrator_outbox_bytes").set(outboxGate.backlog.bytes);
-          metrics.gauge("orchestrator_outbox_full").set(outboxGate.isFull ? 1 : 0);
-        });
+    attach({ database, shards }) {
       metrics.beforeRead(async () => {
         // Two instances that show the same number would count it twice. One that shows nothing is no fall to 0, and the
         // next owner's first number no rise.

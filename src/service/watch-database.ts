@@ -1,7 +1,8 @@
 /**
  * Monitors whether the database answers, for health probes.
  *
- *   answers → checked every 15 s, when a connection breaks, and on a probe (at most once a second) → does not answer
+ *   answers → checked when nothing was read for 15 s, when a connection breaks, and on a probe (at most once a
+ *             second) → does not answer
  *   does not answer → checked every second → answers
  */
 import type { HealthState } from "../api/health.ts";
@@ -12,7 +13,7 @@ import type { Database } from "../store/sql/pool.ts";
 
 /** Timing of checks of the database, milliseconds. */
 export interface LookTimes {
-  /** Interval while it answers. */
+  /** Interval while it answers. What others read meanwhile is as good as a check. */
   readonly everyMs: number;
   /** Interval while it does not answer, and between checks that probes request. */
   readonly againMs: number;
@@ -96,7 +97,12 @@ export function watchDatabase(
     const isUrgent = looksAgain && isReady;
     looksAgain = false;
     const ms = isUrgent ? 0 : isReady ? times.everyMs : times.againMs;
-    if (!stopped) timer = setTimeout(() => void look(), ms).unref();
+    if (!stopped) timer = setTimeout(isUrgent || !isReady ? look : lookIfQuiet, ms).unref();
+  };
+  const lookIfQuiet = (): void => {
+    const restMs = database.reads.stats().answeredAt + times.everyMs - performance.now();
+    if (restMs > 0) timer = setTimeout(lookIfQuiet, restMs).unref();
+    else void look();
   };
   const ask = async (): Promise<void> => {
     const error = await answerOf(database, times.answerMs);

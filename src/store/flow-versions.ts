@@ -1,6 +1,7 @@
 /**
  * Flow versions in PostgreSQL. The latest version of a flow is the one that was registered last, except for versions
- * `inline-…`, which came with a message and run for that message only.
+ * `inline-…`, which came with a message and run for that message only. Flows that the service itself brings are in no
+ * list.
  */
 import { fail, invariant } from "../base/errors.ts";
 import { isJsonObject, type JsonObject } from "../base/json/json.ts";
@@ -16,8 +17,19 @@ const COLUMNS = `f.tenant_id, f.flow_id, f.version, f.hash, f.kind, f.name, f.de
 
 const INSERT = prepared(
   "flows.insert",
-  `INSERT INTO orchestrator.flow_versions AS f (tenant_id, flow_id, version, hash, kind, name, description, document, document_json, structure, source)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $8::text::json, $9, $10) ON CONFLICT DO NOTHING RETURNING f.created_at`,
+  `WITH made AS (
+    INSERT INTO orchestrator.flow_versions AS f (tenant_id, flow_id, version, hash, kind, name, description, document, document_json, structure, source)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $8::text::json, $9, $10) ON CONFLICT DO NOTHING RETURNING f.created_at
+  ),
+  limits AS (
+    INSERT INTO orchestrator.flow_limits (tenant_id, flow_id, version, name, relies)
+    SELECT $1, $2, $3, n.name, n.relies FROM made CROSS JOIN unnest($11::text[], $12::bool[]) AS n (name, relies)
+  )
+  SELECT created_at FROM made`,
+);
+const DECLARED = prepared(
+  "flows.declared_limits",
+  "SELECT l.name FROM orchestrator.limits l WHERE l.tenant_id = $1 AND l.name = ANY($2::text[])",
 );
 const FIND = prepared(
   "flows.find",
@@ -35,7 +47,8 @@ const FIND_HASH = prepared(
 const LIST = prepared(
   "flows.list",
   `SELECT DISTINCT ON (f.flow_id) ${COLUMNS} FROM orchestrator.flow_versions f
-  WHERE f.tenant_id = $1 AND f.flow_id > $2 ORDER BY f.flow_id, f.version LIKE 'inline-%', f.position DESC LIMIT $3`,
+  WHERE f.tenant_id = $1 AND f.flow_id > $2 AND NOT (f.flow_id LIKE 'orchestrator-%' AND f.version LIKE 'builtin-%')
+  ORDER BY f.flow_id, f.version LIKE 'inline-%', f.position DESC LIMIT $3`,
 );
 const LIST_VERSIONS = prepared(
   "flows.list_versions",
@@ -83,7 +96,11 @@ export function createFlowStore(database: Database): FlowStore {
     return damage === undefined ? flow : fail("FLOW_UNREADABLE", { flowId, version, why: damage });
   };
   return {
-    insert: async (flow) => {
+    listDeclared: async (tenantId, names) => {
+      const { rows } = await database.reads.query<{ name: string }>(DECLARED, [tenantId, names]);
+      return rows.map(({ name }) => name);
+    },
+    insert: async (flow, limits) => {
       const { tenantId, flowId, version, hash, kind, name, description, document, structure, source } = flow;
       const values = [
         tenantId,
@@ -96,6 +113,8 @@ export function createFlowStore(database: Database): FlowStore {
         JSON.stringify(document),
         JSON.stringify(structure),
         source,
+        limits.map(({ name }) => name),
+        limits.map(({ relies }) => relies),
       ];
       const { rows } = await database.journal.query<{ created_at: number }>(INSERT, values);
       return rows[0] === undefined

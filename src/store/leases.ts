@@ -12,7 +12,6 @@ import { fail, invariant } from "../base/errors.ts";
 import { isAlive } from "../base/process/is-alive.ts";
 import type { ClusterView, OtherInstance } from "../engine/ports/cluster.ts";
 import type { Lease, Leases, RaisedLease, TakenLease } from "../engine/ports/leases.ts";
-import { listenTo } from "./sql/listen.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared } from "./sql/sql.ts";
 
@@ -37,6 +36,7 @@ export interface LeaseOptions {
 const CHANNEL = "orchestrator_leases";
 
 interface Survey {
+  readonly renewed: boolean;
   readonly now: number;
   /** Number of shards that each living instance should own. */
   readonly share: number;
@@ -76,10 +76,8 @@ const RENEW = prepared(
   WHERE instance_id = $1 AND expires_at > clock_timestamp()`,
 );
 // Everything that the lease renewer needs, in one query. Most renewals find nothing to do.
-const SURVEY = prepared(
-  "leases.survey",
-  `WITH alive AS (SELECT instance_id, reads, leaving FROM orchestrator.instances WHERE expires_at > clock_timestamp() OR instance_id = $1)
-  SELECT (SELECT min(reads) FROM alive) AS reads, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
+const ALIVE = `alive AS (SELECT instance_id, reads, leaving FROM orchestrator.instances WHERE expires_at > clock_timestamp() OR instance_id = $1)`;
+const SEEN = `(SELECT min(reads) FROM alive) AS reads, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
     ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, (SELECT count(*) FROM alive WHERE NOT leaving)))::int AS share,
     (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id IS NULL OR instance_id NOT IN (SELECT instance_id FROM alive))::int AS free,
     (SELECT coalesce(json_agg(json_build_object('shard', shard, 'epoch', epoch) ORDER BY shard), '[]') FROM orchestrator.shard_leases WHERE instance_id = $1) AS held,
@@ -88,7 +86,15 @@ const SURVEY = prepared(
       'shards', (SELECT coalesce(json_agg(l.shard), '[]') FROM orchestrator.shard_leases l WHERE l.instance_id = i.instance_id))), '[]') FROM orchestrator.instances i
       WHERE instance_id <> $1 AND (expires_at > clock_timestamp() OR instance_id IN (SELECT instance_id FROM orchestrator.shard_leases))) AS others,
     (SELECT sum(epoch)::float8 FROM orchestrator.shard_leases) AS epochs,
-    (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'pid', pid)), '[]') FROM orchestrator.instances WHERE host = $2 AND instance_id <> $1) AS neighbours`,
+    (SELECT coalesce(json_agg(json_build_object('id', instance_id, 'pid', pid)), '[]') FROM orchestrator.instances WHERE host = $2 AND instance_id <> $1) AS neighbours`;
+const SURVEY = prepared("leases.survey", `WITH ${ALIVE} SELECT true AS renewed, ${SEEN}`);
+const RENEW_AND_SURVEY = prepared(
+  "leases.renew_and_survey",
+  `WITH renewed AS (
+    UPDATE orchestrator.instances SET expires_at = clock_timestamp() + $3::float8 * interval '1 millisecond'
+    WHERE instance_id = $1 AND expires_at > clock_timestamp() RETURNING instance_id
+  ), ${ALIVE}
+  SELECT EXISTS (SELECT FROM renewed) AS renewed, ${SEEN}`,
 );
 const BURY = prepared("leases.bury", "DELETE FROM orchestrator.instances WHERE instance_id = ANY($1::text[])");
 // Deletes an instance of another machine that died long ago.
@@ -175,8 +181,10 @@ export async function openLeases(
   // An instance that now owns more than its share releases shards at once.
   await notify();
   let cluster: ClusterView = { others: [], epochs: 0 };
-  const survey = async (): Promise<Survey> => {
-    const { rows } = await database.journal.query<Survey>(SURVEY, [instanceId, host]);
+  const survey = async (renews = false): Promise<Survey> => {
+    const { rows } = renews
+      ? await database.journal.query<Survey>(RENEW_AND_SURVEY, [instanceId, host, ttlMs])
+      : await database.journal.query<Survey>(SURVEY, [instanceId, host]);
     const [seen] = rows;
     invariant(seen, "a survey answers with one row");
     cluster = { others: seen.others, epochs: seen.epochs };
@@ -185,8 +193,13 @@ export async function openLeases(
   const take = async (wanted: number | undefined): Promise<TakenLease[]> =>
     (await database.journal.query<TakenLease>(TAKE, [instanceId, wanted ?? null, incarnation])).rows;
   const leases: Leases = {
-    acquire: async (wanted) => {
-      let seen = await survey();
+    acquire: async (wanted, { renews } = { renews: false }) => {
+      let seen = await survey(renews);
+      const { renewed } = seen;
+      if (!renewed) {
+        await register();
+        seen = await survey();
+      }
       const dead = seen.neighbours.filter((neighbour) => !isAlive(neighbour.pid)).map((neighbour) => neighbour.id);
       if (dead.length > 0) {
         await database.journal.query(BURY, [dead]);
@@ -196,7 +209,7 @@ export async function openLeases(
       const takes = free > 0 && !leaving && (held.length < share || wanted !== undefined);
       const taken = takes ? await take(wanted) : [];
       if (takes) seen = await survey();
-      return { taken, held: seen.held, surplus: surplusOf(seen), now: seen.now, reads: seen.reads };
+      return { renewed, taken, held: seen.held, surplus: surplusOf(seen), now: seen.now, reads: seen.reads };
     },
     cluster: () => cluster,
     renew: async () => {
@@ -234,7 +247,7 @@ export async function openLeases(
     listen: options.alone
       ? () => async () => {}
       : (listener) =>
-          listenTo(database, CHANNEL, (sender) => {
+          database.listen(CHANNEL, (sender) => {
             if (sender !== instanceId) listener();
           }),
   };

@@ -13,7 +13,6 @@ import type {
 } from "../engine/ports/dispatch/queues.ts";
 import { createQueueLimitStore } from "./queue-limits.ts";
 import { CHANNEL, TELL, TIDY } from "./queue-statements.ts";
-import { listenTo } from "./sql/listen.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type Statement } from "./sql/sql.ts";
 
@@ -213,20 +212,7 @@ export function createQueueStore(database: Database, { alone = false } = {}): Qu
         if (row !== undefined) return toSettings(row);
         return change.type === "resume" ? noSettings(tenantId, queue) : fail("TOO_MANY_QUEUES", { limit: MAX_QUEUES });
       }),
-    listen: (listener) => {
-      if (alone) return async () => {};
-      let timer: NodeJS.Timeout | undefined;
-      const stop = listenTo(database, CHANNEL, listener, {
-        opened: listener,
-        deaf: () => {
-          timer = setInterval(listener, POLL_EVERY_MS).unref();
-        },
-      });
-      return async () => {
-        await stop();
-        clearInterval(timer);
-      };
-    },
+    listen: (listener) => (alone ? async () => {} : database.listen(CHANNEL, listener, { pollMs: POLL_EVERY_MS })),
   };
 }
 

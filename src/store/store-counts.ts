@@ -5,7 +5,8 @@ const COUNTS = prepared(
   "counts.gauges",
   `SELECT (SELECT count(*) FROM orchestrator.runs WHERE ended_at IS NULL) AS active_runs,
     (SELECT count(*) FROM orchestrator.dead_letters) AS dead_letters,
-    (SELECT count(*) FROM orchestrator.operations WHERE ended_at IS NULL) AS open_operations`,
+    (SELECT count(*) FROM orchestrator.operations WHERE ended_at IS NULL) AS open_operations,
+    (SELECT count(*) FROM orchestrator.outbox_rejected) AS undelivered`,
 );
 
 /** Numbers for gauges, over all tenants. */
@@ -16,17 +17,23 @@ export interface StoreCounts {
   readonly deadLetters: number;
   /** Operations that have not ended. */
   readonly openOperations: number;
+  /** Messages that are not tried any more and are kept for operators. */
+  readonly undelivered: number;
 }
 
 /** Counts by index; takes a few milliseconds per 100,000 open runs. Errors: those of the store. */
 export async function readStoreCounts(database: Database): Promise<StoreCounts> {
-  const { rows } = await database.reads.query<{ active_runs: number; dead_letters: number; open_operations: number }>(
-    COUNTS,
-  );
+  const { rows } = await database.reads.query<{
+    active_runs: number;
+    dead_letters: number;
+    open_operations: number;
+    undelivered: number;
+  }>(COUNTS);
   const [row] = rows;
   return {
     activeRuns: row?.active_runs ?? 0,
     deadLetters: row?.dead_letters ?? 0,
     openOperations: row?.open_operations ?? 0,
+    undelivered: row?.undelivered ?? 0,
   };
 }

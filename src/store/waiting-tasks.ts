@@ -3,7 +3,7 @@
 import { gatherCalls } from "../base/time/gather-calls.ts";
 import type { LabeledLine, Line, ReadyTask, WaitingTaskStore } from "../engine/ports/dispatch/hand-overs.ts";
 import type { Database } from "./sql/pool.ts";
-import { prepared, type Statement } from "./sql/sql.ts";
+import { prepared, preparedByIndex, type Statement } from "./sql/sql.ts";
 
 const listLine = (after: string): string => `
   SELECT run_id, task_path, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at, fairness_key, turn::float8 AS turn
@@ -11,9 +11,9 @@ const listLine = (after: string): string => `
   WHERE tenant_id = $2 AND queue = $3 AND handler = $4 AND labels = $5 AND NOT held AND NOT deferred AND shard = ANY($1::int2[])${after}
   ORDER BY w.rank, w.turn, w.ready_at, w.run_id, w.task_path LIMIT $6`;
 
-const LIST_WAITING = prepared("waiting_tasks.list", listLine(""));
+const LIST_WAITING = preparedByIndex("waiting_tasks.list", listLine(""));
 
-const LIST_WAITING_AFTER = prepared(
+const LIST_WAITING_AFTER = preparedByIndex(
   "waiting_tasks.list_after",
   listLine(`
     AND (rank, turn, ready_at, run_id, task_path) > ($7::int2, $8::int8, to_timestamp($9::float8 / 1000), $10::text, $11::text)`),
@@ -26,7 +26,7 @@ const LIST_WAITING_AFTER = prepared(
 const MAX_LINES = 1_000;
 
 /** The lines in which tasks wait. Found line by line, by the order of the index, however many tasks there are. */
-const LIST_FILLED = prepared(
+const LIST_FILLED = preparedByIndex(
   "waiting_tasks.list_filled",
   `SELECT line.place::int4 - 1 AS place
   FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS line (tenant_id, queue, handler, labels, place)
@@ -41,14 +41,14 @@ const LIST_FILLED = prepared(
 /** Most sets of labels of a line. */
 const MAX_LABEL_SETS = 1_000;
 
-const LIST_LABELS = prepared(
+const LIST_LABELS = preparedByIndex(
   "waiting_tasks.labels",
   `SELECT tenant_id, queue, handler, labels FROM orchestrator.waiting_parts
   WHERE (tenant_id, queue, handler) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[])) AND labels <> ''
   GROUP BY tenant_id, queue, handler, labels HAVING sum(count) > 0`,
 );
 
-const LIST_CARRIED = prepared(
+const LIST_CARRIED = preparedByIndex(
   "waiting_tasks.list_carried",
   `SELECT run_id, task_path, tenant_id, queue, handler, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at
   FROM orchestrator.waiting_tasks
@@ -59,7 +59,7 @@ const LIST_CARRIED = prepared(
 
 /** Tasks without a handler are events, which no worker can do. */
 const readdress = (name: string, isMeant: string, queue: string): Statement =>
-  prepared(
+  preparedByIndex(
     `waiting_tasks.${name}`,
     `WITH meant AS (
     SELECT run_id, task_path FROM orchestrator.waiting_tasks w WHERE shard = ANY($1::int2[]) AND transport IN ('topic', 'topics') AND ${isMeant}

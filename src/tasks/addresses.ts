@@ -4,12 +4,18 @@
  *
  *   workers   somebody acknowledges what is handed out, and may be lost with it
  *   topics    nobody acknowledges and nobody is lost: the hand-over ends with an answer, or when its time is over
+ *   webhooks, streams   events only, which are done when they have left
  *   agents    it is acknowledged once the message has arrived; from then on nobody is lost with it
  */
 import type { Carrier } from "./define.ts";
 
 /** Marks of the addresses of each carrier but `workers`. Those in stored journals must stay. */
-const MARKS = { topics: "@topic:", agents: "@agent:" } as const satisfies Record<Exclude<Carrier, "workers">, string>;
+const MARKS = {
+  topics: "@topic:",
+  agents: "@agent:",
+  webhooks: "@webhook:",
+  streams: "@stream:",
+} as const satisfies Record<Exclude<Carrier, "workers">, string>;
 
 const MARKED = Object.entries(MARKS) as readonly (readonly [keyof typeof MARKS, string])[];
 

@@ -10,9 +10,10 @@ export type Effect = "pure" | "effectful" | "remote" | "wait" | "group";
 
 /**
  * Carriers: the ways on which tasks leave whose work is done elsewhere. `workers` pull from a queue over a session;
- * `topics` take messages that a relay sends; `agents` hear what is published.
+ * `topics` take messages that a relay sends; `agents` hear what is published; `webhooks` and `streams` take events, as
+ * topics do.
  */
-export const CARRIERS = ["workers", "topics", "agents"] as const;
+export const CARRIERS = ["workers", "topics", "agents", "webhooks", "streams"] as const;
 
 /** One of {@link CARRIERS}. */
 export type Carrier = (typeof CARRIERS)[number];
@@ -38,6 +39,8 @@ export interface Work {
 /** How the tasks of a type leave. */
 export interface Leaving {
   readonly carrier: Carrier;
+  /** Chooses one by the keys of the parameters, which nothing computes; absent: `carrier` it is. */
+  readonly carrierOf?: (parameters: JsonObject) => Carrier;
   /** What carries the tasks of a service without that carrier; absent: they wait for it. */
   readonly otherwise?: Carrier;
   /** The task is completed as soon as the carrier has it: nobody answers. */
@@ -46,6 +49,11 @@ export interface Leaving {
   readonly toWork: (parameters: JsonObject) => Pick<Work, "destination" | "input"> & Partial<Work>;
   /** What the answer of the other side gives; absent: its output as it is. */
   readonly toResult?: (parameters: JsonObject, output: Json) => WorkResult;
+}
+
+/** What carries a task with these parameters, evaluated or not, where every carrier is served. */
+export function carrierOfTask({ carrier, carrierOf }: Leaving, parameters: JsonObject): Carrier {
+  return carrierOf?.(parameters) ?? carrier;
 }
 
 /** What a task gives, or why the answer is none. */
@@ -83,6 +91,7 @@ export const LIMIT_KEYS = [
   "schedule_to_start_timeout",
   "schedule_to_close_timeout",
   "heartbeat_timeout",
+  "limit",
 ] as const;
 
 /** One of {@link LIMIT_KEYS}. */

@@ -3,7 +3,8 @@
  * the errors.
  */
 import { STATUS_CODES } from "node:http";
-import { statusType } from "../base/http-status.ts";
+import { statusType } from "../base/net/http-status.ts";
+import { MODEL_ERRORS } from "./agents/model-errors.ts";
 import type { TaskTypeName } from "./define.ts";
 
 /** Errors of every task type. */
@@ -14,6 +15,7 @@ const ATTEMPTS = [
   "TIMEOUT",
   "SCHEDULE_TO_START_TIMEOUT",
   "SCHEDULE_TO_CLOSE_TIMEOUT",
+  "LIMIT_WAIT_EXPIRED",
   "HEARTBEAT_TIMEOUT",
   "ATTEMPT_LOST",
   "CANCELED",
@@ -23,8 +25,8 @@ const ATTEMPTS = [
   "TOOL_MISSING",
   "TOOL_FAILED",
   "BREAKER_OPEN",
+  "BREAKER_FORCED_OPEN",
   "BULKHEAD_FULL",
-  "TARGET_PAUSED",
 ] as const;
 
 /**
@@ -40,6 +42,8 @@ const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
   http: [
     ...ATTEMPTS,
     "REQUEST_INVALID",
+    "SERVICE_NOT_FOUND",
+    "SECRET_NOT_FOUND",
     "ADDRESS_REFUSED",
     "CONNECTION_REFUSED",
     "CONNECT_TIMEOUT",
@@ -76,7 +80,7 @@ const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
     "ORPHANED",
   ],
   data: AGENT,
-  ai: [...AGENT, "RESPONSE_FORMAT_INVALID"],
+  ai: [...AGENT, ...MODEL_ERRORS, "PROVIDER_NOT_FOUND", "SECRET_NOT_FOUND", "OUTCOME_UNKNOWN"],
   exec: AGENT,
   graph: [
     ...ATTEMPTS,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { SERVICE_NAME, SERVICE_NAME_RULE } from "../base/net/service-name.ts";
 import { defineTaskType } from "./define.ts";
 import { anyJson, keyed, textMap } from "./schema/schemas.ts";
 
@@ -11,7 +12,13 @@ const RESPONSE_MODES = ["auto", "json", "text", "none"] as const;
 /** How integers in responses that a double cannot hold are returned. */
 const LARGE_INTEGERS = ["text", "number", "error"] as const;
 
-const status = z.int().min(100).max(599);
+/** What a `Retry-After` of an answer does. */
+const RETRY_AFTER_MODES = ["follow", "ignore"] as const;
+
+const status = z.union([
+  z.int().min(100).max(599),
+  z.string().regex(/^[1-5]xx$/, { error: "expected a status, or a class of statuses: 2xx" }),
+]);
 
 /** `http`: one request to a web service. */
 export const http = defineTaskType({
@@ -19,16 +26,17 @@ export const http = defineTaskType({
   effect: "effectful",
   summary: "Calls a web service.",
   documentation:
-    "Set `url`. (`service` and `path`, for a registered service, are refused until a later version has such a registry.) The idempotency key is sent as `Idempotency-Key`; run, task, attempt, and fencing token as `X-Orchestrator-Run-Id`, `X-Orchestrator-Task`, `X-Orchestrator-Attempt`, and `X-Orchestrator-Fencing-Token`. A response with an unexpected status fails the attempt; the error's type is the reason phrase of the status (`NOT_FOUND`, `CONFLICT`, `SERVICE_UNAVAILABLE`), `HTTP_<status>` for unknown ones. 408, 425, 429, and 5xx are retried as the retry policy says; other 4xx are not. A `Retry-After` (seconds or an HTTP date) sets the delay before the next attempt, up to an hour. After 10 retryable failures in a row, not counting 429, the calls of that task to that origin are deferred until a probe succeeds (`BREAKER_OPEN`), each attempt for at most 30 s. With 100 of them in progress and 1,000 queued, further ones are deferred too (`BULKHEAD_FULL`). A deferred task is `RETRYING` with that error and the time of the next call, and uses up no attempt. The numbers are the settings `tools.*`. The output is the body (JSON, text, or null if there is none). With `full_response: true` it is `{status, headers, body}`, with header names in lower case; `set-cookie` is a list. Integers that JSON would print with other digits (`9007199254740993`) become text, so that no digit is lost. The type of such a value depends on its size, so convert it (`string(x)`) where you read it, or choose with `response: {integers: …}`. The default timeout of an attempt is 30 s. With `await_callback: true` the answer only says that the work has begun: the task stays `RUNNING`, across restarts, until somebody posts the result to `${callback.url}` (see [how-to/callbacks.md](how-to/callbacks.md)). A callback that comes before the answer ends the task, too. `timeout` then bounds the whole attempt, from the call to the callback, and has no default.",
+    "Set `url`, or `service` and `path` for a service that the setting `routing.services` names (see [how-to/services.md](how-to/services.md)): its address may be private, its headers (tokens, for instance) are added, and neither the path nor a redirect leads out of its origin. A service that is not there fails the task with `SERVICE_NOT_FOUND`. The idempotency key is sent as `Idempotency-Key`; run, task, attempt, and fencing token as `X-Orchestrator-Run-Id`, `X-Orchestrator-Task`, `X-Orchestrator-Attempt`, and `X-Orchestrator-Fencing-Token`. A response with an unexpected status fails the attempt; the error's type is the reason phrase of the status (`NOT_FOUND`, `CONFLICT`, `SERVICE_UNAVAILABLE`), `HTTP_<status>` for unknown ones. 408, 425, 429, and 5xx are retried as the retry policy says; other 4xx are not. A `Retry-After` (seconds or an HTTP date) sets the delay before the next attempt, up to an hour, unless `retry_after: ignore` leaves it to the retry policy. After 10 retryable failures in a row, not counting 429, the calls of that task to that origin are deferred until a probe succeeds (`BREAKER_OPEN`), each attempt for at most 30 s. With 100 of them in progress and 1,000 queued, further ones are deferred too (`BULKHEAD_FULL`). An operator can stop the calls of a service or an origin as well (`BREAKER_FORCED_OPEN`). A deferred task is `RETRYING` with that error and the time of the next call, and uses up no attempt. The numbers are the settings `tools.*`. The output is the body (JSON, text, or null if there is none). With `full_response: true` it is `{status, url, headers, body}`: `url` is where the answer came from, after redirects; header names are in lower case; `set-cookie` is a list. Integers that JSON would print with other digits (`9007199254740993`) become text, so that no digit is lost. The type of such a value depends on its size, so convert it (`string(x)`) where you read it, or choose with `response: {integers: …}`. The default timeout of an attempt is 30 s. With `await_callback: true` the answer only says that the work has begun: the task stays `RUNNING`, across restarts, until somebody posts the result to `${callback.url}` (see [how-to/callbacks.md](how-to/callbacks.md)). A callback that comes before the answer ends the task, too. `timeout` then bounds the whole attempt, from the call to the callback, and has no default.",
   parameters: keyed({
     url: z.string().min(1).max(8_192).optional().meta({ description: "Absolute http or https URL." }),
     service: z
       .string()
-      .min(1)
-      .max(128)
+      .regex(SERVICE_NAME, { error: `expected the name of a service: ${SERVICE_NAME_RULE}` })
       .optional()
-      .meta({ description: "Name of a registered service, instead of a URL." }),
-    path: z.string().max(8_192).optional().meta({ description: "Path at the service; begins with a slash." }),
+      .meta({ description: "Name of a service of the setting `routing.services`, instead of a URL." }),
+    path: z.string().max(8_192).optional().meta({
+      description: "Path below the URL of the service, with a slash in front; `/` by default. It may hold a query.",
+    }),
     method: z.enum(HTTP_METHODS).optional().meta({ description: "GET by default, POST if there is a body." }),
     query: z
       .record(
@@ -52,14 +60,20 @@ export const http = defineTaskType({
     expect_status: z
       .union([status, z.array(status).min(1).max(50)])
       .optional()
-      .meta({ description: "Status or statuses that count as success; 200 to 299 by default." }),
+      .meta({
+        description: "Status or statuses that count as success, or classes of them (`2xx`); 200 to 299 by default.",
+      }),
     full_response: z
       .boolean()
       .optional()
-      .meta({ description: "true: the output is {status, headers, body} instead of the body." }),
+      .meta({ description: "true: the output is {status, url, headers, body} instead of the body." }),
     await_callback: z.boolean().optional().meta({
       description:
         "true: the result comes later, at `${callback.url}`, which the request must carry. Not an expression.",
+    }),
+    retry_after: z.enum(RETRY_AFTER_MODES).optional().meta({
+      description:
+        "What a `Retry-After` of an unexpected answer does: `follow` (the default) sets the delay before the next attempt, `ignore` leaves the delay to the retry policy.",
     }),
     response: z
       .union([

@@ -1,6 +1,7 @@
 /**
  * The log: one JSON object a line, or readable lines on a terminal. Fields are written in snake case (`runId` becomes
- * `run_id`), long ones are cut, and keys that name secrets are blotted out whatever they hold.
+ * `run_id`), long ones are cut, keys that name secrets are blotted out whatever they hold, and so are known secrets
+ * wherever they stand.
  */
 import { type DestinationStream, destination as openDestination, pino } from "pino";
 import type { Log, LogFields } from "../base/log.ts";
@@ -15,6 +16,8 @@ export interface LoggerOptions {
   readonly format: "auto" | "json" | "pretty";
   /** Fields of every line, for instance the instance. */
   readonly fields?: LogFields;
+  /** Takes values of secrets out of a line. */
+  readonly redact?: (line: string) => string;
   /** Where lines go; standard output when absent. */
   readonly destination?: DestinationStream;
 }
@@ -34,6 +37,7 @@ const SECRET = /(^|_)(password|secret|token|authorization|cookie|api_?key|creden
 export async function openLogger(options: LoggerOptions): Promise<Logger> {
   const pretty = options.format === "pretty" || (options.format === "auto" && process.stdout.isTTY === true);
   const stream = options.destination ?? (await openStream(pretty));
+  const { redact } = options;
   const logger = pino(
     {
       level: options.level,
@@ -42,7 +46,7 @@ export async function openLogger(options: LoggerOptions): Promise<Logger> {
       messageKey: "message",
       formatters: { level: (label) => ({ level: label }) },
     },
-    stream,
+    redact === undefined ? stream : { write: (line: string) => stream.write(redact(line)) },
   );
   const flush = (): void => {
     if ("flushSync" in stream && typeof stream.flushSync === "function") stream.flushSync();

@@ -50,6 +50,12 @@ const REPORT_OUTCOMES = [
   "UNAVAILABLE",
 ];
 
+/** Most names of limits that are counted apart. */
+const MAX_LIMITS = 200;
+
+/** Most combinations of provider, model, and another label that are counted apart. */
+const MAX_MODEL_CELLS = 500;
+
 /** Why a takeover holds a run. */
 const BLAMES = ["KILLED", "BLOCKED"];
 
@@ -110,7 +116,7 @@ export const METRICS = {
     maxCells: 200,
   },
   orchestrator_active_tasks: gauge(
-    "Tasks that run or wait for an automatic retry (seed), of the runs that this instance owns.",
+    "Tasks that run or wait for an automatic retry (seed), of the runs that this instance owns. After a takeover, those of a run that only waits count once something happens to it.",
   ),
   orchestrator_retry_attempts_total: counter(
     "Attempts that will be retried, by task and handler (seed). At most 2,000 pairs.",
@@ -121,6 +127,10 @@ export const METRICS = {
     "State changes of circuit breakers, by new state.",
     ["state"],
     BREAKER_STATES,
+  ),
+  orchestrator_tool_overrides: gauge(
+    "Overrides of breakers and bulkheads that are in force, as this instance knows them: OPEN, CLOSED, RESIZED.",
+    ["kind"],
   ),
   orchestrator_task_reports_total: counter(
     "Reports of workers, by outcome; signs of life and progress count as well.",
@@ -145,12 +155,76 @@ export const METRICS = {
     "queue",
     "state",
   ]),
-  // Messages to topics.
-  orchestrator_outbox_messages: gauge("Messages that wait for the brokers, as last measured. Of the whole database."),
-  orchestrator_outbox_bytes: gauge(
-    "Bytes of the messages that wait for the brokers, as last measured. Of the whole database.",
+  // Limits. The label has the names of limits, of all tenants: those with the most tasks, at most 200. It has no keys.
+  // Models
+  orchestrator_ai_calls_total: {
+    ...counter("Calls to providers of models that ended, by result: ok or the type of the error.", [
+      ...["provider", "model", "result"],
+    ]),
+    maxCells: MAX_MODEL_CELLS,
+  },
+  orchestrator_ai_tokens_total: {
+    ...counter("Tokens that models read (input) and wrote (output), as far as providers report them.", [
+      ...["provider", "model", "direction"],
+    ]),
+    maxCells: MAX_MODEL_CELLS,
+  },
+  orchestrator_ai_cost_usd_total: {
+    ...counter("Cost of calls to models that have a price, in dollars.", ["provider", "model"]),
+    maxCells: MAX_MODEL_CELLS,
+  },
+  orchestrator_ai_repeated_calls_total: counter(
+    "Attempts of ai tasks that were made again after their instance was lost: a call may have been made twice.",
   ),
-  orchestrator_outbox_full: gauge("1 while tasks for topics and events wait because the outbox is full."),
+  orchestrator_ai_cache_lookups_total: counter("Looks for an answer in the cache.", ["result"], ["HIT", "MISS"]),
+  orchestrator_model_process_starts_total: counter("Starts of the process that talks to providers of models."),
+  orchestrator_model_process_resident_bytes: gauge("Memory of that process; 0 while there is none."),
+  orchestrator_limit_tasks: gauge(
+    "Tasks of a limit, of all its keys: WAITING for a slot, HELD a slot. Of the whole database; one instance has it.",
+    ["limit", "state"],
+  ),
+  orchestrator_limit_oldest_seconds: gauge(
+    "How long the first task has waited for a slot. Of the whole database; one instance has it.",
+    ["limit"],
+  ),
+  orchestrator_limit_paused: gauge(
+    "1 while a limit is paused as a whole. Of the whole database; one instance has it.",
+    ["limit"],
+  ),
+  // Messages that leave by the outbox: to `topics`, `webhooks` (by endpoint), `streams`, and as `answers` of
+  // executions over Redis, which hold up nothing: the oldest fall out.
+  orchestrator_outbox_messages: gauge("Messages that wait to be sent, as last measured. Of the whole database.", [
+    "carrier",
+    "place",
+  ]),
+  orchestrator_outbox_bytes: gauge(
+    "Bytes of the messages that wait to be sent, as last measured. Of the whole database.",
+    ["carrier", "place"],
+  ),
+  orchestrator_outbox_full: gauge(
+    "1 while tasks for topics and events wait, or answers are dropped, because the outbox is full.",
+    ["carrier", "place"],
+  ),
+  orchestrator_outbox_rejected_total: counter(
+    "Messages that are not tried any more, by where they were to go and why: REFUSED, EXPIRED, INVALID, or UNSERVED.",
+    ["destination", "reason"],
+  ),
+  orchestrator_outbox_dropped_total: counter(
+    "Messages that were deleted unsent because too many waited: answers of executions over Redis.",
+    ["destination"],
+  ),
+  orchestrator_outbox_unserved_messages: gauge(
+    "Messages that wait for a place that the configuration does not name, such as topics without Kafka. Of the whole database.",
+    ["destination", "place"],
+  ),
+  orchestrator_undelivered_messages: gauge(
+    "Messages that are not tried any more and are kept for operators. Of the whole database; one instance has it.",
+  ),
+  orchestrator_webhook_deliveries_total: counter(
+    "Requests with events to endpoints: delivered, failed (they are tried again), or rejected (never again).",
+    ["endpoint", "result"],
+  ),
+  orchestrator_webhook_delivery_seconds: histogram("Time of a request to an endpoint.", CALL_SECONDS, ["endpoint"]),
   orchestrator_kafka_jumps_total: counter(
     "Positions in inbound topics that had to be moved: messages were lost or came again.",
     ["topic"],
@@ -162,6 +236,36 @@ export const METRICS = {
     ["BEFORE_ATTEMPT"],
     ["READ_AGAIN"],
     ["ATTEMPT_OVER"],
+  ),
+  // Limits, by name, of all tenants: at most 200 names.
+  orchestrator_limit_grants_total: { ...counter("Slots that limits gave out.", ["limit"]), maxCells: MAX_LIMITS },
+  orchestrator_limit_wait_seconds: {
+    ...histogram("Time that attempts waited for a slot of their limit.", WORK_SECONDS, ["limit"]),
+    maxCells: MAX_LIMITS,
+  },
+  orchestrator_budget_refusals_total: counter(
+    "Calls to models that were not made for want of a budget, by what the budget is for, and what became of them.",
+    ["scope", "result"],
+    ["run", "flow", "tenant"],
+    ["deferred", "held", "unpriced"],
+  ),
+  orchestrator_budget_warnings_total: counter(
+    "Budgets of which four fifths were used up, by what the budget is for.",
+    ["scope"],
+    ["run", "flow", "tenant"],
+  ),
+  orchestrator_budget_overrun_total: {
+    ...counter("Calls to models that used more than they had reserved.", ["provider", "model"]),
+    maxCells: MAX_LIMITS,
+  },
+  orchestrator_budget_abandoned_calls_total: counter(
+    "Calls to models whose end nobody knows, because their instance died: they are charged in full.",
+  ),
+  orchestrator_limit_slots_lost_total: counter(
+    "Slots of limits that belonged to no open run, and were removed: a bug, or rows that somebody changed.",
+  ),
+  orchestrator_limit_slots_repaired_total: counter(
+    "Slots of limits that differed from the journal of their run, and were written again: a bug, or rows that somebody changed.",
   ),
   orchestrator_handovers_total: counter("Tasks that were handed out to workers, durably.", ["queue"]),
   orchestrator_handover_returns_total: counter("Hand-overs that came to nothing, by reason.", ["queue", "reason"]),
@@ -200,6 +304,10 @@ export const METRICS = {
   orchestrator_redis_messages_total: counter(
     "Messages of channels and streams of Redis: received, applied, refused, claimed from an instance that died, and dropped because too many were kept for other instances.",
     ["source", "what"],
+  ),
+  orchestrator_trigger_events_total: counter(
+    "Events that came for triggers, by what became of them: accepted, duplicate, filtered, unmatched, key_open, paused, unsigned, failed.",
+    ["trigger", "outcome"],
   ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),

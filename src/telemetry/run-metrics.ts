@@ -1,5 +1,4 @@
 /** Metrics of runs and tasks, from what becomes durable. */
-import { ChurningMap } from "../base/churning-map.ts";
 import type { JournalRecord } from "../engine/machine/records.ts";
 import type { Run } from "../engine/machine/run.ts";
 import type { RunState, TaskStateName } from "../engine/machine/state.ts";
@@ -14,40 +13,23 @@ export interface TaskDoer {
   readonly isAway: boolean;
 }
 
-export interface RunMetrics extends RunObserver {
-  /** Active tasks are counted for these runs only: others have left this instance. */
-  keep(isHere: (runId: string) => boolean): void;
-}
-
 /** Counts runs and tasks. `taskOf` is what others call the task of the flow for which a path counts. */
 export function createRunMetrics(
   metrics: Metrics,
   doerOf: (run: Run, path: string) => TaskDoer,
   taskOf: (run: Run, path: string) => string,
-): RunMetrics {
+): RunObserver {
   const started = metrics.counter("orchestrator_runs_started_total");
   const execution = metrics.histogram("orchestrator_run_execution_seconds");
   const quarantined = metrics.counter("orchestrator_quarantined_runs_total");
   const scheduled = metrics.counter("orchestrator_tasks_scheduled_total");
   const written = metrics.counter("orchestrator_journal_records_total");
   const fenced = metrics.counter("orchestrator_fenced_writes_total");
-  const activeTasks = metrics.gauge("orchestrator_active_tasks");
   const ended = createCells((status) => metrics.counter("orchestrator_flow_runs_processed_total", status));
   const done = createCells((status) => metrics.counter("orchestrator_tasks_completed_total", status));
-  /** Active tasks of the runs that have any. */
-  const active = new ChurningMap<string, number>();
 
   const countRetry = (task: string, handler: string): void =>
     metrics.counter("orchestrator_retry_attempts_total", task, handler).add();
-
-  const countActive = (state: RunState): void => {
-    const before = active.get(state.runId) ?? 0;
-    const now = state.endedAt === 0 ? state.active + state.away : 0;
-    if (now === before) return;
-    activeTasks.add(now - before);
-    if (now === 0) active.delete(state.runId);
-    else active.set(state.runId, now);
-  };
 
   const observeAttempt = (run: Run, { task: path, tookMs, at }: EndRecord): void => {
     const startedAt = run.state.tasks.get(path)?.startedAt ?? 0;
@@ -118,15 +100,6 @@ export function createRunMetrics(
       written.add(records.length);
       let sequence = firstSequence;
       for (const record of records) countRecord(run, record, sequence++);
-      countActive(run.state);
-    },
-    opened: (run) => countActive(run.state),
-    keep(isHere) {
-      for (const [runId, count] of active)
-        if (!isHere(runId)) {
-          activeTasks.add(-count);
-          active.delete(runId);
-        }
     },
     fenced() {
       fenced.add();

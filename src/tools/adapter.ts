@@ -2,6 +2,7 @@
  * Defines a tool adapter: the code that talks to the outside for a task type. See docs/how-to/add-a-tool-adapter.md.
  */
 import type { Outcome, Stop, TaskTypeName, ToolCall } from "../engine/ports/tools.ts";
+import type { Place } from "./target.ts";
 
 interface AdapterBase {
   readonly type: TaskTypeName;
@@ -27,10 +28,12 @@ export interface RemoteAdapter extends AdapterBase {
    */
   run(call: ToolCall, signal: AbortSignal): Promise<Outcome>;
   /**
-   * Returns the server that the call targets (`https://host:port`): each task and origin has its own breaker and
-   * bulkhead. Never throws; empty if the input has no valid URL.
+   * Returns the server that the call targets (`https://host:port`) and the service that it names, if any: each task and
+   * origin has its own breaker and bulkhead. Never throws; the origin is empty if the input has no valid URL.
    */
-  originOf(call: ToolCall): string;
+  placeOf(call: ToolCall): Place;
+  /** Whether the call changes nothing at its target, so that it may be repeated whatever has become of it. */
+  isSafe?(call: ToolCall): boolean;
 }
 
 /** An adapter in the list of `tools/index.ts`. */

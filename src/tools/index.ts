@@ -3,15 +3,23 @@ import type { GraphHost } from "../engine/ports/graphs.ts";
 import type { ToolAdapter } from "./adapter.ts";
 import { createGraphAdapter } from "./graph/graph.ts";
 import { createHttpAdapter, type HttpAdapterOptions } from "./http/http.ts";
+import { createModelAdapter, type ModelAdapterOptions } from "./model/model.ts";
 import { createNoopAdapter } from "./noop/noop.ts";
 
 export interface AdapterOptions {
   readonly http: HttpAdapterOptions;
   /** Runs tasks of type `graph`; without it they fail with TOOL_MISSING. */
   readonly graphs?: Pick<GraphHost, "run">;
+  /** Does tasks of type `ai` that are for models; without it they fail with TOOL_MISSING. */
+  readonly models?: ModelAdapterOptions | undefined;
 }
 
 export function createAdapters(options: AdapterOptions): readonly ToolAdapter[] {
-  const { http, graphs } = options;
-  return [createNoopAdapter(), createHttpAdapter(http), ...(graphs === undefined ? [] : [createGraphAdapter(graphs)])];
+  const { http, graphs, models } = options;
+  return [
+    createNoopAdapter(),
+    createHttpAdapter(http),
+    ...(graphs === undefined ? [] : [createGraphAdapter(graphs)]),
+    ...(models === undefined ? [] : [createModelAdapter(models)]),
+  ];
 }

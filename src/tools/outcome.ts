@@ -1,5 +1,6 @@
 /** Outcomes of calls, created by the call path and the adapters. */
 import { isOrchestratorError } from "../base/errors.ts";
+import type { Json } from "../base/json/json.ts";
 import type { Outcome, TaskError } from "../engine/ports/tools.ts";
 
 /** An attempt that failed, was deferred (with `deferMs`), or waits for an answer (with `suspended`). */
@@ -15,17 +16,20 @@ export interface FailureFacts {
   readonly noEffect?: boolean;
   /** Delay that the tool requests before the next attempt, milliseconds; capped at {@link MAX_ASKED_DELAY_MS}. */
   readonly nextRetryDelayMs?: number | undefined;
+  /** What else the tool said, for flows. */
+  readonly details?: Json | undefined;
 }
 
 /** A failed attempt. `type` is upper case with underscores, and stable: flows match it. */
 export function failedOutcome(type: string, message: string, facts: FailureFacts): FailedOutcome {
-  const { retryable, noEffect, nextRetryDelayMs } = facts;
+  const { retryable, noEffect, nextRetryDelayMs, details } = facts;
   const error: TaskError = {
     type,
     message,
     retryable,
     ...(noEffect === true && { noEffect }),
     ...(nextRetryDelayMs !== undefined && { nextRetryDelayMs: Math.min(nextRetryDelayMs, MAX_ASKED_DELAY_MS) }),
+    ...(details !== undefined && details !== null && { details }),
   };
   return { ok: false, error };
 }

@@ -6,11 +6,10 @@
  * failed calls and affects nobody else.
  *
  * Targets exist in memory only: a restart forgets them, and the first calls find out again. Attempts and retries are in
- * the journal and do not depend on targets.
+ * the journal and do not depend on targets. What operators say about targets is in the store, and is read when it has
+ * changed.
  */
 import {
-  type BulkheadPolicy,
-  bulkhead,
   type CircuitBreakerPolicy,
   CircuitState,
   ConsecutiveBreaker,
@@ -19,20 +18,24 @@ import {
   handleWhenResult,
 } from "cockatiel";
 import type { Clock } from "../base/time/clock.ts";
+import type {
+  BreakerState,
+  BreakerView,
+  CallTarget,
+  TargetRule,
+  TargetRules,
+} from "../engine/ports/routing/tool-overrides.ts";
 import type { Outcome, ToolCall } from "../engine/ports/tools.ts";
+import { type SlotBounds, Slots } from "./path/slots.ts";
 
 /** Limits for each target. Durations are in milliseconds. */
-export interface TargetPolicy {
+export interface TargetPolicy extends SlotBounds {
   /** Consecutive failures that open the breaker (retryable ones; refusals of the request do not count). */
   readonly failuresToOpen: number;
   /** How long the breaker stays open the first time; doubles with every failed probe up to `maxOpenMs`. */
   readonly openMs: number;
   /** Also the longest time for which an open breaker defers one attempt. */
   readonly maxOpenMs: number;
-  /** Maximum number of concurrent calls. */
-  readonly maxConcurrent: number;
-  /** Maximum number of calls that wait for a slot; more are deferred. */
-  readonly maxQueued: number;
 }
 
 export const DEFAULT_TARGET_POLICY: TargetPolicy = {
@@ -43,39 +46,36 @@ export const DEFAULT_TARGET_POLICY: TargetPolicy = {
   maxQueued: 1_000,
 };
 
-/** State of a breaker, as shown to callers. */
-export type BreakerState = "CLOSED" | "OPEN" | "HALF_OPEN";
-
-/** A target, as shown to callers. */
-export interface BreakerView {
-  readonly origin: string;
-  readonly flowId: string;
-  /** Path of the task without child indexes and visits. */
-  readonly task: string;
-  readonly state: BreakerState;
-  /** Earliest time of the next call, milliseconds since the epoch; null if calls go through now. */
-  readonly reopensAt: number | null;
-  readonly failuresInRow: number;
-  readonly running: number;
-  readonly queued: number;
-}
-
 /** A target, as the call path sees it. */
-export interface Target {
-  readonly origin: string;
-  readonly flowId: string;
-  readonly task: string;
+export interface Target extends CallTarget {
+  /** That of its service, where it says something, else the usual one. */
+  readonly policy: TargetPolicy;
   readonly breaker: CircuitBreakerPolicy;
-  readonly bulkhead: BulkheadPolicy;
+  readonly slots: Slots;
   /** When the breaker stops refusing calls, milliseconds since the epoch; meaningless while it is closed. */
-  reopensAt: number;
+  readonly reopensAt: number;
+  /** What holds for the target now. Reads what operators have said since the last call. */
+  rule(): TargetRule;
   view(): BreakerView;
 }
 
 export interface Targets {
-  /** Returns the target of a call to `origin`, and creates it if it is new. */
-  get(origin: string, call: Pick<ToolCall, "flowId" | "path">): Target;
+  /** Returns the target of a call, and creates it if it is new. */
+  get(place: Place, call: Pick<ToolCall, "tenantId" | "flowId" | "path">): Target;
   list(): readonly BreakerView[];
+}
+
+/** Who is called. */
+export type Place = Pick<CallTarget, "origin" | "service">;
+
+export interface TargetParts {
+  readonly policy: TargetPolicy;
+  /** What is said of a service; null: nothing. */
+  readonly policyOf: (service: string) => Partial<TargetPolicy> | null;
+  readonly rules: TargetRules;
+  readonly clock: Clock;
+  /** Called when a breaker opens, closes, or lets a probe through. */
+  readonly onChange: (target: Target, state: BreakerState) => void;
 }
 
 const TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS";
@@ -86,19 +86,23 @@ const TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS";
  */
 const MAX_TARGETS = 10_000;
 
-/** Called when a breaker opens, closes, or lets a probe through. */
-export type BreakerListener = (target: Target, state: BreakerState) => void;
-
-export function createTargets(policy: TargetPolicy, clock: Clock, onChange: BreakerListener): Targets {
-  const targets = new Map<string, Target>();
+export function createTargets(parts: TargetParts): Targets {
+  const targets = new Map<string, MemoryTarget>();
+  // Calls that wait in a line must not wait for another one to come.
+  parts.rules.onChange(() => {
+    for (const target of targets.values()) target.rule();
+  });
+  parts.rules.onReset((isAbout) => {
+    for (const target of targets.values()) if (isAbout(target)) target.reset();
+  });
   return {
-    get(origin, { flowId, path }) {
+    get({ origin, service }, { tenantId, flowId, path }) {
       const task = path.replaceAll(/[.~]\d+/g, "");
-      const key = `${flowId} ${task} ${origin}`;
+      const key = `${tenantId} ${flowId} ${task} ${service} ${origin}`;
       let target = targets.get(key);
       if (target === undefined) {
         if (targets.size >= MAX_TARGETS) forgetIdle(targets);
-        target = createTarget({ origin, flowId, task }, policy, clock, onChange);
+        target = new MemoryTarget({ tenantId, origin, service, flowId, task }, parts);
         targets.set(key, target);
       }
       return target;
@@ -108,37 +112,93 @@ export function createTargets(policy: TargetPolicy, clock: Clock, onChange: Brea
   };
 }
 
-function createTarget(
-  identity: Pick<Target, "origin" | "flowId" | "task">,
-  policy: TargetPolicy,
-  clock: Clock,
-  onChange: BreakerListener,
-): Target {
-  const counter = new ConsecutiveBreaker(policy.failuresToOpen);
-  const halfOpenAfter = new DelegateBackoff(({ attempt }: { readonly attempt: number }) => {
-    const openMs = Math.min(policy.openMs * 2 ** (attempt - 1), policy.maxOpenMs);
-    target.reopensAt = clock.now() + openMs;
-    return openMs;
-  });
-  const faults = handleWhenResult((outcome) => isFault(outcome as Outcome));
-  const breaker = circuitBreaker(faults, { breaker: counter, halfOpenAfter });
-  const slots = bulkhead(policy.maxConcurrent, policy.maxQueued);
-  const target: Target = {
-    ...identity,
-    breaker,
-    bulkhead: slots,
-    reopensAt: 0,
-    view: () => ({
-      ...identity,
-      state: toState(breaker.state),
-      reopensAt: breaker.state === CircuitState.Open ? target.reopensAt : null,
-      failuresInRow: counter.state,
-      running: policy.maxConcurrent - slots.executionSlots,
-      queued: policy.maxQueued - slots.queueSlots,
-    }),
-  };
-  breaker.onStateChange((state) => onChange(target, toState(state)));
-  return target;
+class MemoryTarget implements Target {
+  readonly tenantId: string;
+  readonly origin: string;
+  readonly service: string;
+  readonly flowId: string;
+  readonly task: string;
+  readonly policy: TargetPolicy;
+  readonly slots: Slots;
+  readonly #parts: TargetParts;
+  #breaker: CircuitBreakerPolicy;
+  #counter: ConsecutiveBreaker;
+  #reopensAt = 0;
+  #rule: TargetRule;
+  #version: number;
+
+  constructor({ tenantId, origin, service, flowId, task }: CallTarget, parts: TargetParts) {
+    this.tenantId = tenantId;
+    this.origin = origin;
+    this.service = service;
+    this.flowId = flowId;
+    this.task = task;
+    this.#parts = parts;
+    this.policy = service === "" ? parts.policy : { ...parts.policy, ...parts.policyOf(service) };
+    this.#version = parts.rules.version;
+    this.#rule = parts.rules.ruleOf(this);
+    this.slots = new Slots(this.#bounds());
+    this.#counter = new ConsecutiveBreaker(this.policy.failuresToOpen);
+    this.#breaker = this.#createBreaker();
+  }
+
+  get breaker(): CircuitBreakerPolicy {
+    return this.#breaker;
+  }
+
+  get reopensAt(): number {
+    return this.#reopensAt;
+  }
+
+  rule(): TargetRule {
+    const { rules, clock } = this.#parts;
+    if (rules.version !== this.#version || clock.now() >= this.#rule.until) {
+      this.#version = rules.version;
+      this.#rule = rules.ruleOf(this);
+      this.slots.resize(this.#bounds());
+    }
+    return this.#rule;
+  }
+
+  /** Forgets failures. Calls under way count for the breaker of before. */
+  reset(): void {
+    this.#counter = new ConsecutiveBreaker(this.policy.failuresToOpen);
+    this.#breaker = this.#createBreaker();
+  }
+
+  view(): BreakerView {
+    const { tenantId, origin, service, flowId, task } = this;
+    const { breaker: forced } = this.rule();
+    const state = toState(this.#breaker.state);
+    return {
+      ...{ tenantId, origin, service, flowId, task, state, forced },
+      reopensAt: state === "OPEN" ? this.#reopensAt : null,
+      failuresInRow: this.#counter.state,
+      ...{ running: this.slots.running, queued: this.slots.queued, ...this.#bounds() },
+    };
+  }
+
+  #bounds(): SlotBounds {
+    const { policy } = this;
+    return {
+      maxConcurrent: this.#rule.maxConcurrent ?? policy.maxConcurrent,
+      maxQueued: this.#rule.maxQueued ?? policy.maxQueued,
+    };
+  }
+
+  #createBreaker(): CircuitBreakerPolicy {
+    const { policy } = this;
+    const { clock, onChange } = this.#parts;
+    const halfOpenAfter = new DelegateBackoff(({ attempt }: { readonly attempt: number }) => {
+      const openMs = Math.min(policy.openMs * 2 ** (attempt - 1), policy.maxOpenMs);
+      this.#reopensAt = clock.now() + openMs;
+      return openMs;
+    });
+    const faults = handleWhenResult((outcome) => isFault(outcome as Outcome));
+    const breaker = circuitBreaker(faults, { breaker: this.#counter, halfOpenAfter });
+    breaker.onStateChange((state) => onChange(this, toState(state)));
+    return breaker;
+  }
 }
 
 /**
@@ -154,7 +214,7 @@ function toState(state: CircuitState): BreakerState {
   return state === CircuitState.HalfOpen ? "HALF_OPEN" : "OPEN";
 }
 
-function forgetIdle(targets: Map<string, Target>): void {
+function forgetIdle(targets: Map<string, MemoryTarget>): void {
   for (const [name, target] of targets) {
     const { state, running, queued } = target.view();
     if (state !== "CLOSED" || running > 0 || queued > 0) continue;

@@ -1,6 +1,6 @@
 /**
- * Asks a provider. Failures say whether another attempt may succeed: a busy or broken provider may, one that refuses the
- * question or the key does not. Keys never leave this file: what a provider says about an error is freed of them.
+ * Asks a provider. Failures say whether another attempt may succeed: a busy or broken provider may, one that refuses
+ * the question or the key does not. Keys never leave this file: what a provider says about an error is freed of them.
  */
 import type { Json } from "../shared/json.ts";
 import { AgentError } from "../shared/messages.ts";

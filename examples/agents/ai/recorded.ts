@@ -1,6 +1,6 @@
 /**
- * Answers without a model: texts from a file, chosen by words of the prompt. The same prompt always has the same answer.
- * They show how a flow moves, and say nothing about what a model would answer.
+ * Answers without a model: texts from a file, chosen by words of the prompt. The same prompt always has the same
+ * answer. They show how a flow moves, and say nothing about what a model would answer.
  */
 import { readFileSync } from "node:fs";
 import type { Json } from "../shared/json.ts";

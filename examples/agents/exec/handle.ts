@@ -1,18 +1,34 @@
 /** Does exec tasks: makes the folder, runs the command, reads what it left. */
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync } from "node:fs";
-import { constants, hostname, tmpdir } from "node:os";
+import { constants, hostname } from "node:os";
 import { basename, join } from "node:path";
 import type { Handle } from "../shared/desk.ts";
 import { type Json, parseField } from "../shared/json.ts";
 import { AgentError } from "../shared/messages.ts";
+import {
+  type Contained,
+  type Containers,
+  findContainerImage,
+  firstProcessOf,
+  forgetProcess,
+  podmanEnv,
+  removeContainer,
+  sweepContainers,
+  toContainerArguments,
+} from "./containers.ts";
 import { findImage } from "./images.ts";
-import { type Isolation, toArguments } from "./isolation.ts";
+import { type Isolation, OUTER_ENV, toArguments } from "./isolation.ts";
 import { killTask, MARK } from "./processes.ts";
-import { type Captured, runCommand } from "./run-command.ts";
+import { type Captured, type Ended, type RunOptions, runCommand } from "./run-command.ts";
 import { type InputFile, makeWorkspace, readOutputs, removeFolder, rewritePaths, toText } from "./workspace.ts";
 
 export interface ExecOptions {
-  readonly isolation: Isolation;
+  /** For tasks that run in no container. */
+  readonly isolation: Exclude<Isolation, "container">;
+  /** For tasks that name an image; null: something on this machine stands for it. */
+  readonly containers: Containers | null;
+  /** Where each task gets a folder; it is made if it is not there. */
+  readonly folder: string;
   /** The first of the users that commands run as; null unless the agent is root. */
   readonly firstUid: number | null;
   readonly memoryMb: number;
@@ -33,36 +49,50 @@ interface ExecParameters {
 }
 
 const PREFIX = `orchestrator-exec-${hostname()}-`;
+/** Exit codes of podman if it, or its runtime, could not make a container. */
+const PODMAN_FAILED = [125, 126];
 /** What of stderr an error carries. */
 const TAIL_CHARACTERS = 2_000;
 
-/** Removes what agents on this machine that died left behind: folders, and processes that survived. */
-export function sweep(): void {
-  for (const name of readdirSync(tmpdir())) {
+/** Removes what agents on this machine that died left behind: containers, folders, and processes that survived. */
+export function sweep(folder: string, containers: Containers | null): void {
+  const isLeft = (name: string): boolean => {
     const [, pid] = name.startsWith(PREFIX) ? (/^(\d+)-/.exec(name.slice(PREFIX.length)) ?? []) : [];
-    if (pid === undefined || isAlive(Number(pid))) continue;
+    return pid !== undefined && !isAlive(Number(pid));
+  };
+  if (containers !== null) sweepContainers(isLeft);
+  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  for (const name of readdirSync(folder)) {
+    if (!isLeft(name)) continue;
     killTask(undefined, name);
-    removeFolder(join(tmpdir(), name));
+    removeFolder(join(folder, name));
   }
 }
 
 export function createExecHandler(options: ExecOptions): Handle {
-  const { isolation, firstUid, processes, diskMb, maxOutputBytes } = options;
+  const { folder, firstUid, processes, diskMb, maxOutputBytes } = options;
   const takenUids = new Set<number>();
 
-  return async (parameters, { request, signal }) => {
+  return async (parameters, { request, signal: asked }) => {
     const { image, command, files = [], env = {}, memory_mb } = parameters as unknown as ExecParameters;
-    const programs = findImage(image);
     checkEnvironment(env);
     const memoryMb = Math.min(memory_mb ?? options.memoryMb, options.memoryMb);
     const seconds = request.timeout ?? options.defaultSeconds;
+    const began = performance.now();
+    const signal = AbortSignal.any([asked, timeoutOf(request.timeout ?? null, options.defaultSeconds)]);
+    const { containers } = options;
+    const isContained =
+      containers !== null && image !== undefined && (await findContainerImage(image, containers, signal));
+    const container = isContained ? { image, containers } : null;
+    const isolation = container === null ? options.isolation : "container";
+    const programs = container === null ? findImage(image) : {};
     const uid = firstUid === null ? null : takeUid(firstUid, takenUids);
-    const base = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+    mkdirSync(folder, { recursive: true, mode: 0o711 });
+    const base = mkdtempSync(join(folder, `${PREFIX}${process.pid}-`));
     const task = basename(base);
     const [workspace, root] = [join(base, "workspace"), join(base, "root")];
     const show = (text: string): string => text.replaceAll(workspace, "/workspace");
     const place = (text: string): string => (isolation === "rewrite" ? rewritePaths(text, workspace) : text);
-    const began = performance.now();
     try {
       mkdirSync(root);
       // Only the agent lists this folder; a command of another user passes through it.
@@ -71,10 +101,11 @@ export function createExecHandler(options: ExecOptions): Handle {
       const home = place("/workspace");
       const words = typeof command === "string" ? ["sh", "-c", command] : command;
       const launch = {
-        ...{ isolation, workspace, root, uid, programs },
+        ...{ workspace, root, uid, programs },
         limits: { cpuSeconds: seconds, memoryBytes: memoryMb * 2 ** 20, processes, fileBytes: diskMb * 2 ** 20 },
         env: {
-          PATH: `${home}/.bin:/usr/local/bin:/usr/bin:/bin`,
+          // An image has its own.
+          ...(container === null ? { PATH: `${home}/.bin:/usr/local/bin:/usr/bin:/bin` } : {}),
           HOME: home,
           TMPDIR: isolation === "rewrite" ? home : "/tmp",
           LANG: "C.UTF-8",
@@ -84,11 +115,14 @@ export function createExecHandler(options: ExecOptions): Handle {
         command: words.map(place),
       };
       checkSize(launch);
-      const ended = await runCommand({
-        ...{ task, cwd: workspace, memoryBytes: memoryMb * 2 ** 20, diskBytes: diskMb * 2 ** 20 },
-        arguments: toArguments(launch),
-        signal: AbortSignal.any([signal, timeoutOf(request.timeout ?? null, options.defaultSeconds)]),
-      });
+      const limits = { task, cwd: workspace, memoryBytes: memoryMb * 2 ** 20, diskBytes: diskMb * 2 ** 20, signal };
+      const ended =
+        container !== null
+          ? await runContained({ ...launch, ...container, name: task, base }, limits)
+          : await runCommand({
+              ...{ ...limits, env: OUTER_ENV },
+              arguments: toArguments({ ...launch, isolation: options.isolation }),
+            });
       const { exitCode } = ended;
       const stdout = toOutput("stdout", ended.stdout, show);
       const stderr = toOutput("stderr", ended.stderr, show);
@@ -108,6 +142,31 @@ export function createExecHandler(options: ExecOptions): Handle {
       if (uid !== null) takenUids.delete(uid);
     }
   };
+}
+
+/** Runs a command in a container, which is gone afterwards. */
+async function runContained(
+  contained: Omit<Contained, "pidFile"> & { readonly base: string },
+  limits: Omit<RunOptions, "arguments" | "env">,
+): Promise<Ended> {
+  const pidFile = join(contained.base, "pid");
+  let hasBegun = false;
+  try {
+    const ended = await runCommand({
+      ...{ ...limits, env: podmanEnv() },
+      arguments: toContainerArguments({ ...contained, pidFile }),
+      leader: () => firstProcessOf(pidFile),
+      ended: () => {
+        hasBegun = firstProcessOf(pidFile) !== null;
+        forgetProcess(pidFile);
+      },
+    });
+    if (hasBegun || !PODMAN_FAILED.includes(ended.exitCode)) return ended;
+    throw new AgentError("CONTAINER_FAILED", tailOf(ended.stderr.bytes.toString("utf8")), { retryable: true });
+  } catch (error) {
+    await removeContainer(contained.name);
+    throw error;
+  }
 }
 
 function toOutput(name: "stdout" | "stderr", { bytes, isTruncated }: Captured, show: (text: string) => string) {
@@ -133,10 +192,14 @@ function withoutHalfLetter(bytes: Buffer): Buffer {
 function toError(exitCode: number, stderr: string, isText: boolean): AgentError {
   const signal = Object.entries(constants.signals).find(([, number]) => exitCode === 128 + number)?.[0];
   const how = signal === undefined ? `exited with ${exitCode}` : `was killed by ${signal}`;
-  const tail = isText ? stderr.trimEnd().slice(-TAIL_CHARACTERS).toWellFormed() : "";
+  const tail = isText ? tailOf(stderr) : "";
   return new AgentError("EXEC_FAILED", `the command ${how}${tail === "" ? "" : `: ${tail}`}`, {
     details: { exit_code: exitCode, ...(signal === undefined ? {} : { signal }), stderr: tail },
   });
+}
+
+function tailOf(text: string): string {
+  return text.trimEnd().slice(-TAIL_CHARACTERS).toWellFormed();
 }
 
 function parseResult(content: string): Json {

@@ -1,9 +1,10 @@
 /**
  * How a command is kept apart from this machine.
  *
+ *   container   A container of an image, where podman is (containers.ts).
  *   namespace   Namespaces for mounts, processes, IPC, and the network, made as root or as a user (`unshare`). The
- *               command sees the programs of the machine, /workspace, and no network. It runs without privileges; if the
- *               agent is root, as a user that nobody else is.
+ *               command sees the programs of the machine, /workspace, and no network. It runs without privileges,
+ *               and under a user of its own if the agent is root.
  *   rewrite     Where namespaces are not allowed, as in most containers: `/workspace` in the command, its variables,
  *               and its files is replaced by the name of the task's folder. The command sees what its user sees.
  */
@@ -14,7 +15,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Programs } from "./images.ts";
 
-export type Isolation = "namespace" | "rewrite";
+export type Isolation = "container" | "namespace" | "rewrite";
 
 export interface Limits {
   readonly cpuSeconds: number;
@@ -57,14 +58,21 @@ export function toArguments(launch: Launch): readonly [string, ...string[]] {
   ];
   if (isolation === "rewrite")
     return ["sh", "-c", WATCHED, "sh", ...(uid === null ? inner.filter((word) => !word.endsWith("=-all")) : inner)];
-  const folders = [...new Set(Object.values(programs).map((path) => dirname(dirname(path))))];
-  const more = folders.filter((folder) => folder !== "/" && !SHOWN.some((shown) => `${folder}/`.startsWith(shown)));
+  const more = [...new Set(Object.values(programs).map(placeOf))].filter(
+    (place) => !SHOWN.some((shown) => `${place}/`.startsWith(shown)),
+  );
   return [
     "unshare",
     ...(uid === null ? ["--user", "--map-root-user"] : []),
     ...["--mount", "--pid", "--ipc", "--uts", "--net", "--fork", "--kill-child=KILL", "--"],
     ...["sh", SANDBOX, root, workspace, ...more, "--", ...inner],
   ];
+}
+
+/** What a program needs beside itself; only itself if others have their folders there, too. */
+function placeOf(path: string): string {
+  const folder = dirname(dirname(path));
+  return `${tmpdir()}/`.startsWith(folder === "/" ? folder : `${folder}/`) ? path : folder;
 }
 
 /** Address space that V8 reserves and does not use; the memory in use is watched as well. */
@@ -84,7 +92,7 @@ function toPrlimit({ isolation, uid, limits, programs }: Launch): readonly strin
 }
 
 /** Threads of this user: the limit on processes counts them all. */
-function countThreads(): number {
+export function countThreads(): number {
   const uid = process.getuid?.();
   let count = 0;
   for (const name of readdirSync("/proc")) {

@@ -13,7 +13,6 @@ import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AgentError } from "../shared/messages.ts";
-import { OUTER_ENV } from "./isolation.ts";
 import { killTask, measureMemory } from "./processes.ts";
 import { measureFolder } from "./workspace.ts";
 
@@ -27,7 +26,13 @@ const MAX_WRITTEN_BYTES = 64 * 1024 * 1024;
 
 export interface RunOptions {
   readonly arguments: readonly [string, ...string[]];
+  /** Variables of the program that runs the command. */
+  readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** A process above those of the command, which are not below the program; null: there is none yet. */
+  readonly leader?: () => number | null;
+  /** The program has ended. */
+  readonly ended?: () => void;
   /** The mark in its variables. */
   readonly task: string;
   readonly signal: AbortSignal;
@@ -49,12 +54,12 @@ export interface Ended {
 
 /** Resolves when the command has ended. Throws why it was ended: the reason of the signal, or a limit. */
 export async function runCommand(options: RunOptions): Promise<Ended> {
-  const { cwd, task, signal, memoryBytes, diskBytes } = options;
+  const { cwd, env, task, signal, memoryBytes, diskBytes, leader, ended } = options;
   signal.throwIfAborted();
   const [program, ...args] = options.arguments;
   const child = spawn(program, args, {
     cwd,
-    env: OUTER_ENV,
+    env,
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -96,7 +101,8 @@ export async function runCommand(options: RunOptions): Promise<Ended> {
   });
   let ticks = 0;
   const watch = setInterval(() => {
-    if (child.pid !== undefined && measureMemory(child.pid) > memoryBytes)
+    const first = (leader === undefined ? child.pid : leader()) ?? null;
+    if (first !== null && measureMemory(first) > memoryBytes)
       end(new AgentError("MEMORY_LIMIT", `the command took more than ${Math.round(memoryBytes / 2 ** 20)} MB`));
     if (ticks++ % 5 === 0 && measureFolder(cwd, diskBytes) > diskBytes)
       end(new AgentError("DISK_LIMIT", `the command wrote more than ${Math.round(diskBytes / 2 ** 20)} MB of files`));
@@ -107,6 +113,7 @@ export async function runCommand(options: RunOptions): Promise<Ended> {
       child.once("error", reject);
       child.once("exit", (code, name) => resolve(code ?? 128 + (name === null ? 0 : constants.signals[name])));
     });
+    ended?.();
     killTask(child.pid, task);
     // What left the group may hold on to stdout for a moment longer.
     await Promise.race([closed, sleep(1_000)]);

@@ -3,7 +3,7 @@
 # and the task's folder as /workspace; then runs the command there. It stays, because the first process of a namespace
 # gets no signals that it does not handle, and all others die with it.
 #   sandbox.sh ROOT WORKSPACE FOLDER... -- COMMAND...
-# ROOT: an empty folder. FOLDER: more that is shown, read-only, under its own name. File 3 is a socket to the agent, which
+# ROOT: an empty folder. FOLDER: a folder or file that is shown, too, read-only, under its own name. File 3 is a socket to the agent, which
 # learns when the command begins; it is closed when the agent dies.
 set -eu
 root=$1 workspace=$2
@@ -24,11 +24,6 @@ done
 for path in /etc/alternatives /etc/ld.so.cache /etc/ssl /etc/passwd /etc/group /etc/nsswitch.conf /etc/localtime; do
   if [ -e "$path" ]; then show "$path"; fi
 done
-while [ "$1" != -- ]; do
-  show "$1"
-  shift
-done
-shift
 mkdir "$root/proc" "$root/dev" "$root/tmp" "$root/workspace"
 mount -t proc none "$root/proc"
 for device in null zero full random urandom; do
@@ -39,6 +34,12 @@ ln -s /proc/self/fd "$root/dev/fd"
 mkdir -m 1777 "$root/dev/shm"
 mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev none "$root/tmp"
 mount --bind "$workspace" "$root/workspace"
+# After /tmp: a folder may be below it.
+while [ "$1" != -- ]; do
+  show "$1"
+  shift
+done
+shift
 mount -o remount,bind,ro "$root" 2>/dev/null || :
 
 (cat <&3 >/dev/null; kill -KILL -1) &

@@ -116,7 +116,7 @@ export class Desk {
     }
     const { id, value } = named;
     const running = this.#running.get(id);
-    // Whoever sent it twice gets one answer; a stream wants the second entry acknowledged as well.
+    // A sender that sent it twice gets one answer; a stream wants the second entry acknowledged as well.
     if (running !== undefined) {
       void running.ended.then(() => this.#settle(delivery, null));
       return undefined;

@@ -1,5 +1,6 @@
 /**
- * The demo of workers: a Python and a Go worker share a queue. One of them is killed while it works, and all runs complete.
+ * The demo of workers: a Python and a Go worker share a queue. One of them is killed while it works, and all runs
+ * complete.
  *   node examples/workers/demo/main.ts
  * Needs Python 3.9 and Go; what they need is installed into .tools.
  */

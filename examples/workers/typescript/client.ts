@@ -1,4 +1,7 @@
-/** Starts an order and prints what came of it. Arguments: the flow, the card. ORCHESTRATOR_SERVER: host and port of the service. */
+/**
+ * Starts an order and prints what came of it. Arguments: the flow, the card. ORCHESTRATOR_SERVER: host and port of the
+ * service.
+ */
 import { readFileSync } from "node:fs";
 import { toJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";

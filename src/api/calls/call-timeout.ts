@@ -2,9 +2,8 @@
  * The timeout that a caller sets for its call, from the header of its protocol. It counts from `startedAt` (monotonic
  * milliseconds), when the headers arrived.
  */
-
 import { type OrchestratorError, toError } from "../../base/errors.ts";
-import { fieldError } from "../requests/field-error.ts";
+import { fieldError } from "../../base/field-error.ts";
 import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS } from "./pipeline.ts";
 
 /** Milliseconds for each unit of `grpc-timeout`. */

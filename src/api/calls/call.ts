@@ -17,6 +17,8 @@ export interface CallContext {
   readonly forwarded: boolean;
   /** Request id for errors and logs: `x-request-id` of the caller, or a generated one. */
   readonly requestId: string;
+  /** A header of the request by its name in small letters; empty if there is none. */
+  header(name: string): string;
   /** Milliseconds until the deadline; never negative, infinite for streams without one. */
   remainingMs(): number;
   /**
@@ -33,6 +35,8 @@ export interface CallContext {
    * first use.
    */
   readonly signal: AbortSignal;
+  /** Called when another instance that had the call has gone before it answered; absent: nobody counts it. */
+  ownerDied?(): void;
 }
 
 /** Handler of a unary method. */
@@ -106,6 +110,10 @@ export class Call implements CallContext {
   get requestId(): string {
     this.#requestId ??= toRequestId(this.headers.get("x-request-id"));
     return this.#requestId;
+  }
+
+  header(name: string): string {
+    return String(this.headers.get(name) ?? "");
   }
 
   remainingMs(): number {

@@ -3,7 +3,7 @@
  * metadata key `x-orchestrator-actor`. The name is not verified; it shows people who paused, decided, or canceled
  * something.
  */
-import { fail } from "../../base/errors.ts";
+import { refuseField } from "../../base/field-error.ts";
 import { type Caller, DEFAULT_TENANT } from "../../engine/ports/caller.ts";
 
 /** Header or metadata key for the name of the caller: 1 to 128 characters in percent-encoded UTF-8, so `%` is `%25`. */
@@ -28,28 +28,22 @@ export function readCaller(headers: CallHeaders): Caller {
   const given = headers.get(ACTOR_KEY);
   if (given === undefined || given === null || given === "") return ANYBODY;
   const problem = "must be one name in percent-encoded UTF-8";
-  if (typeof given !== "string" || !/^[\x20-\x7e]*$/.test(given)) return refuse(problem);
+  if (typeof given !== "string" || !/^[\x20-\x7e]*$/.test(given)) return refuseField(ACTOR_KEY, problem);
   let actor: string;
   try {
     actor = decodeURIComponent(given).trim();
   } catch {
-    return refuse(problem); // malformed percent-encoding
+    return refuseField(ACTOR_KEY, problem); // malformed percent-encoding
   }
-  if (actor === "" || [...actor].length > MAX_ACTOR_LENGTH) refuse(`must have 1 to ${MAX_ACTOR_LENGTH} characters`);
-  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(actor)) refuse("must not contain control or formatting characters");
-  if (actor === OWN_NAME) refuse(`"${OWN_NAME}" is the name of the service itself`);
+  if (actor === "" || [...actor].length > MAX_ACTOR_LENGTH)
+    refuseField(ACTOR_KEY, `must have 1 to ${MAX_ACTOR_LENGTH} characters`);
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(actor))
+    refuseField(ACTOR_KEY, "must not contain control or formatting characters");
+  if (actor === OWN_NAME) refuseField(ACTOR_KEY, `"${OWN_NAME}" is the name of the service itself`);
   return { ...ANYBODY, actor };
 }
 
 /** Encodes a name for use in a header. */
 export function encodeActor(actor: string): string {
   return encodeURIComponent(actor.toWellFormed());
-}
-
-function refuse(problem: string): never {
-  return fail(
-    "INVALID_REQUEST",
-    { problem: `${ACTOR_KEY}: ${problem}`, field: ACTOR_KEY },
-    { violations: [{ field: ACTOR_KEY, description: problem }] },
-  );
 }

@@ -21,6 +21,7 @@ export interface ServedMethod {
   /** Who may call it and what it costs; null for probes of other contracts, which anyone may call. */
   readonly policy: MethodPolicy | null;
   readonly routing: Routing;
+  /** Checks requests; those items that the policy says are checked by the handler. */
   readonly validate: Validate;
   /** Encodes its responses. */
   readonly encode: Encode;
@@ -38,14 +39,15 @@ export function serveMethod(desc: DescMethod, handler: UnaryHandler | StreamHand
   }
   const streaming = desc.methodKind === "server_streaming";
   const service = desc.parent.typeName;
+  const policy = service.startsWith("grpc.") ? null : getOption(desc, policyOption);
   return {
     desc,
     path: `/${service}/${desc.name}`,
     aliases: [],
     service,
-    policy: service.startsWith("grpc.") ? null : getOption(desc, policyOption),
+    policy,
     routing: compileRouting(desc),
-    validate: compileValidator(desc.input),
+    validate: compileValidator(desc.input, policy?.checkedItems),
     encode: compileEncoder(desc.output),
     waits: desc.input.field.wait?.message?.typeName === "google.protobuf.Duration",
     unary: streaming ? null : (handler as UnaryHandler),

@@ -13,6 +13,7 @@ export function createOwnCall(caller: Caller, stop: AbortSignal): CallContext {
     protocol: "grpc",
     forwarded: false,
     requestId: toRequestId(undefined),
+    header: () => "",
     remainingMs: () => Math.max(0, deadlineAt - performance.now()),
     opened: () => undefined,
     turn: async () => undefined,

@@ -16,6 +16,7 @@ import type { Log } from "../../base/log.ts";
 import { MAX_TIMER_MS } from "../../base/time/long-timer.ts";
 import { classifyError, forCall } from "../errors/status.ts";
 import { fromDuration } from "../mapping/time.ts";
+import { violationError } from "../requests/violation-error.ts";
 import type { Call, UnaryHandler } from "./call.ts";
 import { authorize, type Identify, type Identity } from "./identity.ts";
 import type { ServedMethod } from "./methods.ts";
@@ -119,15 +120,7 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
   const decodeRequest = (method: ServedMethod, decode: () => Message): Message => {
     const request = decode();
     const violations = method.validate(request);
-    if (violations !== null) {
-      const first = violations[0];
-      const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
-      fail(
-        "INVALID_REQUEST",
-        { problem: `${first?.field}: ${first?.description}${more}`, field: first?.field ?? "" },
-        { violations },
-      );
-    }
+    if (violations !== null) throw violationError(violations);
     return request;
   };
 

@@ -75,6 +75,9 @@ export function openGrpcChannel({ host, port, secure, maxMessageBytes, useProxy 
     "grpc.max_reconnect_backoff_ms": 1_000,
     "grpc.keepalive_time_ms": 60_000,
     "grpc.enable_http_proxy": useProxy ? 1 : 0,
+    // A connection of its own. By default the library puts all channels of a process on one connection, where a call
+    // waits without an error once the server's limit of open streams is reached.
+    "grpc.use_local_subchannel_pool": 1,
   };
   const client = new Client(
     `${host}:${port}`,

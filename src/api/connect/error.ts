@@ -1,6 +1,6 @@
 /** Errors of the catalog as errors of the Connect library. */
 import { type Code, ConnectError } from "@connectrpc/connect";
-import { GRPC_CODE } from "../../base/error-entry.ts";
+import { GRPC_CODE } from "../../base/error-catalog/entry.ts";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { toStatus } from "../errors/status.ts";
 

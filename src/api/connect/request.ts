@@ -9,10 +9,10 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
+import { fieldError } from "../../base/field-error.ts";
 import type { BodyTime } from "../calls/call-timeout.ts";
 import { checkEncoding, expand, isEncoded, tooLarge } from "../expand.ts";
 import { toFrame } from "../http/wire-error.ts";
-import { fieldError } from "../requests/field-error.ts";
 import { readBinary, readJson, readJsonBody, STANDS_TWICE } from "../requests/read-message.ts";
 
 /** The message of a request, which handlers find in the context. */

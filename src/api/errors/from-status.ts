@@ -1,7 +1,7 @@
 /** Reads errors of the catalog from the wire. */
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import { GRPC_CODE } from "../../base/error-catalog/entry.ts";
 import { ERRORS } from "../../base/error-catalog.ts";
-import { GRPC_CODE } from "../../base/error-entry.ts";
 import { type ErrorCode, OrchestratorError, type Repeat, toError } from "../../base/errors.ts";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";

@@ -1,7 +1,6 @@
 /** An error of another instance on its way to the caller. */
-
+import { GRPC_CODE, type GrpcCode } from "../../base/error-catalog/entry.ts";
 import { ERRORS } from "../../base/error-catalog.ts";
-import { GRPC_CODE, type GrpcCode } from "../../base/error-entry.ts";
 import { OrchestratorError } from "../../base/errors.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { fromStatus } from "./from-status.ts";

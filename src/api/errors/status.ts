@@ -7,7 +7,7 @@ import type { DescMessage, DescMethod, Message, MessageInitShape } from "@bufbui
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
-import { GRPC_CODE } from "../../base/error-entry.ts";
+import { GRPC_CODE } from "../../base/error-catalog/entry.ts";
 import type { ErrorCode, ErrorDetails, FieldViolation, Repeat } from "../../base/errors.ts";
 import { isOrchestratorError, OrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";

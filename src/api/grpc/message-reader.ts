@@ -28,6 +28,11 @@ export class MessageReader {
     this.#take = take;
   }
 
+  /** Forgets what it has: nothing more comes of it. */
+  drop(): void {
+    this.#parts = [];
+  }
+
   /**
    * Adds bytes and passes on the messages that they complete. Errors: MESSAGE_TOO_LARGE as soon as the length is known,
    * REQUEST_MALFORMED.

@@ -7,7 +7,7 @@
  * It ends exactly once. If its stream closes first, the caller has disconnected.
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import type { OrchestratorError } from "../../base/errors.ts";
+import { type OrchestratorError, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { CallHeaders } from "../calls/caller.ts";
 import { toRequestId } from "../calls/request-id.ts";
@@ -15,7 +15,7 @@ import { classifyError } from "../errors/status.ts";
 import { DATA_HEADERS } from "../http/wire-error.ts";
 import { ACCEPTED_ENCODINGS, expandMessage, MessageReader, PREFIX_BYTES } from "./message-reader.ts";
 import { OK_TRAILERS, toTrailers } from "./trailers.ts";
-import type { UnreadAnswers } from "./unread.ts";
+import { MAX_REQUEST_BYTES, type UnreadAnswers } from "./unread.ts";
 
 const HEADERS: OutgoingHttpHeaders = {
   ":status": 200,
@@ -58,6 +58,7 @@ export class GrpcStream implements CallHeaders {
   readonly #log: Log;
   #trailers: OutgoingHttpHeaders | null = null;
   #unreadBytes = 0;
+  #requestBytes = 0;
   #made: (() => void) | null = null;
 
   constructor(
@@ -77,6 +78,7 @@ export class GrpcStream implements CallHeaders {
       if (this.#trailers === null) this.onGone?.();
       if (this.#unreadBytes > 0) unread.remove(this.#unreadBytes);
       this.#made?.();
+      unread.release(this.#requestBytes);
     });
     // `close` follows every error.
     http2.on("error", () => undefined);
@@ -119,7 +121,17 @@ export class GrpcStream implements CallHeaders {
       };
       expanding = (expanding ?? Promise.resolve()).then(expand).catch((error: unknown) => this.#failBy(error));
     });
-    this.http2.on("data", (chunk: Buffer) => this.guard(() => reader.push(chunk)));
+    this.http2.on("data", (chunk: Buffer) => {
+      this.guard(() => {
+        if (this.#holds(chunk.length)) reader.push(chunk);
+        else {
+          // The others of the connection have its room.
+          reader.drop();
+          const what = `${MAX_REQUEST_BYTES} bytes of requests under way on one connection`;
+          throw toError("OVERLOADED", { what }, { retryAfterMs: 1_000 });
+        }
+      });
+    });
     this.http2.on("end", () => {
       const end = (): void => {
         reader.end();
@@ -128,6 +140,14 @@ export class GrpcStream implements CallHeaders {
       if (expanding === null) this.guard(end);
       else void expanding.then(() => this.guard(end));
     });
+  }
+
+  /** Counts bytes of the request; without room for them, none of it counts any more. */
+  #holds(bytes: number): boolean {
+    const has = this.unread.hold(bytes);
+    if (!has) this.unread.release(this.#requestBytes);
+    this.#requestBytes = has ? this.#requestBytes + bytes : 0;
+    return has;
   }
 
   /** Sends the headers, before the first message or with it. */

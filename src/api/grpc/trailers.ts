@@ -2,7 +2,7 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { toBinary } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
-import { GRPC_CODE, type GrpcCode } from "../../base/error-entry.ts";
+import { GRPC_CODE, type GrpcCode } from "../../base/error-catalog/entry.ts";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { encodeMessage, retryDelayMs, toStatus } from "../errors/status.ts";

@@ -5,7 +5,7 @@
  */
 import { toBinary } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
-import { GRPC_CODE } from "../../base/error-entry.ts";
+import { GRPC_CODE } from "../../base/error-catalog/entry.ts";
 import type { OrchestratorError } from "../../base/errors.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";

@@ -1,6 +1,7 @@
 /** Filters over runs: the fields of lists, counts, and watches, and the conversion to a filter of the store. */
 import { rootOf } from "../../base/ids.ts";
 import type { Filter, FilterField, RunHeader } from "../../engine/ports/run-index.ts";
+import { BUILT_IN_FLOWS } from "../../flows/builtin/ids.ts";
 import { RUN_PHASE, RUN_STATE } from "../mapping/enums.ts";
 import type { Condition, FieldRef, FieldTable, ReadField } from "./condition.ts";
 import { parseFilter } from "./filter.ts";
@@ -28,9 +29,34 @@ const FIELDS: FieldTable = {
   labels: { kind: "map" },
 };
 
-/** Parses a filter over runs; null for empty text. Error: FILTER_INVALID. */
-export function parseRunFilter(text: string): Condition | null {
-  return parseFilter(text, FIELDS);
+/**
+ * Parses a filter over runs. Runs of flows that the service itself brings meet only filters that name flows or runs.
+ * Error: FILTER_INVALID.
+ */
+export function parseRunFilter(text: string): Condition {
+  const condition = parseFilter(text, FIELDS);
+  if (condition === null) return USERS_ONLY;
+  return namesSome(condition) ? condition : { op: "and", args: [condition, USERS_ONLY] };
+}
+
+const USERS_ONLY: Condition = {
+  op: "and",
+  args: BUILT_IN_FLOWS.map((value): Condition => ({ op: "!=", field: { name: "flow_id" }, value })),
+};
+
+/** Fields by which somebody names runs of such flows. */
+const NAMING = new Set(["flow_id", "run_id", "root_run_id"]);
+
+function namesSome(condition: Condition): boolean {
+  switch (condition.op) {
+    case "and":
+    case "or":
+      return condition.args.some(namesSome);
+    case "not":
+      return namesSome(condition.arg);
+    default:
+      return NAMING.has(condition.field.name);
+  }
 }
 
 /** Converts a condition to a filter of the store. */

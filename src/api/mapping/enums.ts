@@ -11,11 +11,15 @@ import type {
   SkipReason as SkipReasonName,
 } from "../../engine/machine/records.ts";
 import type { Approval, Phase, RunStateName, TaskStateName } from "../../engine/machine/state.ts";
+import type { TriggerOutcome as TriggerOutcomeName } from "../../engine/ports/bus/triggers.ts";
+import type { LimitSlotView } from "../../engine/ports/dispatch/limit-control.ts";
 import type { RunKeyPolicy as RunKeyPolicyName } from "../../engine/ports/run-control.ts";
 import type { Plan } from "../../flows/plan.ts";
+import type { TriggerSource } from "../../flows/triggers/trigger-document.ts";
 import { StoreKind } from "../../gen/orchestrator/info/v1/info_pb.ts";
 import { ApprovalState } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { FlowKind, FlowVariableType } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { LimitSlotState } from "../../gen/orchestrator/v1/limit_pb.ts";
 import { LogLevel, RunEventKind } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import {
   DeadLetterReason,
@@ -26,6 +30,7 @@ import {
   TaskState,
 } from "../../gen/orchestrator/v1/run_pb.ts";
 import { RunKeyPolicy } from "../../gen/orchestrator/v1/run_service_pb.ts";
+import { TriggerOutcome, TriggerSourceKind } from "../../gen/orchestrator/v1/trigger_pb.ts";
 
 /**
  * `true` if the table has every name of the enum except UNSPECIFIED, with the prefix of `Table`; otherwise a tuple that
@@ -135,6 +140,32 @@ export const RUN_KEY_POLICY_NAME = {
   [RunKeyPolicy.TERMINATE_AND_START]: "terminate_and_start",
 } as const satisfies Record<(typeof RunKeyPolicy)[keyof typeof RunKeyPolicy], RunKeyPolicyName>;
 
+/** Policies for run keys by name. */
+export const RUN_KEY_POLICY = {
+  reject: RunKeyPolicy.REJECT,
+  return_existing: RunKeyPolicy.RETURN_EXISTING,
+  terminate_and_start: RunKeyPolicy.TERMINATE_AND_START,
+} as const satisfies Record<RunKeyPolicyName, RunKeyPolicy>;
+
+/** Outcomes of events of triggers. */
+export const TRIGGER_OUTCOME = {
+  accepted: TriggerOutcome.ACCEPTED,
+  duplicate: TriggerOutcome.DUPLICATE,
+  filtered: TriggerOutcome.FILTERED,
+  unmatched: TriggerOutcome.UNMATCHED,
+  key_open: TriggerOutcome.KEY_OPEN,
+  paused: TriggerOutcome.PAUSED,
+  unsigned: TriggerOutcome.UNSIGNED,
+  failed: TriggerOutcome.FAILED,
+} as const satisfies Record<TriggerOutcomeName, TriggerOutcome>;
+
+/** Sources of triggers. */
+export const TRIGGER_SOURCE_KIND = {
+  webhook: TriggerSourceKind.WEBHOOK,
+  kafka: TriggerSourceKind.KAFKA,
+  redis: TriggerSourceKind.REDIS,
+} as const satisfies Record<TriggerSource["type"], TriggerSourceKind>;
+
 /** States of approvals. */
 export const APPROVAL_STATE = {
   PENDING: ApprovalState.PENDING,
@@ -156,6 +187,7 @@ true satisfies Complete<typeof FlowKind, (typeof FLOW_KIND)[keyof typeof FLOW_KI
 /** Kinds of events by type of record. */
 export const EVENT_KIND = {
   "run.started": RunEventKind.RUN_STARTED,
+  "run.limited": RunEventKind.RUN_LIMITED,
   "run.opened": RunEventKind.RUN_OPENED,
   "run.completed": RunEventKind.RUN_COMPLETED,
   "run.failed": RunEventKind.RUN_FAILED,
@@ -169,6 +201,7 @@ export const EVENT_KIND = {
   "run.recovered": RunEventKind.RUN_RECOVERED,
   "task.dispatched": RunEventKind.TASK_DISPATCHED,
   "task.scheduled": RunEventKind.TASK_SCHEDULED,
+  "task.limited": RunEventKind.TASK_LIMITED,
   "task.started": RunEventKind.TASK_STARTED,
   "task.returned": RunEventKind.TASK_RETURNED,
   "task.checkpointed": RunEventKind.TASK_CHECKPOINTED,
@@ -221,3 +254,11 @@ export const LOG_LEVEL = {
 export const LEVEL_NAME: ReadonlyMap<LogLevel, keyof typeof LOG_LEVEL> = new Map(
   Object.entries(LOG_LEVEL).map(([name, level]) => [level, name as keyof typeof LOG_LEVEL]),
 );
+
+/** What tasks have of their limits. */
+export const LIMIT_SLOT_STATE = {
+  waiting: LimitSlotState.WAITING,
+  granted: LimitSlotState.GRANTED,
+  taken: LimitSlotState.TAKEN,
+} as const satisfies Record<LimitSlotView["state"], LimitSlotState>;
+true satisfies Complete<typeof LimitSlotState, (typeof LIMIT_SLOT_STATE)[keyof typeof LIMIT_SLOT_STATE]>;

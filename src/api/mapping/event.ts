@@ -64,6 +64,7 @@ export function toNoteEvent(runId: string, { task, attempt, at, note }: NoteView
 
 function toNoteDetail(note: TaskNote): Detail {
   if (note.type === "log") return { case: "log", value: { level: LOG_LEVEL[note.level], message: note.text } };
+  if (note.type === "token") return { case: "token", value: { text: note.text } };
   const { fraction, current, total, message } = note;
   return {
     case: "progress",
@@ -142,6 +143,7 @@ function isTaskRecord(record: JournalRecord): record is TaskRecord {
 const STATE_AFTER = {
   "task.dispatched": "RUNNING",
   "task.scheduled": "SCHEDULED",
+  "task.limited": "SCHEDULED",
   "task.started": "RUNNING",
   "task.returned": "SCHEDULED",
   "task.expanded": "RUNNING",
@@ -181,13 +183,18 @@ function toTaskTransition(
 /** Attributes of a record without a field of their own, except payloads. */
 function toAttributes(record: JournalRecord): JsonObject {
   switch (record.type) {
-    case "run.started":
-      return { flow_id: record.flowId, version: record.version, flow_hash: record.hash };
+    case "run.started": {
+      const { limit } = record;
+      const limited = limit === undefined ? {} : { limit: limit.name, limit_key: limit.key };
+      return { flow_id: record.flowId, version: record.version, flow_hash: record.hash, ...limited };
+    }
     case "run.ending":
     case "run.compensating":
       return { outcome: END_NAME[record.cause.end], compensate: record.cause.compensate };
     case "task.dispatched":
       return record.to === undefined ? {} : { worker_session_id: record.to };
+    case "task.limited":
+      return { limit: record.name, limit_key: record.key };
     case "task.returned":
       return { reason: record.reason };
     case "task.checkpointed":

@@ -8,7 +8,7 @@ import { MessageStartSchema, type MessageStart as SentStart } from "../../gen/or
 import { encodeJson } from "./payload.ts";
 
 /** The start as a request to the engine. */
-export function toStartRequest(start: MessageStart): StartRequest {
+export function toStartRequest({ actor: _, ...start }: MessageStart): StartRequest {
   return {
     ...start,
     ...{ fromMessage: true, requestId: "", requestHash: "", runKey: "", runKeyPolicy: "reject" },
@@ -17,9 +17,9 @@ export function toStartRequest(start: MessageStart): StartRequest {
 }
 
 export function toSentStart(start: MessageStart): SentStart {
-  const { runId, flowId, version, userId, correlationId, input, context, refusal, labels } = start;
+  const { runId, flowId, version, userId, correlationId, input, context, refusal, labels, actor = "" } = start;
   return create(MessageStartSchema, {
-    ...{ runId, flowId, version, userId, correlationId, labels },
+    ...{ runId, flowId, version, userId, correlationId, labels, actor },
     inputJson: encodeJson(input),
     ...(context === null ? {} : { executionContextJson: encodeJson(context) }),
     ...(refusal === null ? {} : { refusal }),
@@ -29,7 +29,7 @@ export function toSentStart(start: MessageStart): SentStart {
 export function fromSentStart(start: SentStart): MessageStart {
   const { runId, flowId, version, userId, correlationId, inputJson, executionContextJson, refusal, labels } = start;
   return {
-    ...{ runId, flowId, version, userId, correlationId, labels },
+    ...{ runId, flowId, version, userId, correlationId, labels, actor: start.actor },
     input: fromBytes(inputJson) ?? {},
     context: fromBytes(executionContextJson),
     refusal: refusal === undefined ? null : { type: refusal.type, message: refusal.message },

@@ -12,6 +12,7 @@ import { create, fromJson } from "@bufbuild/protobuf";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { fail } from "../../base/errors.ts";
+import { refuseField } from "../../base/field-error.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { checkJson, parseJson } from "../../base/json/json-parse.ts";
 import { measureJson } from "../../base/json/json-size.ts";
@@ -86,11 +87,7 @@ export function fromObjectPayload(
 ): JsonObject {
   const value = fromPayload(payload, field, {}, limits, stored);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  return fail(
-    "INVALID_REQUEST",
-    { problem: `${field} must be a JSON object`, field },
-    { violations: [{ field, description: "must be a JSON object" }] },
-  );
+  return refuseField(field, "must be a JSON object");
 }
 
 /** Form of a payload in a response. */
@@ -185,7 +182,7 @@ export function toValue(value: Json): Value {
  * What a message says, whether or not it is JSON: the library throws an error of its own at NaN and at a value that
  * says nothing. The first is left to the check of the payload, and the second is null, as in a `Struct`.
  */
-function fromValue({ kind }: Value): Json {
+export function fromValue({ kind }: Value): Json {
   switch (kind.case) {
     case "structValue":
       return Object.fromEntries(Object.entries(kind.value.fields).map(([key, value]) => [key, fromValue(value)]));

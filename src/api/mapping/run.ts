@@ -1,6 +1,7 @@
 /** Converts runs to messages of the contract. */
 import { create } from "@bufbuild/protobuf";
 import { rootOf } from "../../base/ids.ts";
+import type { Json } from "../../base/json/json.ts";
 import { isValidTime } from "../../base/time/time-range.ts";
 import type { Cause, RunError } from "../../engine/machine/records.ts";
 import type { GuardFailure, Hold, RunState, TaskStateName } from "../../engine/machine/state.ts";
@@ -16,7 +17,7 @@ import {
 } from "../../gen/orchestrator/v1/run_pb.ts";
 import { END_PHASE, HOLD_KIND, RUN_PHASE, RUN_STATE, RUN_STATE_NAME } from "./enums.ts";
 import type { PayloadRoom } from "./payload.ts";
-import { encodeJson, toObjectPayload, toValuePayload } from "./payload.ts";
+import { encodeJson, fromValue, toObjectPayload, toRef, toValuePayload } from "./payload.ts";
 import type { PlanIndex } from "./plan-index.ts";
 import type { ReadMask } from "./read-mask.ts";
 import { fromTimestamp, toTimestamp } from "./time.ts";
@@ -192,6 +193,19 @@ function setPayloads(run: Run, state: RunState, mask: ReadMask, room: PayloadRoo
   if (input.case === "message") run.inputValue = { case: "input", value: input.value as never };
   else if (input.case === "json") run.inputValue = { case: "inputJson", value: input.value };
   else run.inputValue = { case: "inputRef", value: input.value };
+}
+
+/** Replaces the payloads of a run, which must have its id, with references. */
+export function toReferences(run: Run): void {
+  const { inputValue: input, outputValue: output, runId } = run;
+  if (output.case === "output" || output.case === "outputJson") {
+    const json = output.case === "output" ? encodeJson(fromValue(output.value)) : output.value;
+    run.outputValue = { case: "outputRef", value: toRef(`${runId}/output`, json) };
+  }
+  if (input.case === "input" || input.case === "inputJson") {
+    const json = input.case === "input" ? encodeJson(input.value as Json) : input.value;
+    run.inputValue = { case: "inputRef", value: toRef(`${runId}/input`, json) };
+  }
 }
 
 function setTimes(run: Run, state: RunState, mask: ReadMask): void {

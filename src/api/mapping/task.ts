@@ -15,6 +15,7 @@ import type { PlanIndex } from "./plan-index.ts";
 import { specAt } from "./plan-index.ts";
 import type { ReadMask } from "./read-mask.ts";
 import { toTimestamp } from "./time.ts";
+import { toDetails } from "./workers/error-details.ts";
 
 /** A task of a run with its spec, if the plan is known. A task that has not started has no state. */
 export interface TaskView {
@@ -102,8 +103,12 @@ export function deadLetterOf(task: TaskState | undefined): DeadLetterReason | nu
   return task?.state === "FAILED" || task?.state === "TIMED_OUT" ? task.deadLetter : null;
 }
 
-export function toTaskError(error: TaskError): NonNullable<RunTask["error"]> {
-  return create(TaskErrorSchema, { type: error.type, message: error.message, retryable: error.retryable });
+/** `room`: of the response, if there may be many; null: there is one. */
+export function toTaskError(
+  { type, message, retryable, details }: TaskError,
+  room: PayloadRoom | null = null,
+): NonNullable<RunTask["error"]> {
+  return create(TaskErrorSchema, { type, message, retryable, ...toDetails(details, room) });
 }
 
 /**
@@ -152,7 +157,7 @@ function fillState(shown: RunTask, task: TaskState, mask: ReadMask, room: Payloa
     else if (input.case === "json") shown.inputValue = { case: "inputJson", value: input.value };
     else shown.inputValue = { case: "inputRef", value: input.value };
   }
-  if (task.error !== null && task.state !== "COMPLETED") shown.error = toTaskError(task.error);
+  if (task.error !== null && task.state !== "COMPLETED") shown.error = toTaskError(task.error, room);
   if (task.scheduledAt !== 0) shown.readyTime = toTimestamp(task.scheduledAt);
   if (task.startedAt !== 0) shown.startTime = toTimestamp(task.startedAt);
   if (task.endedAt !== 0) shown.endTime = toTimestamp(task.endedAt);

@@ -35,7 +35,6 @@ export type AskPeers = <I extends DescMessage, O extends DescMessage>(
   call: Pick<CallContext, "caller" | "forwarded" | "signal" | "remainingMs">,
 ) => Promise<PeerAnswers<MessageShape<O>>>;
 
-/** What asking takes. */
 export interface AskPeersParts {
   readonly cluster: Pick<Cluster, "view">;
   readonly callers: Pick<ForwardedCallers, "sign">;

@@ -2,7 +2,7 @@
  * BatchStartRuns with several instances: each start goes where it can be made. Starts that this instance refuses go to
  * the instances that can take them. Then all runs are awaited with calls that a drain ends early.
  */
-import { create, type Message } from "@bufbuild/protobuf";
+import { create, type Message, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
@@ -15,6 +15,7 @@ import {
   type BatchStartRunsResult,
   BatchStartRunsResultSchema,
   type StartRunRequest,
+  StartRunRequestSchema,
   type WaitRunRequest,
   WaitRunRequestSchema,
   type WaitRunResponse,
@@ -24,11 +25,15 @@ import type { ServedMethod } from "../calls/methods.ts";
 import type { Routing } from "../calls/routing.ts";
 import { fromStatus } from "../errors/from-status.ts";
 import { toStatus } from "../errors/status.ts";
-import { RUN_PAYLOADS } from "../mapping/run.ts";
+import { RUN_PAYLOADS, toReferences } from "../mapping/run.ts";
 import { fromDuration } from "../mapping/time.ts";
 import { isElsewhere, runIdOf } from "./forward-refusal.ts";
 import { type Sender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
 import { type OwnersWork, PATIENCE_MS, sendToOwners } from "./send-to-owners.ts";
+import { sentSizeOf } from "./sent-bytes.ts";
+
+/** How much of a message the items of one call may fill. */
+const FILLED = 0.9;
 
 /** Waits for the end of a run on any instance. */
 export type WaitAnywhere = (request: WaitRunRequest, call: CallContext) => Promise<WaitRunResponse>;
@@ -53,10 +58,11 @@ export async function startBatch(
   const waitMs = request.wait === undefined ? 0 : fromDuration(request.wait);
   const paths =
     request.readMask?.paths ?? RunSchema.fields.map(({ name }) => name).filter((name) => !RUN_PAYLOADS.includes(name));
-  // Only the id is needed for the wait.
-  const mask = create(FieldMaskSchema, {
-    paths: waitMs > 0 && !paths.includes("run_id") ? [...paths, "run_id"] : paths,
-  });
+  const hasPayloads = paths.some((path) => RUN_PAYLOADS.includes(path));
+  // Waits and references need the id.
+  const needsId = (waitMs > 0 || hasPayloads) && !paths.includes("run_id");
+  const masked = needsId ? [...paths, "run_id"] : paths;
+  const mask = create(FieldMaskSchema, { paths: masked });
   const { items, results: answers } = parts.routing;
   const resultsOf = (message: Message) => fieldOf(message, answers) as readonly BatchStartRunsResult[];
   const starts = (fieldOf(request, items) as readonly StartRunRequest[]).map((start, index) =>
@@ -82,13 +88,31 @@ export async function startBatch(
       resultsOf(await parts.sender.send(address, parts.method, startsOf(some), call, call.signal)),
     movedTo: refusalOf,
     failed: ({ refusal }, why) => (why === null || why instanceof Unreached ? refusal : toFailedStart(why)),
+    sizeOf: ({ start }) => sentSizeOf(StartRunRequestSchema, start),
+    maxSize: FILLED * parts.sender.maxMessageBytes,
   };
   const patience = { ms: Math.min(PATIENCE_MS, call.remainingMs() - WAY_BACK_MS), signal: call.signal };
   const sent = await Promise.all(sendToOwners(starting, refused, patience));
   for (const [at, { index }] of refused.entries()) results[index] = sent[at] as BatchStartRunsResult;
   const restMs = Math.floor(waitMs - (performance.now() - startedAt));
-  if (restMs > 0) await Promise.all(results.map((result) => waitFor(parts, result, paths, restMs, call)));
+  if (restMs > 0) await Promise.all(results.map((result) => waitFor(parts, result, masked, restMs, call)));
+  if (hasPayloads) fitPayloads(results, FILLED * parts.sender.maxMessageBytes);
+  if (needsId) for (const { result } of results) if (result.case === "run") result.value.runId = "";
   return create(BatchStartRunsResponseSchema, { [answers]: results });
+}
+
+/**
+ * Replaces payloads with references from the run on at which the response is full: each part of it fits into a message,
+ * and all of them together may not.
+ */
+function fitPayloads(results: readonly BatchStartRunsResult[], maxBytes: number): void {
+  let size = 0;
+  for (const answer of results) {
+    const { result } = answer;
+    const bytes = toBinary(BatchStartRunsResultSchema, answer).length;
+    if (size + bytes > maxBytes && result.case === "run") toReferences(result.value);
+    else size += bytes;
+  }
 }
 
 function fieldOf(message: Message, field: string): unknown {

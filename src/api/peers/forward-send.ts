@@ -1,13 +1,18 @@
 /** Sends calls to other instances over gRPC. */
-import { type DescMethod, fromBinary, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { type DescMethod, fromBinary, type Message, type MessageShape } from "@bufbuild/protobuf";
+import { status as GrpcStatus } from "@grpc/grpc-js";
 import { toError } from "../../base/errors.ts";
+import { HOPS_HEADER } from "../../base/net/hops.ts";
+import type { Cluster } from "../../engine/ports/cluster.ts";
 import type { CallContext } from "../calls/call.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import { ownedRunOf } from "../calls/routing.ts";
 import { type ChannelCall, type GrpcChannel, GrpcFailure } from "../client/grpc-channel.ts";
 import { PassedError } from "../errors/passed-error.ts";
 import type { ForwardedCallers } from "./forwarded-caller.ts";
+import { openLostOwners } from "./lost-owners.ts";
 import { openPeerChannels } from "./peer-channels.ts";
+import { toSentBytes } from "./sent-bytes.ts";
 
 /** Time reserved for the response to travel back, milliseconds. */
 export const WAY_BACK_MS = 50;
@@ -15,7 +20,7 @@ export const WAY_BACK_MS = 50;
 /** Connect timeout, milliseconds. Instances are close to each other, and callers must not wait for a dead one. */
 const CONNECT_MS = 500;
 
-/** Nothing answers at the address. The call was not sent, so it can go elsewhere. */
+/** No instance of this service answers at the address. Nothing was done, so the call can go elsewhere. */
 export class Unreached extends Error {
   readonly address: string;
 
@@ -31,13 +36,17 @@ export type SentMethod<Method extends DescMethod = DescMethod> = Pick<ServedMeth
 };
 
 /** On whose behalf a call is sent, and how long it may take. */
-export type SentCall = Pick<CallContext, "caller" | "requestId" | "remainingMs">;
+export type SentCall = Pick<CallContext, "caller" | "requestId" | "remainingMs"> &
+  Partial<Pick<CallContext, "header" | "ownerDied">>;
 
 /** Connections to other instances. */
 export interface Sender {
+  /** Largest message in either direction, bytes. */
+  readonly maxMessageBytes: number;
   /**
-   * Sends the call and resolves with the response. Errors: those of the other instance; {@link Unreached}; PEER_LOST if
-   * it did not respond, so the call may have been made.
+   * Sends the call and resolves with the response. Errors: those of the other instance; {@link Unreached};
+   * MESSAGE_TOO_LARGE; PEER_LOST if the instance was lost and DEADLINE_EXCEEDED if it did not respond in time, so the
+   * call may have been made.
    */
   send<Method extends DescMethod>(
     address: string,
@@ -63,49 +72,76 @@ export function anywhere<Method extends DescMethod>(desc: Method): SentMethod<Me
   return { desc, path: `/${desc.parent.typeName}/${desc.name}`, routing: { to: "any_instance" } };
 }
 
+export interface SenderParts {
+  readonly callers: Pick<ForwardedCallers, "sign">;
+  readonly cluster: Pick<Cluster, "view">;
+  readonly maxMessageBytes: number;
+}
+
 /** Creates a sender that connects on demand. */
-export function openSender(callers: Pick<ForwardedCallers, "sign">, maxMessageBytes: number): Sender {
+export function openSender({ callers, cluster, maxMessageBytes }: SenderParts): Sender {
   const channels = openPeerChannels(maxMessageBytes);
+  const lostOwners = openLostOwners(cluster);
   const connect = (address: string, channel: GrpcChannel): Promise<void> =>
     channel.connect(CONNECT_MS).catch((cause: unknown) => {
       throw new Unreached(address, cause);
     });
-  const optionsOf = ({ path }: SentMethod, { caller, requestId }: SentCall, signal: AbortSignal): ChannelCall => ({
-    metadata: { ...callers.sign(caller, path), "x-request-id": requestId },
-    signal,
-  });
-  const toFailure = (error: unknown, method: SentMethod, request: Message): Error =>
-    error instanceof GrpcFailure && error.status !== null
-      ? new PassedError(error.status)
-      : toError("PEER_LOST", { runId: ownedRunOf(method, request) }, { cause: error });
+  const optionsOf = ({ path }: SentMethod, call: SentCall, signal: AbortSignal): ChannelCall => {
+    const hops = call.header?.(HOPS_HEADER) ?? "";
+    const metadata = { ...callers.sign(call.caller, path), "x-request-id": call.requestId };
+    return { metadata: hops === "" ? metadata : { ...metadata, [HOPS_HEADER]: hops }, signal };
+  };
+  const toFailure = (error: unknown, address: string, method: SentMethod, request: Message): Error => {
+    if (!(error instanceof GrpcFailure) || error.status === null) {
+      const isLate = error instanceof GrpcFailure && error.code === GrpcStatus.DEADLINE_EXCEEDED;
+      const details = { runId: ownedRunOf(method, request) };
+      return toError(isLate ? "DEADLINE_EXCEEDED" : "PEER_LOST", details, { cause: error });
+    }
+    const passed = new PassedError(error.status);
+    // An instance on another database got the address of one that is gone.
+    return passed.code === "CALLER_UNVERIFIED" ? new Unreached(address, passed) : passed;
+  };
   return {
+    maxMessageBytes,
     async send(address, method, request, call, signal) {
-      const bytes = toBinary(method.desc.input, request);
+      const bytes = toSentBytes(method.desc.input, request, maxMessageBytes);
       const answer = await channels.use(address, async (channel) => {
         await connect(address, channel);
         const timeoutMs = Math.max(1, call.remainingMs() - WAY_BACK_MS);
-        return channel
-          .unary(method.path, bytes, { ...optionsOf(method, call, signal), timeoutMs })
-          .catch((error: unknown) => {
-            throw toFailure(error, method, request);
-          });
+        const watched = lostOwners.watch(address, signal);
+        try {
+          return await channel.unary(method.path, bytes, { ...optionsOf(method, call, watched.signal), timeoutMs });
+        } catch (error) {
+          if (hasGone(error)) call.ownerDied?.();
+          throw toFailure(error, address, method, request);
+        } finally {
+          watched.release();
+        }
       });
       return fromBinary(method.desc.output, answer) as never;
     },
     async *stream(address, method, request, call, signal, opened) {
+      const bytes = toSentBytes(method.desc.input, request, maxMessageBytes);
       const { channel, release } = channels.hold(address);
       try {
         await connect(address, channel);
         opened();
-        const bytes = toBinary(method.desc.input, request);
         for await (const message of channel.stream(method.path, bytes, optionsOf(method, call, signal)))
           yield fromBinary(method.desc.output, message) as never;
       } catch (error) {
-        throw error instanceof Unreached ? error : toFailure(error, method, request);
+        throw error instanceof Unreached ? error : toFailure(error, address, method, request);
       } finally {
         release();
       }
     },
-    close: () => channels.close(),
+    close() {
+      lostOwners.close();
+      channels.close();
+    },
   };
+}
+
+/** The connection broke while the call was under way: the instance may have died of it. One that is slow has not. */
+function hasGone(error: unknown): boolean {
+  return error instanceof GrpcFailure && error.status === null && error.code === GrpcStatus.UNAVAILABLE;
 }

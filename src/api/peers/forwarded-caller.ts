@@ -2,8 +2,9 @@
  * The caller of a forwarded call. The instance that received the call identified and authorized the caller; the other
  * instance trusts it, because it proves that it has a key that only instances on the same database have.
  *
- *   x-orchestrator-forwarded: <claims>.<mac> claims: base64url of JSON; mac: base64url of HMAC-SHA256 over path and
- *   claims
+ *   x-orchestrator-forwarded: <claims>.<mac>
+ *   claims   base64url of JSON: tenant, name, time
+ *   mac      base64url of HMAC-SHA256 over the path of the method and the claims
  *
  * The proof is valid for one method and one minute. It does not cover the request itself: anyone who can read the
  * traffic between instances can read the requests too, so that traffic belongs on a private network.

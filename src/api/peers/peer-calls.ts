@@ -1,9 +1,14 @@
-/** Calls that instances make for themselves: about tasks and workers. */
+/** Calls that instances make for themselves: about tasks, workers, and limits. */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
 import type { Caller } from "../../engine/ports/caller.ts";
+import type { LimitCalls } from "../../engine/ports/dispatch/limits.ts";
 import type { PeerCalls } from "../../engine/ports/dispatch/peers.ts";
-import { ExchangeRequestSchema, PeerService } from "../../gen/orchestrator/peer/v1/peer_service_pb.ts";
+import {
+  ExchangeRequestSchema,
+  PeerService,
+  TellLimitsRequestSchema,
+} from "../../gen/orchestrator/peer/v1/peer_service_pb.ts";
 import type { CallContext } from "../calls/call.ts";
 import { toExchange } from "../mapping/workers/peer-message.ts";
 import { anywhere, type Sender } from "./forward-send.ts";
@@ -12,12 +17,22 @@ import { anywhere, type Sender } from "./forward-send.ts";
 const EXCHANGE_MS = 2_000;
 
 const EXCHANGE = anywhere(PeerService.method.exchange);
+const TELL_LIMITS = anywhere(PeerService.method.tellLimits);
 
 const NEVER = new AbortController().signal;
 
 /** Creates the calls. */
-export function createPeerCalls(sender: Sender): PeerCalls {
+export function createPeerCalls(sender: Sender): PeerCalls & LimitCalls {
   return {
+    async tellLimits({ address }, { from, changed, granted }) {
+      const request = create(TellLimitsRequestSchema, {
+        from,
+        changed: [...changed],
+        granted: granted.map(({ runId, path, asked, shard }) => ({ runId, taskPath: path, asked, shard })),
+      });
+      const call = { caller: instanceAsCaller(from), requestId: "", remainingMs: () => EXCHANGE_MS };
+      await sender.send(address, TELL_LIMITS, request, call, NEVER);
+    },
     async exchange({ address }, conversation, message) {
       const request = create(ExchangeRequestSchema, toExchange(conversation, message));
       const call = { caller: instanceAsCaller(conversation.from), requestId: "", remainingMs: () => EXCHANGE_MS };

@@ -1,6 +1,7 @@
 /** Other instances on the database: proofs of forwarded callers, and calls to the instances that can handle them. */
 import { toError } from "../../base/errors.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
+import type { LimitCalls } from "../../engine/ports/dispatch/limits.ts";
 import type { PeerCalls } from "../../engine/ports/dispatch/peers.ts";
 import type { SharedClock } from "../../engine/ports/shared-clock.ts";
 import type { Route } from "../calls/routing.ts";
@@ -24,8 +25,8 @@ export interface Peers {
   readonly route: Route;
   readonly ask: AskPeers;
   readonly sender: Sender;
-  /** What instances say to each other about tasks and workers. */
-  readonly calls: PeerCalls;
+  /** What instances say to each other about tasks, workers, and limits. */
+  readonly calls: PeerCalls & LimitCalls;
   /** Answers forwarded waits and ends the search for owners. */
   drain(): void;
   close(): void;
@@ -35,7 +36,7 @@ export function createPeers({ cluster, sharedClock, tokenKey, maxMessageBytes }:
   const draining = new AbortController();
   const callers = createForwardedCallers(tokenKey, sharedClock);
   const { askPeers, close } = openAskPeers({ cluster, callers, maxMessageBytes });
-  const sender = openSender(callers, maxMessageBytes);
+  const sender = openSender({ callers, cluster, maxMessageBytes });
   const router = createRouter({ cluster, sender, draining: draining.signal });
   return {
     callers,

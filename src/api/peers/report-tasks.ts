@@ -7,15 +7,19 @@ import { isOrchestratorError } from "../../base/errors.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
 import type { Workers } from "../../engine/ports/dispatch/workers.ts";
 import { PeerService, TakeReportsRequestSchema } from "../../gen/orchestrator/peer/v1/peer_service_pb.ts";
-import type { TaskReport, TaskReportResult } from "../../gen/orchestrator/v1/worker_pb.ts";
+import { type TaskReport, type TaskReportResult, TaskReportSchema } from "../../gen/orchestrator/v1/worker_pb.ts";
 import type { CallContext } from "../calls/call.ts";
 import { toConversation } from "../mapping/workers/peer-message.ts";
 import { isOver, kindOf, toReportResult } from "../mapping/workers/task-report.ts";
 import { anywhere, type Sender, Unreached, WAY_BACK_MS } from "./forward-send.ts";
 import { type OwnersWork, PATIENCE_MS, sendToOwners } from "./send-to-owners.ts";
+import { sentSizeOf } from "./sent-bytes.ts";
 
 /** How long an owner may take, milliseconds, and at most half of the time that is left: others must not wait for it. */
 const OWNER_MS = 10_000;
+
+/** How much of a message the reports of one call may fill. */
+const FILLED = 0.9;
 
 const TAKE_REPORTS = anywhere(PeerService.method.takeReports);
 
@@ -90,6 +94,8 @@ function takingOf(
         return results.map((result, index) => ({ result, moved: left.has(index), isOver: isOver(result) }));
       });
     },
+    sizeOf: ({ report }) => sentSizeOf(TaskReportSchema, report),
+    maxSize: FILLED * sender.maxMessageBytes,
     movedTo: ({ moved }, { runId }) => (moved ? runId : null),
     failed(_item, why) {
       if (why === null) return unavailable("the run has no owner at the moment");

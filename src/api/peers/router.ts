@@ -62,12 +62,14 @@ export function createRouter({ cluster, sender, draining }: RouterParts): Router
     call: CallContext,
     refusal: OrchestratorError,
   ): Promise<Message> => {
-    const giveUpAt = performance.now() + Math.min(PATIENCE_MS, call.remainingMs() - WAY_BACK_MS);
+    const until = performance.now() + call.remainingMs() - WAY_BACK_MS;
+    let giveUpAt = Math.min(performance.now() + PATIENCE_MS, until);
     let last = refusal;
     let unreachable: string | undefined;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       const place = await cluster.locate(runIdOf(last), unreachable);
       unreachable = undefined;
+      const sentAt = performance.now();
       try {
         if (place === "here") return await handler(request, call);
         if (place !== null) return await sendTo(place.address, method, handler, request, call);
@@ -75,6 +77,8 @@ export function createRouter({ cluster, sender, draining }: RouterParts): Router
         if (error instanceof Unreached) unreachable = error.address;
         else if (isElsewhere(error)) last = error;
         else if (!hasLeft(error, place, method, request)) throw error;
+        // Patience is for the search, not for what an instance took before it was lost.
+        if (unreachable === undefined) giveUpAt = Math.min(giveUpAt + (performance.now() - sentAt), until);
       }
       if (performance.now() + pause >= giveUpAt || draining.aborted) throw last;
       await sleep(pause, undefined, { signal: call.signal });

@@ -6,9 +6,9 @@
 import type { DescField, DescMessage, JsonValue, Message, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { fromBinary, fromJson, ScalarType } from "@bufbuild/protobuf";
 import { fail, type OrchestratorError, toError } from "../../base/errors.ts";
+import { fieldError } from "../../base/field-error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
 import { MAX_JSON_DEPTH, parseJson } from "../../base/json/json-parse.ts";
-import { fieldError } from "./field-error.ts";
 import { isPayload, JsonPayloads } from "./json-payloads.ts";
 import { checkBinary, guardJson, MAX_MASK_PATHS } from "./request-shape.ts";
 import { allowedEnumNames } from "./validate.ts";

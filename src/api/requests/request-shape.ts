@@ -9,8 +9,8 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
+import { fieldError } from "../../base/field-error.ts";
 import type { JsonGuard } from "../../base/json/json-guard.ts";
-import { fieldError } from "./field-error.ts";
 import { mostOf } from "./validate.ts";
 import { measureStruct, WireReader } from "./wire-reader.ts";
 

@@ -6,7 +6,7 @@
  * NUL (the database rejects it) or lone surrogates (they have no UTF-8).
  */
 import type { DescField, DescMessage, DescOneof, Message } from "@bufbuild/protobuf";
-import { getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
+import { getOption, hasOption, isFieldSet, ScalarType } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type {
   BytesRules,
@@ -15,6 +15,7 @@ import type {
   EnumRules,
   FieldRules,
   Int32Rules,
+  Int64Rules,
   MapRules,
   RepeatedRules,
   StringRules,
@@ -22,6 +23,8 @@ import type {
 import { field as fieldOption, oneof as oneofOption } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { FieldViolation } from "../../base/errors.ts";
 import { fromDuration } from "../mapping/time.ts";
+import { type FieldGroup, groupsOf } from "./field-groups.ts";
+import { describePattern } from "./pattern-rules.ts";
 
 /** Appends the violations of a value at `path`. */
 type Check = (value: unknown, path: string, violations: FieldViolation[]) => void;
@@ -29,9 +32,12 @@ type Check = (value: unknown, path: string, violations: FieldViolation[]) => voi
 /** Validates a message. Returns its violations; null if there are none. */
 export type Validate = (message: Message) => readonly FieldViolation[] | null;
 
-/** Compiles the rules of a message type. Throws for an unsupported rule. */
-export function compileValidator(desc: DescMessage): Validate {
-  const check = compileMessage(desc, new Map());
+/**
+ * Compiles the rules of a message type, except for those of the items in the field `apart`. Throws for an unsupported
+ * rule.
+ */
+export function compileValidator(desc: DescMessage, apart = ""): Validate {
+  const check = compileMessage(desc, new Map(), apart);
   return (message) => {
     const violations: FieldViolation[] = [];
     check(message, "", violations);
@@ -41,7 +47,7 @@ export function compileValidator(desc: DescMessage): Validate {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function compileMessage(desc: DescMessage, known: Map<string, Check>): Check {
+function compileMessage(desc: DescMessage, known: Map<string, Check>, apart = ""): Check {
   const before = known.get(desc.typeName);
   if (before !== undefined) return before;
   const checks: Check[] = [];
@@ -50,9 +56,21 @@ function compileMessage(desc: DescMessage, known: Map<string, Check>): Check {
   };
   known.set(desc.typeName, check);
   if (desc.typeName.startsWith("google.protobuf.")) return check;
+  checks.push(...groupsOf(desc).map(compileGroup));
   for (const oneof of desc.oneofs) checks.push(...compileOneof(oneof, known));
-  for (const field of desc.fields) if (field.oneof === undefined) checks.push(...compileField(field, known));
+  for (const field of desc.fields)
+    if (field.oneof === undefined) checks.push(...compileField(field, known, field.name === apart));
   return check;
+}
+
+function compileGroup({ fields, exclusive }: FieldGroup): Check {
+  const names = fields.map(({ name }) => name);
+  const [first = ""] = names;
+  const description = exclusive ? `set either ${names.join(" or ")}` : `set ${names.join(", or ")}, or both`;
+  return (message, path, violations) => {
+    const count = fields.filter((field) => isFieldSet(message as Message, field)).length;
+    if (count === 0 || (exclusive && count > 1)) violations.push({ field: join(path, first), description });
+  };
 }
 
 function compileOneof(oneof: DescOneof, known: Map<string, Check>): Check[] {
@@ -81,14 +99,14 @@ function compileOneof(oneof: DescOneof, known: Map<string, Check>): Check[] {
   return checks;
 }
 
-function compileField(field: DescField, known: Map<string, Check>): Check[] {
+function compileField(field: DescField, known: Map<string, Check>, isApart: boolean): Check[] {
   const rules = rulesOf(field);
   const isRequired = rules?.required === true;
   if (isRequired && field.fieldKind !== "message")
     throw new Error(`rule required of ${field.toString()}, which is not a message, is not supported`);
   const check =
     field.fieldKind === "list"
-      ? compileList(field, rules, known)
+      ? compileList(field, rules, known, isApart)
       : field.fieldKind === "map"
         ? compileMap(field, rules, known)
         : compileValue(field, rules, known);
@@ -107,10 +125,11 @@ function compileList(
   field: DescField & { fieldKind: "list" },
   rules: FieldRules | null,
   known: Map<string, Check>,
+  isApart: boolean,
 ): Check | null {
   const own =
     rules === null ? null : expectRules<RepeatedRules>(field, rules, "repeated", ["minItems", "maxItems", "items"]);
-  const item = compileSingle(field.listKind, field, own?.items ?? null, known);
+  const item = isApart ? null : compileSingle(field.listKind, field, own?.items ?? null, known);
   const { min, max } = {
     min: Number(own?.minItems ?? 0n),
     max: Number(own?.maxItems ?? 0n) || Number.POSITIVE_INFINITY,
@@ -180,7 +199,11 @@ function compileSingle(
     case ScalarType.INT32:
       return rules === null
         ? null
-        : compileInt32(expectRules<Int32Rules>(field, rules, "int32", ["greaterThan", "lessThan"]));
+        : compileInteger(expectRules<Int32Rules>(field, rules, "int32", ["greaterThan", "lessThan"]));
+    case ScalarType.INT64:
+      return rules === null
+        ? null
+        : compileInteger(expectRules<Int64Rules>(field, rules, "int64", ["greaterThan", "lessThan"]));
     case ScalarType.DOUBLE:
       return rules === null
         ? null
@@ -217,33 +240,6 @@ function compileString(rules: StringRules | null): Check {
   };
 }
 
-/**
- * Descriptions of the patterns in the contract. A pattern without one fails at startup: callers never see a regular
- * expression.
- */
-const PATTERN_RULES: Readonly<Record<string, string>> = {
-  "^([0-9a-f]{64})?$": "must be a SHA-256 hash: 64 lowercase hexadecimal digits",
-  "^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$":
-    "must start with a letter or a digit and contain only letters, digits, `.`, `_`, and `-`, at most 100 characters",
-  "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$":
-    "must start with a letter or a digit and contain only letters, digits, `.`, `_`, and `-`, at most 128 characters",
-  "^[A-Za-z0-9._-]{1,249}$": "must have 1 to 249 letters, digits, and . _ -",
-  "^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$":
-    "must start with a letter or a digit and contain only letters, digits, `.`, `_`, `/`, and `-`, at most 63 characters",
-  "^([A-Za-z0-9][A-Za-z0-9._/-]{0,62})?$":
-    "must start with a letter or a digit and contain only letters, digits, `.`, `_`, `/`, and `-`, at most 63 characters",
-  "^(create_time( asc| desc)?)?$": 'must be "create_time", "create_time asc", or "create_time desc"',
-  "^[!-~]{0,120}$": "must contain only printable ASCII characters without spaces, at most 120",
-  "^[!-~]{0,128}$": "must contain only printable ASCII characters without spaces, at most 128",
-  "^[^\\x00]*$": "contains the character NUL",
-};
-
-function describePattern(source: string): string {
-  const words = PATTERN_RULES[source];
-  if (words === undefined) throw new Error(`the pattern ${source} has no description in PATTERN_RULES`);
-  return words;
-}
-
 /** Length in code points, as in the rules. */
 function countCharacters(text: string): number {
   let count = text.length;
@@ -263,15 +259,16 @@ function compileBytes(rules: BytesRules): Check {
   };
 }
 
-function compileInt32(rules: Int32Rules): Check {
-  const { greaterThan, lessThan } = rules;
+function compileInteger({ greaterThan, lessThan }: Int32Rules | Int64Rules): Check {
   if (lessThan.case === "lt" || greaterThan.case !== "gte")
-    throw new Error("of the rules of int32 only gte and lte are known");
+    throw new Error("of the rules of integers only gte and lte are known");
   const min = greaterThan.value;
   const max = lessThan.value ?? Number.POSITIVE_INFINITY;
   return (value, path, violations) => {
-    if ((value as number) < min) violations.push({ field: path, description: `is ${value}; the minimum is ${min}` });
-    if ((value as number) > max) violations.push({ field: path, description: `is ${value}; the maximum is ${max}` });
+    if ((value as number | bigint) < min)
+      violations.push({ field: path, description: `is ${value}; the minimum is ${min}` });
+    if ((value as number | bigint) > max)
+      violations.push({ field: path, description: `is ${value}; the maximum is ${max}` });
   };
 }
 

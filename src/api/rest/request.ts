@@ -1,9 +1,9 @@
 /** Converts REST requests to messages: path, query, and body form one proto JSON object. */
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
+import { refuseField } from "../../base/field-error.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { parseJson } from "../../base/json/json-parse.ts";
-import { fieldError } from "../requests/field-error.ts";
 import { findField, readJson, readJsonBody, STANDS_TWICE } from "../requests/read-message.ts";
 import type { RouteMatch } from "./routes.ts";
 
@@ -30,7 +30,7 @@ export function readRestRequest({ match, query, body, maxBytes, maxPayloadBytes 
     if (body.length > 0) setField(json, bodyField, parseJson(body, { field: "body", maxBytes, badText: "leave" }));
   } else if (bodyField !== undefined) setField(json, bodyField, readBody(bodyField.message ?? input, body, maxBytes));
   if (route.body !== "*") readQuery(input, query, json);
-  else if (query.size > 0) refuse([...query.keys()][0] ?? "", "this method takes its fields from the body");
+  else if (query.size > 0) refuseField([...query.keys()][0] ?? "", "this method takes its fields from the body");
   for (const [name, value] of Object.entries(values)) setField(json, findField(input, name), value);
   return readJson(input, json, maxPayloadBytes);
 }
@@ -50,15 +50,15 @@ function readQuery(desc: DescMessage, query: URLSearchParams, json: Record<strin
     let place = json;
     for (const [at, part] of path.entries()) {
       const field: DescField | undefined = message === undefined ? undefined : findField(message, part);
-      if (field === undefined) refuse(name, `${desc.name} has no such field`);
+      if (field === undefined) refuseField(name, `${desc.name} has no such field`);
       if (at < path.length - 1) {
-        if (field.fieldKind !== "message") refuse(name, `${part} has no fields`);
+        if (field.fieldKind !== "message") refuseField(name, `${part} has no fields`);
         place[field.jsonName] ??= Object.create(null) as JsonObject;
         place = place[field.jsonName] as Record<string, Json>;
         message = field.message;
-      } else if (Object.hasOwn(place, field.jsonName)) refuse(name, STANDS_TWICE);
+      } else if (Object.hasOwn(place, field.jsonName)) refuseField(name, STANDS_TWICE);
       else if (field.fieldKind === "list") place[field.jsonName] = texts.map((text) => toQueryValue(field, text, name));
-      else if (texts.length > 1) refuse(name, STANDS_TWICE);
+      else if (texts.length > 1) refuseField(name, STANDS_TWICE);
       else place[field.jsonName] = toQueryValue(field, texts[0] ?? "", name);
     }
   }
@@ -68,9 +68,9 @@ function readQuery(desc: DescMessage, query: URLSearchParams, json: Record<strin
 function toQueryValue(field: DescField, text: string, name: string): Json {
   const kind = field.fieldKind === "list" ? field.listKind : field.fieldKind;
   if (kind === "map" || (kind === "message" && !field.message?.typeName.startsWith("google.protobuf.")))
-    refuse(name, "cannot be in the query");
+    refuseField(name, "cannot be in the query");
   if (kind === "scalar" && field.scalar === ScalarType.BOOL) {
-    if (text !== "true" && text !== "false") refuse(name, "must be true or false");
+    if (text !== "true" && text !== "false") refuseField(name, "must be true or false");
     return text === "true";
   }
   if (kind === "enum" && /^-?(0|[1-9]\d*)$/.test(text)) return Number(text);
@@ -81,12 +81,9 @@ function setField(json: Record<string, Json>, field: DescField | undefined, valu
   if (field === undefined) return;
   const { name, jsonName } = field;
   for (const key of new Set([name, jsonName])) {
-    if (Object.hasOwn(json, key) && json[key] !== value) refuse(name, "the path and the body have different values");
+    if (Object.hasOwn(json, key) && json[key] !== value)
+      refuseField(name, "the path and the body have different values");
     delete json[key];
   }
   json[jsonName] = value;
-}
-
-function refuse(field: string, description: string): never {
-  throw fieldError(field, description);
 }

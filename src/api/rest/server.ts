@@ -14,6 +14,7 @@ import { checkEncoding, expand, isEncoded } from "../expand.ts";
 import { readBody } from "../http/body.ts";
 import { printMessage } from "../http/print.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "../streams/slow-reader.ts";
+import { readEvent, takesBytes } from "./event.ts";
 import { answersBytes, sendPayload } from "./payload.ts";
 import type { RestInput } from "./request.ts";
 import { readRestRequest } from "./request.ts";
@@ -46,7 +47,8 @@ export function serveRest(http: FastifyInstance, router: RestRouter, parts: Rest
     }
     const timeout = readHttpTimeout((name) => request.headers[name]);
     const body = await readBody(request.raw, parts.maxMessageBytes, bodyTime(timeout.givenMs));
-    checkContentType(request, body);
+    const isRaw = takesBytes(found.route.method);
+    if (!isRaw) checkContentType(request, body);
     const encoding = String(request.headers["content-encoding"] ?? "");
     checkEncoding(encoding);
     const input: RestInput = {
@@ -72,16 +74,17 @@ export function serveRest(http: FastifyInstance, router: RestRouter, parts: Rest
         reply,
       );
     if (method.stream !== null) return streamEvents(method, call, input, request, reply, parts);
-    return reply.header("content-type", JSON_TYPE).send(await callUnary(method, call, input, parts));
+    const decode = (): Message => (isRaw ? readEvent(input, request.headers) : readRestRequest(input));
+    return reply.header("content-type", JSON_TYPE).send(await callUnary(method, call, decode, parts));
   });
 }
 
-function callUnary(method: ServedMethod, call: Call, input: RestInput, parts: RestParts): Promise<string> {
+function callUnary(method: ServedMethod, call: Call, decode: () => Message, parts: RestParts): Promise<string> {
   return new Promise((resolve, reject) => {
     parts.pipeline.runUnary(
       method,
       call,
-      () => readRestRequest(input),
+      decode,
       (response) => printMessage(method.desc.output, response),
       (error, text) => (text === null ? reject(error) : resolve(text)),
     );

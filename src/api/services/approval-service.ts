@@ -4,6 +4,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
+import { refuseField } from "../../base/field-error.ts";
 import type { Approval, RunState } from "../../engine/machine/state.ts";
 import type { ApprovalIndex, ApprovalPosition, Approvals, ApprovalView } from "../../engine/ports/approvals.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
@@ -105,13 +106,8 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof ApprovalService> {
       const approved = call.decision === ApprovalDecision.APPROVED;
       const stored = await readReferences(runReader, caller, [call.dataValue]);
       const data = fromPayload(call.dataValue, "data", null, limits, stored);
-      if (data !== null && (typeof data !== "object" || Array.isArray(data))) {
-        fail(
-          "INVALID_REQUEST",
-          { problem: "data must be a JSON object", field: "data" },
-          { violations: [{ field: "data", description: "must be a JSON object" }] },
-        );
-      }
+      if (data !== null && (typeof data !== "object" || Array.isArray(data)))
+        refuseField("data", "must be a JSON object");
       const request = toRequestKey("DecideApproval", requestId, { approvalId, approved, comment, data });
       const decision = { approved, comment, data, request };
       const { state } = await approvals.decideApproval(caller, runId, toNumber(runId, approvalId), decision);

@@ -1,6 +1,6 @@
 /** OperationService: bulk jobs over runs. */
 import { create } from "@bufbuild/protobuf";
-import { fail } from "../../base/errors.ts";
+import { refuseField } from "../../base/field-error.ts";
 import type { OperationPosition, Operations, OperationTarget, OperationView } from "../../engine/ports/operations.ts";
 import {
   CancelOperationResponseSchema,
@@ -81,19 +81,9 @@ function createHandlers({ operations, tokens }: Needs): ServiceHandlers<typeof O
 }
 
 function toTarget({ filter, runIds }: StartOperationRequest): OperationTarget {
-  if ((filter === "") === (runIds.length === 0)) return refuse("set either run_ids or filter");
   if (runIds.length > 0) return { type: "runs", runIds: [...new Set(runIds)] };
-  const condition = parseRunFilter(filter);
-  if (condition === null) return refuse("the filter is blank; set a filter or run_ids");
-  return { type: "filter", text: filter, filter: toStoreFilter(condition) };
-}
-
-function refuse(problem: string): never {
-  return fail(
-    "INVALID_REQUEST",
-    { problem: `filter: ${problem}`, field: "filter" },
-    { violations: [{ field: "filter", description: problem }] },
-  );
+  if (filter.trim() === "") return refuseField("filter", "is blank; set a filter or run_ids");
+  return { type: "filter", text: filter, filter: toStoreFilter(parseRunFilter(filter)) };
 }
 
 export const operationService = defineService(OperationService, createHandlers);

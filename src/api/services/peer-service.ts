@@ -1,8 +1,9 @@
-/** PeerService: what other instances say about tasks and workers. Not public. */
+/** PeerService: what other instances say about tasks, workers, and limits. Not public. */
 import { create } from "@bufbuild/protobuf";
 import { toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { HandOvers } from "../../engine/ports/dispatch/hand-overs.ts";
+import type { PeerLimits } from "../../engine/ports/dispatch/limits.ts";
 import type { PeerDispatch } from "../../engine/ports/dispatch/peers.ts";
 import type { RunControl } from "../../engine/ports/run-control.ts";
 import {
@@ -11,6 +12,7 @@ import {
   TakeAnswersResponseSchema,
   TakeReportsResponseSchema,
   TakeStartsResponseSchema,
+  TellLimitsResponseSchema,
 } from "../../gen/orchestrator/peer/v1/peer_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "../calls/call.ts";
 import { defineService } from "../calls/services.ts";
@@ -26,6 +28,7 @@ const ITEM_MS = 2_000;
 
 interface Needs extends TakeReportsNeeds {
   readonly peerDispatch: PeerDispatch;
+  readonly peerLimits: PeerLimits;
   readonly handOvers: Pick<HandOvers, "answered">;
   readonly runControl: Pick<RunControl, "startRun">;
   readonly log: Log;
@@ -33,6 +36,7 @@ interface Needs extends TakeReportsNeeds {
 
 function createHandlers({
   peerDispatch,
+  peerLimits,
   handOvers,
   runControl,
   log,
@@ -72,12 +76,22 @@ function createHandlers({
       checkForwarded(call);
       const results = await Promise.all(
         starts.map((start) =>
-          inTime(start.runId, async () => runControl.startRun(call.caller, toStartRequest(fromSentStart(start)), 0)),
+          inTime(start.runId, async () => {
+            const caller = { ...call.caller, actor: start.actor };
+            return runControl.startRun(caller, toStartRequest(fromSentStart(start)), 0);
+          }),
         ),
       );
       return create(TakeStartsResponseSchema, {
         results: results.map((result) => (result instanceof Error ? { error: toTaken(result, call) } : {})),
       });
+    },
+
+    async tellLimits({ from, changed, granted }, call) {
+      checkInstance(call, from);
+      const grants = granted.map(({ runId, taskPath: path, asked, shard }) => ({ runId, path, asked, shard }));
+      peerLimits.hear({ from, changed, granted: grants });
+      return create(TellLimitsResponseSchema);
     },
 
     async takeReports({ conversation, sessionId, reports, lent }, call) {

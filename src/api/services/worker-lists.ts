@@ -14,7 +14,6 @@ import type { Place, Tokens } from "../lists/tokens.ts";
 import { toWorker } from "../mapping/worker.ts";
 import type { AskPeers } from "../peers/ask-peers.ts";
 
-/** What lists of workers take. */
 export interface WorkerListNeeds {
   readonly workers: Pick<Workers, "list" | "drain">;
   readonly tokens: Tokens;

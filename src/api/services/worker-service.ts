@@ -4,6 +4,7 @@ import { isOrchestratorError, toError } from "../../base/errors.ts";
 import { homeOf, homeOfSession } from "../../base/session-ids.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
 import type { WorkerMessage } from "../../engine/ports/dispatch/workers.ts";
+import { type TaskReport, TaskReportOutcome, type TaskReportResult } from "../../gen/orchestrator/v1/worker_pb.ts";
 import {
   type FetchTasksRequest,
   type FetchTasksResponse,
@@ -22,11 +23,12 @@ import type { CallContext, ServiceHandlers } from "../calls/call.ts";
 import { defineService } from "../calls/services.ts";
 import { toDuration } from "../mapping/time.ts";
 import { toWorkerStop } from "../mapping/worker.ts";
-import { outcomeNameOf } from "../mapping/workers/task-report.ts";
+import { outcomeNameOf, toReportResult } from "../mapping/workers/task-report.ts";
 import { toWorkerTask } from "../mapping/workers/worker-task.ts";
 import { anywhere, type Sender, Unreached } from "../peers/forward-send.ts";
 import { reportTasks } from "../peers/report-tasks.ts";
 import { withHeartbeats } from "../streams/heartbeat.ts";
+import { checkReport } from "./report-rules.ts";
 import { fromWait } from "./runs/run-start.ts";
 import { createTakeReports, type TakeReportsNeeds } from "./take-reports.ts";
 import { createWorkerLists, type WorkerListNeeds } from "./worker-lists.ts";
@@ -103,7 +105,7 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof WorkerService> {
         if (!isGone) throw error;
       }
     if (!isHere && reports.length === 0) throw toError("WORKER_SESSION_NOT_FOUND", { sessionId });
-    const results = await reportTasks(parts, sessionId, reports, call);
+    const results = await takeGood(reports, (good) => reportTasks(parts, sessionId, good, call));
     if (request.closing) workers.goodbye(call.caller, sessionId);
     return create(ReportTasksResponseSchema, { results: [...results] });
   };
@@ -161,6 +163,20 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof WorkerService> {
 
     ...createWorkerLists(needs),
   };
+}
+
+/** Results of all reports; `take` takes those that break no rule. */
+async function takeGood(
+  reports: readonly TaskReport[],
+  take: (good: readonly TaskReport[]) => Promise<readonly TaskReportResult[]>,
+): Promise<readonly TaskReportResult[]> {
+  const checked = reports.map(checkReport);
+  const taken = [...(await take(checked.flatMap(({ report }) => report ?? [])))];
+  return checked.map(({ report, problem }) => {
+    const result = report === null ? undefined : taken.shift();
+    const isRefused = result === undefined || (problem !== "" && result.outcome === TaskReportOutcome.ACCEPTED);
+    return isRefused ? toReportResult({ standing: "refused", message: problem }) : result;
+  });
 }
 
 function toPollResponse(message: WorkerMessage): PollTasksResponse {

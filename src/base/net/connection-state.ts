@@ -41,3 +41,13 @@ export class ConnectionWatch {
     if (isChange) this.#changed(this.#state);
   }
 }
+
+/** Waits for an answer. When there is none after `ms`, `silent` is told so in words; the answer is still awaited. */
+export async function noteSilence<T>(ms: number, ask: () => Promise<T>, silent: (problem: string) => void): Promise<T> {
+  const timer = setTimeout(() => silent(`no answer for ${ms} ms`), ms);
+  try {
+    return await ask();
+  } finally {
+    clearTimeout(timer);
+  }
+}

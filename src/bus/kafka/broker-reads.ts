@@ -11,10 +11,12 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Consumer, FetchIsolationLevels } from "@platformatic/kafka";
+import { noteSilence } from "../../base/net/connection-state.ts";
 import type { InboundMessage } from "../../engine/ports/bus/inbound.ts";
 import type { Assigned } from "./assignments.ts";
 import { withoutAborted } from "./committed.ts";
 import { isOutOfRange, reasonOf } from "./errors.ts";
+import type { Trials } from "./trials.ts";
 import type { Window } from "./window.ts";
 
 /** How long a fetch waits for messages, milliseconds. */
@@ -27,6 +29,9 @@ const PARTITION_BYTES = 1_024 * 1_024;
 /** Pause after a failure, or while there is nothing to fetch, milliseconds. */
 const PAUSE_MS = 250;
 
+/** After this silence, beyond what a fetch waits, a broker counts as away, milliseconds: the client waits longer. */
+export const SILENCE_MS = 3_000;
+
 /** Takes messages. Each promise resolves when its message is applied or rejected, and never rejects. */
 export type Handle = (messages: readonly InboundMessage[]) => readonly Promise<void>[];
 
@@ -37,6 +42,7 @@ export interface BrokerReadsParts {
   readonly topics: ReadonlyMap<string, Handle>;
   /** The partitions that are read here, of all brokers. */
   assigned(): readonly Assigned[];
+  readonly trials: Pick<Trials, "take">;
   /** The position of a partition may not be in its log. */
   moveIntoRange(assigned: Assigned): Promise<void>;
   /** Whether it answers; empty: it does. */
@@ -62,7 +68,7 @@ export async function readBroker(parts: BrokerReadsParts): Promise<void> {
     const open = led.filter(({ window }) => !window.isFull);
     try {
       if (open.length > 0) {
-        await fetchOnce(parts, open);
+        await noteSilence(FETCH_WAIT_MS + SILENCE_MS, () => fetchOnce(parts, open), told);
         told("");
         continue;
       }
@@ -103,23 +109,46 @@ async function fetchOnce(parts: BrokerReadsParts, partitions: readonly Assigned[
   }
 }
 
-function take({ topics }: BrokerReadsParts, response: FetchResponse, asked: readonly Asked[]): void {
+function take(parts: BrokerReadsParts, response: FetchResponse, asked: readonly Asked[]): void {
   for (const { topicId, partitions } of response.responses) {
     for (const { partitionIndex, records, abortedTransactions } of partitions) {
       const one = asked.find(({ assigned }) => assigned.topicId === topicId && assigned.partition === partitionIndex);
-      const handle = topics.get(one?.assigned.topic ?? "");
+      const handle = parts.topics.get(one?.assigned.topic ?? "");
       // Its position has been moved meanwhile.
       if (one === undefined || handle === undefined || one.assigned.window !== one.window) continue;
       const { assigned, window } = one;
       const messages = messagesOf(assigned, withoutAborted(records ?? [], abortedTransactions ?? []));
       for (const { offset, key, value } of messages) window.begin(offset, (key?.length ?? 0) + (value?.length ?? 0));
       window.skipTo(endOf(records ?? []));
-      for (const [index, done] of handle(messages).entries()) {
+      for (const [index, done] of handOver(parts, one, messages, handle).entries()) {
         const offset = messages[index]?.offset;
         if (offset !== undefined) void done.then(() => window.end(offset));
       }
     }
   }
+}
+
+/** Messages that may kill are tried one after the other, and nothing more is fetched meanwhile. */
+function handOver(
+  { trials, assigned: all }: BrokerReadsParts,
+  { assigned, window }: Asked,
+  messages: readonly InboundMessage[],
+  handle: Handle,
+): readonly Promise<void>[] {
+  const [first] = messages;
+  const { suspicion } = window;
+  if (suspicion === null || first === undefined) return handle(messages);
+  if (first.offset >= suspicion.until) {
+    window.suspicion = null;
+    return handle(messages);
+  }
+  const isOpen = (): boolean => assigned.window === window && all().includes(assigned);
+  const { ends, over } = trials.take(messages, handle, suspicion, isOpen);
+  window.isOnTrial = true;
+  void over.then(() => {
+    window.isOnTrial = false;
+  });
+  return ends;
 }
 
 function messagesOf(

@@ -7,7 +7,7 @@ const CONTROL = 0x20;
 /** Type of the marker of an aborted transaction; 1: committed. */
 const ABORT = 0;
 
-/** What is looked at of a batch. */
+/** The relevant fields of a batch. */
 interface Batch {
   readonly firstOffset: bigint;
   readonly lastOffsetDelta: number;

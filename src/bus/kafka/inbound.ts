@@ -3,30 +3,33 @@
  * is rejected because it can never be applied. A run that it names and that cannot begin is then FAILED. While a
  * message cannot be applied yet (the database is away, a run is moving to another instance), it is tried again.
  */
-
-import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError } from "../../base/errors.ts";
 import { isJsonObject } from "../../base/json/json.ts";
 import type { Log } from "../../base/log.ts";
 import type { BusCommands, MessageStart } from "../../engine/ports/bus/commands.ts";
 import type { InboundMessage, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
+import { applyMessage, type Problem } from "../apply-message.ts";
+import { KILLS_ITS_READER } from "../deaths.ts";
 import { MessageRefused } from "../message-fields.ts";
+import type { OwnerDeaths } from "../owner-deaths.ts";
 import type { Handle } from "./broker-reads.ts";
 import { readTaskDone, readTaskFailed, readTaskStarted, type TaskChange } from "./messages/answer.ts";
 import { type FlowRunRequested, readFlowRun } from "./messages/flow-run.ts";
 import { type FindOutside, RegistryAway } from "./outside-flows.ts";
+import type { Trials } from "./trials.ts";
 
 /** Why an answer is for no attempt that anybody knows of. */
 const TOO_OLD =
   "its time less execution_time_ms is before the current attempt, and it repeats neither attempt nor fencing_token";
 
-/** Pauses between attempts, milliseconds. */
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 2_000;
+/** Longest texts of a run that has failed at its start, characters. */
+const MAX_TEXT = 256;
 
 /** Flows that come with messages. */
 export interface InlineFlows {
-  /** Registers the flow of a request; resolves with its id and version. Errors: FLOW_INVALID, and those of the store. */
+  /**
+   * Registers the flow of a request; resolves with its id and version. Errors: FLOW_INVALID, and those of the store.
+   */
   register(tenantId: string, request: Pick<FlowRunRequested, "flowId" | "definition" | "input">): Promise<InlineFlow>;
 }
 
@@ -45,10 +48,14 @@ export interface InboundParts {
   tenantOf(given: string): string;
   readonly maxBytes: number;
   readonly stopping: AbortSignal;
+  readonly trials: Pick<Trials, "attempted" | "ownerDied">;
+  readonly ownerDeaths: OwnerDeaths;
   /** An answer changed nothing, for this reason. */
   ignored(reason: string): void;
   readonly log: Log;
 }
+
+export type UntilDoneParts = Pick<InboundParts, "rejected" | "trials" | "ownerDeaths" | "stopping" | "log">;
 
 /** Creates what takes the messages of each kind. */
 export function createInbound(
@@ -73,9 +80,9 @@ function start(parts: InboundParts, message: InboundMessage): Promise<void> {
   return untilDone(
     parts,
     message,
-    async () => {
+    async (ownerDied) => {
       try {
-        await startRun(parts, request, since);
+        await startRun(parts, request, since, ownerDied);
       } catch (error) {
         // The message came before, or its sender repeated it.
         if (!isOrchestratorError(error) || error.code !== "RUN_ALREADY_EXISTS") throw error;
@@ -86,11 +93,16 @@ function start(parts: InboundParts, message: InboundMessage): Promise<void> {
 }
 
 /** Starts the run. Its flow may come with the message, or be registered elsewhere. */
-async function startRun(parts: InboundParts, request: FlowRunRequested, since: number): Promise<void> {
+async function startRun(
+  parts: InboundParts,
+  request: FlowRunRequested,
+  since: number,
+  ownerDied: () => void,
+): Promise<void> {
   const { commands, inlineFlows, findOutside } = parts;
   const tenantId = parts.tenantOf(request.tenantId);
   const begin = ({ flowId, version }: InlineFlow): Promise<void> =>
-    commands.start(tenantId, toStart(request, flowId, version));
+    commands.start(tenantId, toStart(request, flowId, version), ownerDied);
   if (request.definition !== null) return begin(await inlineFlows.register(tenantId, request));
   try {
     await begin({ flowId: request.flowId, version: "" });
@@ -117,11 +129,18 @@ async function failRun(
   const named = isJsonObject(definition) && typeof definition.id === "string" ? definition.id : "";
   const refusal = { type: problem.reason, message: problem.message };
   try {
-    await commands.start(tenantOf(tenantId), { ...toStart(request, flowId || named, ""), refusal });
+    const { userId, correlationId, ...start } = toStart(request, flowId || named, "");
+    const facts = { userId: keepable(userId), correlationId: keepable(correlationId) };
+    await commands.start(tenantOf(tenantId), { ...start, ...facts, refusal });
   } catch (error) {
     // It exists, or not even its name can be used.
     if (!isOrchestratorError(error) || error.retry !== "no") throw error;
   }
+}
+
+/** A text that a run may have; empty instead of another, so that the failed run can be found by its id. */
+function keepable(text: string): string {
+  return text.length <= MAX_TEXT && !/[\0\u0001]/.test(text) ? text : "";
 }
 
 function answer(
@@ -129,9 +148,9 @@ function answer(
   message: InboundMessage,
   read: (message: InboundMessage, maxBytes: number) => TaskChange,
 ): Promise<void> {
-  return untilDone(parts, message, async () => {
+  return untilDone(parts, message, async (ownerDied) => {
     const { runId, taskId, attempt, fence, begunAt, place, outcome } = read(message, parts.maxBytes);
-    const fate = await parts.commands.answer({ runId, taskId, attempt, fence, begunAt, place }, outcome);
+    const fate = await parts.commands.answer({ runId, taskId, attempt, fence, begunAt, place }, outcome, ownerDied);
     if (fate === "taken") return;
     if (fate === "unknown") throw new MessageRefused("UNKNOWN_TASK", `there is no task ${taskId} of a run ${runId}`);
     parts.ignored(fate);
@@ -143,38 +162,36 @@ function answer(
   });
 }
 
-/** Why a message can never be applied. */
-interface Problem {
-  readonly reason: string;
-  readonly message: string;
-}
-
-/** Applies a message, however long it takes. Rejects it when it can never be applied. */
-async function untilDone(
-  { rejected, stopping, log }: InboundParts,
+/** Applies a message, or rejects it. `apply` says when an instance has gone to which it had given the message. */
+export async function untilDone(
+  { rejected, trials, ownerDeaths, stopping, log }: UntilDoneParts,
   message: InboundMessage,
-  apply: (tries: number) => Promise<void>,
+  apply: (ownerDied: () => void) => Promise<void>,
   fail: (problem: Problem) => Promise<void> = async () => {},
 ): Promise<void> {
-  let problem: Problem | null = null;
-  for (let tries = 0, pause = FIRST_PAUSE_MS; ; tries += 1, pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-    try {
-      if (problem === null) return await apply(tries);
-      await rejected.keep(message, problem.reason, problem.message);
-      await fail(problem);
-      const { topic, partition, offset } = message;
-      log.warn("a message was rejected", { topic, partition, offset: String(offset), reason: problem.reason });
-      return;
-    } catch (error) {
-      if (error instanceof MessageRefused) problem = error;
-      else if (isOrchestratorError(error) && error.retry === "no")
-        problem = { reason: error.code, message: error.message };
-      else if (tries === 0 && !isOrchestratorError(error) && !(error instanceof RegistryAway))
-        log.error("a message could not be applied", { error });
-      if (problem !== null && tries === 0) continue;
-    }
-    // What is not done when this instance stops is read again by the next owner: this promise never resolves.
-    if (stopping.aborted) return new Promise<void>(() => {});
-    await sleep(pause);
-  }
+  const refuse = async (problem: Problem): Promise<void> => {
+    await rejected.keep(message, problem.reason, problem.message);
+    // Its run would kill as well.
+    if (problem.reason !== KILLS_ITS_READER) await fail(problem);
+    const { topic, partition, offset } = message;
+    log.warn("a message was rejected", { topic, partition, offset: String(offset), reason: problem.reason });
+  };
+  const isExpected = (error: unknown): boolean => error instanceof RegistryAway;
+  const attempt = ownerDeaths.attemptsOf((ownerDied) =>
+    apply(() => {
+      trials.ownerDied(message);
+      ownerDied();
+    }),
+  );
+  const attempted = (): void => trials.attempted(message);
+  const end = await applyMessage({
+    apply: attempt,
+    refuse,
+    attempted,
+    isExpected,
+    stopping,
+    log,
+  });
+  // What is not done when this instance stops is read again by the next owner: this promise never resolves.
+  if (end === "left") await new Promise<void>(() => {});
 }

@@ -1,4 +1,6 @@
-/** Flows that an outside registry has: like those that come with messages, they are versions named after their content. */
+/**
+ * Flows that an outside registry has: like those that come with messages, they are versions named after their content.
+ */
 import { isJsonObject } from "../../base/json/json.ts";
 import type { OutsideRegistry } from "../../flows/ports/outside-registry.ts";
 import { MessageRefused } from "../message-fields.ts";

@@ -11,14 +11,15 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Consumer } from "@platformatic/kafka";
-import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
+import { type ConnectionState, ConnectionWatch, noteSilence } from "../../base/net/connection-state.ts";
 import { type Assigned, type AssignmentParts, Assignments } from "./assignments.ts";
-import { type Handle, readBroker } from "./broker-reads.ts";
+import { type Handle, readBroker, SILENCE_MS } from "./broker-reads.ts";
 import { reasonOf } from "./errors.ts";
 import { GroupOffsets } from "./group-offsets.ts";
 import type { ConnectionOptions } from "./sender.ts";
+import type { Trials } from "./trials.ts";
 
-/** How often partitions are looked for, and positions stored, milliseconds. */
+/** Interval of looking up partitions and storing positions, milliseconds. */
 const EVERY_MS = 1_000;
 
 /** Pause after a failure, milliseconds. */
@@ -28,11 +29,15 @@ const PAUSE_MS = 250;
 const STOP_MS = 2_000;
 
 export interface ReaderParts
-  extends Pick<AssignmentParts, "autoOffsetReset" | "optional" | "shards" | "offsets" | "jumped" | "log"> {
+  extends Pick<
+    AssignmentParts,
+    "autoOffsetReset" | "resets" | "optional" | "shards" | "offsets" | "readers" | "jumped" | "log"
+  > {
   readonly connection: ConnectionOptions;
   readonly group: string;
-  /** What takes the messages of each topic. */
+  /** What takes the messages of each topic. Topics may come and go. */
   readonly topics: ReadonlyMap<string, Handle>;
+  readonly trials: Trials;
 }
 
 /** A running reader. */
@@ -76,7 +81,11 @@ class KafkaReader {
   constructor(parts: ReaderParts) {
     this.#parts = parts;
     this.#consumer = new Consumer({ ...parts.connection, groupId: parts.group });
-    this.#assignments = new Assignments({ ...parts, consumer: this.#consumer, topics: [...parts.topics.keys()] });
+    this.#assignments = new Assignments({
+      ...parts,
+      consumer: this.#consumer,
+      topics: { [Symbol.iterator]: () => parts.topics.keys() },
+    });
     this.#group = new GroupOffsets(parts.connection, parts.group, parts.log);
     this.#watch = new ConnectionWatch(({ connected, problem }) => {
       if (connected) parts.log.info("Kafka can be read");
@@ -126,7 +135,8 @@ class KafkaReader {
 
   async #read(node: number): Promise<void> {
     await readBroker({
-      ...{ node, consumer: this.#consumer, topics: this.#parts.topics, signal: this.#stop.signal },
+      ...{ node, consumer: this.#consumer, topics: this.#parts.topics, trials: this.#parts.trials },
+      signal: this.#stop.signal,
       assigned: () => this.#assignments.all,
       moveIntoRange: (assigned) => this.#assignments.moveIntoRange(assigned),
       told: (problem) => this.#told(node, problem),
@@ -148,7 +158,7 @@ class KafkaReader {
     while (!signal.aborted) {
       let problem = "";
       try {
-        await work();
+        await noteSilence(SILENCE_MS, work, (silence) => told(silence, before));
       } catch (error) {
         problem = reasonOf(error);
       }
@@ -170,11 +180,15 @@ class KafkaReader {
 
   async #end(): Promise<void> {
     const until = performance.now() + STOP_MS;
-    const isOpen = ({ window }: Assigned): boolean => window.size > 0;
+    // What is still to be tried is left to the next reader.
+    const isOpen = ({ window }: Assigned): boolean => window.size > 0 && !window.isOnTrial;
     while (performance.now() < until && this.#assignments.all.some(isOpen)) await sleep(10);
-    await this.#assignments
-      .store()
-      .catch((error: unknown) => this.#parts.log.warn("positions could not be stored", { error }));
+    const giveBack = async (): Promise<void> => {
+      await this.#assignments.store();
+      await this.#parts.trials.drain();
+      await this.#assignments.giveBackAll();
+    };
+    await giveBack().catch((error: unknown) => this.#parts.log.warn("positions could not be stored", { error }));
     await this.#group.close();
     // Nothing that the connection holds needs saving. It ends fetches under way, also those of brokers that are away.
     await this.#consumer.close(true).catch(() => {});

@@ -1,4 +1,7 @@
-/** Moves the positions of inbound topics for operators. Whoever reads the partitions learns of it from the store. */
+/**
+ * Moves the positions of inbound topics for operators. The instances that read the partitions learn of it from the
+ * store.
+ */
 import { Consumer } from "@platformatic/kafka";
 import { fail, isOrchestratorError, toError } from "../../base/errors.ts";
 import type { InboundOffsets } from "../../engine/ports/bus/inbound.ts";
@@ -14,7 +17,7 @@ export interface InboundTopicsParts {
   readonly connection: ConnectionOptions;
   readonly group: string;
   readonly prefix: string;
-  readonly topics: readonly string[];
+  readonly topics: ReadonlyMap<string, unknown>;
   readonly offsets: Pick<InboundOffsets, "list" | "rewind">;
 }
 
@@ -34,7 +37,7 @@ export function createInboundTopics({ connection, group, prefix, topics, offsets
 
   return {
     rewind: (caller, name, partition, to, reason) => {
-      const topic = topics.find((one) => one === name || one === prefix + name);
+      const topic = [...topics.keys()].find((one) => one === name || one === prefix + name);
       if (topic === undefined) return fail("TOPIC_NOT_READ", { topic: name });
       return asked(async (consumer) => {
         const metadata = await consumer.metadata({ topics: [topic] });

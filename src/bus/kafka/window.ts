@@ -3,20 +3,27 @@
  * any order; the position of the partition is the first one that has not.
  */
 
+import type { Suspicion } from "./trials.ts";
+
 /** Messages of a partition under way, at most; then nothing more is fetched from it. */
-const MOST_MESSAGES = 10_000;
+export const MOST_MESSAGES = 10_000;
 const MOST_BYTES = 16 * 1_024 * 1_024;
 
 /** A partition that is being read. */
 export class Window {
   /** The offset to fetch next. */
   next: bigint;
+  /** Messages that are tried one after the other; null: there are none. */
+  suspicion: Suspicion | null;
+  /** Messages that were fetched are still tried. */
+  isOnTrial = false;
   /** Offsets under way, ascending, with their sizes; those that are done have no size any more. */
   readonly #open = new Map<bigint, number>();
   #bytes = 0;
 
-  constructor(position: bigint) {
+  constructor(position: bigint, suspicion: Suspicion | null = null) {
     this.next = position;
+    this.suspicion = suspicion;
   }
 
   /** Everything before it is done. */
@@ -26,7 +33,7 @@ export class Window {
   }
 
   get isFull(): boolean {
-    return this.#open.size >= MOST_MESSAGES || this.#bytes >= MOST_BYTES;
+    return this.isOnTrial || this.#open.size >= MOST_MESSAGES || this.#bytes >= MOST_BYTES;
   }
 
   get size(): number {

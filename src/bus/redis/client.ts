@@ -1,6 +1,7 @@
-/** Clients of a Redis server: one connection each, made anew for ever. */
+/** Clients of a Redis server: one connection each, made anew forever. */
 import { Redis, type RedisOptions } from "ioredis";
 import type { ConnectionWatch } from "../../base/net/connection-state.ts";
+import { parseSentinelUrl, type SentinelAddress } from "../../base/net/redis-url.ts";
 
 /** Time to connect, milliseconds. */
 const CONNECT_MS = 5_000;
@@ -10,7 +11,7 @@ export const GIVE_UP_MS = 30_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
 
-/** Where Redis is: a URL, or a host with what belongs to it. */
+/** Where Redis is: a URL, see `base/net/redis-url.ts`, or a host with what belongs to it. */
 export type RedisAddress =
   | { readonly url: string }
   | {
@@ -52,9 +53,26 @@ export function createRedisClient(address: RedisAddress): Redis {
     // The name may lead to another server by now.
     reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
   } satisfies RedisOptions;
-  if ("url" in address) return new Client(address.url, options);
+  if ("url" in address) {
+    const sentinel = parseSentinelUrl(address.url);
+    return sentinel === null ? new Client(address.url, options) : new Client({ ...options, ...toOptions(sentinel) });
+  }
   const { host, port, database: db, password } = address;
   return new Client({ ...options, host, port, db, ...(password === undefined ? {} : { password }) });
+}
+
+/** Sentinels are asked for the primary at each attempt to connect, forever. */
+function toOptions({ sentinels, service, username, password, sentinelPassword, database, tls }: SentinelAddress) {
+  return {
+    sentinels: [...sentinels],
+    name: service,
+    db: database,
+    sentinelRetryStrategy: () => LONGEST_PAUSE_MS,
+    ...(username === "" ? {} : { username }),
+    ...(password === "" ? {} : { password }),
+    ...(sentinelPassword === "" ? {} : { sentinelPassword }),
+    ...(tls ? { tls: {}, enableTLSForSentinelMode: true } : {}),
+  } satisfies RedisOptions;
 }
 
 /** Tells `watch` that the connection is gone, and why, unless the client was closed on purpose. */
@@ -74,5 +92,7 @@ export function watchClosing(client: Redis, watch: ConnectionWatch, isClosed: ()
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
   if (!(error instanceof Error)) return String(error);
+  if (/^(MOVED|CROSSSLOT|ASK) /.test(error.message))
+    return `${error.message}: the server belongs to a Redis Cluster, which is not supported`;
   return error.message || String((error as NodeJS.ErrnoException).code ?? error.name);
 }

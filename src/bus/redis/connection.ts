@@ -4,12 +4,12 @@
  *   away ──connected, and nothing was refused──→ answers
  *   answers ──broken, silent for 2 s, or a write is refused──→ away
  *
- * The client connects again on its own, for ever. Each change is one line in the log. After a refused write, only one
+ * The client reconnects on its own, forever. Each change is one line in the log. After a refused write, only one
  * that succeeds proves that the server is well again.
  */
 import type { ChainableCommander } from "ioredis";
 import type { Log } from "../../base/log.ts";
-import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
+import { type ConnectionState, ConnectionWatch, noteSilence } from "../../base/net/connection-state.ts";
 import { createRedisClient, type RedisAddress, reasonOf, watchClosing } from "./client.ts";
 
 /** After this silence the server counts as away, milliseconds. */
@@ -54,19 +54,17 @@ export function openRedisConnection(address: RedisAddress, log: Log): RedisConne
   // What fails here is reported by the events.
   client.connect().catch(() => {});
   const run = async (count: number, fill: (pipeline: ChainableCommander) => void): Promise<readonly Outcome[]> => {
-    const silence = setTimeout(() => watch.down(`no answer for ${SILENCE_MS} ms`), SILENCE_MS);
     try {
       const pipeline = client.pipeline();
       fill(pipeline);
-      const answers = (await pipeline.exec()) ?? [];
+      const silent = (problem: string): void => watch.down(problem);
+      const answers = (await noteSilence(SILENCE_MS, () => pipeline.exec(), silent)) ?? [];
       return Array.from({ length: count }, (_, index) => {
         const answer = answers[index];
         return answer === undefined ? new Error("no answer") : answer[0];
       });
     } catch (error) {
       return Array.from({ length: count }, () => (error instanceof Error ? error : new Error(String(error))));
-    } finally {
-      clearTimeout(silence);
     }
   };
 

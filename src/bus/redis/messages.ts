@@ -1,4 +1,5 @@
 /** Messages that come over Redis, whichever way. */
+import type { Problem } from "../apply-message.ts";
 
 /** Names with this prefix are Streams; others are channels of pub/sub. */
 export const STREAM_PREFIX = "stream:";
@@ -18,6 +19,8 @@ export interface RedisMessage {
   /** Id of the entry of a Stream; null for pub/sub. */
   readonly entryId: string | null;
   readonly value: Buffer;
+  /** Names and values of an entry in turn; absent for pub/sub. */
+  readonly fields?: readonly Buffer[];
   /** When this instance saw it, milliseconds since the epoch by the clock of the database. */
   readonly seenAt: number;
   /** It was delivered before: this instance has taken shards since, or an entry was claimed. */
@@ -27,9 +30,10 @@ export interface RedisMessage {
 /**
  * What becomes of a message. `done`: it is applied, or rejected for good. `elsewhere`: it belongs to a shard of another
  * instance. One of pub/sub is then kept for a while, in case that shard comes here; an entry of a Stream stays
- * unacknowledged, so handlers of Streams send to the owner what is not theirs.
+ * unacknowledged, so handlers of Streams send to the owner what is not theirs. A problem: it can never be applied. An
+ * entry of a Stream is then kept in the Stream `<name>:rejected`; one of pub/sub is done.
  */
-export type Verdict = "done" | "elsewhere";
+export type Verdict = "done" | "elsewhere" | Problem;
 
 /** Takes messages of one source. Each promise resolves once its message is durable or rejected, and never rejects. */
 export type HandleMessages = (messages: readonly RedisMessage[]) => readonly Promise<Verdict>[];

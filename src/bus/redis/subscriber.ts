@@ -10,7 +10,7 @@
  * where it breaks the connection. What is published while there is no connection is lost: pub/sub forgets.
  */
 import type { Log } from "../../base/log.ts";
-import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
+import { type ConnectionState, ConnectionWatch, noteSilence } from "../../base/net/connection-state.ts";
 import { createRedisClient, type RedisAddress, reasonOf, watchClosing } from "./client.ts";
 import { KEEP_MS, KeptMessages } from "./kept-messages.ts";
 import type { HandleMessages, MessageCounts, RedisMessage, Verdict } from "./messages.ts";
@@ -43,7 +43,7 @@ export interface Subscriber {
   stop(): void;
 }
 
-/** Begins to connect and to subscribe; goes on for ever. */
+/** Starts connecting and subscribing, and retries forever. */
 export function startSubscriber({ address, channels, now, counts, log }: SubscriberParts): Subscriber {
   const client = createRedisClient(address);
   const watch = new ConnectionWatch(({ connected, problem: reason }) => {
@@ -79,7 +79,7 @@ export function startSubscriber({ address, channels, now, counts, log }: Subscri
       const before = takeovers;
       for (const [index, verdict] of verdicts.entries()) {
         const message = ofSource[index];
-        if (message !== undefined) void verdict.then((word) => settle(message, word === "done", before));
+        if (message !== undefined) void verdict.then((word) => settle(message, word !== "elsewhere", before));
       }
     }
   };
@@ -127,14 +127,16 @@ export function startSubscriber({ address, channels, now, counts, log }: Subscri
     if (isPinging || isPaused || client.status !== "ready") return;
     isPinging = true;
     const wasHeard = watch.state.connected;
-    const silence = setTimeout(() => watch.down(`no answer for ${SILENCE_MS} ms`), SILENCE_MS);
     try {
-      await client.ping();
+      await noteSilence(
+        SILENCE_MS,
+        () => client.ping(),
+        (problem) => watch.down(problem),
+      );
       if (wasHeard) watch.up();
     } catch {
       // The connection broke, which shows as an event.
     } finally {
-      clearTimeout(silence);
       isPinging = false;
     }
   };

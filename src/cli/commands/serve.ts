@@ -1,8 +1,9 @@
 /** `orchestrator serve`: runs the service until it is stopped. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import type { Secrets } from "../../base/secrets/secrets.ts";
 import { readVersion } from "../../base/version.ts";
-import { type LoadedConfig, loadConfig } from "../../config/config.ts";
+import { type LoadedConfig, loadConfig, openSecrets } from "../../config/config.ts";
 import { withInstanceId } from "../../service/instance-id.ts";
 import { type Address, type Service, startService } from "../../service/serve.ts";
 import { type Logger, openLogger } from "../../telemetry/logger.ts";
@@ -24,10 +25,12 @@ export function defineServe(command: Command, context: CommandContext): void {
     .action(async ({ stateHome, ...flags }: Readonly<Record<string, unknown>>) => {
       const loaded = withInstanceId(await loadConfig({ flags }));
       const { config } = loaded;
-      const log = await openLogger({ ...config.log, fields: { instanceId: config.engine.instanceId } });
+      const secrets = openSecrets(config);
+      const fields = { instanceId: config.engine.instanceId };
+      const log = await openLogger({ ...config.log, fields, redact: secrets.redact });
       for (const warning of loaded.warnings) log.warn(warning);
       dieInGoodOrder(log);
-      const service = await startUnlessStopped(loaded, log);
+      const service = await startUnlessStopped(loaded, secrets, log);
       if (service === null) return context.exitWith(EXIT.OK);
       const onSignal = stopOrLeave(service, log);
       process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
@@ -43,14 +46,14 @@ export function defineServe(command: Command, context: CommandContext): void {
 }
 
 /** Starts the service. If a signal arrives during the start, stops the service once it is up and returns null. */
-async function startUnlessStopped(loaded: LoadedConfig, log: Logger): Promise<Service | null> {
+async function startUnlessStopped(loaded: LoadedConfig, secrets: Secrets, log: Logger): Promise<Service | null> {
   let isUnwanted = false;
   const refuse = (): void => {
     isUnwanted = true;
   };
   process.on("SIGTERM", refuse).on("SIGINT", refuse);
   try {
-    const service = await startService(loaded, log, { watchdog: true });
+    const service = await startService(loaded, log, { watchdog: true, secrets });
     if (!isUnwanted) return service;
     service.stop();
     await service.stopped;

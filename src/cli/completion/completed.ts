@@ -9,6 +9,7 @@ export type WordKind =
   | "approval"
   | "operation"
   | "queue"
+  | "limit"
   | "template"
   | "profile"
   | "file";

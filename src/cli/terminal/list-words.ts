@@ -3,6 +3,7 @@ import type { ApiClient, ClientCallOptions } from "../../api/client/client.ts";
 import { fromTimestamp } from "../../api/mapping/time.ts";
 import { ApprovalService } from "../../gen/orchestrator/v1/approval_service_pb.ts";
 import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
+import { LimitService } from "../../gen/orchestrator/v1/limit_service_pb.ts";
 import { OperationService } from "../../gen/orchestrator/v1/operation_service_pb.ts";
 import { QueueService } from "../../gen/orchestrator/v1/queue_service_pb.ts";
 import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
@@ -73,6 +74,10 @@ async function readWords(
     case "queue": {
       const { queues } = await client.call(QueueService.method.listQueues, page, options);
       return queues.map(({ queue }) => queue);
+    }
+    case "limit": {
+      const { limits } = await client.call(LimitService.method.listLimits, page, options);
+      return limits.map(({ name }) => name);
     }
     case "template": {
       const { templates } = await client.call(TemplateService.method.listTemplates, page, options);

@@ -1,4 +1,4 @@
-import { booleanSetting, listSetting, setting, textSetting } from "../setting-types.ts";
+import { booleanSetting, integerSetting, listSetting, setting, textSetting } from "../setting-types.ts";
 
 const requests = (type: string) =>
   setting({
@@ -24,6 +24,12 @@ export const AGENTS = {
   aiResponses: responses("ai"),
   execRequests: requests("exec"),
   execResponses: responses("exec"),
+  maxInFlight: setting({
+    schema: integerSetting(1, 1_000_000),
+    default: 1_000,
+    env: ["ORCHESTRATOR_AGENTS_MAX_IN_FLIGHT"],
+    text: "Most tasks of each type that an instance has with agents at once. Others wait and use up no attempt.",
+  }),
   control: setting({
     schema: booleanSetting(),
     default: false,

@@ -69,7 +69,13 @@ export const KAFKA = {
   topicPrefix: setting({
     schema: textSetting("a prefix"),
     env: ["ORCHESTRATOR_KAFKA_TOPIC_PREFIX"],
-    text: "Put before the names of the service's own topics: `flow_runs`, `task_queue`, `task_done`, `task_failed`, and `dead_letter_queue`. The topics of flows are used as they are written.",
+    text: "Put before the names of the service's own topics: `flow_runs`, `task_queue`, `task_started`, `task_done`, `task_failed`, `task_control`, and `dead_letter_queue`. The topics of flows are used as they are written.",
+  }),
+  taskControl: setting({
+    schema: booleanSetting(),
+    default: false,
+    env: ["ORCHESTRATOR_KAFKA_TASK_CONTROL"],
+    text: "Whether executors are told, on the topic `task_control`, of attempts that are over though nobody has answered: the run was canceled, terminated, or out of time, the attempt timed out, or somebody ended the task by a call.",
   }),
   maxUnsentMessages: setting({
     schema: integerSetting(1, 1_000_000_000),

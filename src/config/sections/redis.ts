@@ -3,18 +3,19 @@ import {
   integerSetting,
   listSetting,
   portSetting,
+  redisUrlSetting,
   setting,
+  sizeSetting,
   textSetting,
-  urlSetting,
 } from "../setting-types.ts";
 
 /** Redis. */
 export const REDIS = {
   url: setting({
-    schema: urlSetting("redis", "rediss"),
+    schema: redisUrlSetting(),
     env: ["ORCHESTRATOR_REDIS_URL", "REDIS_URL"],
     secret: true,
-    text: "Redis server for the state of runs: `redis://:password@host:6379/0`, or `rediss://` with TLS. Without it Redis is not used.",
+    text: "Redis server for the state of runs: `redis://:password@host:6379/0`, or `rediss://` with TLS; with Sentinels `redis+sentinel://:password@host:26379,host:26379/service/0`. Without it Redis is not used.",
   }),
   host: setting({
     schema: textSetting("a host"),
@@ -72,6 +73,18 @@ export const REDIS = {
     default: 100_000,
     env: ["ORCHESTRATOR_REDIS_STREAM_MAX_LENGTH"],
     text: "About how many entries Streams keep that the service writes.",
+  }),
+  maxUnsentMessages: setting({
+    schema: integerSetting(1, 1_000_000_000),
+    default: 1_000_000,
+    env: ["ORCHESTRATOR_REDIS_MAX_UNSENT_MESSAGES"],
+    text: "Events for Streams, and answers of executions, that may wait while Redis is away, each. When there are more, `emit` tasks for Streams wait, and the oldest answers are dropped; everything else goes on.",
+  }),
+  maxUnsentBytes: setting({
+    schema: sizeSetting(1_024, 1_024 ** 4),
+    default: "1GB",
+    env: ["ORCHESTRATOR_REDIS_MAX_UNSENT_BYTES"],
+    text: "Bytes that may wait, as `max_unsent_messages`.",
   }),
   consumerGroup: setting({
     schema: textSetting("a name"),

@@ -43,6 +43,6 @@ export const STORE = {
     schema: integerSetting(1, 64),
     default: 8,
     env: ["ORCHESTRATOR_READ_CONNECTIONS"],
-    text: "Largest number of database connections that serve callers; the journal has its own.",
+    text: "Largest number of database connections that serve callers, and half as many for lists that are read in the order of an index; the journal has its own.",
   }),
 } as const;

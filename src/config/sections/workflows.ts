@@ -5,15 +5,13 @@ export const WORKFLOWS = {
   maxConcurrent: setting({
     schema: integerSetting(1, 1_000_000),
     env: ["MAX_CONCURRENT_WORKFLOWS"],
-    later: "workflows",
-    text: "Number of runs that may be active at once; others wait. No limit by default.",
+    text: "How many runs that were started by `/api/v1/workflows` or by messages on Redis may be open at once; others are `pending`. Runs that have a limit of their own are not counted. No limit by default.",
   }),
   workspace: setting({
     schema: textSetting("a folder"),
     default: "/tmp/orchestrator",
     env: ["ORCHESTRATOR_WORKSPACE"],
-    later: "exec tasks",
-    text: "Folder for files of exec tasks.",
+    text: "Folder in which the exec agent has the files of its tasks. The agent reads this variable; the service puts nothing there.",
   }),
   recoveryEnabled: setting({
     schema: booleanSetting(),

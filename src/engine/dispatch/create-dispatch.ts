@@ -31,7 +31,6 @@ export interface OpenDispatch {
   close(): Promise<void>;
 }
 
-/** What it stands on. */
 export interface DispatchParts {
   readonly instanceId: string;
   readonly waitingTasks: WaitingTaskStore;

@@ -38,7 +38,6 @@ export interface Neighbours {
   shardsChanged(): void;
 }
 
-/** What the dispatcher takes. */
 export interface DispatcherParts {
   readonly store: WaitingTaskStore;
   readonly shards: { readonly owned: readonly number[] };

@@ -35,7 +35,7 @@ export class Head {
   #added: ReadyTask[] = [];
   /** What was taken before and since the store was asked last: the rows may still be there. */
   #gone: Set<string> = new Set();
-  #goneBefore: ReadonlySet<string> = new Set();
+  #goneBefore: Set<string> = new Set();
 
   constructor(line: LabeledLine, read: ReadLine) {
     this.line = line;
@@ -59,6 +59,8 @@ export class Head {
   /** A task has come. */
   add(task: ReadyTask): void {
     if (task.fairnessKey !== "") {
+      // One that was taken may be back.
+      for (const gone of [this.#gone, this.#goneBefore]) gone.delete(nameOf(task));
       this.#stale = true;
       return;
     }

@@ -9,7 +9,7 @@ import { workerIdOf } from "../../base/session-ids.ts";
 import type { HandedTask, HandOverRef } from "../ports/dispatch/hand-overs.ts";
 import type { WorkerInfo, WorkerMessage, WorkerStop, WorkerView } from "../ports/dispatch/workers.ts";
 import { Skills } from "./skills.ts";
-import { Taker, type TakerParts } from "./taker.ts";
+import { type HeldRef, Taker, type TakerParts } from "./taker.ts";
 
 /** Unread messages allowed beyond twice the number of slots. */
 const UNREAD = 100;
@@ -37,9 +37,13 @@ export class Session extends Taker {
   #drain: WorkerStop | null = null;
   #stream: Stream | null = null;
 
-  constructor(parts: TakerParts, worker: WorkerInfo) {
+  readonly #onUndelivered: (ref: HandOverRef) => void;
+
+  /** `onUndelivered` is called with a task that was handed out while the stream was lost. */
+  constructor(parts: TakerParts, worker: WorkerInfo, onUndelivered: (ref: HandOverRef) => void) {
     super(parts);
     this.worker = worker;
+    this.#onUndelivered = onUndelivered;
     this.skills = new Skills(parts.tenantId, worker);
   }
 
@@ -85,14 +89,14 @@ export class Session extends Taker {
   }
 
   /** The stream is gone. Returns what the worker may not have received, unless it got everything. */
-  detach(stream: Stream, gotAll = false): readonly HandOverRef[] {
+  detach(stream: Stream, gotAll = false): readonly HeldRef[] {
     if (this.#stream !== stream) return [];
     this.#stream = null;
     return gotAll ? [] : this.held({ unacknowledged: true });
   }
 
   /** Ends the session. Returns what it held. */
-  end(): readonly HandOverRef[] {
+  end(): readonly HeldRef[] {
     this.#stream?.close();
     this.#stream = null;
     return this.held();
@@ -103,7 +107,8 @@ export class Session extends Taker {
   }
 
   protected sendTask(token: string, task: HandedTask): void {
-    this.#push({ type: "task", token, task });
+    if (this.#stream === null) this.#onUndelivered({ runId: task.runId, fence: task.fence });
+    else this.#push({ type: "task", token, task });
   }
 
   protected sendCancel(token: string, reason: string): void {

@@ -13,6 +13,12 @@ const LONGEST_SILENCE_MS = 60_000;
 /** Seals hand-overs of a tenant. */
 export type Seal = (tenantId: string, ref: HandOverRef) => string;
 
+/** A hand-over to a taker. */
+export interface HeldRef extends HandOverRef {
+  /** The worker has not acknowledged the task, as far as is known here. */
+  readonly isUnacknowledged: boolean;
+}
+
 /** What a taker is made of. */
 export interface TakerParts {
   readonly id: string;
@@ -182,9 +188,9 @@ export abstract class Taker {
   }
 
   /** What it holds; with `unacknowledged`, only what the worker has not acknowledged. */
-  held({ unacknowledged = false } = {}): readonly HandOverRef[] {
+  held({ unacknowledged = false } = {}): readonly HeldRef[] {
     return [...this.#held.values()].flatMap(({ ref, isUnacknowledged }) =>
-      ref !== null && (isUnacknowledged || !unacknowledged) ? [ref] : [],
+      ref !== null && (isUnacknowledged || !unacknowledged) ? [{ ...ref, isUnacknowledged }] : [],
     );
   }
 
@@ -265,7 +271,7 @@ export class TakenSlot implements Slot {
   readonly since = Date.now();
   /** The worker has not acknowledged the task. */
   isUnacknowledged = true;
-  /** Another instance hands out its task, and may be the only one that hears of the acknowledgement. */
+  /** Another instance hands out its task, and may be the only one that receives the acknowledgement. */
   isLent = false;
   lostAt: number | null = null;
   readonly #taker: Taker;

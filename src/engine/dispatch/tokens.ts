@@ -2,7 +2,10 @@
  * Task tokens: a hand-over, sealed, so that they say nothing to the one that holds them, cannot be forged, and are
  * valid at every instance on the database and across restarts.
  *
- *   version · key id · synthetic IV (16 bytes) · encrypted: fence (4 bytes), run id
+ *   version · key id · synthetic IV (16 bytes, or 12) · encrypted: fence (4 bytes), run id
+ *
+ * Versions: 1 the run id as text; 2 and 3 a longer id, packed, with the shorter IV, 3 that of a child run. They have at
+ * most 128 characters, but for child runs of a run whose id has more than 90: theirs have up to 144.
  *
  * Sealing the same hand-over twice gives the same token, so a repeated message is recognized. The IV is a MAC of the
  * tenant and of what is sealed: it is the authentication tag, too, and a token is of no use to another tenant.
@@ -17,10 +20,15 @@ import {
   timingSafeEqual,
 } from "node:crypto";
 import type { HandOverRef } from "../ports/dispatch/hand-overs.ts";
+import { packId, unpackId } from "./packed-ids.ts";
 
-const VERSION = 1;
+/** Version, with the bytes of the IV and what is encrypted beside the fence. */
+const TEXT = { version: 1, ivBytes: 16 } as const;
+const PACKED = { version: 2, ivBytes: 12 } as const;
+const PACKED_CHILD = { version: 3, ivBytes: 12 } as const;
+/** Longest run id, in bytes, that is sealed as text. */
+const MAX_TEXT_BYTES = 74;
 const HEADER_BYTES = 2;
-const IV_BYTES = 16;
 const FENCE_BYTES = 4;
 const KEY_BYTES = 32;
 
@@ -54,13 +62,14 @@ export class TaskTokens {
   }
 
   seal(tenantId: string, { runId, fence }: HandOverRef): string {
-    const plain = Buffer.allocUnsafe(FENCE_BYTES + Buffer.byteLength(runId));
+    const { form, bytes } = encode(runId);
+    const plain = Buffer.allocUnsafe(FENCE_BYTES + bytes.length);
     plain.writeUInt32BE(fence, 0);
-    plain.write(runId, FENCE_BYTES);
+    bytes.copy(plain, FENCE_BYTES);
     const { id, mac, cipher } = this.#seals;
-    const iv = macOf(mac, tenantId, plain);
-    const encrypt = createCipheriv("aes-256-ctr", cipher, iv);
-    return Buffer.concat([Buffer.from([VERSION, id]), iv, encrypt.update(plain), encrypt.final()]).toString(
+    const iv = macOf(mac, tenantId, plain, form);
+    const encrypt = createCipheriv("aes-256-ctr", cipher, counterOf(iv));
+    return Buffer.concat([Buffer.from([form.version, id]), iv, encrypt.update(plain), encrypt.final()]).toString(
       "base64url",
     );
   }
@@ -68,22 +77,43 @@ export class TaskTokens {
   /** Null when the token is not one that was sealed for this tenant. */
   open(tenantId: string, token: string): HandOverRef | null {
     const bytes = Buffer.from(token, "base64url");
-    // Another spelling of the same bytes is another token.
-    if (bytes.length <= HEADER_BYTES + IV_BYTES + FENCE_BYTES || bytes.toString("base64url") !== token) return null;
+    const form = FORMS.find(({ version }) => version === bytes[0]);
     const key = this.#keys.get(bytes[1] ?? 0);
-    if (bytes[0] !== VERSION || key === undefined) return null;
-    const iv = bytes.subarray(HEADER_BYTES, HEADER_BYTES + IV_BYTES);
-    const decrypt = createDecipheriv("aes-256-ctr", key.cipher, iv);
-    const plain = Buffer.concat([decrypt.update(bytes.subarray(HEADER_BYTES + IV_BYTES)), decrypt.final()]);
-    if (!timingSafeEqual(macOf(key.mac, tenantId, plain), iv)) return null;
-    return { fence: plain.readUInt32BE(0), runId: plain.toString("utf8", FENCE_BYTES) };
+    // Another spelling of the same bytes is another token.
+    if (form === undefined || key === undefined || bytes.toString("base64url") !== token) return null;
+    const textAt = HEADER_BYTES + form.ivBytes;
+    if (bytes.length <= textAt + FENCE_BYTES) return null;
+    const iv = bytes.subarray(HEADER_BYTES, textAt);
+    const decrypt = createDecipheriv("aes-256-ctr", key.cipher, counterOf(iv));
+    const plain = Buffer.concat([decrypt.update(bytes.subarray(textAt)), decrypt.final()]);
+    if (!timingSafeEqual(macOf(key.mac, tenantId, plain, form), iv)) return null;
+    const id = plain.subarray(FENCE_BYTES);
+    const runId = form === TEXT ? id.toString("utf8") : unpackId({ isChild: form === PACKED_CHILD, bytes: id });
+    return { fence: plain.readUInt32BE(0), runId };
   }
 }
 
-function macOf(key: KeyObject, tenantId: string, plain: Buffer): Buffer {
+const FORMS = [TEXT, PACKED, PACKED_CHILD] as const;
+type Form = (typeof FORMS)[number];
+
+function encode(runId: string): { readonly form: Form; readonly bytes: Buffer } {
+  const bytes = Buffer.from(runId);
+  const packed = bytes.length <= MAX_TEXT_BYTES ? null : packId(runId);
+  if (packed === null) return { form: TEXT, bytes };
+  return { form: packed.isChild ? PACKED_CHILD : PACKED, bytes: packed.bytes };
+}
+
+function macOf(key: KeyObject, tenantId: string, plain: Buffer, { version, ivBytes }: Form): Buffer {
   // With its length in front, no tenant can be mistaken for another one with a longer name.
-  const text = Buffer.from(`${Buffer.byteLength(tenantId)}:${tenantId}`);
-  return createHmac("sha256", key).update(text).update(plain).digest().subarray(0, IV_BYTES);
+  const text = `${Buffer.byteLength(tenantId)}:${tenantId}`;
+  // Nor one form for another one.
+  const mark = version === TEXT.version ? "" : `#${version}`;
+  return createHmac("sha256", key).update(`${mark}${text}`).update(plain).digest().subarray(0, ivBytes);
+}
+
+/** The IV as the start of the counter, which takes 16 bytes. */
+function counterOf(iv: Buffer): Buffer {
+  return iv.length === TEXT.ivBytes ? iv : Buffer.concat([iv, Buffer.alloc(TEXT.ivBytes - iv.length)]);
 }
 
 function derive({ id, secret }: TokenKey): DerivedKey {

@@ -5,6 +5,7 @@ import { createQueue } from "../../base/queue.ts";
 import { homeOf, mintSessionId, workerIdOf } from "../../base/session-ids.ts";
 import type { Caller } from "../ports/caller.ts";
 import type { AlreadyReported, HandOverRef, HandOvers, Standing } from "../ports/dispatch/hand-overs.ts";
+import type { LossReason } from "../ports/dispatch/peers.ts";
 import type {
   Forwarding,
   ReportKind,
@@ -24,7 +25,7 @@ import type { Taker } from "./taker.ts";
 import { ACK_TIMEOUT_MS, SESSION_TIMEOUT_MS } from "./timeouts.ts";
 import type { TaskTokens } from "./tokens.ts";
 
-/** How often sessions are looked through, milliseconds. */
+/** Interval of checks of sessions, milliseconds. */
 const LOOK_EVERY_MS = 1_000;
 
 /** Sessions of an instance. */
@@ -41,7 +42,6 @@ const SHORTEST_FETCH_MS = 50;
 const ON_THEIR_WAY_MS = 1_000;
 const LOOK_AGAIN_MS = 10;
 
-/** What sessions take. */
 export interface WorkerSessionsParts {
   readonly instanceId: string;
   readonly dispatcher: Dispatcher;
@@ -79,6 +79,8 @@ export class WorkerSessions implements Workers {
         onFree: (free) => dispatcher.fill(free),
       },
       worker,
+      // The slot was reserved before the stream was lost.
+      (ref) => this.#give(session, ref, "HANDED_BACK"),
     );
     if (dispatcher.countWith(session) > MAX_LINES)
       fail("OVERLOADED", { what: `${MAX_LINES} pairs of queue and handler that its workers serve` });
@@ -148,7 +150,7 @@ export class WorkerSessions implements Workers {
     const detach = (gotAll: boolean): void => {
       const lost = session.detach(stream, gotAll);
       if (!session.isConnected) this.#parts.peers.disconnected(session);
-      for (const ref of lost) this.#give(ref, "UNACKNOWLEDGED");
+      for (const ref of lost) this.#give(session, ref, "UNACKNOWLEDGED");
     };
     const close = (): void => {
       takesMore = false;
@@ -304,15 +306,21 @@ export class WorkerSessions implements Workers {
   #end(session: Session, unbegun: "WORKER_LOST" | "HANDED_BACK"): void {
     this.#sessions.delete(session.id);
     this.#parts.dispatcher.remove(session);
-    const unacknowledged = new Set(session.held({ unacknowledged: true }));
     const lost = session.end();
     this.#parts.peers.ended(session, unbegun === "HANDED_BACK");
-    for (const ref of lost) this.#give(ref, unacknowledged.has(ref) ? unbegun : "WORKER_LOST");
+    for (const ref of lost) this.#give(session, ref, ref.isUnacknowledged ? unbegun : "WORKER_LOST", unbegun);
   }
 
-  /** Takes back what a worker held, if the run is here: other owners hear it from the peers. */
-  #give(ref: HandOverRef, reason: "UNACKNOWLEDGED" | "WORKER_LOST" | "HANDED_BACK"): void {
-    if (!this.#parts.owns(ref.runId)) return;
+  /**
+   * Takes back what a worker held. The run may have moved since the hand-over: then its owner does, if the worker has
+   * said that it leaves or has not begun. One that fell silent here may have been heard there.
+   */
+  #give({ id: sessionId }: Session, { runId, fence }: HandOverRef, reason: LossReason, unbegun = reason): void {
+    const ref = { runId, fence };
+    if (!this.#parts.owns(runId)) {
+      if (unbegun !== "WORKER_LOST") this.#parts.peers.lost({ sessionId, ...ref, reason });
+      return;
+    }
     this.#parts.handOvers.returned(ref, reason).catch((error: unknown) => {
       this.#parts.log.warn("a task of a lost worker could not be taken back here", { runId: ref.runId, error });
     });

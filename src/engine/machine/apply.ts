@@ -19,6 +19,7 @@ import {
 } from "./state.ts";
 import { endApproval, openApproval } from "./tasks/approvals.ts";
 import { endTask, moveTask, noteFailure, proveNoEffect, setDue, touchTask } from "./tasks/change-task.ts";
+import { takeSlot, withdrawSlot } from "./tasks/limit-slots.ts";
 import { withPlace } from "./tasks/places.ts";
 
 /** Folds the records of a run into its state. */
@@ -47,10 +48,21 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       state.facts = { ...state.facts, ...record.facts };
       state.createdAt = record.at;
       state.startAt = record.startAt ?? null;
+      state.limit = record.limit ?? null;
       if (record.startAt === undefined) movePhase(state, "RUNNING");
       return;
+    case "run.limited": {
+      invariant(state.limit !== null && state.phase === "QUEUED", `run ${state.runId} has no limit to wait for`);
+      const { name, key } = state.limit;
+      state.limitSlot = { name, key, state: "waiting", asked: state.sequence };
+      return;
+    }
     case "run.opened":
       movePhase(state, "RUNNING");
+      if (state.limitSlot !== null) {
+        state.limitSlot = { ...state.limitSlot, state: "taken" };
+        state.startAt = record.at;
+      }
       return;
     case "run.completed":
       state.output = record.output;
@@ -98,17 +110,34 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
         ...state.holds.filter((hold) => hold.kind !== record.hold),
         { kind: record.hold, by: record.by, why: record.why, since: record.at },
       ];
+      if (state.limitSlot?.state === "waiting") state.limitSlot = { ...state.limitSlot, state: "withdrawn" };
       return;
     case "run.released":
       state.holds = state.holds.filter((hold) => hold.kind !== record.hold);
       if (record.hold === "quarantine") state.recoveries = 0;
+      if (state.limitSlot?.state === "withdrawn" && state.holds.length === 0)
+        state.limitSlot = { ...state.limitSlot, state: "waiting", asked: state.sequence };
       return;
     case "run.recovered":
       state.recoveries += 1;
       return;
+    case "task.limited": {
+      const task = touchTask(state, record.task, record.at);
+      moveTask(state, task, "SCHEDULED");
+      if (task.attempt !== record.attempt) task.losses = 0;
+      task.attempt = record.attempt;
+      const { name, key } = record;
+      task.limitSlot = { name, key, state: "waiting", asked: state.sequence };
+      if (record.input !== undefined) task.input = record.input;
+      if (record.first !== undefined) task.first = record.first;
+      if (record.limits !== undefined) task.limits = record.limits;
+      if (record.dueAt !== undefined) setDue(state, task, record.dueAt);
+      return;
+    }
     case "task.scheduled": {
       const task = touchTask(state, record.task, record.at);
       moveTask(state, task, "SCHEDULED");
+      takeSlot(task, record.at);
       if (task.attempt !== record.attempt) task.losses = 0;
       task.attempt = record.attempt;
       if (record.input !== undefined) task.input = record.input;
@@ -127,6 +156,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     case "task.returned": {
       const task = touchTask(state, record.task, record.at);
       moveTask(state, task, "SCHEDULED");
+      withdrawSlot(task);
       if (record.reason === "UNACKNOWLEDGED" || record.reason === "WORKER_LOST") task.losses += 1;
       if (record.dueAt !== undefined) setDue(state, task, record.dueAt);
       return;
@@ -144,6 +174,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
       const task = touchTask(state, record.task, record.at);
       const { dueAt } = task;
       moveTask(state, task, record.to === undefined ? "RUNNING" : "SCHEDULED", record.to);
+      takeSlot(task, record.at);
       // Until somebody acknowledges the task, its schedule-to-start timeout runs; on a topic, the time for its answer.
       if (record.to !== undefined) setDue(state, task, isSilent(record.to) ? (record.dueAt ?? null) : dueAt);
       task.attempt = record.attempt;
@@ -324,5 +355,6 @@ function endRun(state: RunState, to: Phase, at: number): void {
   movePhase(state, to);
   state.endedAt = at;
   state.timers.clear();
+  if (state.limitSlot !== null) state.limitSlot = { ...state.limitSlot, state: "none" };
   state.boundAt = null;
 }

@@ -6,7 +6,6 @@
  * A field that older records may lack is marked optional. Fields that are not listed here pass, so a record of a newer
  * build is refused only for its kind.
  */
-
 import {
   count,
   duration,
@@ -27,7 +26,7 @@ import {
   time,
 } from "../../base/field-checks.ts";
 import { labelsProblem } from "../../base/labels.ts";
-import type { TaskLimits } from "../../flows/plan.ts";
+import type { RunBudget, RunLimit, TaskLimits } from "../../flows/plan.ts";
 import type {
   Answer,
   ApprovalEnd,
@@ -38,6 +37,7 @@ import type {
   HoldKind,
   JournalRecord,
   Place,
+  Recalled,
   RecordType,
   ReturnReason,
   RunError,
@@ -85,32 +85,43 @@ const returnReason = oneOf(
 );
 
 const PARTS = fieldChecks<{
+  rate: NonNullable<RunLimit["rate"]>;
   told: Told;
   place: Place;
+  recalled: Recalled;
   taskError: TaskError;
   runError: RunError;
   guardError: GuardError;
   answer: Answer;
+  budget: RunBudget;
   parent: NonNullable<StartFacts["parent"]>;
   timer: { readonly index: number; readonly dueAt: number };
   limits: TaskLimits;
 }>()({
+  rate: (r) => count("count", r.count) ?? count("perMs", r.perMs),
   told: (r) => text("by", r.by) ?? text("why", r.why),
   place: (r) => text("log", r.log) ?? count("epoch", r.epoch) ?? offset("offset", r.offset),
+  recalled: (r) => text("from", r.from) ?? count("token", r.token),
   taskError: (r) =>
     text("type", r.type) ??
     text("message", r.message) ??
     flag("retryable", r.retryable) ??
     optional("nextRetryDelayMs", r.nextRetryDelayMs, delay) ??
-    optional("noEffect", r.noEffect, flag),
+    optional("noEffect", r.noEffect, flag) ??
+    optional("details", r.details, json),
   runError: (r) => text("type", r.type) ?? text("message", r.message) ?? orNull("task", r.task, text),
   guardError: (r) => text("type", r.type) ?? text("message", r.message),
   answer: (r) => text("key", r.key) ?? json("value", r.value),
+  budget: (r) =>
+    text("runId", r.runId) ??
+    optional("maxCostMicros", r.maxCostMicros, count) ??
+    optional("maxTokens", r.maxTokens, count),
   parent: (r) =>
     text("runId", r.runId) ??
     text("task", r.task) ??
     closePolicy("closePolicy", r.closePolicy) ??
-    optional("depth", r.depth, count),
+    optional("depth", r.depth, count) ??
+    optional("budgets", r.budgets, (name, value) => budgets(name, value)),
   timer: (r) => count("index", r.index) ?? time("dueAt", r.dueAt),
   limits: (r) =>
     optional("startToCloseMs", r.startToCloseMs, duration) ??
@@ -125,15 +136,24 @@ const PARTS = fieldChecks<{
 
 const told = objectOf(PARTS.told);
 const place = objectOf(PARTS.place);
+const recalled = objectOf(PARTS.recalled);
 const taskError = objectOf(PARTS.taskError);
 const runError = objectOf(PARTS.runError);
 const guardError = objectOf(PARTS.guardError);
 const answer = objectOf(PARTS.answer);
 const limits = objectOf(PARTS.limits);
 const timers = listOf(objectOf(PARTS.timer));
+const budgets = listOf(objectOf(PARTS.budget));
 const parent = objectOf(PARTS.parent);
 
-const WITH_PARTS = fieldChecks<{ cause: Cause; facts: StartFacts }>()({
+const rate = objectOf(PARTS.rate);
+
+const WITH_PARTS = fieldChecks<{ cause: Cause; facts: StartFacts; runLimit: RunLimit }>()({
+  runLimit: (r) =>
+    text("name", r.name) ??
+    text("key", r.key) ??
+    orNull("maxConcurrent", r.maxConcurrent, count) ??
+    orNull("rate", r.rate, rate),
   cause: (r) =>
     causeEnd("end", r.end) ??
     flag("compensate", r.compensate) ??
@@ -151,6 +171,7 @@ const WITH_PARTS = fieldChecks<{ cause: Cause; facts: StartFacts }>()({
 });
 const cause = objectOf(WITH_PARTS.cause);
 const facts = objectOf(WITH_PARTS.facts);
+const runLimit = objectOf(WITH_PARTS.runLimit);
 
 const wait = kindOf(
   fieldChecks<Kinds<Wait>>()({
@@ -182,7 +203,8 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("answer", r.answer, answer) ??
     optional("to", r.to, text) ??
     optional("queued", r.queued, flag) ??
-    optional("dueAt", r.dueAt, time),
+    optional("dueAt", r.dueAt, time) ??
+    optional("again", r.again, flag),
   "task.completed": (r) =>
     time("at", r.at) ??
     text("task", r.task) ??
@@ -191,13 +213,24 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("first", r.first, text) ??
     json("output", r.output) ??
     optional("input", r.input, json) ??
-    optional("told", r.told, told),
+    optional("told", r.told, told) ??
+    optional("recalled", r.recalled, recalled),
   "task.scheduled": (r) =>
     time("at", r.at) ??
     text("task", r.task) ??
     optional("first", r.first, text) ??
     optional("limits", r.limits, limits) ??
     count("attempt", r.attempt) ??
+    optional("input", r.input, json) ??
+    optional("dueAt", r.dueAt, time),
+  "task.limited": (r) =>
+    time("at", r.at) ??
+    text("task", r.task) ??
+    optional("first", r.first, text) ??
+    optional("limits", r.limits, limits) ??
+    count("attempt", r.attempt) ??
+    text("name", r.name) ??
+    text("key", r.key) ??
     optional("input", r.input, json) ??
     optional("dueAt", r.dueAt, time),
   "task.started": (r) =>
@@ -231,6 +264,7 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     object("vars", r.vars) ??
     optional("deadlineAt", r.deadlineAt, time) ??
     optional("startAt", r.startAt, time) ??
+    optional("limit", r.limit, runLimit) ??
     facts("facts", r.facts),
   "run.completed": (r) => time("at", r.at) ?? json("output", r.output),
   "task.waiting": (r) =>
@@ -252,7 +286,8 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("deferred", r.deferred, flag) ??
     optional("answer", r.answer, answer) ??
     optional("told", r.told, told) ??
-    optional("place", r.place, place),
+    optional("place", r.place, place) ??
+    optional("recalled", r.recalled, recalled),
   "task.failed": (r) =>
     time("at", r.at) ??
     text("task", r.task) ??
@@ -264,7 +299,8 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("handled", r.handled, flag) ??
     optional("deadLetter", r.deadLetter, deadLetter) ??
     optional("told", r.told, told) ??
-    optional("place", r.place, place),
+    optional("place", r.place, place) ??
+    optional("recalled", r.recalled, recalled),
   "task.skipped": (r) => time("at", r.at) ?? text("task", r.task) ?? skipReason("reason", r.reason),
   "task.expanded": (r) =>
     time("at", r.at) ??
@@ -286,7 +322,8 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     time("at", r.at) ??
     text("task", r.task) ??
     optional("attempt", r.attempt, count) ??
-    optional("noEffect", r.noEffect, flag),
+    optional("noEffect", r.noEffect, flag) ??
+    optional("recalled", r.recalled, recalled),
   "task.compensated": (r) => time("at", r.at) ?? text("task", r.task),
   "approval.ended": (r) =>
     time("at", r.at) ??
@@ -313,6 +350,7 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     text("state", r.state) ??
     guardError("error", r.error),
   "request.applied": (r) => time("at", r.at) ?? text("request", r.request) ?? text("requestHash", r.requestHash),
+  "run.limited": (r) => time("at", r.at),
   "run.opened": (r) => time("at", r.at),
   "run.failed": (r) => time("at", r.at) ?? runError("error", r.error),
   "run.canceled": (r) => time("at", r.at) ?? optional("reason", r.reason, text) ?? optional("by", r.by, text),

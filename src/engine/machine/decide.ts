@@ -17,9 +17,10 @@ import type { RequestKey, RunEvent } from "./events.ts";
 import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
 import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
-import { isTerminalPhase, type TaskState } from "./state.ts";
+import { isTerminalPhase, type RunState, type TaskState } from "./state.ts";
 import { awaitCallback } from "./tasks/callbacks.ts";
 import { checkpointTask, detachTask, expireInQueue, handOver, returnTask, startHandedOut } from "./tasks/handouts.ts";
+import { askForSlots, beginGranted, withdrawSlots } from "./tasks/limit-waits.ts";
 import { closesAt } from "./tasks/limits.ts";
 import { failTask, type Step } from "./tasks/outcomes.ts";
 import { placed } from "./tasks/places.ts";
@@ -70,6 +71,8 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
       return placed(decideReported(run, event.task, event.outcome, at, event.random), event.place);
     case "hand_over":
       return handOver(run, event.task, event.to, event.queued, at);
+    case "granted":
+      return beginGranted(run, event.task, event.asked, at);
     case "started":
       return startHandedOut(run, event.task, event.token, at);
     case "returned":
@@ -106,19 +109,32 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
       return [...cancelOpen(run, at, true), { type: "run.terminated", at, reason: event.reason, by: event.by }];
     case "hold":
       if (state.holds.some((hold) => hold.kind === event.hold)) return [];
-      return [{ type: "run.held", at, hold: event.hold, by: event.by, why: event.why }];
+      return decideHold(run, event);
     case "release":
       if (!state.holds.some((hold) => hold.kind === event.hold)) return [];
-      return [{ type: "run.released", at, hold: event.hold, by: event.by, why: event.why }];
+      return decideRelease(run, event);
     case "recover":
       return decideRecover(run, at, event.clean);
   }
 }
 
+function decideHold(run: Run, { at, hold, by, why }: Extract<RunEvent, { type: "hold" }>): JournalRecord[] {
+  const held: JournalRecord = { type: "run.held", at, hold, by, why };
+  const holds = [...run.state.holds, { kind: hold, by, why, since: at }];
+  return mayBegin(run, holds) ? [held] : [held, ...withdrawSlots(run, at)];
+}
+
+function decideRelease(run: Run, { at, hold, by, why }: Extract<RunEvent, { type: "release" }>): JournalRecord[] {
+  const released: JournalRecord = { type: "run.released", at, hold, by, why };
+  const rest = run.state.holds.filter(({ kind }) => kind !== hold);
+  return mayBegin(run, rest) ? [released, ...askForSlots(run, at)] : [released];
+}
+
 function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): JournalRecord[] {
   invariant(run.state.sequence === 0, `run ${run.state.runId} has started`);
   const { plan } = run;
-  const { at, tenantId, vars, deadlineAt, startAt, facts, by, refusal } = event;
+  const { at, tenantId, vars, deadlineAt, facts, by, refusal, limit } = event;
+  const startAt = event.startAt ?? (limit === undefined ? null : at);
   const { flowId, version, hash } = plan;
   const signals = event.signals.map(
     (signal, index): JournalRecord => ({ type: "signal.received", at, id: index + 1, ...signal, ...byOf(by) }),
@@ -133,10 +149,13 @@ function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): Jou
     vars,
     ...(deadlineAt === null ? {} : { deadlineAt }),
     ...(startAt === null ? {} : { startAt }),
+    ...(limit === undefined ? {} : { limit }),
     facts: keepFilled(facts),
   };
   if (refusal !== undefined) return [started, { type: "run.failed", at, error: { ...refusal, task: null } }];
-  return [started, ...signals];
+  return limit !== undefined && event.startAt === null
+    ? [started, ...signals, { type: "run.limited", at }]
+    : [started, ...signals];
 }
 
 /** Keeps the facts that are not empty: every start is journaled, and most have few. */
@@ -216,7 +235,7 @@ export function nextDueAt(run: Run): number | null {
   const { state } = run;
   if (isTerminalPhase(state.phase)) return null;
   let due = Number.POSITIVE_INFINITY;
-  if (state.phase === "QUEUED" && state.startAt !== null) due = state.startAt;
+  if (state.phase === "QUEUED") return queuedUntil(state);
   if (state.phase === "RUNNING" && state.deadlineAt !== null) due = state.deadlineAt;
   if (state.phase === "CANCELING" && state.boundAt !== null) due = state.boundAt;
   const held = !mayBegin(run);
@@ -225,6 +244,14 @@ export function nextDueAt(run: Run): number | null {
     for (const timer of state.fsm.after) due = Math.min(due, timer.dueAt);
   }
   return due === Number.POSITIVE_INFINITY ? null : due;
+}
+
+/** When a run that has not begun does something: it begins, asks for its slot, or has waited for that too long. */
+function queuedUntil({ limit, limitSlot, holds, startAt, deadlineAt }: RunState): number | null {
+  if (limit === null) return startAt;
+  if (limitSlot !== null) return deadlineAt;
+  // A run under a hold is in no line.
+  return holds.length > 0 ? deadlineAt : startAt;
 }
 
 /** Under a hold, waits still end. Retries are suspended, but not past their schedule-to-close. */
@@ -238,7 +265,11 @@ function decideDue(run: Run, at: number, by: number, random: number): readonly J
   const { state } = run;
   const due = nextDueAt(run);
   if (due === null || due > by) return [];
-  if (state.phase === "QUEUED") return [{ type: "run.opened", at }];
+  if (state.phase === "QUEUED") {
+    if (state.limit === null) return [{ type: "run.opened", at }];
+    const isOver = state.limitSlot !== null || state.holds.length > 0;
+    return [isOver ? { type: "run.timed_out", at } : { type: "run.limited", at }];
+  }
   if (state.phase === "CANCELING" && due === state.boundAt) return cancelOpen(run, at, true);
   const held = !mayBegin(run);
   for (const [path, timerAt] of state.timers) {
@@ -278,7 +309,7 @@ function decideRecover(run: Run, at: number, clean: boolean): JournalRecord[] {
     const { path, attempt } = task;
     // No report will come, and no attempt begins while a run is being canceled.
     if (run.state.phase === "CANCELING") records.push({ type: "task.canceled", at, task: path });
-    else if (!held) records.push({ type: "task.dispatched", at, task: path, attempt });
+    else if (!held) records.push({ type: "task.dispatched", at, task: path, attempt, again: true });
     // Nothing starts under a hold: the attempt is repeated on release, with the same number.
     else records.push({ type: "task.retrying", at, task: path, error: ATTEMPT_LOST, dueAt: at, deferred: true });
   }

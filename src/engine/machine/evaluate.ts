@@ -3,6 +3,7 @@
  */
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
+import { evaluateLimitKey } from "../../flows/limit-key.ts";
 import type { TaskLimits } from "../../flows/plan.ts";
 import { evaluateDurationMs, evaluateTimeoutMs } from "../../flows/planning/evaluated-duration.ts";
 import { checkParameters } from "../../tasks/index.ts";
@@ -15,7 +16,8 @@ import { scopeOf } from "./scope.ts";
 export function evaluateNeed(run: Run, need: Need): EvaluationResult {
   try {
     const value = evaluate(run, need);
-    return need.kind === "task" ? { ok: true, value, limits: evaluateLimits(run, need) } : { ok: true, value };
+    if (need.kind !== "task") return { ok: true, value };
+    return { ok: true, value, limits: evaluateLimits(run, need), limitKey: evaluateKey(run, need) };
   } catch (error) {
     return { ok: false, error: { ...describeFailure(error), retryable: false } };
   }
@@ -88,6 +90,12 @@ function evaluateLimits(run: Run, { path, first }: Extract<Need, { kind: "task" 
     }),
   );
   return { ...defaults, ...evaluated };
+}
+
+/** Evaluates the key of a task's limit to text; null without a limit. */
+function evaluateKey(run: Run, { path, first }: Extract<Need, { kind: "task" }>): string | null {
+  const { limit } = specOf(run, path);
+  return limit === undefined ? null : at("limit.key", () => evaluateLimitKey(limit.key, scopeOf(run, path, first)));
 }
 
 /** A guard that cannot be evaluated does not admit the signal: what a caller sends must not end the run. */

@@ -3,7 +3,7 @@
  * records.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import type { TaskLimits } from "../../flows/plan.ts";
+import type { RunLimit, TaskLimits } from "../../flows/plan.ts";
 import type { HoldKind, Place, ReturnReason, RunError, StartFacts, TaskError } from "./records.ts";
 
 interface At {
@@ -67,6 +67,8 @@ export type RunEvent =
       readonly vars: JsonObject;
       readonly deadlineAt: number | null;
       readonly startAt: number | null;
+      /** Absent: the run has no limit. */
+      readonly limit?: RunLimit;
       readonly facts: StartFacts;
       /** Signals that arrive with the start, and their sender. */
       readonly signals: readonly { readonly name: string; readonly payload: Json }[];
@@ -96,6 +98,11 @@ export type RunEvent =
    * in its queue.
    */
   | (At & { readonly type: "hand_over"; readonly task: string; readonly to: string; readonly queued: boolean })
+  /**
+   * The limit of a task, or with an empty path that of the run, has a slot for it. Ignored when it no longer waits with
+   * what it `asked`, the sequence of a record.
+   */
+  | (At & { readonly type: "granted"; readonly task: string; readonly asked: number })
   /** The worker acknowledged the hand-over with this token. */
   | (At & { readonly type: "started"; readonly task: string; readonly token: number })
   /** The hand-over with this token came to nothing. */
@@ -175,11 +182,16 @@ export type Need =
   | { readonly kind: "output" };
 
 /**
- * The result of an evaluation. `task`: the parameters (for a condition the boolean, for a map the items) and, in
- * `limits`, the evaluated limits. `transitions`: the index of the entry that matched, or -1. `on`: `{index, error}`,
- * with the same kind of index, and the error of the first guard that failed, or null. `after`: the delays in
- * milliseconds. `output`: the output of the run.
+ * The result of an evaluation. `task`: the parameters (for a condition the boolean, for a map the items), in `limits`
+ * the evaluated limits, and in `limitKey` the key of its limit, null if it has none. `transitions`: the index of the
+ * entry that matched, or -1. `on`: `{index, error}`, with the same kind of index, and the error of the first guard that
+ * failed, or null. `after`: the delays in milliseconds. `output`: the output of the run.
  */
 export type EvaluationResult =
-  | { readonly ok: true; readonly value: Json; readonly limits?: TaskLimits | null }
+  | {
+      readonly ok: true;
+      readonly value: Json;
+      readonly limits?: TaskLimits | null;
+      readonly limitKey?: string | null;
+    }
   | { readonly ok: false; readonly error: TaskError };

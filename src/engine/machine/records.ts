@@ -7,7 +7,7 @@
  * database's clock.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import type { TaskLimits } from "../../flows/plan.ts";
+import type { RunBudget, RunLimit, TaskLimits } from "../../flows/plan.ts";
 
 /** Why an attempt or a run failed. */
 export interface TaskError {
@@ -21,6 +21,8 @@ export interface TaskError {
   readonly nextRetryDelayMs?: number;
   /** True when the attempt provably had no effect (it never reached the tool). */
   readonly noEffect?: boolean;
+  /** What else the tool said, for flows and programs; bounded by `limitOutcome`. */
+  readonly details?: Json;
 }
 
 /** What a waiting task waits for. */
@@ -78,6 +80,8 @@ export interface StartFacts {
     readonly closePolicy: "cancel" | "terminate" | "abandon";
     /** How many runs are above this one; absent: one. */
     readonly depth?: number;
+    /** The budgets of the runs above this one, nearest first; absent: they have none. */
+    readonly budgets?: readonly RunBudget[];
   } | null;
 }
 
@@ -129,6 +133,26 @@ export interface Place {
   readonly offset: number;
 }
 
+/** An attempt that ended without an answer of the one that has it, at a place from which nobody speaks meanwhile. */
+export interface Recalled {
+  /** Its address. */
+  readonly from: string;
+  /** Fencing token of the attempt. */
+  readonly token: number;
+}
+
+/**
+ * The place of a task at its limit. `none`: it needs no slot now; `waiting`: it is in line; `withdrawn`: it left the
+ * line because its run is held; `taken`: its attempt has a slot. Replaced, never mutated.
+ */
+export interface LimitSlot {
+  readonly name: string;
+  readonly key: string;
+  readonly state: "none" | "waiting" | "withdrawn" | "taken";
+  /** Sequence of the record by which the task asked for a slot. */
+  readonly asked: number;
+}
+
 /** Why a task was skipped. */
 export type SkipReason = "NOT_TAKEN" | "UPSTREAM_FAILED";
 
@@ -147,7 +171,12 @@ interface OfAttempt extends OfTask {
   readonly attempt?: number;
 }
 
-interface OfEnd extends OfAttempt {
+interface OfStop extends OfAttempt {
+  /** Who has the attempt is to be told; absent: he said it himself, shows that he is there, or nobody has it. */
+  readonly recalled?: Recalled;
+}
+
+interface OfEnd extends OfStop {
   /** How long the work took, as the one that did it says, whole milliseconds; absent: nobody said. */
   readonly tookMs?: number;
 }
@@ -164,9 +193,13 @@ export type JournalRecord =
       readonly deadlineAt?: number;
       /** When the first task may start; absent: immediately. */
       readonly startAt?: number;
+      /** The run waits for a slot of this limit before its first task; absent: it has none. */
+      readonly limit?: RunLimit;
       /** Facts that are not empty. */
       readonly facts: Partial<StartFacts>;
     })
+  /** The run is ready and waits for a slot of its limit. */
+  | (At & { readonly type: "run.limited" })
   | (At & { readonly type: "run.opened" })
   | (At & { readonly type: "run.completed"; readonly output: Json })
   | (At & { readonly type: "run.failed"; readonly error: RunError })
@@ -192,6 +225,8 @@ export type JournalRecord =
       readonly queued?: boolean;
       /** On a topic: when the answer must be there. */
       readonly dueAt?: number;
+      /** The instance that made the attempt before is gone: what came of its call is unknown. */
+      readonly again?: boolean;
     })
   /** A task whose work is done elsewhere is ready and waits for a hand-over. */
   | (OfTask & {
@@ -199,6 +234,18 @@ export type JournalRecord =
       readonly attempt: number;
       readonly input?: Json;
       /** When it must have been acknowledged. */
+      readonly dueAt?: number;
+      readonly first?: string;
+      readonly limits?: TaskLimits;
+    })
+  /** An attempt is ready and waits for a slot of its limit. */
+  | (OfTask & {
+      readonly type: "task.limited";
+      readonly attempt: number;
+      readonly name: string;
+      readonly key: string;
+      readonly input?: Json;
+      /** When it must have a slot. */
       readonly dueAt?: number;
       readonly first?: string;
       readonly limits?: TaskLimits;
@@ -282,7 +329,7 @@ export type JournalRecord =
       readonly place?: Place;
     })
   | (OfTask & { readonly type: "task.skipped"; readonly reason: SkipReason })
-  | (OfAttempt & {
+  | (OfStop & {
       readonly type: "task.canceled";
       /** The current attempt provably had no effect. */
       readonly noEffect?: boolean;
@@ -359,6 +406,7 @@ export function attemptOf(record: JournalRecord): number {
   switch (record.type) {
     case "task.dispatched":
     case "task.scheduled":
+    case "task.limited":
       return record.attempt;
     case "task.completed":
       // Work that is done without an attempt has its input in this record.

@@ -3,7 +3,7 @@
  * signals, and counts are caches: `openRun` rebuilds them from the state, and losing them does not change what a run
  * does.
  */
-import type { DagNode, FsmState, Plan, TaskSpec } from "../../flows/plan.ts";
+import type { DagNode, FsmState, Plan, RunBudget, TaskSpec } from "../../flows/plan.ts";
 import { applyRecord } from "./apply.ts";
 import { Agenda } from "./control/agenda.ts";
 import { childIndex, compensatedBy, parentPath, visitOf } from "./paths.ts";
@@ -63,12 +63,21 @@ export interface Judged {
 
 /**
  * Returns whether tasks, children, and attempts may begin. They may not under a hold, except for compensation, which
- * ignores a budget hold.
+ * ignores a budget hold. `holds`: those of the run, unless the question is what would be.
  */
-export function mayBegin(run: Run): boolean {
-  const { holds, phase } = run.state;
+export function mayBegin({ state }: Run, holds: RunState["holds"] = state.holds): boolean {
+  const { phase } = state;
   return holds.length === 0 || (phase === "COMPENSATING" && holds.every((hold) => hold.kind === "budget"));
 }
+
+/** The budgets that the run spends: its own, and those of the runs above it. Compensation spends none of them. */
+export function budgetsOf({ state, plan }: Run): readonly RunBudget[] {
+  if (state.phase === "COMPENSATING") return NO_BUDGETS;
+  const above = state.facts.parent?.budgets ?? NO_BUDGETS;
+  return plan.budget === undefined ? above : [{ runId: state.runId, ...plan.budget }, ...above];
+}
+
+const NO_BUDGETS: readonly RunBudget[] = [];
 
 /** The plan of a run that was refused at its start: it has no tasks, and no version of a flow. */
 export function emptyPlan(flowId: string): Plan {

@@ -3,6 +3,7 @@ import { CALLBACK_URL } from "../../base/callback-url.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { Scope } from "../../flows/plan.ts";
 import { childIndex, compensatedBy, parentPath, visitPath } from "./paths.ts";
+import type { TaskError } from "./records.ts";
 import type { Run } from "./run.ts";
 import { publicState, type TaskState } from "./state.ts";
 
@@ -130,6 +131,10 @@ function viewOf(task: TaskState | undefined): JsonObject {
   if (task === undefined) return NOT_BEGUN;
   const output = task.output ?? null;
   const outputs = task.group === null ? null : ((output as JsonObject | null)?.outputs ?? null);
-  const error = task.error === null ? null : { type: task.error.type, message: task.error.message };
+  const error = task.error === null ? null : toErrorView(task.error);
   return { output, outputs, state: task.state, error, attempt: task.attempt };
+}
+
+function toErrorView({ type, message, details = null }: TaskError): JsonObject {
+  return { type, message, details };
 }

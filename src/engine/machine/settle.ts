@@ -3,13 +3,16 @@
  * records.
  */
 
+import type { JsonObject } from "../../base/json/json.ts";
 import { setCurrentRun } from "../../base/process/current-run.ts";
 import { failPoint } from "../../base/process/fail-points.ts";
 import { spentSteps } from "../../flows/expressions/values/meter.ts";
-import type { Carrier } from "../../tasks/define.ts";
+import { isSilent } from "../../tasks/addresses.ts";
+import type { Carrier, TaskType } from "../../tasks/define.ts";
+import { TASK_TYPES } from "../../tasks/index.ts";
 import { decide, nextStep } from "./decide.ts";
 import { evaluateNeed } from "./evaluate.ts";
-import type { Need, RunEvent } from "./events.ts";
+import type { EvaluationResult, Need, RunEvent } from "./events.ts";
 import { attemptOf, type JournalRecord } from "./records.ts";
 import { absorb, type Run, specOf } from "./run.ts";
 
@@ -29,22 +32,22 @@ const ENDLESS: TimeSlice = {
   steps: Number.POSITIVE_INFINITY,
 };
 
-type Closed = ReadonlySet<Carrier>;
-const NONE: Closed = new Set();
+/** Whether a carrier takes nothing for a place for now; null: all take everything. */
+type Closed = ((carrier: Carrier, place: string) => boolean) | null;
 
 /**
  * Feeds `event` to the run and settles it, as far as the time slice allows. If `run.unsettled` is set afterwards, a
- * `continue` event resumes the work. Returns all resulting records, in order; the run has absorbed them. `closed`:
- * carriers that take nothing for now. Synchronous, no I/O.
+ * `continue` event resumes the work. Returns all resulting records, in order; the run has absorbed them. `closed`
+ * tells what cannot leave for now. Synchronous, no I/O.
  */
-export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, closed = NONE): JournalRecord[] {
+export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, closed: Closed = null): JournalRecord[] {
   const { runId } = run.state;
   const before = setCurrentRun(runId);
   try {
     failPoint("run.decide", runId);
     const records: JournalRecord[] = [];
     run.now = event.at;
-    take(run, decide(run, event), records);
+    take(run, decide(run, event), records, event.type === "reported" ? event.task : null);
     // A run that waits for its time slice does not get one because more events arrive.
     if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice, closed);
     return records;
@@ -68,7 +71,7 @@ function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice
       take(run, step.records, records);
     } else {
       const result = evaluateNeed(run, step.need);
-      const mayLeave = closed.size === 0 || !isClosed(run, step.need, closed);
+      const mayLeave = closed === null || !isClosed(run, step.need, result, closed);
       take(run, decide(run, { type: "evaluated", at, need: step.need, result, mayLeave }), records);
     }
     work += 1 + records.length - made;
@@ -77,14 +80,23 @@ function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice
   slice.steps -= spentSteps() - before;
 }
 
-function isClosed(run: Run, need: Need, closed: Closed): boolean {
-  const carrier = need.kind === "task" ? specOf(run, need.path).carrier : undefined;
-  return carrier !== undefined && closed.has(carrier);
+function isClosed(run: Run, need: Need, result: EvaluationResult, closed: NonNullable<Closed>): boolean {
+  if (need.kind !== "task" || !result.ok) return false;
+  const { type, carrier } = specOf(run, need.path);
+  const { leaving }: TaskType = TASK_TYPES[type];
+  if (carrier === undefined || leaving === undefined) return false;
+  return closed(carrier, leaving.toWork(result.value as JsonObject).destination);
 }
 
-function take(run: Run, made: readonly JournalRecord[], records: JournalRecord[]): void {
+/** `reported`: the task whose holder said what is made of it; null: nobody did. */
+function take(
+  run: Run,
+  made: readonly JournalRecord[],
+  records: JournalRecord[],
+  reported: string | null = null,
+): void {
   for (const plain of made) {
-    const record = withAttempt(run, plain);
+    const record = withRecalled(run, withAttempt(run, plain), reported);
     absorb(run, record);
     records.push(record);
   }
@@ -107,6 +119,22 @@ function withAttempt({ state }: Run, record: JournalRecord): JournalRecord {
       // A wait counts as an attempt.
       const attempt = record.type === "task.waiting" ? before + 1 : before;
       return attempt === attemptOf(record) ? record : { ...record, attempt };
+    }
+    default:
+      return record;
+  }
+}
+
+/** Returns the record with what it takes back from a place where nobody would notice. */
+function withRecalled({ state }: Run, record: JournalRecord, reported: string | null): JournalRecord {
+  switch (record.type) {
+    case "task.completed":
+    case "task.retrying":
+    case "task.failed":
+    case "task.canceled": {
+      const { handedTo: from = null, token = 0 } = state.tasks.get(record.task) ?? {};
+      if (from === null || !isSilent(from) || record.task === reported) return record;
+      return { ...record, recalled: { from, token } };
     }
     default:
       return record;

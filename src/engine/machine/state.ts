@@ -11,7 +11,7 @@
  * Legal transitions are data ({@link PHASE_TRANSITIONS}, {@link TASK_TRANSITIONS}); `applyRecord` refuses all others.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import type { TaskLimits } from "../../flows/plan.ts";
+import type { RunLimit, TaskLimits } from "../../flows/plan.ts";
 import type {
   Answer,
   ApprovalEnd,
@@ -19,6 +19,7 @@ import type {
   DeadLetterReason,
   GuardError,
   HoldKind,
+  LimitSlot,
   Place,
   RunError,
   SkipReason,
@@ -179,6 +180,8 @@ export interface TaskState {
   handled: boolean;
   /** Limits that were evaluated when the task was scheduled; null: none. */
   limits: TaskLimits | null;
+  /** Its place at its limit; null: it has not asked for a slot. */
+  limitSlot: LimitSlot | null;
   /** Why the task is a dead letter; null: it is not one. */
   deadLetter: DeadLetterReason | null;
   /** For `one_success`: id of the dependency that succeeded first. */
@@ -269,6 +272,10 @@ export interface RunState {
   deadlineAt: number | null;
   /** When a QUEUED run starts. */
   startAt: number | null;
+  /** Null: none. */
+  limit: RunLimit | null;
+  /** Its place at that limit; null: it has not asked for a slot. */
+  limitSlot: LimitSlot | null;
   /** When the engine stops waiting for running attempts in CANCELING. */
   boundAt: number | null;
   readonly tasks: Map<string, TaskState>;
@@ -338,6 +345,8 @@ export function createState(runId: string): RunState {
     endedAt: 0,
     deadlineAt: null,
     startAt: null,
+    limit: null,
+    limitSlot: null,
     boundAt: null,
     tasks: new Map(),
     timers: new Map(),

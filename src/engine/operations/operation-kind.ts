@@ -9,7 +9,6 @@ import type { OperationRecord, OperationState } from "./operation-state.ts";
 import { createEntityStore } from "./operation-store.ts";
 import { PageRunner, type PageRunnerParts } from "./page-runner.ts";
 
-/** What operations stand on. */
 export interface OperationKindParts extends PageRunnerParts {
   readonly store: OperationStore;
   readonly rowsOf: RowsOf<OperationState, OperationRecord>;

@@ -38,7 +38,6 @@ const PATIENCE_MS = 120_000;
 /** What callers are told of an error that is a bug. */
 const INTERNAL = "an internal error; the log of the service has it";
 
-/** What pages take. */
 export interface PageRunnerParts {
   readonly runIndex: Pick<RunIndex, "listRuns">;
   readonly actions: RunActions;

@@ -26,7 +26,7 @@ export interface ClusterView {
 
 /** Finds the other instances. */
 export interface Cluster {
-  /** The other instances, as of the last refresh a few seconds ago. */
+  /** The other instances, as of the last refresh a few seconds ago; the same object until the next one. */
   view(): ClusterView;
   /**
    * Where the run is, as of the last refresh: a guess that {@link Cluster.locate} corrects. Null: its shard had no

@@ -29,9 +29,15 @@ export interface Leases {
   /**
    * Takes a fair share of the free or expired shards, and also the shard `wanted` if that is free. Returns the shards
    * taken, all shards held now, how many of those exceed the fair share and should be released, the clock of the
-   * database in milliseconds, and the lowest version of the journal's format that a living instance reads.
+   * database in milliseconds, and the lowest version of the journal's format that a living instance reads. With
+   * `renews` it is also a {@link Leases.renew}, in the same statement.
    */
-  acquire(wanted?: number): Promise<{
+  acquire(
+    wanted?: number,
+    options?: { readonly renews: boolean },
+  ): Promise<{
+    /** False: the life of this instance was to be extended, and had already expired. */
+    readonly renewed: boolean;
     readonly taken: readonly TakenLease[];
     readonly held: readonly Lease[];
     readonly surplus: number;

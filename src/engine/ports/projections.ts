@@ -17,15 +17,16 @@ export interface RowMaker<Entity, Rec extends { readonly type: string }, Row ext
   /** Name of the projection: unique, and part of statement names. */
   readonly projection: string;
   /**
-   * The row that a record writes, by record type; null: none. All records of the transition have been applied, so
-   * `entity` is in the state that it will have once the transition is durable. `sequence` is that of the record.
+   * What a record writes, by record type: a row, several rows, or null for none. All records of the transition have
+   * been applied, so `entity` is in the state that it will have once the transition is durable. `sequence` is that of
+   * the record.
    */
   readonly on: {
     readonly [Type in Rec["type"]]?: (
       entity: Entity,
       record: Extract<Rec, { readonly type: Type }>,
       sequence: number,
-    ) => Row | null;
+    ) => Row | readonly Row[] | null;
   };
   /** Key of a row: of the rows of a transition that share a key, only the first is written. Absent: all are written. */
   readonly keyOf?: (row: Row) => string | number;

@@ -1,5 +1,6 @@
 /** Starts and controls runs. Everything that changes a run resolves only after the change is durable. */
 import type { Json, JsonObject } from "../../base/json/json.ts";
+import type { RunLimit } from "../../flows/plan.ts";
 import type { Outcome, RequestKey } from "../machine/events.ts";
 import type { HoldKind } from "../machine/records.ts";
 import type { Caller } from "./caller.ts";
@@ -27,6 +28,10 @@ export interface StartRequest {
   readonly requestHash: string;
   /** Run id chosen by the caller: unique forever. */
   readonly runId: string;
+  /** The run id that the service draws is a UUID instead of a minted one; absent: minted. */
+  readonly drawsUuid?: true;
+  /** The flow is one of the service itself; absent: such flows are refused. */
+  readonly builtIn?: true;
   /**
    * The start comes with a message, whose place in the log is not read again once the run is old: its run id is unique
    * as long as the run or its tombstone exists, and leaves nothing behind that outlives both.
@@ -46,6 +51,8 @@ export interface StartRequest {
   /** The first task starts no earlier than this many milliseconds after the start. */
   readonly startDelayMs: number;
   readonly signals: readonly { readonly name: string; readonly payload: Json }[];
+  /** The run waits for a slot of this limit; absent: for one of the limit of its flow, if that has one. */
+  readonly limit?: RunLimit;
 }
 
 /** Result of a start. */
@@ -66,7 +73,7 @@ export interface StartResult {
 export interface RunControl {
   /**
    * Resolves when the start is durable; with `waitMs` > 0, when the run has ended, the time is up, `signal` aborts, or
-   * the service drains. Errors: FLOW_NOT_FOUND, FLOW_INPUT_INVALID, RUN_ALREADY_EXISTS, RUN_KEY_OPEN,
+   * the service drains. Errors: FLOW_NOT_FOUND, FLOW_RESERVED, FLOW_INPUT_INVALID, RUN_ALREADY_EXISTS, RUN_KEY_OPEN,
    * REQUEST_ID_REUSED.
    */
   startRun(caller: Caller, request: StartRequest, waitMs: number, signal?: AbortSignal): Promise<StartResult>;

@@ -4,17 +4,24 @@ import type { Caller } from "./caller.ts";
 import type { RunHeader } from "./run-index.ts";
 import type { RunEventView } from "./run-reader.ts";
 
-/** What an attempt tells those who watch: its progress, or a line of its log. It is not stored. */
+/**
+ * What an attempt tells those who watch: its progress, a line of its log, or text that it produces. It is not stored.
+ */
 export type TaskNote =
-  | {
-      readonly type: "progress";
-      /** From 0 to 1; null: unknown. */
-      readonly fraction: number | null;
-      readonly current: number | null;
-      readonly total: number | null;
-      readonly message: string;
-    }
+  | TaskProgress
+  | { readonly type: "token"; readonly text: string }
   | { readonly type: "log"; readonly level: "DEBUG" | "INFO" | "WARN" | "ERROR"; readonly text: string };
+
+/** How far an attempt is. */
+export interface TaskProgress {
+  readonly type: "progress";
+  /** From 0 to 1; null: unknown. */
+  readonly fraction: number | null;
+  /** Steps that are done, and steps in all: whole numbers of 32 bits, 0 or more; null: unknown. */
+  readonly current: number | null;
+  readonly total: number | null;
+  readonly message: string;
+}
 
 /** A note, and the attempt that it comes from. */
 export interface NoteView {

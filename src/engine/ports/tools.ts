@@ -1,8 +1,10 @@
 /** The port to tools: what the engine needs from the call path to the outside. */
 import type { Json } from "../../base/json/json.ts";
+import type { RunBudget } from "../../flows/plan.ts";
 import type { TaskTypeName } from "../../tasks/define.ts";
 import type { Outcome, Suspension } from "../machine/events.ts";
 import type { Answer, TaskError } from "../machine/records.ts";
+import type { TaskNote } from "./run-watch.ts";
 
 /** Outcome of an attempt and related types. */
 export type { Outcome, Suspension, TaskError, TaskTypeName };
@@ -12,6 +14,10 @@ export interface ToolCall {
   readonly runId: string;
   readonly tenantId: string;
   readonly flowId: string;
+  /** The user for whom the run was started; empty: none is known. */
+  readonly userId: string;
+  /** The budgets of the run and of those above it, nearest first. */
+  readonly budgets: readonly RunBudget[];
   readonly correlationId: string;
   /** Path of the task, with iteration and child index. */
   readonly path: string;
@@ -31,8 +37,12 @@ export interface ToolCall {
   readonly fencingToken: number;
   /** Where the result of a call that is not its answer is awaited; absent: the answer is the result. */
   readonly callbackUrl?: string;
-  /** Answer to the interrupt of a graph that resumes with this attempt; null when there is none. */
+  /** Answer to the question of an attempt that was suspended; null when there is none. */
   readonly answer: Answer | null;
+  /** An instance that is gone had begun this attempt: what came of its call is unknown. */
+  readonly repeats?: boolean;
+  /** Tells those who watch the run. What is told is bounded, and never stored. */
+  readonly tell?: (note: TaskNote) => void;
   /**
    * Time limit of the attempt, milliseconds; null: none. The engine aborts `signal` when it is reached; the call path
    * may use it for its own deadlines.

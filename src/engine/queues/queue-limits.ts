@@ -14,7 +14,6 @@ const MAX_EXPIRED = 200;
 /** Most transactions in a row in which tasks are deferred and let in. */
 const MAX_ROUNDS = 20;
 
-/** What keeping limits takes. */
 export interface QueueLimitsParts {
   readonly store: QueueLimitStore;
   readonly rules: Pick<QueueRules, "all" | "refresh">;

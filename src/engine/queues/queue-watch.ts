@@ -10,10 +10,9 @@ import { type Repetition, repeat } from "../shard/repeat.ts";
 /** How long the first task of a line must wait before the line is named, milliseconds. */
 const PATIENCE_MS = 10_000;
 
-/** How often it is looked, milliseconds. */
-const LOOK_EVERY_MS = 10_000;
+/** Interval of checks, milliseconds. */
+const LOOK_EVERY_MS = 15_000;
 
-/** What watching takes. */
 export interface QueueWatchParts {
   readonly store: { listLines(): Promise<readonly WaitingLine[]> };
   /** Whether a worker, at any instance, can do the tasks of a line. */

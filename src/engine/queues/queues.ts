@@ -9,7 +9,6 @@ import type {
   QueueView,
 } from "../ports/dispatch/queues.ts";
 
-/** What the calls stand on. */
 export interface QueuesParts {
   readonly store: QueueStore;
   /** Settings have changed: this instance need not wait until it is told. */

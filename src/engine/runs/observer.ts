@@ -8,8 +8,6 @@ import type { QuarantineReason } from "../shard/kind.ts";
 export interface RunObserver {
   /** `records` became durable, starting at `firstSequence`. The state of `run` may be ahead of them. */
   committed(run: Run, records: readonly JournalRecord[], firstSequence: number): void;
-  /** A run was read from the store: it is one of this instance now. */
-  opened?(run: Run): void;
   /** A write to a shard failed because another instance owns it. */
   fenced(shard: number): void;
   /** This instance owns these shards since now, and has recovered their runs. */

@@ -13,6 +13,7 @@
 import { RESTARTED_LABEL } from "../../base/labels.ts";
 import type { Log } from "../../base/log.ts";
 import { formatDuration } from "../../base/time/duration.ts";
+import { isReservedFlowId } from "../../flows/builtin/ids.ts";
 import type { Recovery as RecoveryRule } from "../../flows/plan.ts";
 import { isAtAgents, isSilent } from "../../tasks/addresses.ts";
 import type { RunState, TaskState } from "../machine/state.ts";
@@ -42,7 +43,6 @@ export interface RecoveryCounts {
   readonly lastRunAt: number | null;
 }
 
-/** What recovery takes. */
 export interface RecoveryParts {
   readonly idle: IdleRuns;
   readonly runs: Pick<Runs, "residence" | "submission" | "shards" | "clock" | "flows" | "observe">;
@@ -79,7 +79,7 @@ export class Recovery {
     return repeat(() => this.look(), everyMs, this.#parts.log);
   }
 
-  /** Looks once at all runs that may be idle. One that cannot be recovered is logged; the others are looked at. */
+  /** Checks all runs that may be idle once. One that cannot be recovered is logged, and does not stop the others. */
   async look(): Promise<void> {
     const { idle, runs, log } = this.#parts;
     const before = runs.clock.now() - SHORTEST_MS;
@@ -87,7 +87,7 @@ export class Recovery {
       const page: readonly IdleRun[] = await idle.listIdle(runs.shards.owned, before, after, PAGE);
       for (const run of page)
         await this.#consider(run).catch((error: unknown) =>
-          log.warn("an idle run could not be recovered; it is looked at again", { runId: run.runId, error }),
+          log.warn("an idle run could not be recovered; trying again", { runId: run.runId, error }),
         );
       after = page.at(-1) ?? null;
       if (page.length < PAGE) break;
@@ -136,7 +136,7 @@ export class Recovery {
     }
   }
 
-  async #restart({ runId, tenantId, flowId, version, vars, facts }: RunState): Promise<void> {
+  async #restart({ runId, tenantId, flowId, version, vars, facts, limit }: RunState): Promise<void> {
     const { control, runs } = this.#parts;
     const { variables } = await runs.flows.planFor(tenantId, flowId, version);
     const declared = new Set(variables.map(({ name }) => name));
@@ -144,6 +144,7 @@ export class Recovery {
     const { run } = await control.startRun(
       caller,
       {
+        ...(isReservedFlowId(flowId) ? { builtIn: true } : {}),
         ...{ flowId, version, runId: "", fromMessage: false, refusal: null, runTimeoutMs: null, startDelayMs: 0 },
         input: Object.fromEntries(Object.entries(vars).filter(([name]) => declared.has(name))),
         // One run takes its place, also if this instance dies before the old one has ended.
@@ -156,6 +157,7 @@ export class Recovery {
         correlationId: facts.correlationId,
         context: facts.context,
         signals: [],
+        ...(limit === null ? {} : { limit }),
       },
       0,
     );

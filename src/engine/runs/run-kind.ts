@@ -9,12 +9,14 @@ import type { Run } from "../machine/run.ts";
 import { advance } from "../machine/settle.ts";
 import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
+import type { GrantTaker, JournaledSlots, LimitLines } from "../ports/dispatch/limits.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { RowsOf } from "../ports/projections.ts";
 import type { ToolCaller } from "../ports/tools.ts";
 import type { Kind, Outside } from "../shard/kind.ts";
 import { retryUntil } from "../shard/retry-until.ts";
 import type { Runtime } from "../shard/runtime.ts";
+import { ActiveTasks } from "./active-tasks.ts";
 import { RunCallbacks } from "./dispatch/callbacks.ts";
 import { Carriers } from "./dispatch/carriers.ts";
 import { Checkpoints } from "./dispatch/checkpoints.ts";
@@ -22,7 +24,7 @@ import { HandOutTable } from "./dispatch/hand-out-table.ts";
 import { HandOuts } from "./dispatch/hand-outs.ts";
 import { Liveness } from "./dispatch/liveness.ts";
 import { Notes } from "./dispatch/notes.ts";
-import { OutboxGate } from "./dispatch/outbox-gate.ts";
+import { type OutboxCarrier, OutboxGate, type OutboxGates } from "./dispatch/outbox-gate.ts";
 import { Reports } from "./dispatch/reports.ts";
 import { ReservedSlots } from "./dispatch/reserved-slots.ts";
 import { Topics } from "./dispatch/topics.ts";
@@ -35,6 +37,7 @@ import { Attempts } from "./work/attempts.ts";
 import { Children } from "./work/children.ts";
 import { Effects } from "./work/effects.ts";
 import { Family } from "./work/family.ts";
+import { LimitedTasks } from "./work/limited-tasks.ts";
 
 const NO_AGENTS: Takers = {
   isOpen: true,
@@ -44,7 +47,7 @@ const NO_AGENTS: Takers = {
   isServed: () => false,
 };
 
-/** Pause before rows that a commit held are looked at again, milliseconds. */
+/** Pause before rows that a commit had locked are read again, milliseconds. */
 const AGAIN_MS = 50;
 
 export interface RunKindParts
@@ -60,9 +63,10 @@ export interface RunKindParts
   readonly takers: Takers;
   /** Agents; absent: nobody publishes their tasks, which wait. */
   readonly agents?: Takers;
-  /** Lets messages into the outbox; null: nothing relays them. */
-  readonly outboxGate: OutboxGate | null;
+  /** Let messages into the outbox; what has none is not relayed. */
+  readonly outboxGates: OutboxGates;
   readonly waitingTasks: WaitingTaskStore;
+  readonly limitLines: LimitLines;
   /** How long the holder of a task may be silent before it is lost, milliseconds; 30 s when absent. */
   readonly sessionTimeoutMs?: number;
   /** Seals the URLs of callbacks. */
@@ -90,6 +94,9 @@ export interface RunKind {
   /** What attempts tell those who watch. */
   readonly notes: Notes;
   readonly callbacks: Callbacks;
+  /** What is given slots of limits. */
+  readonly limitedTasks: GrantTaker & JournaledSlots;
+  readonly activeTasks: Pick<ActiveTasks, "count">;
 }
 
 /** Creates the run kind. */
@@ -97,26 +104,36 @@ export function createRunKind(parts: RunKindParts): RunKind {
   const { journal, rowsOf, flows, clock, submission, lifecycle, probation, observers } = parts;
   const family = new Family(parts);
   const callbacks = new RunCallbacks(parts);
-  const attempts = new Attempts({ ...parts, callbacks, defaultTimeoutMs: parts.defaultTaskTimeoutMs ?? null });
-  const children = new Children({ ...parts, family });
-  const outboxGate = parts.outboxGate ?? new OutboxGate();
-  const topics = new Topics({ ...parts, outboxGate, store: parts.waitingTasks });
-  const carriers = new Carriers({ workers: parts.takers, topics, agents: parts.agents ?? NO_AGENTS });
   const notes = new Notes();
+  const attempts = new Attempts({ ...parts, callbacks, notes, defaultTimeoutMs: parts.defaultTaskTimeoutMs ?? null });
+  const children = new Children({ ...parts, family });
+  const relay = (carrier: OutboxCarrier): Topics => {
+    const outboxGate = parts.outboxGates[carrier] ?? new OutboxGate();
+    return new Topics({ ...parts, carrier, outboxGate, store: parts.waitingTasks });
+  };
+  const relayed: Readonly<Record<OutboxCarrier, Topics>> = {
+    topics: relay("topics"),
+    webhooks: relay("webhooks"),
+    streams: relay("streams"),
+  };
+  const agents = parts.agents ?? NO_AGENTS;
+  const carriers = new Carriers({ workers: parts.takers, ...relayed, agents });
   const table = new HandOutTable();
   const reserved = new ReservedSlots();
   const dispatch = { ...parts, takers: carriers, table, reserved, checkpoints: new Checkpoints(parts), notes };
   const handOuts = new HandOuts(dispatch);
   const reports = new Reports(dispatch);
-  topics.start(reports);
+  for (const one of Object.values(relayed)) one.start(reports);
   const liveness = new Liveness({ ...dispatch, reports, store: parts.waitingTasks });
-  const effects = new Effects({ attempts, handOuts, children, family, lifecycle });
+  const limitedTasks = new LimitedTasks(parts);
+  const activeTasks = new ActiveTasks(parts);
+  const effects = new Effects({ attempts, handOuts, children, family, limitedTasks, lifecycle });
   const lookAt = async (taken: readonly number[]): Promise<void> => {
     const { waitingTasks, log } = parts;
     await retryUntil(
       log,
       async () => {
-        const readdress = () => waitingTasks.readdress(taken, markOf("topics"), parts.outboxGate !== null);
+        const readdress = () => waitingTasks.readdress(taken, markOf("topics"), parts.outboxGates.topics !== undefined);
         while (!lifecycle.stopping && (await readdress()) > 0)
           await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       },
@@ -128,8 +145,9 @@ export function createRunKind(parts: RunKindParts): RunKind {
     createWork: createRunWork,
     opened: (resident, { header, moving, handedOut, wakeAt }, again) => {
       resident.work.shown = { state: header.state, moving, handedOut, wakeAt };
-      for (const observer of observers) observer.opened?.(resident.entity);
+      if (!again) activeTasks.opened(resident);
       handOuts.opened(resident, liveness.sinceOf(resident.id));
+      limitedTasks.opened(resident);
       if (again || resident.gone || RUN_RULES.hasEnded(resident.entity)) return;
       // A run that was quarantined unread and is now readable stays held until it is released. From here on its journal
       // shows the hold too.
@@ -150,10 +168,13 @@ export function createRunKind(parts: RunKindParts): RunKind {
       attempts.abortAll(resident);
       handOuts.leave(resident);
     },
+    left: (resident) => activeTasks.left(resident),
     callsOf: ({ work }) => work.attempts.size,
     isBusy: ({ work }) => work.attempts.size > 0 || work.startingChildren > 0,
     afterTakeover: async (taken) => {
       for (const observer of observers) observer.takenOver?.(taken);
+      activeTasks.taken(taken);
+      parts.limitLines.taken(taken);
       await Promise.all([lookAt(taken), children.alignAll(taken), liveness.taken(taken)]);
     },
     quarantined: (runId, reason) => {
@@ -188,5 +209,5 @@ export function createRunKind(parts: RunKindParts): RunKind {
       correlationId: facts.correlationId || undefined,
     }),
   };
-  return { kind, family, reports, liveness, notes, callbacks, carriers };
+  return { kind, family, reports, liveness, notes, callbacks, carriers, limitedTasks, activeTasks };
 }

@@ -1,6 +1,7 @@
 /** The runs of an instance: their kind on the shard runtime, and what calls and lists need from it. */
 import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { HandOvers, Takers } from "../ports/dispatch/hand-overs.ts";
+import type { GrantTaker, JournaledSlots } from "../ports/dispatch/limits.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { Runtime } from "../shard/runtime.ts";
 import { checkReads } from "./checked-journal.ts";
@@ -19,8 +20,9 @@ export interface RunsParts
     | "tools"
     | "takers"
     | "agents"
-    | "outboxGate"
+    | "outboxGates"
     | "waitingTasks"
+    | "limitLines"
     | "sessionTimeoutMs"
     | "tokens"
     | "publicUrl"
@@ -46,6 +48,9 @@ export interface Runs
   /** What attempts tell those who watch. */
   readonly notes: Notes;
   readonly callbacks: Callbacks;
+  /** What is given slots of limits. */
+  readonly limitedTasks: GrantTaker & JournaledSlots;
+  readonly activeTasks: RunKind["activeTasks"];
   /** Runs that are being deleted: none with their ids may start until their tombstones can be seen. */
   readonly erasing: Set<string>;
   /** Adds an observer of what becomes durable from now on. */
@@ -66,12 +71,14 @@ export function createRuns(runtime: Runtime, parts: RunsParts): Runs {
     return run.kind;
   });
   if (created === undefined) throw new Error("the run kind was not created");
-  const { family, reports, liveness, notes, callbacks, carriers } = created;
+  const { family, reports, liveness, notes, callbacks, carriers, limitedTasks, activeTasks } = created;
   return {
     handOvers: reports,
     isServed: (line) => carriers.isServed(line),
     notes,
     callbacks,
+    limitedTasks,
+    activeTasks,
     erasing: new Set(),
     stop: () => liveness.stop(),
     ...{ clock, shards, submission, lifecycle, probation, residence, journal, family },

@@ -178,6 +178,8 @@ export interface Outside<T extends EntityTypes = EntityTypes> {
   begun(resident: Resident<T>): Promise<void>;
   /** The entity leaves memory: end its work here. */
   stop(resident: Resident<T>): void;
+  /** The entity is in memory no more, whether it rests, has ended, or its shard is lost; absent: nothing to do. */
+  left?(resident: Resident<T>): void;
   /** Number of external calls in progress; a drain waits for them. */
   callsOf(resident: Resident<T>): number;
   /** Work is in progress here, so the entity stays in memory. */

@@ -4,8 +4,12 @@ import type { EntityTypes, Kind, RuntimeEvent } from "./kind.ts";
 
 /** Resolved when a decision is durable, rejected with the reason if it is not. */
 export interface Reply {
+  /** Called in the moment when it is durable, before anything follows from it. Must not throw. */
+  readonly committed?: () => void;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
+  /** The sender is not a caller: rejected, the event is not sent again. */
+  readonly internal?: boolean;
 }
 
 /** The commit pipeline, as residents see it. */
@@ -48,6 +52,13 @@ export type Waiter<T extends EntityTypes> = Listeners<T>["wake"];
 /** An event of a kind or of the runtime. */
 export type EventOf<T extends EntityTypes> = T["event"] | RuntimeEvent;
 
+/** What an entity cannot do while an instance of an older release lives. */
+export interface HeldBack<T extends EntityTypes> {
+  readonly events: EventOf<T>[];
+  /** Its timers and time slices wait too. */
+  stopped: boolean;
+}
+
 export interface Resident<T extends EntityTypes = EntityTypes> {
   readonly id: string;
   readonly shard: number;
@@ -77,6 +88,8 @@ export interface Resident<T extends EntityTypes = EntityTypes> {
   frozen: boolean;
   /** Events to decide once the resident is no longer frozen, or the full transition is durable. */
   backlog: { readonly event: EventOf<T>; reply: Reply | null }[];
+  /** What waits until every instance can read it; see held-back.ts. */
+  heldBack: HeldBack<T> | null;
   /** A start whose caller was told that the outcome is unknown. */
   abandoned: boolean;
   /** It has a durable record. */
@@ -136,6 +149,7 @@ export function createResident<T extends EntityTypes>(parts: ResidentParts<T>): 
     committingReplies: [],
     frozen: false,
     backlog: [],
+    heldBack: null,
     abandoned: false,
     started: kind.rules.sequenceOf(entity) > 0,
     adopted: false,

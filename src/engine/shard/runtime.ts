@@ -22,7 +22,7 @@ import { LeaseCluster } from "./ownership/cluster.ts";
 import { CommitPipeline } from "./ownership/commit-pipeline.ts";
 import type { DatabaseClock } from "./ownership/database-clock.ts";
 import { Drain } from "./ownership/drain.ts";
-import { WritableFormat } from "./ownership/journal-format.ts";
+import { UnreadableElsewhere, WritableFormat } from "./ownership/journal-format.ts";
 import { LeaseRenewer } from "./ownership/lease-renewer.ts";
 import { OwnedShards } from "./ownership/owned-shards.ts";
 import { Surplus } from "./ownership/surplus.ts";
@@ -30,7 +30,9 @@ import { Takeover } from "./ownership/takeover.ts";
 import { type Repetition, repeat } from "./repeat.ts";
 import { Residence } from "./residence/residence.ts";
 import { Timers } from "./residence/timers.ts";
+import { retryUntil } from "./retry-until.ts";
 import { FailedCommits } from "./settlement/failed-commits.ts";
+import { HeldBackEvents } from "./settlement/held-back.ts";
 import { Reload } from "./settlement/reload.ts";
 import { Settlement } from "./settlement/settlement.ts";
 import { UnknownOutcome } from "./settlement/unknown-outcome.ts";
@@ -41,7 +43,7 @@ import { TimeSlices } from "./submission/time-slices.ts";
 import { Trials } from "./submission/trials.ts";
 
 /** Interval of checks for due entities in the store, milliseconds; must be less than the timer horizon. */
-const WAKE_EVERY_MS = 5_000;
+const WAKE_EVERY_MS = 10_000;
 
 /** Idle time after which a waiting entity is evicted, and the interval of these checks, milliseconds. */
 const EVICT_AFTER_MS = 2_000;
@@ -58,6 +60,8 @@ export interface RuntimeParts {
   readonly commitConnections: number;
   /** Longest pause before the trial of a suspect with a death, milliseconds; default 5,000. */
   readonly suspectPauseMs?: number | undefined;
+  /** When the trial of a suspect is late, milliseconds; default 10,000. */
+  readonly suspectPatienceMs?: number | undefined;
   /** Called for each shard whose loss is detected by a write. */
   readonly onFenced?: (shard: number) => void;
 }
@@ -96,24 +100,41 @@ export class Runtime {
     const slices = new TimeSlices(lifecycle, (resident) =>
       this.submission.post(resident, { type: "continue", at: clock.now() }),
     );
-    const decider = new Decider(slices, this.format, (...failure) => failures.quarantine(...failure));
+    const decider = new Decider(slices, this.format, (resident, error, event, reply) => {
+      if (error instanceof UnreadableElsewhere) heldBack.refuse(resident, error, event, reply);
+      else failures.quarantine(resident, error, reply);
+    });
     const timers = new Timers(clock, slices, (resident, event) => this.submission.post(resident, event));
     this.#timers = timers;
-    this.trials = new Trials({ shards, lifecycle, log, pauseMs: parts.suspectPauseMs });
+    this.trials = new Trials({
+      shards,
+      lifecycle,
+      log,
+      pauseMs: parts.suspectPauseMs,
+      patienceMs: parts.suspectPatienceMs,
+    });
     this.probation = new Probation(this.trials, decider, timers, clock);
     this.submission = new Submission(decider, this.probation);
     const reload = new Reload(decider, timers, lifecycle, log);
     const failures = new FailedCommits(shards, reload, clock, log, onFenced);
-    const settlement = new Settlement(decider, timers, this.trials, clock, log);
+    const heldBack = new HeldBackEvents({
+      residences: this.#residences,
+      reload,
+      timers,
+      submission: this.submission,
+      log,
+    });
+    this.format.onRaised(() => heldBack.retryAll());
+    const settlement = new Settlement(decider, timers, this.trials, heldBack, clock, log);
     const unknown = new UnknownOutcome({ leases, shards, settlement, failures, reload, timers, lifecycle, log });
     this.#pipeline = new CommitPipeline({ shards, clock, lifecycle, settlement, failures, reload, unknown, log });
     const { trials, probation, format } = this;
     const takeover = new Takeover({ shards, residences: this.#residences, trials, probation, clock, lifecycle, log });
-    const onUnclean = (): void => this.#wakeNow();
+    const onAdopted = (): void => this.#wakeNow();
     const busyShards = new BusyShards(shards, this.#residences);
     this.#busyShards = busyShards;
     const surplus = new Surplus({ leases, shards, busyShards, lifecycle, log });
-    const renewing = { leases, shards, takeover, surplus, format, clock, lifecycle, log, onUnclean };
+    const renewing = { leases, shards, takeover, surplus, format, clock, lifecycle, log, onAdopted };
     this.#renewer = new LeaseRenewer({ ...renewing, background: this.#background });
     this.cluster = new LeaseCluster(shards, leases, (wanted) => this.#renewer.look(wanted));
   }
@@ -141,7 +162,8 @@ export class Runtime {
     const { log } = this.#parts;
     await this.#renewer.start(ttlMs);
     this.#loops = [
-      repeat(() => this.#wakeDue(), WAKE_EVERY_MS, log),
+      // A check that fails is made again at once: what is due before the next one is not late.
+      repeat(() => this.#wakeSurely(), WAKE_EVERY_MS, log),
       repeat(async () => this.#evictIdle(), EVICT_EVERY_MS, log),
     ];
     this.#wakeNow();
@@ -178,7 +200,15 @@ export class Runtime {
   #wakeNow(): void {
     const { log } = this.#parts;
     const warn = (error: unknown): void => log.warn("a check for due runs failed", { error });
-    this.#background.add(this.#wakeDue().catch(warn));
+    this.#background.add(this.#wakeSurely().catch(warn));
+  }
+
+  #wakeSurely(): Promise<void> {
+    return retryUntil(
+      this.#parts.log,
+      () => this.#wakeDue(),
+      () => this.lifecycle.stopping,
+    );
   }
 
   async #wakeDue(): Promise<void> {

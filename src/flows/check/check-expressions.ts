@@ -23,6 +23,7 @@ const WHERE: Readonly<Record<SlotRoot, string>> = {
   deps: "deps.first exists only in tasks with trigger_rule: one_success",
   signal: "signal exists only in the when of an on entry",
   compensates: "compensates exists only in compensation tasks",
+  event: "event exists only in triggers",
   callback: "callback.url exists only in the parameters of http tasks with await_callback: true",
 };
 

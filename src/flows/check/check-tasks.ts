@@ -8,6 +8,7 @@ import type { Path } from "../document/parse.ts";
 import type { Problems } from "../document/problems.ts";
 import { childSchema, type ExecutableDocument, MAX_TASKS } from "../document/schema.ts";
 import { holdsExpression } from "../interpolation/template.ts";
+import { keyProblem } from "../limit-key.ts";
 import { checkPredicate, checkTemplate, type ReadRules } from "./check-expressions.ts";
 
 /** Properties of the place of a task. */
@@ -60,13 +61,17 @@ export function checkExecutable(task: Partial<ExecutableDocument>, place: TaskPl
 
 /** Checks the limits of a task that are expressions. */
 export function checkLimits(
-  { retry_policy: retry, ...task }: Partial<Pick<ExecutableDocument, (typeof LIMIT_KEYS)[number]>>,
+  { retry_policy: retry, limit, ...task }: Partial<Pick<ExecutableDocument, (typeof LIMIT_KEYS)[number]>>,
   path: Path,
   rules: ReadRules,
   problems: Problems,
 ): void {
+  if (typeof limit?.key === "string") {
+    checkTemplate(limit.key, [...path, "limit", "key"], rules, problems);
+    checkWrittenKey(limit.key, path, problems);
+  }
   for (const key of LIMIT_KEYS) {
-    const value = key === "retry_policy" ? undefined : task[key];
+    const value = key === "retry_policy" || key === "limit" ? undefined : task[key];
     if (typeof value === "string") checkTemplate(value, [...path, key], rules, problems);
   }
   const { multiplier, backoff_type: backoff } = retry ?? {};
@@ -79,6 +84,12 @@ export function checkLimits(
     const value = retry?.[key];
     if (typeof value === "string") checkTemplate(value, [...path, "retry_policy", key], rules, problems);
   }
+}
+
+/** Checks the key of a limit as far as no expression is in it. */
+export function checkWrittenKey(key: string, path: Path, problems: Problems): void {
+  const problem = holdsExpression(key) ? undefined : keyProblem(key.replaceAll("$${", "${"));
+  if (problem !== undefined) problems.add([...path, "limit", "key"], problem);
 }
 
 /** Reports a flow with too many tasks. */
@@ -167,9 +178,16 @@ function checkParametersAsWritten(
   if (result.success) return;
   for (const issue of result.error.issues) {
     for (const described of describeIssue(issue, written)) {
-      if (!isInsideTemplate(written, described.path)) problems.add([...path, ...described.path], described.describe);
+      const isUnknown = isInsideTemplate(written, described.path) && !isChildOf(type, described.path);
+      if (!isUnknown) problems.add([...path, ...described.path], described.describe);
     }
   }
+}
+
+/** Whether the path leads to the children of a group, or to one of them: no expression gives these. */
+function isChildOf(type: TaskTypeName, [name, ...rest]: Path): boolean {
+  if (TASK_TYPES[type].effect !== "group") return false;
+  return (name === "task" && rest.length === 0) || (name === "tasks" && rest.length < 2);
 }
 
 function isInsideTemplate(root: Json, path: Path): boolean {

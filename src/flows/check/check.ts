@@ -6,7 +6,7 @@ import { type FlowDocument, flowSchema } from "../document/schema.ts";
 import { checkDag } from "./check-dag.ts";
 import { checkPlainTemplate, checkTemplate, namesOf } from "./check-expressions.ts";
 import { checkFsm } from "./check-fsm.ts";
-import { checkLimits } from "./check-tasks.ts";
+import { checkLimits, checkWrittenKey } from "./check-tasks.ts";
 import { checkVariables } from "./check-variables.ts";
 import { ALL_SERVED, checkServed, type Served } from "./unserved.ts";
 
@@ -56,6 +56,10 @@ function checkMeaning(draft: Partial<FlowDocument>, problems: Problems): void {
   const onlyVariables = { variables: names.variables, tasks: new Set<string>() };
   if (typeof workflow.timeout === "string")
     checkPlainTemplate(workflow.timeout, ["workflow", "timeout"], onlyVariables, ["vars"], problems);
+  if (typeof workflow.limit?.key === "string") {
+    checkPlainTemplate(workflow.limit.key, ["workflow", "limit", "key"], onlyVariables, ["vars"], problems);
+    checkWrittenKey(workflow.limit.key, ["workflow"], problems);
+  }
   if (kind === "graph") {
     const { attempt_timeout: timeout, retry_policy } = workflow;
     const rules = { names: onlyVariables, roots: new Set(["vars", "run"] as const), forbidTask: () => undefined };

@@ -1,65 +1,128 @@
 /** Parts of the flow grammar that this version does not implement. If accepted, they would fail or be ignored. */
-import type { Json } from "../../base/json/json.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import type { ModelProviders } from "../../tasks/agents/transport.ts";
 import type { TaskType } from "../../tasks/define.ts";
 import { isWritableTaskType, TASK_TYPES } from "../../tasks/index.ts";
+import { suggest } from "../../tasks/schema/suggest.ts";
+import { isReservedFlowId, RESERVED_PREFIX } from "../builtin/ids.ts";
 import type { Problems } from "../document/problems.ts";
 import type { FlowDocument } from "../document/schema.ts";
+import { holdsExpression } from "../interpolation/template.ts";
 import { viewFlow } from "../warnings/view.ts";
+import { checkAi } from "./check-ai.ts";
 
 /** Features of the parts around the engine. */
 export interface Served {
-  /** Whether something relays the events of `emit`. */
-  readonly events: boolean;
-  /** Whether `http` tasks can name registered services. */
-  readonly services: boolean;
+  /** Whether something relays events of `emit` to topics, and to Redis Streams. */
+  readonly topics: boolean;
+  readonly streams: boolean;
+  /** Endpoints that events of `emit` may name; null: any. */
+  readonly webhooks: ReadonlySet<string> | null;
+  /** Services that `http` tasks may name; null: any. */
+  readonly services: ReadonlySet<string> | null;
   /** Whether tasks are published for agents. */
   readonly agents: boolean;
-  /** Whether the limits of `workflow.budget` are enforced. */
+  /** Providers of models that `ai` tasks may name; null: any. */
+  readonly models: ModelProviders | null;
+  /** Whether the limits of `workflow.budget` on time and steps are enforced. */
   readonly budgets: boolean;
+  /** Whether flows may have ids that the service keeps for its own; absent: they may not. */
+  readonly reservedIds?: true;
 }
 
 /** Everything that the engine supports; for tests of the engine. */
-export const ALL_SERVED: Served = { events: true, services: true, agents: true, budgets: true };
-/** What this version supports without Kafka and Redis. */
-export const SERVED: Served = { events: false, services: false, agents: false, budgets: false };
-/** What it supports with both: for flows of a service whose configuration is not known. */
-export const SERVABLE: Served = { ...SERVED, events: true, agents: true };
+export const ALL_SERVED: Served = {
+  topics: true,
+  streams: true,
+  webhooks: null,
+  services: null,
+  agents: true,
+  models: null,
+  budgets: true,
+};
+/** What this version supports without Kafka, Redis, and webhooks. */
+export const SERVED: Served = {
+  topics: false,
+  streams: false,
+  webhooks: new Set(),
+  services: new Set(),
+  agents: false,
+  models: { known: new Map(), standard: null },
+  budgets: false,
+};
+/** What it supports with all of them: for flows of a service whose configuration is not known. */
+export const SERVABLE: Served = {
+  ...SERVED,
+  topics: true,
+  streams: true,
+  webhooks: null,
+  services: null,
+  agents: true,
+  models: null,
+};
 
 /** Adds a problem for every task that uses an unsupported feature. The document has passed all other checks. */
 export function checkServed(document: FlowDocument, served: Served, problems: Problems): void {
   if (!served.budgets) checkBudget(document, problems);
-  if (served.events && served.services && served.agents) return;
+  if (served.reservedIds !== true && isReservedFlowId(document.id))
+    problems.add(["id"], `ids that begin with ${RESERVED_PREFIX} belong to flows of the service itself`);
+  const limitsCost = document.workflow.budget?.max_cost_usd !== undefined;
   for (const { type, task, path } of viewFlow(document).tasks) {
-    if (type === "emit" && !served.events)
-      problems.add(
-        [...path, "type"],
-        "events of emit leave over Kafka, and the service has none; set kafka.bootstrap_servers (ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS), or call a web service (type http) instead",
-      );
+    if (type === "emit") checkEmit((task.parameters ?? {}) as Record<string, Json>, path, served, problems);
     const { leaving }: Partial<TaskType> = isWritableTaskType(type) ? TASK_TYPES[type] : {};
-    if (leaving?.carrier === "agents" && !served.agents)
+    if (type === "ai") checkAi((task.parameters ?? {}) as JsonObject, path, { ...served, limitsCost }, problems);
+    else if (leaving?.carrier === "agents" && !served.agents)
       problems.add(
         [...path, "type"],
         `agents get tasks of type ${type} over Redis, and the service has none; set redis.url (ORCHESTRATOR_REDIS_URL)`,
       );
     const { service } = (task.parameters ?? {}) as Record<string, Json>;
-    if (type === "http" && service !== undefined && !served.services)
+    if (type !== "http" || typeof service !== "string" || holdsExpression(service)) continue;
+    if (served.services?.has(service) === false)
       problems.add(
         [...path, "parameters", "service"],
-        "registered services are reserved for a later version; write url instead of service and path",
+        `there is no service ${service}${suggest(service, [...served.services]) || "; name it in routing.services (ORCHESTRATOR_ROUTING_SERVICES)"}`,
       );
   }
 }
 
-/** What limits a run until budgets are supported. */
+function checkEmit(
+  { topic, webhook, stream }: Readonly<Record<string, Json>>,
+  path: readonly (string | number)[],
+  served: Served,
+  problems: Problems,
+): void {
+  const add = (key: string, problem: string): void => problems.add([...path, "parameters", key], problem);
+  if (topic !== undefined && !served.topics)
+    add(
+      "topic",
+      "events of emit for topics leave over Kafka, and the service has none; set kafka.bootstrap_servers (ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS), or use webhook or stream",
+    );
+  if (stream !== undefined && !served.streams)
+    add(
+      "stream",
+      "events of emit for Streams leave over Redis, and the service has none; set redis.url (ORCHESTRATOR_REDIS_URL)",
+    );
+  if (typeof webhook !== "string") return;
+  if (holdsExpression(webhook)) add("webhook", "it has to be a name, not an expression: flows choose no addresses");
+  else if (served.webhooks?.has(webhook) === false)
+    add(
+      "webhook",
+      `there is no endpoint ${webhook}${suggest(webhook, [...served.webhooks]) || "; name it in webhooks.endpoints (ORCHESTRATOR_WEBHOOKS_ENDPOINTS)"}`,
+    );
+}
+
+/** What limits a run until budgets do. */
 const INSTEAD_OF: Readonly<Record<string, string>> = {
-  max_time: "; write workflow.timeout instead",
-  max_steps: "; max_transitions bounds a flow of states",
+  max_time: "write workflow.timeout instead",
+  max_steps: "max_transitions bounds a flow of states",
 };
 
 function checkBudget({ workflow }: FlowDocument, problems: Problems): void {
   for (const key of Object.keys(workflow.budget ?? {}))
-    problems.add(
-      ["workflow", "budget", key],
-      `budgets are reserved for a later version of the service, and nothing would enforce this one${INSTEAD_OF[key] ?? ""}`,
-    );
+    if (key in INSTEAD_OF)
+      problems.add(
+        ["workflow", "budget", key],
+        `a later version of the service enforces this, and nothing would now; ${INSTEAD_OF[key]}`,
+      );
 }

@@ -85,6 +85,48 @@ const retryPolicy = keyed({
   non_retryable: z.array(errorType).max(100).optional().meta({ description: "Error types that are not retried." }),
 });
 
+/** Most characters of the name of a limit. */
+const MAX_LIMIT_NAME = 63;
+
+/** Most slots of a limit that may be in use, and most that a rate gives out at once. */
+const MAX_LIMIT_COUNT = 1_000_000;
+
+const limit = keyed({
+  name: z
+    .string()
+    .max(MAX_LIMIT_NAME)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/, {
+      error: "use letters, digits, and . _ / -, beginning with a letter or digit; the name is fixed, the key may vary",
+    })
+    .meta({ description: "Name of the limit, the same for all flows of the tenant." }),
+  key: z
+    .union([z.string().max(8_192), z.number(), z.boolean()])
+    .optional()
+    .meta({ description: "Each value is a limit of its own; may contain `${…}`, and is empty by default." }),
+  max_concurrent: z
+    .int()
+    .min(1)
+    .max(MAX_LIMIT_COUNT)
+    .optional()
+    .meta({ description: "How many attempts may be under way at once." }),
+  rate: keyed({
+    count: z
+      .int()
+      .min(1)
+      .max(MAX_LIMIT_COUNT)
+      .meta({ description: "How many attempts may begin in that time, on average." }),
+    per: duration
+      .refine((value) => !isZeroDuration(value), { error: ZERO_TIMEOUT })
+      .meta({ description: "The time, such as 1m." }),
+  })
+    .optional()
+    .meta({ description: "How often attempts may begin; up to `count` of them at once." }),
+  timeout: duration
+    .refine((value) => !isZeroDuration(value), { error: ZERO_TIMEOUT })
+    .optional()
+    .meta({ description: "Longest wait of an attempt; then the task fails with LIMIT_WAIT_EXPIRED." }),
+});
+
 const executable = {
   name: title.optional().meta({ description: "Name for people." }),
   description: description.optional(),
@@ -103,6 +145,9 @@ const executable = {
     .meta({ description: "Longest time until an attempt starts." }),
   schedule_to_close_timeout: timeoutOrExpression.optional().meta({ description: "Longest time over all attempts." }),
   heartbeat_timeout: timeoutOrExpression.optional().meta({ description: "Longest time between two heartbeats." }),
+  limit: limit.optional().meta({
+    description: "Attempts wait until the limit has a slot for them. At most one limit for a task.",
+  }),
   on_reject: z
     .enum(["fail", "continue"])
     .optional()
@@ -182,8 +227,13 @@ const stateSchema = keyed({
 const RECOVERY_STRATEGIES = ["resume", "restart", "fail"] as const;
 
 const budget = keyed({
-  max_cost_usd: z.number().min(0).optional(),
-  max_tokens: z.int().min(0).optional(),
+  max_cost_usd: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .meta({ description: "What calls to models may cost together, dollars." }),
+  max_tokens: z.int().min(0).optional().meta({ description: "Tokens of models, of input and output together." }),
   max_time: duration.optional(),
   max_steps: z.int().min(0).optional(),
 });
@@ -197,6 +247,11 @@ const recovery = keyed({
     .optional()
     .meta({ description: "How long nothing may happen while somebody works on a task; 30m by default." }),
 });
+
+const { timeout: _, ...ofRuns } = limit.shape;
+
+/** Of a run: its wait ends with the timeout of the run. */
+const runLimit = keyed(ofRuns);
 
 const workflow = keyed({
   id: id.optional(),
@@ -216,9 +271,13 @@ const workflow = keyed({
   recovery: recovery.optional().meta({
     description: "What happens when nothing is heard any more of work that is done elsewhere; nothing by default.",
   }),
-  budget: budget
-    .optional()
-    .meta({ description: "Limits of cost, tokens, time and steps. Refused until a version enforces them." }),
+  limit: runLimit.optional().meta({
+    description: "A run is QUEUED until the limit has a slot for it; the key reads the variables.",
+  }),
+  budget: budget.optional().meta({
+    description:
+      "What a run and its child runs may spend on models. A run that needs more is SUSPENDED until its budget is raised.",
+  }),
   tasks: z.array(taskSchema).min(1).max(MAX_TASKS).optional().meta({ description: "Tasks of a DAG flow." }),
   fail_fast: z
     .boolean()
@@ -275,5 +334,7 @@ export type TaskDocument = z.infer<typeof taskSchema>;
 export type StateDocument = z.infer<typeof stateSchema>;
 /** What tasks, children, compensations, and state tasks have in common. */
 export type ExecutableDocument = z.infer<typeof childSchema>;
+/** A limit as written. */
+export type LimitDocument = z.infer<typeof limit>;
 /** A retry policy as written. */
 export type RetryDocument = z.infer<typeof retryPolicy>;

@@ -20,6 +20,7 @@ export const SLOT_ROOTS = [
   "signal",
   "compensates",
   "callback",
+  "event",
 ] as const;
 export type SlotRoot = (typeof SLOT_ROOTS)[number];
 
@@ -68,6 +69,7 @@ const ROOT_FIELDS: Readonly<Partial<Record<SlotRoot, readonly string[]>>> = {
   signal: ["name", "payload"],
   compensates: ["task", "outcome", "input", "output", "children"],
   callback: ["url"],
+  event: ["id", "type", "source", "time", "key", "headers", "body"],
 };
 
 /** Finds the slots of a tree, and everything in it that does not exist. */

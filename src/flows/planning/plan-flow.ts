@@ -25,7 +25,7 @@ import type {
   Template,
   Variable,
 } from "../plan.ts";
-import { durationOf, NO_RETRY, planLimits, planRetry, planTask, templateOf } from "./plan-task.ts";
+import { durationOf, NO_RETRY, planLimit, planLimits, planRetry, planTask, templateOf } from "./plan-task.ts";
 
 export function planFlow(document: FlowDocument, structure: Structure): Plan {
   const names = namesOf(document);
@@ -62,6 +62,10 @@ export function planFlow(document: FlowDocument, structure: Structure): Plan {
     timeout: evaluatedTimeout(workflow, names),
     output: workflow.output === undefined ? null : templateOf(workflow.output as Json, names),
     recovery: recoveryOf(workflow),
+    ...(workflow.limit === undefined
+      ? {}
+      : { limit: planLimit(workflow.limit, { variables: names.variables, tasks: new Set() }) }),
+    ...planBudget(workflow),
   };
   if (workflow.tasks !== undefined)
     return {
@@ -85,6 +89,17 @@ export function planFlow(document: FlowDocument, structure: Structure): Plan {
     graph: workflow.graph,
     task: graphTask(workflow.graph, workflow, names),
   } satisfies GraphPlan;
+}
+
+function planBudget({ budget }: Workflow): Pick<Plan, "budget"> {
+  const { max_cost_usd: cost, max_tokens: maxTokens } = budget ?? {};
+  if (cost === undefined && maxTokens === undefined) return {};
+  return {
+    budget: {
+      ...(cost === undefined ? {} : { maxCostMicros: Math.floor(cost * 1_000_000 + 1e-6) }),
+      ...(maxTokens === undefined ? {} : { maxTokens }),
+    },
+  };
 }
 
 /** How long nothing may happen, unless the flow says otherwise, milliseconds. */

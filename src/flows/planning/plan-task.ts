@@ -1,16 +1,16 @@
 /** Executables of a document → task specs of the plan, with all defaults filled in. */
-
 import { toError } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
-import type { LimitKey, TaskType, TaskTypeName } from "../../tasks/define.ts";
+import { routeOf } from "../../tasks/agents/transport.ts";
+import { carrierOfTask, type LimitKey, type TaskType, type TaskTypeName } from "../../tasks/define.ts";
 import { TASK_TYPES } from "../../tasks/index.ts";
 import { DEFAULT_MAX_CONCURRENCY } from "../../tasks/parallel.ts";
 import { splitChildren } from "../check/check-tasks.ts";
-import type { ExecutableDocument, RetryDocument } from "../document/schema.ts";
+import type { ExecutableDocument, LimitDocument, RetryDocument } from "../document/schema.ts";
 import type { KnownNames } from "../interpolation/references.ts";
 import { compileTemplate, holdsExpression } from "../interpolation/template.ts";
-import type { EvaluatedLimit, RetryPolicy, TaskSpec, Template } from "../plan.ts";
+import type { EvaluatedLimit, LimitSpec, RetryPolicy, TaskSpec, Template } from "../plan.ts";
 
 /** Retries of a task without `retry_policy`: none. */
 export const NO_RETRY: RetryPolicy = {
@@ -39,8 +39,10 @@ export function planTask(id: string, task: ExecutableDocument, names: KnownNames
     name: task.name ?? id,
     type,
     effect,
-    ...(leaving === undefined ? {} : { carrier: leaving.carrier }),
+    ...(leaving === undefined ? {} : { carrier: carrierOfTask(leaving, parameters) }),
+    ...(type === "ai" ? { route: routeOf(parameters) } : {}),
     ...(isAwaited ? { awaitsCallback: true } : {}),
+    ...(task.limit === undefined ? {} : { limit: planLimit(task.limit, names) }),
     parameters: templateOf(isMap ? others : withDefaults(id, type, rest), names),
     retry: planRetry(task.retry_policy),
     timeouts: {
@@ -105,6 +107,18 @@ export function planLimits(
   return written.flatMap(([name, place, value]) =>
     value === undefined || !isEvaluated(value) ? [] : [{ name, place, duration: templateOf(value, names) }],
   );
+}
+
+/** The limit of a task or run. */
+export function planLimit(limit: LimitDocument, names: KnownNames): LimitSpec {
+  const { name, key = "", max_concurrent: maxConcurrent = null, rate, timeout } = limit;
+  return {
+    name,
+    key: templateOf(key, names),
+    maxConcurrent,
+    rate: rate === undefined ? null : { count: rate.count, perMs: parseDurationMs(rate.per) },
+    timeoutMs: durationOf(timeout),
+  };
 }
 
 /** The policy with its defaults. */

@@ -7,8 +7,10 @@ export type { Structure };
 
 /** What the registry needs from a store. */
 export interface FlowStore extends Pick<FlowRegistry, "listFlows" | "listVersions"> {
-  /** Stores a version; returns null if (tenant, flow, version) exists. */
-  insert(flow: NewFlowVersion): Promise<FlowVersion | null>;
+  /** Stores a version with the limits that it names; returns null if (tenant, flow, version) exists. */
+  insert(flow: NewFlowVersion, limits: readonly FlowLimit[]): Promise<FlowVersion | null>;
+  /** Those of these limits that are declared. */
+  listDeclared(tenantId: string, names: readonly string[]): Promise<readonly string[]>;
   /** Finds a version. An empty version means the last registered one. */
   find(tenantId: string, flowId: string, version: string): Promise<FlowVersion | null>;
   findByHash(tenantId: string, flowId: string, hash: string): Promise<FlowVersion | null>;
@@ -25,6 +27,12 @@ export type FlowDeletion =
   | { readonly outcome: "missing" }
   | { readonly outcome: "used"; readonly count: number; readonly runId: string }
   | { readonly outcome: "reused" };
+
+/** A limit that a version names. `relies`: a task has no bounds of its own. */
+export interface FlowLimit {
+  readonly name: string;
+  readonly relies: boolean;
+}
 
 /** A version that is not stored yet. */
 export type NewFlowVersion = Omit<FlowVersion, "createdAt" | "latest">;

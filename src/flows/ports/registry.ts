@@ -51,6 +51,8 @@ export interface FlowRegistry {
     source: { readonly text: string } | { readonly document: JsonObject },
     validateOnly: boolean,
   ): Promise<RegisterResult>;
+  /** The same for a flow that the service itself brings: its id is reserved, and {@link registerFlow} refuses it. */
+  registerBuiltIn(tenantId: string, document: JsonObject): Promise<RegisterResult>;
   /** Returns a version. An empty version means the last registered one. Error: FLOW_NOT_FOUND. */
   getFlow(tenantId: string, flowId: string, version: string): Promise<FlowVersion>;
   /**
@@ -93,6 +95,8 @@ export interface FlowRegistry {
    * version means the last registered one.
    */
   forget(tenantId: string, flowId: string, version: string): void;
+  /** Whether bounds are declared for a limit, as of a moment ago at most. */
+  isLimitDeclared(tenantId: string, name: string): Promise<boolean>;
   /** Returns the plan of an existing run, by content. Error: FLOW_NOT_FOUND. */
   planByHash(tenantId: string, flowId: string, hash: string): Promise<Plan>;
 }

@@ -178,6 +178,7 @@ const FULL_RESPONSE: Type = {
   kind: "map",
   fields: new Map<string, Type>([
     ["status", INT],
+    ["url", STRING],
     ["headers", OBJECT],
     ["body", DYN],
   ]),

@@ -2,15 +2,12 @@
 import type { Log } from "../../base/log.ts";
 import type { AgentPostMetrics, RedisAgentPost } from "../../bus/redis/agents/post.ts";
 import type { AgentAnswerMetrics } from "../../bus/redis/agents/take-answers.ts";
-import { withPrefix } from "../../bus/redis/messages.ts";
+import { STREAM_PREFIX, withPrefix } from "../../bus/redis/messages.ts";
 import type { Config } from "../../config/settings.ts";
 import type { RunningEngine } from "./engine.ts";
 import type { Parts } from "./parts.ts";
 import { redisAddressOf } from "./redis.ts";
 import type { RedisMessages } from "./redis-messages.ts";
-
-/** Counts what passes between the service and agents. */
-export interface AgentMetrics extends AgentPostMetrics, AgentAnswerMetrics {}
 
 /** Agents, before the engine runs. */
 export interface AgentsPart {
@@ -19,19 +16,17 @@ export interface AgentsPart {
   /** The engine runs: answers are taken once the messages start. */
   attach(
     engine: Pick<RunningEngine, "agentAnswers" | "runControl" | "handOvers" | "cluster" | "peers">,
-    messages: Pick<RedisMessages, "on">,
+    messages: Pick<RedisMessages, "on" | "onceNeeded">,
   ): void;
 }
 
-export interface AgentsNeeds {
-  readonly instanceId: string;
-  readonly metrics: AgentMetrics;
-}
-
-export async function openAgents(config: Config, needs: AgentsNeeds, log: Log, parts: Parts): Promise<AgentsPart> {
+export async function openAgents(config: Config, instanceId: string, log: Log, parts: Parts): Promise<AgentsPart> {
   const address = redisAddressOf(config);
   if (address === null) return { post: null, attach() {} };
-  const { instanceId, metrics } = needs;
+  const metrics: AgentPostMetrics & AgentAnswerMetrics = {
+    requested: (type, result) => parts.metrics.counter("orchestrator_agent_requests_total", type, result).add(),
+    answered: (type, result) => parts.metrics.counter("orchestrator_agent_answers_total", type, result).add(),
+  };
   const [{ openAgentPost }, { createTakeAnswers }, { createCommands }] = await Promise.all([
     import("../../bus/redis/agents/post.ts"),
     import("../../bus/redis/agents/take-answers.ts"),
@@ -61,8 +56,13 @@ export async function openAgents(config: Config, needs: AgentsNeeds, log: Log, p
         ...{ answers, metrics, log, commands: createCommands(config, instanceId, engine) },
         maxBytes: config.limits.maxPayloadBytes,
       });
-      for (const { kind, responses } of kinds)
-        for (const name of responses) messages.on(withPrefix(name, prefix), take(kind));
+      const answered = kinds.flatMap(({ kind, responses }) =>
+        responses.map((name) => [withPrefix(name, prefix), take(kind)] as const),
+      );
+      const streams = new Map(answered.filter(([name]) => name.startsWith(STREAM_PREFIX)));
+      for (const [name, handle] of answered) if (!streams.has(name)) messages.on(name, handle);
+      const names = [...streams.keys()].map((name) => name.slice(STREAM_PREFIX.length));
+      if (names.length > 0) messages.onceNeeded(streams, (open) => post.whenUsed(names, open));
     },
   };
 }

@@ -1,5 +1,4 @@
 /** The engine: leases, the shard runtime, and the kinds of entities on it. */
-
 import type { Peers } from "../../api/peers/peers.ts";
 import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
@@ -12,6 +11,7 @@ import { createRowsOf } from "../../engine/make-rows.ts";
 import type { OperationObserver } from "../../engine/operations/observer.ts";
 import { createOperations } from "../../engine/operations/operations.ts";
 import type { Approvals } from "../../engine/ports/approvals.ts";
+import type { RunKeys } from "../../engine/ports/bus/run-keys.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
 import type { AgentAnswers, AgentPost } from "../../engine/ports/dispatch/agents.ts";
 import type { Callbacks } from "../../engine/ports/dispatch/callbacks.ts";
@@ -30,26 +30,33 @@ import { keepQueueLimits } from "../../engine/queues/queue-limits.ts";
 import { QueueRules } from "../../engine/queues/queue-rules.ts";
 import { watchQueues } from "../../engine/queues/queue-watch.ts";
 import { createQueues } from "../../engine/queues/queues.ts";
-import { OutboxGate } from "../../engine/runs/dispatch/outbox-gate.ts";
+import { createRunKeys } from "../../engine/runs/calls/run-keys.ts";
+import { OutboxGate, type OutboxGates } from "../../engine/runs/dispatch/outbox-gate.ts";
 import { warnOfUnserved } from "../../engine/runs/dispatch/unserved-notes.ts";
 import { createFollowers } from "../../engine/runs/followers.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
 import { Recovery } from "../../engine/runs/recovery.ts";
 import { createRuns } from "../../engine/runs/runs.ts";
+import { holdForBudget } from "../../engine/runs/work/budget-hold.ts";
+import { warnOfUnbound } from "../../engine/runs/work/unbound-notes.ts";
 import { DatabaseClock } from "../../engine/shard/ownership/database-clock.ts";
 import { JOURNAL_VERSION } from "../../engine/shard/ownership/journal-format.ts";
 import type { OwnedShards } from "../../engine/shard/ownership/owned-shards.ts";
 import { Runtime } from "../../engine/shard/runtime.ts";
+import { createFindUnsentTask } from "../../store/bus/outbox.ts";
 import { createIdleRuns } from "../../store/journal/idle-runs.ts";
 import { createJournal } from "../../store/journal/journal.ts";
 import { openLeases } from "../../store/leases.ts";
 import { createOperationStore } from "../../store/operations.ts";
 import { createQueueStore } from "../../store/queues.ts";
 import { createWaitingTaskStore } from "../../store/waiting-tasks.ts";
-import type { QueueGauges } from "../../telemetry/queue-metrics.ts";
+import { createOutboxGauges } from "../../telemetry/outbox-metrics.ts";
+import { createQueueGauges } from "../../telemetry/queue-metrics.ts";
 import { OPERATION_PROJECTIONS, RUN_PROJECTIONS, runRows } from "../projections.ts";
+import { createLimitsPart, type LimitPorts } from "./engine/limits.ts";
 import type { Flows } from "./flows.ts";
-import type { Parts } from "./parts.ts";
+import { COUNTING_SHARD, type Parts } from "./parts.ts";
+import { redisAddressOf } from "./redis.ts";
 import { sendsAnswers } from "./requests.ts";
 import type { Store } from "./store.ts";
 
@@ -71,10 +78,11 @@ export interface EngineNeeds {
 }
 
 /** A running engine. */
-export interface RunningEngine {
+export interface RunningEngine extends LimitPorts {
   readonly runControl: RunControl;
   readonly runReader: RunReader;
   readonly runWatch: RunWatch;
+  readonly runKeys: RunKeys;
   readonly approvals: Approvals;
   readonly operations: Operations;
   readonly workers: Workers;
@@ -82,16 +90,19 @@ export interface RunningEngine {
   readonly recovery: Pick<Recovery, "counts">;
   readonly callbacks: Callbacks;
   readonly queues: Queues;
-  readonly queueGauges: QueueGauges;
   readonly peerDispatch: PeerDispatch;
   readonly handOvers: HandOvers;
   /** Null without Redis. */
   readonly agentAnswers: AgentAnswers | null;
+  /** Holds a run of this instance until somebody raises its budget; resolves when that is durable. */
+  holdForBudget(runId: string, why: string): Promise<void>;
   /** Whether anybody does the tasks of a line. */
   readonly isServed: Takers["isServed"];
+  /** When the message of a task of a run was written that has not been sent, milliseconds; null: there is none. */
+  findUnsent(runId: string, path: string): Promise<number | null>;
   readonly shards: OwnedShards;
-  /** Null without Kafka. */
-  readonly outboxGate: OutboxGate | null;
+  /** Of what the configuration names: Kafka, webhooks, Redis. */
+  readonly outboxGates: OutboxGates;
   /** Adds an observer of what becomes durable from now on. */
   observe(observer: RunObserver): void;
   readonly cluster: Cluster;
@@ -138,7 +149,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     },
   });
   const waitingTasks = createWaitingTaskStore(store.database);
-  const outboxGate = (config.kafka.bootstrapServers ?? []).length > 0 ? new OutboxGate() : null;
+  const outboxGates = createOutboxGates(config);
   const queueStore = createQueueStore(store.database, { alone: store.alone });
   const queueRules = new QueueRules(queueStore, log);
   await queueRules.open();
@@ -153,16 +164,27 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   const agents =
     needs.agentPost === null
       ? null
-      : createAgents(runtime, { post: needs.agentPost, store: waitingTasks, tokens, log });
+      : createAgents(runtime, {
+          ...{ post: needs.agentPost, store: waitingTasks, tokens, log },
+          maxInFlight: config.agents.maxInFlight,
+        });
+  const limits = createLimitsPart(runtime, { database: store.database, shards, instanceId }, log, parts);
   const runs = createRuns(runtime, {
     ...dispatch,
+    limitLines: limits.lines,
     ...(agents === null ? {} : { agents: agents.takers }),
-    outboxGate,
+    outboxGates,
     tokens,
     publicUrl: config.server.publicUrl ?? null,
     sessionTimeoutMs,
     journal,
-    rowsOf: createRowsOf(runRows({ deadLetters: outboxGate !== null, answers: sendsAnswers(config) })),
+    rowsOf: createRowsOf(
+      runRows({
+        deadLetters: outboxGates.topics !== undefined,
+        answers: sendsAnswers(config),
+        controls: outboxGates.topics !== undefined && config.kafka.taskControl,
+      }),
+    ),
     flows: flows.flows,
     graphs: new Set(flows.graphs?.names()),
     tools,
@@ -173,6 +195,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   const followers = createFollowers();
   const engine = createEngine(runs, followers, {
     defaultRunTimeoutMs: defaultRunTimeout === 0 ? null : defaultRunTimeout,
+    maxExecutions: config.workflows.maxConcurrent ?? null,
   });
   // Loaded here, so that the database starts while the modules of the API are read.
   const [{ createPeers }, { createRunActions }] = await Promise.all([
@@ -180,8 +203,8 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     import("../../api/run-actions.ts"),
   ]);
   const { cluster, clock: sharedClock } = runtime;
-  const { limits } = config;
-  const peers = createPeers({ cluster, sharedClock, tokenKey, maxMessageBytes: limits.maxMessageBytes });
+  const { maxMessageBytes } = config.limits;
+  const peers = createPeers({ cluster, sharedClock, tokenKey, maxMessageBytes });
   parts.onClose(() => peers.close());
   const operations = createOperations(runtime, {
     store: createOperationStore(store.database),
@@ -192,7 +215,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
       runControl: engine,
       runReader: engine,
       flows: flows.flows,
-      limits,
+      limits: config.limits,
       route: peers.route,
     }),
     log,
@@ -201,7 +224,9 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   const { workers, peerDispatch, settled, close } = dispatch.open(runs.handOvers, peers.calls);
   queueRules.onChange(settled);
   const { handOvers, isServed } = runs;
+  const findUnsentTask = createFindUnsentTask(store.database);
   const agentAnswers = agents?.start(handOvers) ?? null;
+  limits.start(runs.limitedTasks, peers.calls);
   await runtime.start(leaseTtl);
   const queueLimits = keepQueueLimits({ store: queueStore, rules: queueRules, handOvers, shards: runtime.shards, log });
   const isPaused = (line: { readonly tenantId: string; readonly queue: string }): boolean =>
@@ -211,13 +236,34 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     ...{ runs, log, clock: runtime.clock },
     isUnserved: (line) => !isPaused(line) && !isServed(line),
   });
+  const unboundNotes = warnOfUnbound({ runs, log, clock: runtime.clock, places: limits.ports.limitPlaces });
   const recovery = new Recovery({ idle: createIdleRuns(store.database.reads), runs, control: engine, log });
+  const { metrics } = parts;
+  const showQueues = createQueueGauges(metrics);
+  const showOutbox = createOutboxGauges(metrics);
+  metrics.beforeRead(async () =>
+    showQueues({
+      totals: runtime.shards.owned.includes(COUNTING_SHARD) ? await queueStore.listTotals() : [],
+      unserved: queueWatch.unserved,
+      workers: workers.listAll(),
+    }),
+  );
+  metrics.beforeRead(async () => showOutbox(outboxGates));
+  metrics.beforeRead(async () => metrics.gauge("orchestrator_active_tasks").set(runs.activeTasks.count));
   const { recoveryEnabled, recoveryInterval } = config.workflows;
   const recoveries = recoveryEnabled ? recovery.repeat(recoveryInterval) : null;
   parts.onClose(async () => {
     agents?.stop();
-    await Promise.all([queueLimits.stop(), queueWatch.stop(), unservedNotes.stop(), recoveries?.stop()]);
+    await Promise.all([
+      limits.stopAudit(),
+      queueLimits.stop(),
+      queueWatch.stop(),
+      unservedNotes.stop(),
+      unboundNotes.stop(),
+      recoveries?.stop(),
+    ]);
     await close();
+    await limits.stop();
     await runs.stop();
     await runtime.stop();
   });
@@ -225,27 +271,22 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     runControl: engine,
     runReader: engine,
     runWatch: engine,
+    runKeys: createRunKeys(journal),
     approvals: engine,
     operations,
     workers,
-    queueGauges: {
-      readTotals: async () => (runtime.shards.owned.includes(0) ? queueStore.listTotals() : []),
-      get unserved() {
-        return queueWatch.unserved;
-      },
-      get workers() {
-        return workers.listAll();
-      },
-    },
     recovery,
     callbacks: runs.callbacks,
+    ...limits.ports,
     queues: createQueues({ store: queueStore, changed: () => queueRules.refresh() }),
     peerDispatch,
     handOvers: runs.handOvers,
     agentAnswers,
     isServed,
+    holdForBudget: (runId, why) => holdForBudget(runs, runId, why),
+    findUnsent: (runId, path) => findUnsentTask(runtime.shards.shardOf(runId), runId, path),
     shards: runtime.shards,
-    outboxGate,
+    outboxGates,
     observe: runs.observe,
     cluster,
     sharedClock,
@@ -253,5 +294,14 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     runRelay: followers,
     adopted: runtime.adopted,
     drain: async (graceMs) => void (await runtime.drain(graceMs)),
+  };
+}
+
+function createOutboxGates(config: Config): OutboxGates {
+  return {
+    ...((config.kafka.bootstrapServers ?? []).length > 0 ? { topics: new OutboxGate() } : {}),
+    ...(Object.keys(config.webhooks.endpoints).length > 0 ? { webhooks: new OutboxGate() } : {}),
+    ...(redisAddressOf(config) !== null ? { streams: new OutboxGate() } : {}),
+    ...(sendsAnswers(config) ? { answers: new OutboxGate() } : {}),
   };
 }

@@ -15,6 +15,7 @@ import { createTemplateStarts } from "../../flows/templates/use-template.ts";
 import { createFlowStore } from "../../store/flow-versions.ts";
 import type { Database } from "../../store/sql/pool.ts";
 import type { Carrier } from "../../tasks/define.ts";
+import { modelsForFlows } from "./models.ts";
 import type { Parts } from "./parts.ts";
 import { redisAddressOf } from "./redis.ts";
 
@@ -34,15 +35,27 @@ export async function openFlows(config: Config, database: Database, log: Log, pa
   const graphs = await openGraphs(config, database, log, parts);
   const { maxRetryAttempts: maxRetries, retryBackoffBase: backoffBase, defaultTaskTimeout: timeoutMs } = config.engine;
   const hasTopics = (config.kafka.bootstrapServers ?? []).length > 0;
+  const hasRedis = redisAddressOf(config) !== null;
+  const models = modelsForFlows(config);
   // A test of the engine may use features that are not served yet.
   const served = config.testing.enabled
     ? ALL_SERVED
-    : { ...SERVED, events: hasTopics, agents: redisAddressOf(config) !== null };
+    : {
+        ...SERVED,
+        topics: hasTopics,
+        streams: hasRedis,
+        webhooks: new Set(Object.keys(config.webhooks.endpoints)),
+        // Those of a registry come and go.
+        services: config.routing.registryUrl === undefined ? new Set(Object.keys(config.routing.services)) : null,
+        agents: hasRedis,
+        models,
+      };
   const flows = createFlowRegistry(createFlowStore(database), compiler, {
     queueDefaults: { maxRetries, backoffBase, timeoutMs },
     graphs: new Set(graphs?.names()),
     carriers: new Set<Carrier>(["workers", ...(hasTopics ? ["topics" as const] : [])]),
     served,
+    models,
   });
   const templates = await openTemplates(templatesFolder(config), { served, log });
   parts.onClose(() => templates.close());

@@ -1,5 +1,10 @@
 import type { Log } from "../../base/log.ts";
 import type { ConnectionState } from "../../base/net/connection-state.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+import { NO_METRICS } from "../../telemetry/no-metrics.ts";
+
+/** The owner of this shard counts what is in the whole database. */
+export const COUNTING_SHARD = 0;
 
 /** The open parts of a service. */
 export interface Parts {
@@ -14,13 +19,15 @@ export interface Parts {
   reports(name: string, read: () => ConnectionState | null): void;
   /** What the parts tell, by name. */
   readonly connections: Connections;
+  /** Each part counts in metrics of its own, and sets its gauges before they are read. */
+  readonly metrics: Metrics;
 }
 
 /** Whether what the parts need outside answers, by name: `postgres`, `kafka`, `redis`. */
 export type Connections = ReadonlyMap<string, () => ConnectionState | null>;
 
 /** Creates an empty list of parts. */
-export function createParts(log: Log): Parts {
+export function createParts(log: Log, metrics = NO_METRICS): Parts {
   const open = new AsyncDisposableStack();
   const connections = new Map<string, () => ConnectionState | null>();
   let closing: Promise<void> | null = null;
@@ -36,5 +43,6 @@ export function createParts(log: Log): Parts {
     close: () => (closing ??= open.disposeAsync()),
     reports: (name, read) => void connections.set(name, read),
     connections,
+    metrics,
   };
 }

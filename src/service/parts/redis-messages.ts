@@ -2,6 +2,7 @@
 import type { Log } from "../../base/log.ts";
 import type { ConnectionState } from "../../base/net/connection-state.ts";
 import { type HandleMessages, type MessageCounts, STREAM_PREFIX } from "../../bus/redis/messages.ts";
+import type { StreamReader } from "../../bus/redis/stream-reader.ts";
 import type { Config } from "../../config/settings.ts";
 import type { RunningEngine } from "./engine.ts";
 import type { Parts } from "./parts.ts";
@@ -11,6 +12,11 @@ import { redisAddressOf } from "./redis.ts";
 export interface RedisMessages {
   /** Messages of a channel, or of a Stream (prefix `stream:`), go to `handle`. A source has one handler. */
   on(source: string, handle: HandleMessages): void;
+  /**
+   * Messages of Streams that may never have any: they are read from the time on that `needed` says. It is called when
+   * the messages start.
+   */
+  onceNeeded(streams: ReadonlyMap<string, HandleMessages>, needed: (open: () => void) => void): void;
   /** Begins to listen to all of them, if there are any and the configuration names a server. */
   start(): Promise<void>;
 }
@@ -18,22 +24,30 @@ export interface RedisMessages {
 export interface RedisMessagesNeeds {
   readonly instanceId: string;
   readonly engine: Pick<RunningEngine, "observe" | "sharedClock">;
-  readonly counts: MessageCounts;
+}
+
+/** Counts messages of channels and Streams. */
+export function countMessages({ metrics }: Parts): MessageCounts {
+  return {
+    counted: (source, what, count) => metrics.counter("orchestrator_redis_messages_total", source, what).add(count),
+  };
 }
 
 export function createRedisMessages(config: Config, needs: RedisMessagesNeeds, log: Log, parts: Parts): RedisMessages {
-  const { instanceId, engine, counts } = needs;
+  const { instanceId, engine } = needs;
   const { consumerGroup: group } = config.redis;
   const address = redisAddressOf(config);
-  const sources = new Map<string, HandleMessages>();
+  const channels = new Map<string, HandleMessages>();
+  const streams = new Map<string, HandleMessages>();
+  const later: Parameters<RedisMessages["onceNeeded"]>[] = [];
   return {
-    on: (source, handle) => void sources.set(source, handle),
+    on: (source, handle) => void (source.startsWith(STREAM_PREFIX) ? streams : channels).set(source, handle),
+    onceNeeded: (of, needed) => void later.push([of, needed]),
     async start() {
-      if (address === null || sources.size === 0) return;
+      if (address === null || channels.size + streams.size + later.length === 0) return;
       const now = (): number => engine.sharedClock.now();
-      const common = { address, now, counts, log };
+      const common = { address, now, counts: countMessages(parts), log };
       const open: { readonly connection: ConnectionState }[] = [];
-      const channels = new Map([...sources].filter(([source]) => !source.startsWith(STREAM_PREFIX)));
       if (channels.size > 0) {
         const { startSubscriber } = await import("../../bus/redis/subscriber.ts");
         const subscriber = startSubscriber({ ...common, channels });
@@ -42,11 +56,20 @@ export function createRedisMessages(config: Config, needs: RedisMessagesNeeds, l
         open.push(subscriber);
       }
       const { startStreamReader } = await import("../../bus/redis/stream-reader.ts");
-      const readers = [...sources]
-        .filter(([source]) => !channels.has(source))
-        .map(([source, handle]) => startStreamReader({ ...common, source, handle, group, consumer: instanceId }));
-      parts.onClose(() => Promise.all(readers.map((reader) => reader.stop())));
-      open.push(...readers);
+      const readers: StreamReader[] = [];
+      let isClosed = false;
+      const read = (of: ReadonlyMap<string, HandleMessages>): void => {
+        if (isClosed || of.size === 0) return;
+        const reader = startStreamReader({ ...common, streams: of, group, consumer: instanceId });
+        readers.push(reader);
+        open.push(reader);
+      };
+      parts.onClose(async () => {
+        isClosed = true;
+        await Promise.all(readers.map((reader) => reader.stop()));
+      });
+      read(streams);
+      for (const [of, needed] of later) needed(() => read(of));
       // Redis is well when every connection is.
       const written = parts.connections.get("redis") ?? (() => null);
       parts.reports("redis", () => {

@@ -3,7 +3,7 @@ import { EXECUTION_LABELS, EXECUTION_SOURCE } from "../../base/labels.ts";
 import type { Log } from "../../base/log.ts";
 import type { RedisAddress } from "../../bus/redis/client.ts";
 import type { RedisConnection } from "../../bus/redis/connection.ts";
-import type { HotStateMetrics } from "../../bus/redis/hot-state.ts";
+import { STREAM_PREFIX } from "../../bus/redis/messages.ts";
 import type { Config } from "../../config/settings.ts";
 import { isEndRecord } from "../../engine/machine/records.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
@@ -24,12 +24,7 @@ export interface Redis {
 }
 
 /** Connects if the configuration names a server. It may be away: nothing waits for it. */
-export async function openRedis(
-  config: Config,
-  metrics: HotStateMetrics = { counted() {} },
-  log: Log,
-  parts: Parts,
-): Promise<Redis> {
+export async function openRedis(config: Config, log: Log, parts: Parts): Promise<Redis> {
   const { keyPrefix = "", keyTtl, executionTtl } = config.redis;
   const address = redisAddressOf(config);
   if (address === null) {
@@ -44,7 +39,10 @@ export async function openRedis(
   parts.reports("redis", () => connection.state);
   let shards: RunningEngine["shards"] | null = null;
   const states = new HotState({
-    ...{ connection, metrics, log },
+    ...{ connection, log },
+    metrics: {
+      counted: (result, count) => parts.metrics.counter("orchestrator_hot_states_total", result).add(count),
+    },
     ttlOf: ({ state }) => (state.facts.labels[EXECUTION_LABELS.source] === EXECUTION_SOURCE ? executionTtl : keyTtl),
     keyOf: (runId) => `${keyPrefix}run:${runId}:state`,
     sequenceOf: ({ state }) => state.sequence,
@@ -75,6 +73,19 @@ export async function openRedis(
       parts.onClose(() => states.flush(FLUSH_MS));
     },
   };
+}
+
+/** Names that the service or agents read and write themselves, with the prefix of the configuration. */
+export function ownRedisNames({ agents, redis }: Config): ReadonlySet<string> {
+  const { workflowRequests, workflowResponses, channelPrefix: prefix = "" } = redis;
+  const names = [
+    ...[...workflowRequests, ...workflowResponses, agents.dataRequests, agents.aiRequests, agents.execRequests],
+    ...[...agents.dataResponses, ...agents.aiResponses, ...agents.execResponses],
+    ...["data-control", "ai-control", "exec-control"],
+  ];
+  return new Set(
+    names.map((name) => prefix + (name.startsWith(STREAM_PREFIX) ? name.slice(STREAM_PREFIX.length) : name)),
+  );
 }
 
 /** The server that the configuration names; null: none. */

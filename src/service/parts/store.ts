@@ -26,18 +26,13 @@ export interface Store {
 }
 
 /** Opens the store and brings its schema up to date. Errors: DATA_FOLDER_…, STORE_…. */
-export async function openStore(
-  config: Config,
-  log: Log,
-  parts: Parts,
-  onPoolWait?: (pool: string, waitedMs: number) => void,
-): Promise<Store> {
+export async function openStore(config: Config, log: Log, parts: Parts): Promise<Store> {
   const { databaseUrl } = config.store;
   const opened =
     databaseUrl === undefined
-      ? await openEmbedded(config, log, parts, onPoolWait)
+      ? await openEmbedded(config, log, parts)
       : {
-          database: await connect(databaseUrl, config, log, parts, onPoolWait),
+          database: await connect(databaseUrl, config, log, parts),
           description: `PostgreSQL at ${new URL(databaseUrl).host}`,
           alone: false,
           target: databaseUrl,
@@ -60,17 +55,12 @@ export async function openStore(
   return { ...opened, counts };
 }
 
-async function openEmbedded(
-  config: Config,
-  log: Log,
-  parts: Parts,
-  onPoolWait?: (pool: string, waitedMs: number) => void,
-): Promise<Omit<Store, "counts">> {
+async function openEmbedded(config: Config, log: Log, parts: Parts): Promise<Omit<Store, "counts">> {
   const { dataDir } = config.store;
   const { openEmbeddedPostgres } = await import("../../store/embedded/embedded-postgres.ts");
   const embedded = await openEmbeddedPostgres({ folder: join(resolve(dataDir), "postgres"), log });
   parts.onClose(() => embedded.close());
-  const database = await connect(embedded.connection, config, log, parts, onPoolWait);
+  const database = await connect(embedded.connection, config, log, parts);
   return { database, description: `embedded PostgreSQL in ${dataDir}`, alone: true, target: embedded.connection };
 }
 
@@ -79,14 +69,14 @@ async function connect(
   { store: { readConnections, preparedStatements } }: Config,
   log: Log,
   parts: Parts,
-  onPoolWait?: (pool: string, waitedMs: number) => void,
 ): Promise<Database> {
   const database = await openDatabase({
     target,
     log,
     readConnections,
     prepareStatements: preparedStatements,
-    ...(onPoolWait === undefined ? {} : { onWait: onPoolWait }),
+    onWait: (pool, waitedMs) =>
+      parts.metrics.histogram("orchestrator_db_pool_wait_seconds", pool).observe(waitedMs / 1_000),
   });
   parts.onClose(() => database.close());
   return database;

@@ -1,7 +1,6 @@
 /** Positions in inbound topics, and messages that were rejected. */
 import type { InboundOffsets, PartitionId, PartitionOffset, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
 import type { OutgoingRejected } from "../../engine/ports/bus/outbox.ts";
-import { listenTo } from "../sql/listen.ts";
 import type { Database } from "../sql/pool.ts";
 import { prepared } from "../sql/sql.ts";
 
@@ -87,19 +86,7 @@ export function createInboundOffsets(database: Database): InboundOffsets {
         to: BigInt(row.to_offset),
       }));
     },
-    listen: (listener) => {
-      let timer: NodeJS.Timeout | undefined;
-      const stop = listenTo(database, CHANNEL, listener, {
-        opened: listener,
-        deaf: () => {
-          timer = setInterval(listener, POLL_EVERY_MS).unref();
-        },
-      });
-      return async () => {
-        await stop();
-        clearInterval(timer);
-      };
-    },
+    listen: (listener) => database.listen(CHANNEL, listener, { pollMs: POLL_EVERY_MS }),
     list: async (clusterId, topic) => {
       const { rows } = await reads.query<OffsetRow>(LIST_OFFSETS, [clusterId, topic]);
       return rows.map(

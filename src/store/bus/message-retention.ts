@@ -1,6 +1,7 @@
 /**
- * Removes what is kept for operators only, when it is old: messages that could not be applied or sent, and who moved
- * positions. A message that could not be sent stays until its task has failed.
+ * Removes what is kept for operators only, when it is old: messages that could not be applied or sent, who moved
+ * positions, who sent messages again, and the last events of triggers. A message that could not be sent stays until
+ * its task has failed.
  */
 import type { Database } from "../sql/pool.ts";
 import { prepared } from "../sql/sql.ts";
@@ -24,6 +25,8 @@ const REMOVALS = [
   removal("rejected_messages", "cluster_id, topic_id, partition, message_offset", "rejected_at"),
   removal("outbox_rejected", "shard, id", "rejected_at", "settled"),
   removal("kafka_rewinds", "id", "created_at"),
+  removal("undelivered_changes", "id", "created_at"),
+  removal("trigger_events", "tenant_id, trigger_id, outcome, id", "received_at"),
 ];
 
 /** Removes what is older than `retentionMs` by the database's clock. Resolves with the number of rows. */

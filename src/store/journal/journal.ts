@@ -10,7 +10,7 @@ import type {
   Transition,
 } from "../../engine/ports/journal.ts";
 import { CommitError } from "../../engine/ports/journal.ts";
-import { insistOnCommit } from "../sql/durability.ts";
+import { requireSynchronousCommit } from "../sql/durability.ts";
 import type { Database } from "../sql/pool.ts";
 import type { SqlSession } from "../sql/sql.ts";
 import { storeFailureOf } from "../sql/sqlstate.ts";
@@ -124,7 +124,7 @@ async function openWriter(
     opened.onLost(() => {
       if (session === opened) session = null;
     });
-    if (!opened.pooled) await insistOnCommit(opened);
+    if (!opened.pooled) await requireSynchronousCommit(opened);
     return opened;
   };
   return {

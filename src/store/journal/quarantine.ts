@@ -9,12 +9,25 @@ export const HELD = `held AS MATERIALIZED (
   SELECT shard FROM orchestrator.shard_leases WHERE shard = $1 AND epoch = $2 FOR SHARE
 )`;
 
+/**
+ * A run, $3, that was `stopped` unread leaves the lines of its limits: otherwise others would be found behind it each
+ * time. Its release asks again. What was given out to it already is given back by those who try to tell it.
+ */
+export const LEAVE_LINES = `left_lines AS (
+    DELETE FROM orchestrator.limit_slots WHERE run_id = $3 AND state = 'waiting' AND EXISTS (SELECT 1 FROM stopped)
+  )`;
+
 const SET_ASIDE = prepared(
   "runs.set_aside",
-  `WITH ${HELD}
-  UPDATE orchestrator.runs SET state = 'QUARANTINED', moving = false, wake_at = NULL, updated_at = clock_timestamp()
-  WHERE run_id = $3 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM held)
-    AND (state <> 'QUARANTINED' OR moving OR wake_at IS NOT NULL)`,
+  `WITH ${HELD},
+  stopped AS (
+    UPDATE orchestrator.runs SET state = 'QUARANTINED', moving = false, wake_at = NULL, updated_at = clock_timestamp()
+    WHERE run_id = $3 AND ended_at IS NULL AND EXISTS (SELECT 1 FROM held)
+      AND (state <> 'QUARANTINED' OR moving OR wake_at IS NOT NULL)
+    RETURNING run_id
+  ),
+  ${LEAVE_LINES}
+  SELECT run_id FROM stopped`,
 );
 
 // The record follows the last one, whatever that is: a run in any open phase may end this way. The columns of a damaged

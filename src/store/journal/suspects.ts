@@ -6,6 +6,7 @@ import type { JournalRecord, Suspect, Trial } from "../../engine/ports/journal.t
 import type { Lease, TakenLease } from "../../engine/ports/leases.ts";
 import type { SqlPool } from "../sql/sql.ts";
 import { prepared } from "../sql/sql.ts";
+import { LEAVE_LINES } from "./quarantine.ts";
 
 // One statement for each suspect that is tried: the previous one has passed, and the next one is now on trial. No run
 // accounts any more for the deaths at a moment that it has passed.
@@ -105,6 +106,7 @@ const HOLD_UNREAD = prepared(
   forgotten AS (
     DELETE FROM orchestrator.suspects s USING stopped t WHERE s.run_id = t.run_id
   ),
+  ${LEAVE_LINES},
   explained AS (
     UPDATE orchestrator.owner_deaths d SET explained = true, run_id = NULL, moment = NULL FROM stopped t
     WHERE d.run_id = t.run_id OR d.incarnation = (

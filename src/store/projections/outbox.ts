@@ -17,6 +17,6 @@ export const outboxTable = defineTable<OutboxRow>("outbox", {
     created_at: time(({ at }) => at),
   },
   write: ({ insert }) => `${insert}\n  ORDER BY r.place`,
-  // The primary key begins with the shard.
-  ofRun: "t.shard = $1 AND t.run_id = g.run_id",
+  // The primary key begins with the shard. Who has an attempt of a deleted run is still to be told.
+  ofRun: "t.shard = $1 AND t.run_id = g.run_id AND t.kind <> 'control'",
 });

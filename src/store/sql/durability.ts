@@ -5,7 +5,7 @@ import type { SqlRunner } from "./sql.ts";
  * Makes commits of this session wait until they are on disk, whatever the server or the role has configured. Stricter
  * settings stay.
  */
-export async function insistOnCommit(runner: SqlRunner): Promise<void> {
+export async function requireSynchronousCommit(runner: SqlRunner): Promise<void> {
   await runner.query(
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
   );

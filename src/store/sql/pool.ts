@@ -1,6 +1,7 @@
 /**
  * The only access to a database, embedded or given by URL. There are two small pools, so that readers can never make
- * the journal wait: `journal` for claims, leases, and the group commit, `reads` for the queries of callers.
+ * the journal wait: `journal` for claims, leases, and the group commit, `reads` for the queries of callers. Each has
+ * half as many connections again for statements that must not read whole tables: see `preparedByIndex`.
  *
  * Nothing hangs: connecting, waiting for a connection, statements, locks, and idle transactions all have timeouts.
  * After a timeout on this side the connection is closed, because its response may still arrive. Errors that leave this
@@ -10,8 +11,9 @@ import type { Client, ClientBase, PoolClient, PoolConfig } from "pg";
 import type { Log } from "../../base/log.ts";
 import type { EmbeddedConnection } from "../embedded/embedded-postgres.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
+import { createListen, type Listen } from "./listen.ts";
 import { isPooled, pooledMode, refusesParameters, type SessionSettings } from "./pooler.ts";
-import type { SqlPool, SqlSession } from "./sql.ts";
+import type { SqlPool, SqlSession, SqlValue, Statement } from "./sql.ts";
 import { createSqlPool, createTypes, openSession, type StatementMode } from "./sql-runner.ts";
 import { storeFailureOf, toStoreError } from "./sqlstate.ts";
 
@@ -21,6 +23,8 @@ export interface Database {
   readonly reads: SqlPool;
   /** Opens a dedicated connection with settings that apply to all of its statements. */
   openSession(purpose: string, timeouts?: Partial<DatabaseTimeouts>, settings?: SessionSettings): Promise<SqlSession>;
+  /** Hears announcements: on one dedicated connection, whatever the number of channels. */
+  readonly listen: Listen;
   /** Calls `listener` with each error that reports that the disk of the database is full. */
   onFull(listener: (error: unknown) => void): void;
   /**
@@ -117,13 +121,18 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     // Only a server that others run can have a pooler in front of it.
     if (typeof options.target === "string" && !pooled && (await isPooled(client))) foundPooler();
   };
-  const open = (name: PoolName, max: number) => {
+  const open = (name: PoolName, max: number, byIndex = false) => {
+    const prepare = async (client: ClientBase): Promise<void> => {
+      await look(client);
+      if (byIndex && !pooled) await client.query("SET enable_seqscan = off");
+    };
     const make = () => {
       const made = new pg.Pool({
         ...config(name, timeouts),
         max,
-        idleTimeoutMillis: 30_000,
-        verify: (client, done) => void look(client).then(() => done(), done),
+        // Longer than the pause between the duties of each minute: they do not open connections again.
+        idleTimeoutMillis: 90_000,
+        verify: (client, done) => void prepare(client).then(() => done(), done),
       });
       // Without a listener, the loss of an idle connection would end the process.
       made.on("error", ({ message }) => {
@@ -148,7 +157,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       }
     };
     const waited = (waitedMs: number): void => options.onWait?.(name, waitedMs);
-    const mode = (): StatementMode => modeOf(timeouts);
+    const mode = (): StatementMode => ({ ...modeOf(timeouts), byIndex: byIndex && !pooled });
     return { pool, sql: createSqlPool(pool, connect, mode, { waited, troubled, failed }) };
   };
   const connectAlone = async (purpose: string, limits: DatabaseTimeouts): Promise<Client> => {
@@ -169,18 +178,25 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       return connectAlone(purpose, limits);
     }
   };
-  const journal = open("journal", options.journalConnections ?? 4);
-  const reads = open("reads", options.readConnections ?? 8);
+  const openBoth = (name: PoolName, max: number) => {
+    const plain = open(name, max);
+    const indexed = open(name, Math.ceil(max / 2), true);
+    return { pools: [plain.pool, indexed.pool], sql: withIndexed(plain.sql, indexed.sql) };
+  };
+  const journal = openBoth("journal", options.journalConnections ?? 4);
+  const reads = openBoth("reads", options.readConnections ?? 8);
+  const openDedicated: Database["openSession"] = async (purpose, own, settings = {}) => {
+    const limits = { ...timeouts, ...own };
+    const session = openSession(await connectAlone(purpose, limits), () => modeOf(limits, settings), failed);
+    if (!session.pooled)
+      for (const [name, value] of Object.entries(settings)) await session.query(`SET ${name} = ${value}`);
+    return session;
+  };
   return {
     journal: journal.sql,
     reads: reads.sql,
-    openSession: async (purpose, own, settings = {}) => {
-      const limits = { ...timeouts, ...own };
-      const session = openSession(await connectAlone(purpose, limits), () => modeOf(limits, settings), failed);
-      if (!session.pooled)
-        for (const [name, value] of Object.entries(settings)) await session.query(`SET ${name} = ${value}`);
-      return session;
-    },
+    openSession: openDedicated,
+    listen: createListen(() => openDedicated("announcements")),
     onFull: (listener) => {
       fullListeners.push(listener);
     },
@@ -189,7 +205,25 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     },
     close: async () => {
       closing = true;
-      await Promise.all([journal.pool.end(), reads.pool.end()]);
+      await Promise.all([...journal.pools, ...reads.pools].map((pool) => pool.end()));
+    },
+  };
+}
+
+/** `plain`, with the statements that read no whole tables on connections of `indexed`. */
+function withIndexed(plain: SqlPool, indexed: SqlPool): SqlPool {
+  return {
+    query: <Row extends object>(statement: Statement | string, values?: readonly SqlValue[], signal?: AbortSignal) => {
+      const isByIndex = typeof statement !== "string" && statement.byIndex === true;
+      return (isByIndex ? indexed : plain).query<Row>(statement, values, signal);
+    },
+    transaction: (work) => plain.transaction(work),
+    stats: () => {
+      const [a, b] = [plain.stats(), indexed.stats()];
+      return {
+        ...{ open: a.open + b.open, idle: a.idle + b.idle, waiting: a.waiting + b.waiting },
+        answeredAt: Math.max(a.answeredAt, b.answeredAt),
+      };
     },
   };
 }

@@ -33,6 +33,8 @@ function parseInt8(text: string): number {
  */
 export interface StatementMode {
   readonly usePrepared: boolean;
+  /** The session is set to read no whole tables. */
+  readonly byIndex?: boolean;
   /**
    * Start of each transaction, because the next one may be on another connection; null if the session keeps its
    * settings. Otherwise every statement is a transaction of three parts.
@@ -97,6 +99,7 @@ export function createSqlPool(
       listener.waited(performance.now() - startedAt);
     }
   };
+  let answeredAt = Number.NEGATIVE_INFINITY;
   return {
     async query<Row extends object>(
       statement: Statement | string,
@@ -112,7 +115,9 @@ export function createSqlPool(
       signal?.addEventListener("abort", cancel);
       try {
         signal?.throwIfAborted();
-        return await runAlone<Row>(client, mode(), statement, values);
+        const result = await runAlone<Row>(client, mode(), statement, values);
+        answeredAt = performance.now();
+        return result;
       } catch (error) {
         listener.failed(error);
         // If a call was aborted before its statement was sent, the connection is still good.
@@ -140,9 +145,12 @@ export function createSqlPool(
         client.release(spoiled || !isIdle(client));
       }
     },
-    stats: () => ({ open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    stats: () => ({ open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, answeredAt }),
   };
 }
+
+/** Settings of a transaction with one statement that reads no whole tables. */
+const LOCALLY_BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL idle_in_transaction_session_timeout = '2s'";
 
 /** Runs one statement as its own transaction. */
 async function runAlone<Row extends object>(
@@ -151,9 +159,12 @@ async function runAlone<Row extends object>(
   statement: Statement | string,
   values: readonly SqlValue[] | undefined,
 ): Promise<SqlResult<Row>> {
-  const { usePrepared, prelude } = mode;
-  if (prelude === null) return run<Row>(client, usePrepared, "statement", statement, values);
-  return runTransaction(client, mode, (runner) => runner.query<Row>(statement, values));
+  const { usePrepared } = mode;
+  const needsSettings = typeof statement !== "string" && statement.byIndex === true && mode.byIndex !== true;
+  const preludes = [mode.prelude, needsSettings ? LOCALLY_BY_INDEX : null].filter((part) => part !== null);
+  if (preludes.length === 0) return run<Row>(client, usePrepared, "statement", statement, values);
+  const prelude = preludes.join("; ");
+  return runTransaction(client, { usePrepared, prelude }, (runner) => runner.query<Row>(statement, values));
 }
 
 async function runTransaction<T>(

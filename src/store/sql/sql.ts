@@ -2,11 +2,26 @@
 export interface Statement {
   readonly name: string;
   readonly text: string;
+  /** Its plan reads no whole tables; only where it runs alone. See {@link preparedByIndex}. */
+  readonly byIndex?: boolean;
 }
 
 /** Declares a prepared statement. `name` is area and purpose, for instance `runs.insert`; at most 63 bytes. */
 export function prepared(name: string, text: string): Statement {
   return { name, text };
+}
+
+/**
+ * The same for rows that come and go: tables that are empty at times and large at others. A plan is made once, perhaps
+ * while the table is empty, and would then read all of it each time. This one uses indexes: pools run it on connections
+ * that are set so.
+ *
+ * Behind a pooler no connection keeps a setting, so it is a transaction of three steps there. Should the process stand
+ * still between them, the server gives up the locks of the statement after two seconds, because a takeover may be
+ * waiting for them.
+ */
+export function preparedByIndex(name: string, text: string): Statement {
+  return { name, text, byIndex: true };
 }
 
 /** A parameter value. Arrays become PostgreSQL arrays; JSON is passed as text. */
@@ -47,8 +62,11 @@ export interface SqlPool extends SqlRunner {
    * computations inside.
    */
   transaction<T>(work: (runner: SqlRunner) => Promise<T>): Promise<T>;
-  /** Number of open and idle connections, and of callers that wait for one. */
-  stats(): { readonly open: number; readonly idle: number; readonly waiting: number };
+  /**
+   * Number of open and idle connections, and of callers that wait for one; and when a statement was last answered,
+   * `performance.now()`.
+   */
+  stats(): { readonly open: number; readonly idle: number; readonly waiting: number; readonly answeredAt: number };
 }
 
 /** A dedicated connection outside the pools: for LISTEN, session locks, migrations. */

@@ -22,7 +22,9 @@ export function describeIssue(issue: z.core.$ZodIssue, root: Json): readonly Des
 function describeValueIssue(issue: z.core.$ZodIssue, value: Json | undefined): string {
   if (issue.code === "invalid_key") return describeKeyIssue(issue);
   const wanted = describeWanted(issue, value);
-  if (wanted === undefined) return value === undefined ? "is missing" : issue.message;
+  if (wanted === undefined && value === undefined)
+    return issue.message.startsWith("expected ") ? `is missing; ${issue.message}` : "is missing";
+  if (wanted === undefined) return issue.message;
   if (value === undefined) return `is missing; expected ${wanted}`;
   const isBound = issue.code === "too_small" || issue.code === "too_big";
   if (isBound) return `expected ${wanted}`;

@@ -3,6 +3,7 @@
  * so every address is checked. The check applies to the resolved address of each connection, not to the text of a URL.
  */
 import { BlockList, isIP } from "node:net";
+import { networkInterfaces } from "node:os";
 import { fail } from "../../base/errors.ts";
 
 /** Configuration of calls made by `http` tasks. */
@@ -14,6 +15,12 @@ export interface HttpToolPolicy {
    * (`billing.internal:8080`, `[::1]:8080`).
    */
   readonly allow: readonly string[];
+  /** Whether public addresses may be called over plain http; false by default. */
+  readonly allowPlain?: boolean;
+  /** Only addresses in these networks may be called, but for what `allow` lists; if empty, all that the rest allows. */
+  readonly networks?: readonly string[];
+  /** Ports of this machine that are never called: they are for operators. */
+  readonly ownPorts?: readonly number[];
 }
 
 /** The name of the setting in messages to operators. */
@@ -78,19 +85,36 @@ export function createAddressPolicy(policy: HttpToolPolicy): AddressPolicy {
   const specialNetworks = createNetworks(SPECIAL);
   const allowedNetworks = createNetworks(policy.allow.filter((entry) => toNetwork(entry) !== null));
   const allowedPlaces = new Set(policy.allow.filter((entry) => toNetwork(entry) === null).map(toPlace));
+  const { allowPlain = false, networks = [], ownPorts = [] } = policy;
+  const onlyNetworks = networks.length === 0 ? null : createNetworks(networks.map(checkNetwork));
   return {
     judge(address, { host, port, secure }) {
+      if (ownPorts.includes(port) && isOwnAddress(address)) return "a port of this service that is not for callers";
       if (allowedPlaces.has(`${host}:${port}`) || allowedPlaces.has(host) || allowedNetworks.has(address)) return null;
+      if (onlyNetworks?.has(address) === false)
+        return "outside the networks that services of the registry may be in (routing.registry_networks)";
       // ::1 is also in ::/96, so private networks are checked first.
       if (privateNetworks.has(address)) {
         if (policy.allowPrivate) return null;
         return `a private or loopback address; an operator may allow it: ${SETTING}: "${place(host, port)}"`;
       }
       if (specialNetworks.has(address) || isIP(address) === 0) return "an address that is kept for special use";
-      if (secure) return null;
+      if (secure || allowPlain) return null;
       return `a public address by plain http; use https, or let an operator allow it: ${SETTING}: "${place(host, port)}"`;
     },
   };
+}
+
+/** Whether the address is one of this machine. */
+function isOwnAddress(address: string): boolean {
+  if (createNetworks(["127.0.0.0/8", "::1/128"]).has(address)) return true;
+  return Object.values(networkInterfaces()).some((faces) => faces?.some((face) => face.address === address) === true);
+}
+
+/** Returns the entry of a list of networks. Throws CONFIG_INVALID. */
+export function checkNetwork(entry: string): string {
+  if (toNetwork(entry) !== null) return entry;
+  return fail("CONFIG_INVALID", { problem: `"${entry}" is not a network (10.0.0.0/8) or an address (127.0.0.1)` });
 }
 
 interface Network {

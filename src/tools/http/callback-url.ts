@@ -13,13 +13,14 @@ export function putCallbackUrl(value: Json, url: string): Json {
   );
 }
 
-/** The outcome with a message that does not tell the URL, which is a credential. */
+/** The outcome with an error that does not tell the URL, which is a credential. */
 export function hideCallbackUrl(outcome: Outcome, url: string): Outcome {
   if (outcome.ok) return outcome;
   const secret = url.slice(url.lastIndexOf("/") + 1);
-  const message = outcome.error.message
-    .replaceAll(url, CALLBACK_URL)
-    .replaceAll(encodeURIComponent(url), CALLBACK_URL)
-    .replaceAll(secret, "…");
-  return { ...outcome, error: { ...outcome.error, message } };
+  const hide = (text: string): string =>
+    text.replaceAll(url, CALLBACK_URL).replaceAll(encodeURIComponent(url), CALLBACK_URL).replaceAll(secret, "…");
+  const { message, details, ...error } = outcome.error;
+  // Nothing in a URL is escaped in JSON.
+  const shown = details === undefined ? {} : { details: JSON.parse(hide(JSON.stringify(details))) as Json };
+  return { ...outcome, error: { ...error, message: hide(message), ...shown } };
 }

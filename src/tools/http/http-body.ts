@@ -51,12 +51,23 @@ export async function readBody(
 }
 
 /** Returns a body as text for a message; empty if it is broken or larger than `maxBytes`. Never throws. */
-export async function readExcerpt(body: Readable, headers: AnswerHeaders, maxBytes: number): Promise<string> {
+export async function readExcerpt(body: Readable, headers: AnswerHeaders, maxBytes: number): Promise<Buffer> {
   try {
-    const bytes = await readBody(body, headers, maxBytes);
-    return new TextDecoder().decode(bytes);
+    return await readBody(body, headers, maxBytes);
   } catch {
-    return ""; // the status is enough; a body that is too long or broken adds nothing
+    return Buffer.alloc(0); // the status is enough; a body that is too long or broken adds nothing
+  }
+}
+
+/** The body as JSON; null when it is something else. */
+export function jsonOf(bytes: Buffer, headers: AnswerHeaders): Json {
+  const [media = "", ...parameters] = headerOf(headers, "content-type").split(";");
+  if (!isJsonType(media.trim().toLowerCase())) return null;
+  try {
+    return decodeJson(bytes, charsetOf(parameters), "text");
+  } catch (error) {
+    if (!(error instanceof AnswerRefused)) throw error;
+    return null;
   }
 }
 

@@ -1,30 +1,33 @@
 /** The only place that maps HTTP failures to task errors. Flows match the types, so they are stable. */
-import { statusType } from "../../base/http-status.ts";
+import type { Json } from "../../base/json/json.ts";
+import { statusType } from "../../base/net/http-status.ts";
 import { abortedOutcome, type FailedOutcome, failedOutcome } from "../outcome.ts";
+import { parseRetryAfterMs } from "../retry-after.ts";
+import { ServiceMissing } from "../services/directory.ts";
 import { AddressRefused, ConnectFailed } from "./guarded-connect.ts";
 import { AnswerRefused } from "./http-body.ts";
 import { MAX_HEADER_BYTES, SilenceExceeded } from "./http-client.ts";
-import { parseHttpDate } from "./http-date.ts";
 import { RequestRefused } from "./http-request.ts";
 
 /** Statuses below 500 that may succeed on a retry. */
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
 
-/** Outcome of a response with an unexpected status. A retryable one is delayed by its `Retry-After`, if any. */
-export function statusOutcome(status: number, retryAfter: string, now: number, message: string): FailedOutcome {
-  const retryable = status >= 500 || RETRYABLE_STATUSES.has(status);
-  const nextRetryDelayMs = retryable ? parseRetryAfterMs(retryAfter, now) : undefined;
-  return failedOutcome(statusType(status), message, { retryable, nextRetryDelayMs });
+/** A response with an unexpected status. */
+export interface UnexpectedStatus {
+  readonly status: number;
+  /** The header `Retry-After`; empty when there is none. */
+  readonly retryAfter: string;
+  readonly now: number;
+  readonly message: string;
+  /** The body, if it is JSON; null otherwise. */
+  readonly details: Json;
 }
 
-/**
- * Parses a `Retry-After` header, which contains digits (seconds) or an HTTP date, into milliseconds. Returns undefined
- * for anything else, so that the retry policy applies.
- */
-export function parseRetryAfterMs(text: string, now: number): number | undefined {
-  if (/^\d+$/.test(text)) return Number(text) * 1_000;
-  const at = parseHttpDate(text, now);
-  return at === undefined ? undefined : Math.max(at - now, 0);
+/** Its outcome. A retryable one is delayed by its `Retry-After`, if any. */
+export function statusOutcome({ status, retryAfter, now, message, details }: UnexpectedStatus): FailedOutcome {
+  const retryable = status >= 500 || RETRYABLE_STATUSES.has(status);
+  const nextRetryDelayMs = retryable ? parseRetryAfterMs(retryAfter, now) : undefined;
+  return failedOutcome(statusType(status), message, { retryable, nextRetryDelayMs, details });
 }
 
 /** How far a request got. */
@@ -38,6 +41,8 @@ export interface Progress {
 /** Outcome of a request that ended without a usable response. */
 export function failureOutcome(error: unknown, { where, answered }: Progress, signal: AbortSignal): FailedOutcome {
   const noEffect = !answered;
+  if (error instanceof ServiceMissing)
+    return failedOutcome("SERVICE_NOT_FOUND", error.message, { retryable: false, noEffect });
   if (error instanceof RequestRefused)
     return failedOutcome("REQUEST_INVALID", error.message, { retryable: false, noEffect });
   if (error instanceof AddressRefused) {

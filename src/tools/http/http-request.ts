@@ -1,6 +1,7 @@
 /** Builds a request from the parameters of an `http` task and rejects everything that could smuggle a second one. */
 import { isIP } from "node:net";
 import type { Json } from "../../base/json/json.ts";
+import { headerProblem, isHeaderValue } from "../../base/net/header-rules.ts";
 import type { ToolCall } from "../../engine/ports/tools.ts";
 
 /** How the body of a response is read. */
@@ -16,10 +17,14 @@ export interface HttpParameters {
   readonly headers?: Readonly<Record<string, string | number | boolean>>;
   readonly body?: Json;
   readonly text?: string;
-  readonly expect_status?: number | readonly number[];
+  readonly expect_status?: ExpectedStatus | readonly ExpectedStatus[];
   readonly full_response?: boolean;
+  readonly retry_after?: "follow" | "ignore";
   readonly response?: ResponseMode | { readonly body?: ResponseMode; readonly integers?: "text" | "number" | "error" };
 }
+
+/** A status, or a class of them: `2xx`. */
+type ExpectedStatus = number | string;
 
 type QueryValue = string | number | boolean | null;
 
@@ -35,39 +40,25 @@ export interface HttpRequest {
 /** The parameters cannot be sent; the message has the reason. */
 export class RequestRefused extends Error {}
 
-/** Headers that belong to the connection, or would let a flow impersonate another host. */
-const OWN_HEADERS: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "expect",
-  "host",
-  "keep-alive",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
-
-const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Visible characters, space, and tab; Latin-1 letters, which header fields may carry as bytes. */
-const HEADER_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
 const CONTROLS = /[\u0000-\u0020\u007f]/;
 
-/** Origin that a call targets; empty if its URL cannot be parsed. */
-export function originOf(parameters: HttpParameters): string {
-  const url = URL.parse(parameters.url ?? "");
+/** Origin that a URL targets; empty if it cannot be parsed. */
+export function originOf(text: string): string {
+  const url = URL.parse(text);
   return url === null || url.host === "" ? "" : url.origin;
 }
 
-/** Builds the request of an attempt. Throws RequestRefused. */
-export function buildRequest(call: ToolCall): HttpRequest {
+/**
+ * Builds the request of an attempt to `url`; `own` headers replace those of the task, which replace `added` ones.
+ * Throws RequestRefused.
+ */
+export function buildRequest(
+  call: ToolCall,
+  url: URL,
+  own: Readonly<Record<string, string>> = {},
+  added: Readonly<Record<string, string>> = {},
+): HttpRequest {
   const parameters = call.input as unknown as HttpParameters;
-  if (parameters.url === undefined) {
-    throw new RequestRefused(`service ${parameters.service ?? ""} is not known: this version calls services by url`);
-  }
-  const url = parseUrl(parameters.url);
   addQuery(url, parameters.query ?? {});
   const body = parameters.body !== undefined ? JSON.stringify(parameters.body) : (parameters.text ?? null);
   const headers: Record<string, string> = {
@@ -77,7 +68,9 @@ export function buildRequest(call: ToolCall): HttpRequest {
     ...(parameters.body !== undefined && { "content-type": "application/json" }),
     ...(parameters.text !== undefined && { "content-type": "text/plain; charset=utf-8" }),
     "idempotency-key": toHeaderText(call.idempotencyKey),
+    ...added,
     ...toHeaders(parameters.headers ?? {}),
+    ...toHeaders(own),
     "x-orchestrator-run-id": toHeaderText(call.runId),
     "x-orchestrator-task": toHeaderText(call.path),
     "x-orchestrator-attempt": String(call.attempt),
@@ -126,20 +119,17 @@ function addQuery(url: URL, query: NonNullable<HttpParameters["query"]>): void {
 function toHeaders(given: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(given)) {
-    const lower = name.toLowerCase();
     const text = String(value);
-    if (!HEADER_NAME.test(name)) throw new RequestRefused(`"${shorten(name)}" is no name of a header`);
-    if (OWN_HEADERS.has(lower)) throw new RequestRefused(`the header ${name} is set by the service`);
-    if (!HEADER_VALUE.test(text))
-      throw new RequestRefused(`the header ${name} holds characters that headers cannot carry`);
-    headers[lower] = text;
+    const problem = headerProblem(name, text);
+    if (problem !== null) throw new RequestRefused(problem);
+    headers[name.toLowerCase()] = text;
   }
   return headers;
 }
 
 /** Ids may contain any letter; header fields may not. */
 function toHeaderText(id: string): string {
-  return HEADER_VALUE.test(id) ? id : encodeURIComponent(id);
+  return isHeaderValue(id) ? id : encodeURIComponent(id);
 }
 
 function shorten(text: string): string {

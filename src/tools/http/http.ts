@@ -8,25 +8,42 @@
  * Retried: no connection, a broken connection, a timeout, 408, 425, 429, 5xx, a response that cannot be read. Nothing
  * else.
  */
-
 import type { IncomingMessage } from "node:http";
-import type { LookupFunction } from "node:net";
-import { statusType } from "../../base/http-status.ts";
+import { isIP, type LookupFunction } from "node:net";
+import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
+import { HOPS_HEADER } from "../../base/net/hops.ts";
+import { statusType } from "../../base/net/http-status.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { Outcome, ToolCall } from "../../engine/ports/tools.ts";
 import type { RemoteAdapter } from "../adapter.ts";
+import type { Contacts } from "../services/contacts.ts";
+import { type NamedService, type ServiceDirectory, ServiceMissing } from "../services/directory.ts";
 import { createAddressPolicy, type HttpToolPolicy } from "./address-policy.ts";
 import { hideCallbackUrl, putCallbackUrl } from "./callback-url.ts";
-import { AnswerRefused, decodeBody, discardBody, readBody, readExcerpt } from "./http-body.ts";
-import { createHttpClient } from "./http-client.ts";
+import { AnswerRefused, decodeBody, discardBody, jsonOf, readBody, readExcerpt } from "./http-body.ts";
+import { createHttpClient, type HttpClient } from "./http-client.ts";
 import { failureOutcome, type Progress, statusOutcome } from "./http-failure.ts";
 import { type AnswerHeaders, readHeaders } from "./http-headers.ts";
 import { DEFAULT_MAX_REDIRECTS, redirect } from "./http-redirect.ts";
-import { buildRequest, type HttpParameters, type HttpRequest, originOf } from "./http-request.ts";
+import {
+  buildRequest,
+  destinationOf,
+  type HttpParameters,
+  type HttpRequest,
+  originOf,
+  parseUrl,
+} from "./http-request.ts";
+import { urlAt } from "./service-url.ts";
 
 export interface HttpAdapterOptions {
   readonly policy: HttpToolPolicy;
+  /** Services that tasks name; none by default. */
+  readonly services?: ServiceDirectory;
+  /** Is told of calls of services. */
+  readonly contacts?: Contacts;
+  /** Which addresses services of a registry may have; by default those that any task may call. */
+  readonly registryPolicy?: HttpToolPolicy;
   readonly clock: Clock;
   /** Maximum size of a response body, both as sent and decompressed, bytes; 4 MiB by default. */
   readonly maxResponseBytes?: number;
@@ -43,14 +60,40 @@ const MAX_EXCERPT_LENGTH = 300;
 /** Maximum silence of the peer for calls without a timeout of their own, milliseconds. */
 const SILENCE_MS = 300_000;
 
+/** Services that call this one again say how many calls came before, so that a loop ends. */
+const FIRST_HOP = { [HOPS_HEADER]: "1" };
+
+/** Names of services in one message. */
+const MOST_NAMED = 20;
+
+const NO_SERVICES: ServiceDirectory = { find: () => null, names: () => [] };
+
 /** Creates the adapter. Throws CONFIG_INVALID for an invalid policy. */
 export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
   const { clock, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, maxRedirects = DEFAULT_MAX_REDIRECTS } = options;
-  const client = createHttpClient(createAddressPolicy(options.policy), options.lookup);
+  const { policy, services = NO_SERVICES, contacts, registryPolicy = policy, lookup } = options;
+  // Each has connections of its own: a flow that writes the address of a service gets none that was made for it.
+  const open = (allowed: HttpToolPolicy): HttpClient => createHttpClient(createAddressPolicy(allowed), lookup);
+  const clients = {
+    url: open(policy),
+    configuration: open(withServices(policy, services)),
+    registry: open(registryPolicy),
+  };
+
+  /** Where the call goes. Throws RequestRefused and {@link ServiceMissing}. */
+  const routeOf = async (call: ToolCall): Promise<Route> => {
+    const { url, service: name, path = "/" } = call.input as unknown as HttpParameters;
+    if (name === undefined)
+      return { request: buildRequest(call, parseUrl(url ?? "")), client: clients.url, service: null };
+    const service = services.find(name) ?? (await findLate(services, name, call.flowId));
+    if (service === null) throw new ServiceMissing(`there is no service ${name}${knownNames(services)}`);
+    const request = buildRequest(call, urlAt(service, path), await service.headers(), FIRST_HOP);
+    return { request, client: clients[service.source], service };
+  };
 
   /** Sends a request and follows redirects. Resolves with the last response, its body unread. */
   const exchange = async (
-    first: HttpRequest,
+    { request: first, client, service }: Route,
     parameters: HttpParameters,
     call: ToolCall,
     progress: Progress,
@@ -61,10 +104,13 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
     for (let hops = 0; ; hops += 1) {
       progress.where = placeOf(request);
       const stream = await client.send(request, { signal, silenceMs });
-      const answer = { status: stream.statusCode ?? 0, headers: readHeaders(stream.headers), stream };
+      const { url } = request;
+      const answer = { status: stream.statusCode ?? 0, url: url.href, headers: readHeaders(stream.headers), stream };
       progress.answered = true;
       call.heartbeat?.();
-      const next = isExpected(answer.status, parameters) ? null : redirect(request, answer.status, answer.headers);
+      const next = isExpected(answer.status, parameters)
+        ? null
+        : redirect(request, answer.status, answer.headers, service !== null);
       if (next === null) return answer;
       // Reads a little so that the connection can be reused; closes it if there is more.
       await discardBody(stream, MAX_EXCERPT_BYTES);
@@ -80,15 +126,24 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
     return hideCallbackUrl(outcome, callbackUrl);
   };
 
-  const attempt = async (call: ToolCall, signal: AbortSignal): Promise<Outcome> => {
+  const attempt = async (call: ToolCall, stop: AbortSignal): Promise<Outcome> => {
     const parameters = call.input as unknown as HttpParameters;
     const progress: Progress = { where: "the request", answered: false };
+    let signal = stop;
+    let called: string | null = null;
     try {
-      const { status, headers, stream } = await exchange(buildRequest(call), parameters, call, progress, signal);
+      const route = await routeOf(call);
+      const { timeoutMs = null } = route.service ?? {};
+      if (timeoutMs !== null) signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
+      if (route.service !== null) called = route.service.name;
+      const { status, url, headers, stream } = await exchange(route, parameters, call, progress, signal);
+      if (called !== null) contacts?.note(called, true);
       if (!isExpected(status, parameters)) {
-        const quote = toQuote(await readExcerpt(stream, headers, MAX_EXCERPT_BYTES));
+        const excerpt = await readExcerpt(stream, headers, MAX_EXCERPT_BYTES);
+        const quote = toQuote(new TextDecoder().decode(excerpt));
         const message = `${progress.where} answered ${status} ${statusType(status)}${quote}`;
-        return statusOutcome(status, String(headers["retry-after"] ?? ""), clock.now(), message);
+        const retryAfter = parameters.retry_after === "ignore" ? "" : String(headers["retry-after"] ?? "");
+        return statusOutcome({ status, retryAfter, now: clock.now(), message, details: jsonOf(excerpt, headers) });
       }
       if (call.callbackUrl !== undefined) {
         // The result comes later.
@@ -101,9 +156,12 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
       if (mode === "none") await discardBody(stream, MAX_EXCERPT_BYTES);
       else
         body = decodeBody(await readBody(stream, headers, maxResponseBytes, call.heartbeat), headers, mode, integers);
-      const output = parameters.full_response === true ? { status, headers: toOutputHeaders(headers), body } : body;
-      return { ok: true, output };
+      if (parameters.full_response !== true) return { ok: true, output: body };
+      return { ok: true, output: { status, url, headers: toOutputHeaders(headers), body } };
     } catch (error) {
+      // A secret of the service is missing.
+      if (isOrchestratorError(error)) throw error;
+      if (called !== null) contacts?.note(called, progress.answered);
       return failureOutcome(error, progress, signal);
     }
   };
@@ -111,22 +169,72 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
   return {
     type: "http",
     local: false,
-    originOf: (call) => originOf(call.input as unknown as HttpParameters),
+    isSafe: ({ input }) => isSafeMethod(input as unknown as HttpParameters),
+    placeOf: (call) => {
+      const { url = "", service = "" } = call.input as unknown as HttpParameters;
+      return { service, origin: service === "" ? originOf(url) : (services.find(service)?.baseUrl.origin ?? "") };
+    },
     run,
-    close: async () => client.close(),
+    close: async () => {
+      for (const client of Object.values(clients)) client.close();
+    },
   };
+}
+
+/** A registry that has not been read since the start may know the service. */
+async function findLate(services: ServiceDirectory, name: string, flowId: string): Promise<NamedService | null> {
+  await services.settle?.(flowId);
+  return services.find(name);
+}
+
+/** As {@link buildRequest} chooses the method. */
+function isSafeMethod({ method, body, text }: HttpParameters): boolean {
+  const hasBody = body !== undefined || text !== undefined;
+  return ["GET", "HEAD", "OPTIONS"].includes(method ?? (hasBody ? "POST" : "GET"));
+}
+
+/** Where a call goes, and over which connections. */
+interface Route {
+  readonly request: HttpRequest;
+  readonly client: HttpClient;
+  /** Null: the task wrote a URL. */
+  readonly service: NamedService | null;
+}
+
+/** The policy for services of the configuration: an entry there allows its address. */
+export function withServices(policy: HttpToolPolicy, services: ServiceDirectory): HttpToolPolicy {
+  const places = services.names().flatMap((name) => {
+    const service = services.find(name);
+    return service?.source === "configuration" ? [placeOfUrl(service.baseUrl)] : [];
+  });
+  return { ...policy, allow: [...policy.allow, ...places] };
+}
+
+function placeOfUrl(url: URL): string {
+  const { host, port } = destinationOf(url);
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function knownNames(services: ServiceDirectory): string {
+  const names = services.names();
+  if (names.length === 0) return ": none is known (routing.services, routing.registry_url)";
+  const some = names.slice(0, MOST_NAMED).join(", ");
+  return `; there are: ${some}${names.length > MOST_NAMED ? " and others" : ""}`;
 }
 
 /** A response whose body is still unread. */
 interface Answer {
   readonly status: number;
+  /** Where it came from. */
+  readonly url: string;
   readonly headers: AnswerHeaders;
   readonly stream: IncomingMessage;
 }
 
 function isExpected(status: number, { expect_status: expected }: HttpParameters): boolean {
   if (expected === undefined) return status >= 200 && status <= 299;
-  return typeof expected === "number" ? status === expected : expected.includes(status);
+  const all = typeof expected === "object" ? expected : [expected];
+  return all.some((one) => (typeof one === "number" ? status === one : `${Math.floor(status / 100)}xx` === one));
 }
 
 /** Method and URL without the query, which may contain secrets. */

@@ -1,22 +1,28 @@
 /** The only call path of tools, from the dispatch of an attempt to its outcome. */
-
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Clock } from "../../base/time/clock.ts";
+import type { BreakerView, TargetRule, TargetRules } from "../../engine/ports/routing/tool-overrides.ts";
 import type { Outcome, ToolCall, ToolCaller } from "../../engine/ports/tools.ts";
 import type { ToolAdapter } from "../adapter.ts";
 import { abortedOutcome, failedOutcome } from "../outcome.ts";
-import { type BreakerView, createTargets, DEFAULT_TARGET_POLICY, type TargetPolicy } from "../target.ts";
+import type { ServicePolicy } from "../service-policy.ts";
+import { createTargets, DEFAULT_TARGET_POLICY, type TargetPolicy } from "../target.ts";
 import { withDeadline } from "./deadline-step.ts";
 import { withBreaker, withBulkhead } from "./guard-steps.ts";
 import { type ToolMetrics, withObservation } from "./observe-step.ts";
 import { composePath, type Next, type Step } from "./path.ts";
+import { withRetryClass } from "./retry-step.ts";
 
 export interface ToolCallerOptions {
   /** One per task type. */
   readonly adapters: readonly ToolAdapter[];
   /** Limits for each target; missing ones default to DEFAULT_TARGET_POLICY. */
   readonly policies?: Partial<TargetPolicy>;
+  /** What is said of a service by its name; null: nothing. */
+  readonly policyOf?: (service: string) => ServicePolicy | null;
+  /** What operators say about targets; nothing by default. */
+  readonly rules?: TargetRules;
   readonly metrics?: ToolMetrics;
   readonly log: Log;
   readonly clock: Clock;
@@ -32,6 +38,15 @@ export interface ToolPath extends ToolCaller {
 
 type Entry = ToolCaller["call"];
 
+const NO_RULE: TargetRule = {
+  breaker: null,
+  forcedBy: null,
+  maxConcurrent: null,
+  maxQueued: null,
+  until: Number.POSITIVE_INFINITY,
+};
+const NO_RULES: TargetRules = { version: 0, ruleOf: () => NO_RULE, onChange: () => {}, onReset: () => {} };
+
 /**
  * Creates the call path. A call never rejects, and settles soon after its signal aborts. Failures caused by an open
  * breaker or a full bulkhead have `deferMs`. Task types without an adapter fail with TOOL_MISSING.
@@ -39,16 +54,22 @@ type Entry = ToolCaller["call"];
 export function createToolCaller(options: ToolCallerOptions): ToolPath {
   const { adapters, metrics, log, clock } = options;
   const policy = { ...DEFAULT_TARGET_POLICY, ...options.policies };
-  const targets = createTargets(policy, clock, (target, state) => {
-    const { origin, flowId, task } = target;
-    log.info("breaker changed state", { origin, flowId, task, state });
-    metrics?.breakerChanged(state);
+  const targets = createTargets({
+    policy,
+    policyOf: options.policyOf ?? (() => null),
+    rules: options.rules ?? NO_RULES,
+    clock,
+    onChange: ({ tenantId, origin, flowId, task }, state) => {
+      log.info("breaker changed state", { tenantId, origin, flowId, task, state });
+      metrics?.breakerChanged(state);
+    },
   });
   // Every call to the outside passes these steps from top to bottom. The gate belongs before the breaker; the budget's
   // reservation and the gate's second check belong after the bulkhead, so that nothing is reserved while a call waits.
   const steps: readonly Step[] = [
     withObservation(metrics, log, clock),
-    withBreaker(clock, policy.maxOpenMs),
+    withRetryClass((service) => options.policyOf?.(service)?.retry ?? "task"),
+    withBreaker(clock),
     withBulkhead(),
     withDeadline(),
   ];
@@ -61,7 +82,7 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
     }
     const path: Next = composePath(steps, (current) => last(current.call, current));
     entries.set(adapter.type, (call, { signal }) =>
-      path({ call, signal, target: targets.get(adapter.originOf(call), call) }),
+      path({ call, signal, target: targets.get(adapter.placeOf(call), call), isSafe: adapter.isSafe?.(call) === true }),
     );
   }
   return {

@@ -1,6 +1,7 @@
 /** The steps that defer a call before it reaches the tool: breaker and bulkhead. */
-import { BrokenCircuitError, BulkheadRejectedError, CircuitState, TaskCancelledError } from "cockatiel";
+import { BrokenCircuitError, CircuitState } from "cockatiel";
 import type { Clock } from "../../base/time/clock.ts";
+import type { ToolOverride } from "../../engine/ports/routing/tool-overrides.ts";
 import type { Outcome } from "../../engine/ports/tools.ts";
 import { abortedOutcome, deferredOutcome } from "../outcome.ts";
 import type { Target } from "../target.ts";
@@ -10,18 +11,29 @@ import type { Step } from "./path.ts";
 const FULL_DEFER_MS = 1_000;
 
 /**
- * Defers calls while the breaker is open, and lets one probe through after the open time. A call that has been deferred
- * for `maxDeferMs` is made regardless of the breaker. Otherwise a task that always fails would wait for one probe after
- * the other, and its run would never end.
+ * Shortest and longest time for which a breaker that is forced open defers an attempt, milliseconds. An attempt that
+ * has waited for long looks less often, since each look is written to the journal of its run.
  */
-export function withBreaker(clock: Clock, maxDeferMs: number): Step {
+const FORCED_DEFER_MS = 1_000;
+const MAX_FORCED_DEFER_MS = 15_000;
+
+/**
+ * Defers calls while the breaker is open, and lets one probe through after the open time. A call that has been deferred
+ * for the longest open time is made regardless of the breaker. Otherwise a task that always fails would wait for one
+ * probe after the other, and its run would never end. A breaker that is forced stays so until its override ends.
+ */
+export function withBreaker(clock: Clock): Step {
   return async (current, next) => {
     const { call, target } = current;
-    if (call.waitedMs >= maxDeferMs && target.breaker.state !== CircuitState.Closed) return next(current);
+    const { forcedBy } = target.rule();
+    if (forcedBy?.breaker === "open") return refuseForced(target, forcedBy, call.waitedMs, clock.now());
+    if (forcedBy?.breaker === "closed") return next(current);
+    const { breaker } = target;
+    if (call.waitedMs >= target.policy.maxOpenMs && breaker.state !== CircuitState.Closed) return next(current);
     // A call that arrives during a probe would wait inside the policy for the probe to end, ignoring its own signal.
-    if (target.breaker.state === CircuitState.HalfOpen) return refuseOpen(target, 0);
+    if (breaker.state === CircuitState.HalfOpen) return refuseOpen(target, 0);
     try {
-      return await target.breaker.execute(() => next(current));
+      return await breaker.execute(() => next(current));
     } catch (error) {
       if (error instanceof BrokenCircuitError) return refuseOpen(target, target.reopensAt - clock.now());
       throw error;
@@ -37,42 +49,41 @@ function refuseOpen(target: Target, leftMs: number): Outcome {
   );
 }
 
+function refuseForced(target: Target, { by, why, until }: ToolOverride, waitedMs: number, now: number): Outcome {
+  const lookMs = Math.min(Math.max(waitedMs / 2, FORCED_DEFER_MS), MAX_FORCED_DEFER_MS);
+  const leftMs = until === null ? lookMs : Math.min(lookMs, Math.max(until - now, 1));
+  const who = by === "" ? "somebody" : by;
+  const reason = why === "" ? "" : `: ${why}`;
+  const end = until === null ? "it is lifted" : new Date(until).toISOString();
+  const sentence = `${who} has stopped calls of ${describe(target)} until ${end}${reason}; the next look is`;
+  return defer("BREAKER_FORCED_OPEN", sentence, leftMs);
+}
+
 /** Limits concurrent calls; the others queue in order of arrival. */
 export function withBulkhead(): Step {
   return async (current, next) => {
     const { target, signal } = current;
-    const mustQueue = target.bulkhead.executionSlots === 0;
+    const { slots } = target;
+    const entering = slots.enter(signal);
+    // A call that finds a slot goes on at once.
+    const entered = typeof entering === "string" ? entering : await entering;
+    if (entered === "aborted") return abortedOutcome(signal, true);
+    if (entered === "full") {
+      const sentence = `${describe(target)} has as many calls under way and queued as it may; the next one is made`;
+      return defer("BULKHEAD_FULL", sentence, FULL_DEFER_MS);
+    }
     try {
-      const ended = target.bulkhead.execute(() => next(current), signal);
-      return mustQueue ? await untilAborted(ended, signal) : await ended;
-    } catch (error) {
-      if (error instanceof BulkheadRejectedError) {
-        return defer(
-          "BULKHEAD_FULL",
-          `${describe(target)} has as many calls under way and queued as it may; the next one is made`,
-          FULL_DEFER_MS,
-        );
-      }
-      if (error instanceof TaskCancelledError) return abortedOutcome(signal, true);
-      throw error;
+      return await next(current);
+    } finally {
+      // An override of the bounds may have ended.
+      target.rule();
+      slots.leave();
     }
   };
 }
 
-/** The policy checks the signal of a queued call only when the call leaves the queue. */
-async function untilAborted(ended: Promise<Outcome>, signal: AbortSignal): Promise<Outcome> {
-  const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const onAbort = () => resolve(abortedOutcome(signal));
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([ended, promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-function describe({ origin, flowId, task }: Target): string {
-  return `task ${task} of flow ${flowId} to ${origin}`;
+function describe({ origin, service, flowId, task }: Target): string {
+  return `task ${task} of flow ${flowId} to ${service === "" ? origin : `service ${service} (${origin})`}`;
 }
 
 function defer(type: string, sentence: string, leftMs: number): Outcome {

@@ -7,6 +7,8 @@ export interface CurrentCall {
   readonly call: ToolCall;
   readonly signal: AbortSignal;
   readonly target: Target;
+  /** The call changes nothing at its target. */
+  readonly isSafe: boolean;
 }
 
 /** The rest of the path. */

@@ -1,10 +1,11 @@
 /** Executions: one, its status, the list, and cancellation. */
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { refuseField } from "../../../base/field-error.ts";
 import { EXECUTION_LABELS, EXECUTION_SOURCE } from "../../../base/labels.ts";
 import type { Run, RunSummary, RunTask } from "../../../gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import type { ApiClient } from "../../client/client.ts";
-import { type Answer, answer, answerWith, type Exchange, refuse, textOf } from "./exchange.ts";
+import { type Answer, answer, answerWith, type Exchange, textOf } from "../exchange.ts";
 import { EXECUTION_STATUSES, type ExecutionStatus, progressOf, statesOf, statusOf, taskStatusOf } from "./words.ts";
 
 /** Most tasks that a status names. Those of the flow come before children of other tasks. */
@@ -52,7 +53,7 @@ export async function listExecutions({ client, query }: Exchange): Promise<Answe
   const conditions = [hasLabel(EXECUTION_LABELS.source, EXECUTION_SOURCE)];
   const status = textOf(query, "status");
   if (status !== "") {
-    if (!isStatus(status)) refuse("status", `expected one of ${EXECUTION_STATUSES.join(", ")}`);
+    if (!isStatus(status)) refuseField("status", `expected one of ${EXECUTION_STATUSES.join(", ")}`);
     conditions.push(`state in ${JSON.stringify(statesOf(status))}`);
   }
   const template = textOf(query, "workflow_template");
@@ -69,8 +70,8 @@ export async function listExecutions({ client, query }: Exchange): Promise<Answe
 
 /** `POST /api/v1/workflows/{id}/cancel` with an optional `reason`, and `DELETE /api/v1/workflows/{id}` */
 export async function cancelExecution({ client, params, idempotencyKey, body }: Exchange): Promise<Answer> {
-  const { reason = "" } = await body();
-  if (typeof reason !== "string") return refuse("reason", "expected text");
+  const { reason = "" } = (await body()) ?? {};
+  if (typeof reason !== "string") return refuseField("reason", "expected text");
   const [runId = ""] = params;
   const { run } = await client.call(RunService.method.cancelRun, { runId, reason, requestId: idempotencyKey });
   if (run === undefined) throw new Error("a cancellation answers with the run");
@@ -89,7 +90,7 @@ export function limitOf(query: URLSearchParams): number {
   const text = textOf(query, "limit");
   const limit = Number(text);
   if (text !== "" && !(/^\d{1,9}$/.test(text) && limit >= 1 && limit <= MAX_LIMIT))
-    refuse("limit", `expected a number from 1 to ${MAX_LIMIT}`);
+    refuseField("limit", `expected a number from 1 to ${MAX_LIMIT}`);
   return limit;
 }
 

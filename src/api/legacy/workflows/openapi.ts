@@ -1,18 +1,21 @@
 /** These routes in OpenAPI: `contracts/openapi.yaml` takes them in, and a test compares answers with the schemas. */
+import {
+  count,
+  ERROR_STATUSES,
+  json,
+  KEY,
+  list,
+  type OpenapiPart,
+  object,
+  pathPart,
+  query,
+  type Schema,
+  text,
+  time,
+} from "../openapi-forms.ts";
 import { EXECUTION_STATUSES, TASK_STATUSES } from "./words.ts";
 
-type Schema = Readonly<Record<string, unknown>>;
-
-const text = (description: string, more: Schema = {}): Schema => ({ type: "string", description, ...more });
-const count = (description: string): Schema => ({ type: "integer", minimum: 0, description });
-const time = (description: string): Schema => ({ type: ["string", "null"], format: "date-time", description });
-const list = (items: Schema): Schema => ({ type: "array", items });
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/workflows.${name}` });
-const json = (schema: Schema): Schema => ({ "application/json": { schema } });
-
-function object(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
-  return { type: "object", properties, required: Object.keys(properties).filter((name) => !optional.includes(name)) };
-}
 
 const ERROR = object({ code: text("Stable code."), message: text("What is wrong, with all problems of the request.") });
 const ERROR_OR_NULL = { anyOf: [ref("Problem"), { type: "null" }] };
@@ -63,6 +66,10 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       },
       ["correlation_id", "workflow_template", "workflow", "variables", "user_id"],
     ),
+    oneOf: [
+      { required: ["workflow_template"], properties: { workflow_template: { type: "string", minLength: 1 } } },
+      { required: ["workflow"], properties: { workflow: { type: "object" } } },
+    ],
     description: "Names a template or brings a workflow. Other keys are kept as the run's execution context.",
   },
   Started: object(SUMMARY),
@@ -129,23 +136,8 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
 };
 
-const ID = { name: "execution_id", in: "path", required: true, ...described("Id of the execution.") };
-const TEMPLATE_ID = { name: "template_id", in: "path", required: true, ...described("Id of the template.") };
-const KEY = {
-  ...{ name: "Idempotency-Key", in: "header", schema: { type: "string", pattern: "^[!-~]{0,128}$" } },
-  description: "Makes a repeated request return the first answer.",
-};
-
-function described(description: string): Schema {
-  return { description, schema: { type: "string", minLength: 1 } };
-}
-
-function query(name: string, description: string, schema: Schema = { type: "string" }): Schema {
-  return { name, in: "query", description, schema };
-}
-
-/** Statuses of errors. Those that need a body or a change are refused for others as well, by proxies for instance. */
-const ERROR_STATUSES = [400, 403, 404, 405, 408, 409, 413, 415, 429, 431, 499, 500, 501, 503, 504];
+const ID = pathPart("execution_id", "Id of the execution.");
+const TEMPLATE_ID = pathPart("template_id", "Id of the template.");
 
 /** Codes of errors by operation, besides those of every request. */
 const REASONS: Readonly<Record<string, readonly string[]>> = {
@@ -225,10 +217,10 @@ const PATHS: Readonly<Record<string, Readonly<Record<string, Schema>>>> = {
 };
 
 /** What a document of OpenAPI takes in. */
-export const WORKFLOW_OPENAPI = {
+export const WORKFLOW_OPENAPI: OpenapiPart = {
   paths: PATHS,
   components: {
     schemas: Object.fromEntries(Object.entries(SCHEMAS).map(([name, schema]) => [`workflows.${name}`, schema])),
     responses: { "workflows.Error": { description: "What is wrong.", content: json(ref("Error")) } },
   },
-} as const;
+};

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { isOrchestratorError } from "../../../base/errors.ts";
+import { refuseField } from "../../../base/field-error.ts";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import { canonicalJson } from "../../../base/json/json-canonical.ts";
 import { MAX_CONTEXT_BYTES } from "../../../base/json/json-limits.ts";
@@ -10,7 +11,7 @@ import { FlowService } from "../../../gen/orchestrator/v1/flow_service_pb.ts";
 import { RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import { TemplateService } from "../../../gen/orchestrator/v1/template_service_pb.ts";
 import type { ApiClient } from "../../client/client.ts";
-import { type Answer, answer, type Exchange, refuse } from "./exchange.ts";
+import { type Answer, answer, type Exchange, readText } from "../exchange.ts";
 import { statusOf } from "./words.ts";
 
 /** A request to start, checked. */
@@ -27,7 +28,7 @@ interface StartOrder {
 
 /** Starts an execution. Each request starts another one, unless it repeats an `Idempotency-Key`. */
 export async function startExecution({ client, idempotencyKey, body }: Exchange): Promise<Answer> {
-  const order = readOrder(await body());
+  const order = readOrder((await body()) ?? {});
   const bytes = (value: Json): Uint8Array => Buffer.from(JSON.stringify(value));
   const start = async () => {
     const { flowId, version } = await flowOf(client, order);
@@ -73,9 +74,9 @@ function readOrder(body: JsonObject): StartOrder {
     variables: readMap(variables, "variables") ?? {},
     context: checkContext(context),
   };
-  if (order.template === "" && order.workflow === null) refuse("workflow_template", "is missing; name a template");
+  if (order.template === "" && order.workflow === null) refuseField("workflow_template", "is missing; name a template");
   if (order.template !== "" && order.workflow !== null)
-    refuse("workflow", "a request names a template or brings a workflow, not both");
+    refuseField("workflow", "a request names a template or brings a workflow, not both");
   return order;
 }
 
@@ -84,22 +85,17 @@ function checkContext(context: JsonObject): JsonObject {
   const size = Buffer.byteLength(JSON.stringify(context));
   if (size <= MAX_CONTEXT_BYTES) return context;
   const names = Object.keys(context).slice(0, 3).join(", ").slice(0, 100);
-  return refuse(
+  return refuseField(
     "",
     `keys that the service does not know (${names}) have ${size} bytes as JSON; the limit is ${MAX_CONTEXT_BYTES}`,
   );
-}
-
-function readText(value: Json | undefined, field: string): string {
-  if (value === undefined || value === null) return "";
-  return typeof value === "string" ? value : refuse(field, "expected text");
 }
 
 function readMap(value: Json | undefined, field: string): JsonObject | null {
   if (value === undefined || value === null) return null;
   return typeof value === "object" && !Array.isArray(value)
     ? (value as JsonObject)
-    : refuse(field, "expected an object");
+    : refuseField(field, "expected an object");
 }
 
 async function flowOf(client: ApiClient, order: StartOrder): Promise<{ flowId: string; version: string }> {
@@ -125,7 +121,7 @@ function toDocument(workflow: JsonObject, { variables }: StartOrder): JsonObject
   const isWhole = Object.hasOwn(workflow, "workflow");
   const { version: _, ...given }: JsonObject = isWhole ? workflow : { workflow };
   const place = isWhole ? "workflow.workflow" : "workflow";
-  const inner = readMap(given["workflow"], place) ?? refuse(place, "expected an object");
+  const inner = readMap(given["workflow"], place) ?? refuseField(place, "expected an object");
   const values = readMap(inner["variables"], `${place}.variables`) ?? {};
   const own = Object.entries(values).filter(([name]) => !Object.hasOwn(variables, name));
   const declared = Object.keys(variables)
@@ -133,7 +129,7 @@ function toDocument(workflow: JsonObject, { variables }: StartOrder): JsonObject
     .map((name) => ({ name }));
   const document: JsonObject = {
     ...given,
-    id: given["id"] ?? inner["id"] ?? refuse("workflow.id", "is missing"),
+    id: given["id"] ?? inner["id"] ?? refuseField("workflow.id", "is missing"),
     ...("variables" in given
       ? {}
       : { variables: declared, workflow: { ...inner, variables: Object.fromEntries(own) } }),

@@ -1,7 +1,7 @@
 /** `GET /health` and `GET /status`. */
 import type { ConnectionState } from "../../../base/net/connection-state.ts";
 import type { TemplateCatalogue } from "../../../flows/ports/templates.ts";
-import { type Answer, answer, type Exchange } from "./exchange.ts";
+import { type Answer, answer, type Exchange } from "../exchange.ts";
 import { countOpen } from "./executions.ts";
 import { OPEN_PHASES } from "./words.ts";
 

@@ -5,7 +5,7 @@ import { FlowVariableType } from "../../../gen/orchestrator/v1/flow_pb.ts";
 import type { Template } from "../../../gen/orchestrator/v1/template_pb.ts";
 import { TemplateService } from "../../../gen/orchestrator/v1/template_service_pb.ts";
 import type { ApiClient } from "../../client/client.ts";
-import { type Answer, answer, type Exchange, textOf } from "./exchange.ts";
+import { type Answer, answer, type Exchange, textOf } from "../exchange.ts";
 
 const TYPE_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(FlowVariableType).map(([name, type]) => [type, name.toLowerCase()]),

@@ -1,16 +1,36 @@
 /** What instances say to each other about tasks and workers. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Line } from "../../../engine/ports/dispatch/hand-overs.ts";
-import type { Conversation, PeerMessage, SlotCount, TaskNotice, Want } from "../../../engine/ports/dispatch/peers.ts";
 import type {
-  ExchangeRequest,
-  ExchangeRequestSchema,
-  Conversation as WireConversation,
-  SlotCount as WireCount,
-  Line as WireLine,
-  TaskNotice as WireNotice,
+  Conversation,
+  LossReason,
+  PeerMessage,
+  SlotCount,
+  TaskNotice,
+  Want,
+} from "../../../engine/ports/dispatch/peers.ts";
+import {
+  type ExchangeRequest,
+  type ExchangeRequestSchema,
+  type Conversation as WireConversation,
+  type SlotCount as WireCount,
+  type Line as WireLine,
+  type TaskNotice as WireNotice,
+  LossReason as WireReason,
 } from "../../../gen/orchestrator/peer/v1/peer_service_pb.ts";
 import { fromWorkerTask, toWorkerTask } from "./worker-task.ts";
+
+const LOSS_REASON: Readonly<Record<LossReason, WireReason>> = {
+  UNACKNOWLEDGED: WireReason.UNACKNOWLEDGED,
+  WORKER_LOST: WireReason.WORKER_LOST,
+  HANDED_BACK: WireReason.HANDED_BACK,
+};
+
+/** A reason of a later release counts as the worst. */
+function fromLossReason(reason: WireReason): LossReason {
+  const known = Object.entries(LOSS_REASON).find(([, wire]) => wire === reason);
+  return (known?.[0] as LossReason | undefined) ?? "WORKER_LOST";
+}
 
 export function toExchange(
   conversation: Conversation,
@@ -39,6 +59,7 @@ export function toExchange(
     disconnected: [...disconnected],
     ended: [...ended],
     left: [...left],
+    lost: message.lost.map(({ reason, ...task }) => ({ ...task, reason: LOSS_REASON[reason] })),
     tasks: message.tasks.map(({ sessionId, token, task }) => ({ sessionId, task: toWorkerTask(token, task) })),
     cancellations: message.cancellations.map(toNotice),
     releases: message.releases.map(toNotice),
@@ -61,6 +82,10 @@ export function fromExchange(request: ExchangeRequest): PeerMessage {
     ),
     cancellations: request.cancellations.map(fromNotice),
     releases: request.releases.map(fromNotice),
+    lost: request.lost.map(({ sessionId, runId, fence, reason }) => ({
+      ...{ sessionId, runId, fence },
+      reason: fromLossReason(reason),
+    })),
     returned: request.returned.map(fromCount),
   };
 }

@@ -3,9 +3,10 @@ import { create } from "@bufbuild/protobuf";
 import { isOrchestratorError } from "../../../base/errors.ts";
 import { parseJson } from "../../../base/json/json-parse.ts";
 import type { ReportKind, ReportResult, WorkerReport } from "../../../engine/ports/dispatch/workers.ts";
-import type { TaskNote } from "../../../engine/ports/run-watch.ts";
+import type { TaskNote, TaskProgress } from "../../../engine/ports/run-watch.ts";
 import {
   type TaskErrored,
+  type TaskProgressed,
   type TaskReport,
   TaskReportOutcome,
   type TaskReportResult,
@@ -15,6 +16,7 @@ import { LEVEL_NAME, TASK_STATE } from "../enums.ts";
 import { fromPayload, type PayloadInput, type PayloadLimits, type StoredPayloads } from "../payload.ts";
 import { toTaskError } from "../task.ts";
 import { fromDuration } from "../time.ts";
+import { fromDetails } from "./error-details.ts";
 
 type ReadReferences = (payloads: readonly PayloadInput[]) => Promise<StoredPayloads>;
 
@@ -81,7 +83,12 @@ function toNote(event: Extract<TaskReport["event"], { case: "progress" | "log" }
     const { level, text } = event.value;
     return { type: "log", level: LEVEL_NAME.get(level) ?? "INFO", text };
   }
-  const { fraction = null, current = null, total = null, message } = event.value;
+  return toProgressNote(event.value);
+}
+
+/** Progress, as an instance or a worker tells it. */
+export function toProgressNote(progress: TaskProgressed): TaskProgress {
+  const { fraction = null, current = null, total = null, message } = progress;
   return { type: "progress", fraction, current, total, message };
 }
 
@@ -104,9 +111,9 @@ export function kindOf({ event }: TaskReport): ReportKind {
 }
 
 /** The error of a handler. */
-export function fromErrored({ type, message, nonRetryable, nextRetryDelay }: TaskErrored) {
+export function fromErrored({ type, message, nonRetryable, nextRetryDelay, detailsValue }: TaskErrored) {
   const nextRetryDelayMs = nextRetryDelay === undefined ? {} : { nextRetryDelayMs: fromDuration(nextRetryDelay) };
-  return { type, message, retryable: !nonRetryable, ...nextRetryDelayMs };
+  return { type, message, retryable: !nonRetryable, ...nextRetryDelayMs, ...fromDetails(detailsValue) };
 }
 
 /** The answer to a report. */

@@ -3,7 +3,9 @@ import { create } from "@bufbuild/protobuf";
 import { formatDuration } from "../../../base/time/duration.ts";
 import type { Wait } from "../../../engine/machine/records.ts";
 import type { TaskState } from "../../../engine/machine/state.ts";
+import { CALLBACK } from "../../../engine/machine/tasks/callbacks.ts";
 import type { LabeledLine } from "../../../engine/ports/dispatch/hand-overs.ts";
+import type { LimitPlaces } from "../../../engine/ports/dispatch/limits.ts";
 import type { Queues, QueueView, WaitingPlace } from "../../../engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../../engine/ports/dispatch/workers.ts";
 import type { RunReader } from "../../../engine/ports/run-reader.ts";
@@ -11,7 +13,8 @@ import { type RunFinding, RunFindingKind, RunFindingSchema } from "../../../gen/
 import { DiagnoseRunResponseSchema, type RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import type { Worker } from "../../../gen/orchestrator/v1/worker_pb.ts";
 import { WorkerService } from "../../../gen/orchestrator/v1/worker_service_pb.ts";
-import { carrierOf, isAtAgents, nameOf } from "../../../tasks/addresses.ts";
+import { carrierOf, isAtAgents, isSilent, nameOf } from "../../../tasks/addresses.ts";
+import type { Carrier } from "../../../tasks/define.ts";
 import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
 import { MAX_PAGE_SIZE } from "../../lists/paging.ts";
 import { toTimestamp } from "../../mapping/time.ts";
@@ -25,15 +28,19 @@ const MAX_FINDINGS = 100;
 const MAX_AHEAD = 1_000;
 
 const DECIDE = "ApprovalService.DecideApproval";
+/** Ends a task that somebody else does; FailTask does, too. */
+const COMPLETE = "RunService.CompleteTask";
 
-/** What a diagnosis takes. */
 export interface DiagnosisNeeds {
   readonly runReader: Pick<RunReader, "getRun">;
   readonly queues: Pick<Queues, "findPlace" | "viewQueues">;
   readonly workers: Pick<Workers, "list">;
+  readonly limitPlaces: LimitPlaces;
   readonly askPeers: AskPeers;
   /** Null: nothing relays messages to topics. */
-  readonly outboxGate: { readonly isFull: boolean } | null;
+  readonly outboxGates: Readonly<Partial<Record<Carrier, { isFullFor(place: string): boolean }>>>;
+  /** When the message of a task was written that has not been sent, milliseconds; null: there is none. */
+  findUnsent(runId: string, path: string): Promise<number | null>;
   /** Whether agents are there for the tasks of a line. */
   readonly isServed: (line: LabeledLine) => boolean;
 }
@@ -50,10 +57,12 @@ export function createRunDiagnosis(needs: DiagnosisNeeds): Method {
         const message = `the run is held (${kind})${who}${why === "" ? "" : `: ${why}`}`;
         return toFinding("", RunFindingKind.HELD, message, since, "RunService.ResumeRun");
       });
+      if (state.limitSlot !== null && state.limitSlot.state !== "taken")
+        findings.push(await findLimit(needs, call, runId, { path: "", readyAt: state.createdAt, ...state }));
       const open = [...state.tasks.values()].filter(isOpen);
       const connected = open.some(awaitsWorker) ? await listWorkers(needs, call) : [];
       for (const task of open.slice(0, MAX_FINDINGS - findings.length))
-        findings.push(awaitsWorker(task) ? await findWorker(needs, call, runId, task, connected) : findWait(task));
+        findings.push(await findTask(needs, call, runId, task, connected));
       return create(DiagnoseRunResponseSchema, {
         findings,
         truncated: findings.length < state.holds.length + open.length,
@@ -67,25 +76,105 @@ function isOpen({ state, group }: TaskState): boolean {
   return group === null && ["SCHEDULED", "RUNNING", "RETRYING", "WAITING"].includes(state);
 }
 
-function awaitsWorker({ state, handedTo }: TaskState): boolean {
-  return state === "SCHEDULED" && handedTo === null;
+function awaitsWorker({ state, handedTo, limitSlot }: TaskState): boolean {
+  return state === "SCHEDULED" && handedTo === null && (limitSlot === null || limitSlot.state === "taken");
+}
+
+async function findTask(
+  needs: DiagnosisNeeds,
+  call: CallContext,
+  runId: string,
+  task: TaskState,
+  connected: readonly Worker[],
+): Promise<RunFinding> {
+  if (awaitsWorker(task)) return findWorker(needs, call, runId, task, connected);
+  const isInLine = task.limitSlot?.state === "waiting" || task.limitSlot?.state === "withdrawn";
+  if (isInLine) return findLimit(needs, call, runId, task);
+  const { handedTo } = task;
+  return isSilent(handedTo) ? findOnTopic(needs, runId, task, nameOf(handedTo ?? "")) : findWait(task);
+}
+
+async function findLimit(
+  { limitPlaces }: DiagnosisNeeds,
+  { caller }: CallContext,
+  runId: string,
+  { path, readyAt, limitSlot }: Pick<TaskState, "path" | "readyAt" | "limitSlot">,
+): Promise<RunFinding> {
+  const { LIMIT, LIMIT_PAUSED } = RunFindingKind;
+  if (limitSlot?.state === "withdrawn")
+    return toFinding(path, LIMIT, "it gets its place at its limit back when its run goes on", readyAt, "");
+  const place = await limitPlaces.findPlace(caller.tenantId, runId, path);
+  if (place === null) return toFinding(path, LIMIT, "it is about to begin", readyAt, "");
+  const { name, key, pause, maxConcurrent, rate, holders, ahead } = place;
+  const limit = key === "" ? name : `${name} (${key})`;
+  if (pause !== null) {
+    const who = pause.runId === "" ? pause.by || "somebody" : `run ${pause.runId}, which was told to come back later`;
+    const why = pause.why === "" ? "" : `: ${pause.why}`;
+    const message = `limit ${limit} gives out nothing until ${new Date(pause.until).toISOString()}, by ${who}${why}`;
+    return toFinding(path, LIMIT_PAUSED, message, readyAt, "LimitService.ResumeLimit");
+  }
+  if (maxConcurrent === null && rate === null) {
+    const message = `limit ${name} is not declared, and the flow gives it no bound: nothing begins`;
+    return toFinding(path, LIMIT, message, readyAt, "LimitService.PutLimit");
+  }
+  const bounds = [
+    ...(maxConcurrent === null ? [] : [`${holders} of ${maxConcurrent} slots are taken`]),
+    ...(rate === null ? [] : [`${rate.count} may begin per ${formatDuration(rate.perMs)}`]),
+  ];
+  const before = ahead > MAX_AHEAD ? `more than ${MAX_AHEAD}` : String(ahead);
+  const message = `it waits for a slot of limit ${limit}: ${bounds.join(", ")}; ${before} tasks go before it`;
+  return toFinding(path, LIMIT, message, readyAt, "LimitService.PutLimit");
+}
+
+/** A task whose message waits in the outbox, or was sent: an executor has it, or will read it. */
+async function findOnTopic(
+  { findUnsent }: DiagnosisNeeds,
+  runId: string,
+  { path, state, attempt, startedAt, dueAt }: TaskState,
+  topic: string,
+): Promise<RunFinding> {
+  const ends = `${untilOf(dueAt)}; CompleteTask and FailTask end it`;
+  if (state === "RUNNING") {
+    const message = `attempt ${attempt} is under way at an executor of topic ${topic}${ends}`;
+    return toFinding(path, RunFindingKind.WORKER, message, startedAt, COMPLETE);
+  }
+  const unsentSince = await findUnsent(runId, path);
+  if (unsentSince !== null) {
+    const message = `its message to topic ${topic} is not sent yet: the brokers are away or slow${ends}`;
+    return toFinding(path, RunFindingKind.QUEUE, message, unsentSince, COMPLETE);
+  }
+  const message = `attempt ${attempt} was sent to topic ${topic}, and no executor has answered${ends}`;
+  return toFinding(path, RunFindingKind.WORKER, message, startedAt, COMPLETE);
+}
+
+function untilOf(dueAt: number | null): string {
+  return dueAt === null ? "" : `; its time ends at ${new Date(dueAt).toISOString()}`;
 }
 
 function findWait(task: TaskState): RunFinding {
   const { path, state, attempt, wait, handedTo, dueAt, error, readyAt, startedAt } = task;
   if (wait !== null) return findWaiting(path, wait, dueAt, readyAt);
   if (state === "RETRYING") {
+    if (error?.type === "BREAKER_FORCED_OPEN") {
+      const message = `${error.type}: ${error.message}`;
+      return toFinding(path, RunFindingKind.BREAKER_FORCED, message, dueAt ?? readyAt, "ToolService.LiftToolOverride");
+    }
     const message = `attempt ${attempt} failed (${error?.type ?? "unknown"}); the next one is due`;
     return toFinding(path, RunFindingKind.RETRY, message, dueAt ?? readyAt, "");
   }
   if (handedTo === null)
     return toFinding(path, RunFindingKind.ATTEMPT, `attempt ${attempt} is under way`, startedAt || readyAt, "");
-  const holder = isAtAgents(handedTo) ? "an agent" : "a worker";
+  const since = startedAt || readyAt;
+  if (handedTo === CALLBACK) {
+    const message = `the call was answered, and its callback is awaited${untilOf(dueAt)}`;
+    return toFinding(path, RunFindingKind.ATTEMPT, message, since, COMPLETE);
+  }
+  const holder = isAtAgents(handedTo) ? `an agent of type ${nameOf(handedTo).replace("stream:", "")}` : "a worker";
   const message =
     state === "SCHEDULED"
-      ? "it is handed out and not acknowledged yet"
-      : `attempt ${attempt} is under way at ${holder}`;
-  return toFinding(path, RunFindingKind.WORKER, message, startedAt || readyAt, "");
+      ? `it is handed out to ${holder} and not acknowledged yet`
+      : `attempt ${attempt} is under way at ${holder}${untilOf(dueAt)}`;
+  return toFinding(path, RunFindingKind.WORKER, message, since, COMPLETE);
 }
 
 function findWaiting(path: string, wait: Wait, dueAt: number | null, since: number): RunFinding {
@@ -108,7 +197,7 @@ function findWaiting(path: string, wait: Wait, dueAt: number | null, since: numb
 }
 
 async function findWorker(
-  { queues, outboxGate, isServed }: DiagnosisNeeds,
+  { queues, outboxGates, isServed }: DiagnosisNeeds,
   call: CallContext,
   runId: string,
   { path, readyAt }: TaskState,
@@ -116,18 +205,33 @@ async function findWorker(
 ): Promise<RunFinding> {
   const place = await queues.findPlace(call.caller, runId, path);
   if (place === null) return toFinding(path, RunFindingKind.QUEUE, "it is about to be handed out", readyAt, "");
-  if (outboxGate !== null && carrierOf(place.queue) === "topics")
-    return findTopic(path, place, outboxGate.isFull, readyAt);
-  if (carrierOf(place.queue) === "agents") return findAgent(path, place, isServed(place), readyAt);
+  const carrier = carrierOf(place.queue);
+  const gate = outboxGates[carrier];
+  if (gate !== undefined) return findRelayed(path, place, carrier, gate.isFullFor(nameOf(place.queue)), readyAt);
+  if (carrier === "agents") return findAgent(path, place, isServed(place), readyAt);
   const [view] = await queues.viewQueues(call.caller, [place.queue]);
   const stopped = view === undefined ? null : findStop(path, place, view, readyAt);
   return stopped ?? findSlot(path, place, view?.buildIds ?? [], connected, readyAt);
 }
 
-function findTopic(path: string, { queue }: WaitingPlace, isFull: boolean, since: number): RunFinding {
-  const topic = nameOf(queue);
-  if (!isFull) return toFinding(path, RunFindingKind.QUEUE, `it is about to be put on topic ${topic}`, since, "");
-  const message = `OUTBOX_FULL: too many messages wait for the brokers; what the task has for topic ${topic} is deferred`;
+/** What messages leave for, and who takes them. */
+const RELAYED: Readonly<Partial<Record<Carrier, readonly [place: string, others: string]>>> = {
+  topics: ["topic", "the brokers"],
+  webhooks: ["webhook", "the endpoint"],
+  streams: ["stream", "Redis"],
+};
+
+function findRelayed(
+  path: string,
+  { queue }: WaitingPlace,
+  carrier: Carrier,
+  isFull: boolean,
+  since: number,
+): RunFinding {
+  const [kind, others] = RELAYED[carrier] ?? ["", ""];
+  const place = `${kind} ${nameOf(queue)}`;
+  if (!isFull) return toFinding(path, RunFindingKind.QUEUE, `it is about to be put on ${place}`, since, "");
+  const message = `OUTBOX_FULL: too many messages wait for ${others}; what the task has for ${place} is deferred`;
   return toFinding(path, RunFindingKind.QUEUE_FULL, message, since, "");
 }
 

@@ -58,27 +58,19 @@ export interface ListingNeeds {
 export function createRunLists({ runReader, runIndex, planIndexOf, tokens, limits }: ListingNeeds): ListingMethods {
   return {
     async listRuns(request, { caller, signal }) {
-      const condition = parseRunFilter(request.filter);
+      const filter = toStoreFilter(parseRunFilter(request.filter));
       const order = orderOf(request.orderBy, "newest");
       const query = ["ListRuns", request.filter, order];
       const size = pageSizeOf(request.pageSize);
       const after = toPosition(tokens.fromPageToken(caller.tenantId, query, request.pageToken));
-      const headers = await runIndex.listRuns(
-        caller,
-        condition === null ? null : toStoreFilter(condition),
-        after,
-        size + 1,
-        signal,
-        order,
-      );
+      const headers = await runIndex.listRuns(caller, filter, after, size + 1, signal, order);
       const { lines, next } = cutPage(headers, size, (header): Place => [toPlace(header.createdAt), header.runId]);
       const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
       return create(ListRunsResponseSchema, { runs: lines.map(headerToSummary), nextPageToken });
     },
 
     async countRuns(request, { caller, signal }) {
-      const condition = parseRunFilter(request.filter);
-      const counts = await runIndex.countRuns(caller, condition === null ? null : toStoreFilter(condition), signal);
+      const counts = await runIndex.countRuns(caller, toStoreFilter(parseRunFilter(request.filter)), signal);
       return create(CountRunsResponseSchema, {
         count: BigInt(counts.reduce((sum, one) => sum + one.count, 0)),
         stateCounts: counts.map((one) => ({ state: RUN_STATE[one.state], count: BigInt(one.count) })),

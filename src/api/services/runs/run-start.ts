@@ -1,12 +1,13 @@
 /** Converts start requests of the contract to those of the engine. */
 import type { Message } from "@bufbuild/protobuf";
-import { fail } from "../../../base/errors.ts";
+import { refuseField } from "../../../base/field-error.ts";
 import type { JsonObject } from "../../../base/json/json.ts";
 import { MAX_CONTEXT_BYTES } from "../../../base/json/json-limits.ts";
 import { parseJson } from "../../../base/json/json-parse.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
 import type { StartRequest } from "../../../engine/ports/run-control.ts";
-import type { StartRunRequest } from "../../../gen/orchestrator/v1/run_service_pb.ts";
+import type { RunLimit } from "../../../flows/plan.ts";
+import type { RunLimit as RunLimitMessage, StartRunRequest } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import { hashBody } from "../../calls/request-key.ts";
 import { RUN_KEY_POLICY_NAME } from "../../mapping/enums.ts";
 import type { PayloadInput, PayloadLimits, StoredPayloads } from "../../mapping/payload.ts";
@@ -52,6 +53,8 @@ export function fromStartRequest(
       name: signal.signalName,
       payload: fromPayload(signal.dataValue, `signals[${index}].data`, null, limits, stored),
     })),
+    // Absent from the hash of a start that has none, as in earlier releases.
+    ...(request.limit === undefined ? {} : { limit: fromLimit(request.limit) }),
   };
   // What is hashed is compared with calls to earlier releases.
   return {
@@ -76,12 +79,12 @@ export function fromWait(
   return Math.max(0, Math.floor(Math.min(waitMs, remainingMs - Math.min(500, remainingMs / 5))));
 }
 
+function fromLimit({ name, key }: RunLimitMessage): RunLimit {
+  return { name, key, maxConcurrent: null, rate: null };
+}
+
 function fromContext(bytes: Uint8Array): JsonObject {
   const context = parseJson(bytes, { field: "execution_context_json", maxBytes: MAX_CONTEXT_BYTES });
   if (typeof context === "object" && context !== null && !Array.isArray(context)) return context as JsonObject;
-  return fail(
-    "INVALID_REQUEST",
-    { problem: "execution_context_json must contain a JSON object", field: "execution_context_json" },
-    { violations: [{ field: "execution_context_json", description: "must contain a JSON object" }] },
-  );
+  return refuseField("execution_context_json", "must contain a JSON object");
 }

@@ -20,9 +20,11 @@ import {
   PauseRunResponseSchema,
   ResumeRunResponseSchema,
   SignalRunResponseSchema,
+  StartRunRequestSchema,
   TerminateRunResponseSchema,
 } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import type { ServiceHandlers } from "../../calls/call.ts";
+import { compileItemCheck } from "../../calls/item-check.ts";
 import { hashBody, toRequestKey } from "../../calls/request-key.ts";
 import { toStatus } from "../../errors/status.ts";
 import { HOLD_KIND_NAME } from "../../mapping/enums.ts";
@@ -35,6 +37,8 @@ import { toTimestamp } from "../../mapping/time.ts";
 import { type PayloadReader, readReferences } from "../stored-payloads.ts";
 import type { PlanIndexOf } from "./plan-index-of.ts";
 import { fromStartRequest, fromWait, readStartReferences } from "./run-start.ts";
+
+const checkStart = compileItemCheck(StartRunRequestSchema);
 
 /** Methods of RunService for single runs. */
 export type SteeringMethods = Pick<
@@ -196,6 +200,8 @@ function readStarts(
 ): Promise<(StartRequest | Error)[]> {
   const read = async (start: StartRunRequest, index: number): Promise<StartRequest | Error> => {
     try {
+      const broken = checkStart(start, `requests[${index}]`);
+      if (broken !== null) return broken;
       if (start.wait !== undefined || start.readMask !== undefined) {
         const field = start.wait === undefined ? "read_mask" : "wait";
         fail("INVALID_REQUEST", {

@@ -17,6 +17,8 @@ import { toRequestKey } from "../../calls/request-key.ts";
 import { createPayloadRoom, fromPayload, type PayloadLimits } from "../../mapping/payload.ts";
 import { parseReadMask } from "../../mapping/read-mask.ts";
 import { findTask, toRunTask } from "../../mapping/task.ts";
+import { fromDuration } from "../../mapping/time.ts";
+import { fromDetails } from "../../mapping/workers/error-details.ts";
 import { readReferences } from "../stored-payloads.ts";
 import type { PlanIndexOf } from "./plan-index-of.ts";
 
@@ -60,8 +62,9 @@ export function createRunTasks({ runControl, runReader, planIndexOf, limits }: T
     },
 
     async failTask(request, { caller }) {
-      const { errorType: type, errorMessage: message, nonRetryable } = request;
-      const error = { type, message, retryable: !nonRetryable };
+      const { errorType: type, errorMessage: message, nonRetryable, nextRetryDelay, errorDetails } = request;
+      const delay = nextRetryDelay === undefined ? {} : { nextRetryDelayMs: fromDuration(nextRetryDelay) };
+      const error = { type, message, retryable: !nonRetryable, ...delay, ...fromDetails(errorDetails) };
       const task = await tell(caller, "FailTask", request, { ok: false, error });
       return create(FailTaskResponseSchema, { task });
     },

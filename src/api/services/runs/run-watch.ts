@@ -9,6 +9,7 @@ import { fail, isOrchestratorError, toError } from "../../../base/errors.ts";
 import type { RunState } from "../../../engine/machine/state.ts";
 import { isTerminalPhase } from "../../../engine/machine/state.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
+import type { Cluster } from "../../../engine/ports/cluster.ts";
 import type { RunHeader, RunIndex } from "../../../engine/ports/run-index.ts";
 import type { RunReader } from "../../../engine/ports/run-reader.ts";
 import type { NoteView, RunChange, RunWatch, WatchFrame } from "../../../engine/ports/run-watch.ts";
@@ -34,6 +35,8 @@ import { parseReadMask } from "../../mapping/read-mask.ts";
 import { headerToSummary, toRun } from "../../mapping/run.ts";
 import { listTasks, toRunTask } from "../../mapping/task.ts";
 import { toTimestamp } from "../../mapping/time.ts";
+import { followRun } from "../../peers/follow-run.ts";
+import type { Sender } from "../../peers/forward-send.ts";
 import type { PeerRuns } from "../../peers/peer-runs.ts";
 import { withHeartbeats } from "../../streams/heartbeat.ts";
 import type { PlanIndexOf } from "./plan-index-of.ts";
@@ -49,6 +52,8 @@ export interface WatchNeeds {
   readonly planIndexOf: PlanIndexOf;
   readonly tokens: Tokens;
   readonly limits: PayloadLimits;
+  readonly cluster: Pick<Cluster, "ownerOf">;
+  readonly peers: { readonly sender: Pick<Sender, "stream"> };
   /** Changes on other instances; absent if there are none. */
   readonly peerRuns?: PeerRuns;
   /** Aborts when the service drains. */
@@ -65,7 +70,8 @@ const PEER_PAUSE_MS = 20;
 const TASK_PAYLOADS = ["input", "input_json", "input_ref", "output", "output_json", "output_ref"];
 
 export function createRunWatch(parts: WatchNeeds): WatchingMethods {
-  const { runReader, runWatch, planIndexOf, tokens, limits } = parts;
+  const { runReader, runWatch, planIndexOf, tokens, limits, cluster, peers, draining } = parts;
+  const following = { cluster, sender: peers.sender, draining };
   return {
     async *watchRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
@@ -81,10 +87,14 @@ export function createRunWatch(parts: WatchNeeds): WatchingMethods {
           return;
         }
         // The first event may take a long time.
-        if (!parts.draining.aborted) call.opened();
+        if (!draining.aborted) call.opened();
       }
       const { runId, includeEphemeral: notes } = request;
-      yield* watchFrom(parts, call, { runId, after: resume?.sequence ?? null, mask, cursors, index, notes });
+      const watchHere = (cursor: string, signal: AbortSignal) => {
+        const after = cursor === "" ? null : cursors.fromCursor(cursor).sequence;
+        return watchFrom(parts, call.caller, signal, { runId, after, mask, cursors, index, notes });
+      };
+      yield* call.forwarded ? watchHere(request.cursor, call.signal) : followRun(following, request, call, watchHere);
     },
 
     async *watchRuns(request, call) {
@@ -120,13 +130,18 @@ interface Watch {
   readonly notes: boolean;
 }
 
-async function* watchFrom(parts: WatchNeeds, call: CallContext, watch: Watch): AsyncGenerator<WatchRunResponse> {
+async function* watchFrom(
+  parts: WatchNeeds,
+  caller: Caller,
+  ends: AbortSignal,
+  watch: Watch,
+): AsyncGenerator<WatchRunResponse> {
   const { cursors, index, mask } = watch;
   let reached = watch.after ?? 0;
   const cursor = (): string => (reached === 0 ? "" : cursors.toCursor(reached));
   const stream = {
-    open: (signal: AbortSignal) => parts.runWatch.watchRun(call.caller, watch.runId, watch.after, signal, watch.notes),
-    signal: call.signal,
+    open: (signal: AbortSignal) => parts.runWatch.watchRun(caller, watch.runId, watch.after, signal, watch.notes),
+    signal: ends,
     draining: parts.draining,
     drained: () => toError("SHUTTING_DOWN", { cursor: cursor() }),
     toMessage: (frame: WatchFrame): WatchRunResponse[] => {
@@ -216,7 +231,7 @@ function endFrame(
 
 /** A watch over many runs: its filter and position. */
 interface RunsWatch {
-  readonly condition: Condition | null;
+  readonly condition: Condition;
   readonly size: number;
   /** Resume after this time; null: begin with a snapshot. */
   readonly resumeAt: number | null;
@@ -283,7 +298,7 @@ function changesSince(
       if (headers.length > MAX_RESUMED) fail("WATCH_CURSOR_EXPIRED");
       return { type: "resumed", headers };
     }
-    const filter = condition === null ? null : toStoreFilter(condition);
+    const filter = toStoreFilter(condition);
     return { type: "snapshot", headers: await runIndex.listRuns(caller, filter, null, size + 1, signal) };
   });
 }

@@ -3,7 +3,7 @@ import type { InboundMessage } from "../../../engine/ports/bus/inbound.ts";
 import type { AnsweredTask, HandOvers } from "../../../engine/ports/dispatch/hand-overs.ts";
 import { Fields, MessageRefused, readBody } from "../../message-fields.ts";
 
-type Outcome = Exclude<Parameters<HandOvers["answered"]>[1], "started">;
+type Outcome = Parameters<HandOvers["reported"]>[1];
 
 /** The largest whole number of a column, 24 days. */
 const MOST_MS = 2 ** 31 - 1;
@@ -71,13 +71,14 @@ function readTime(fields: Fields): Pick<Outcome, "tookMs"> {
   return tookMs === null ? {} : { tookMs: Math.min(Math.round(tookMs), MOST_MS) };
 }
 
-/** Errors are text, or an object `{type, message, retryable, next_retry_delay}`. */
+/** Errors are text, or an object `{type, message, retryable, next_retry_delay, details}`. */
 function readError(error: Json | undefined): Extract<Outcome, { ok: false }>["error"] {
   if (typeof error === "string" || error === undefined)
     return { type: "EXECUTOR_FAILED", message: error || "the executor gave no reason", retryable: true };
   if (!isJsonObject(error)) throw new MessageRefused("INVALID_MESSAGE", "error: expected text or an object");
   const fields = new Fields(error as JsonObject);
   const delay = fields.amount("next_retry_delay");
+  const details = fields.any("details");
   const retryable = fields.any("retryable");
   if (retryable !== undefined && typeof retryable !== "boolean")
     throw new MessageRefused("INVALID_MESSAGE", "error.retryable: expected true or false");
@@ -86,5 +87,6 @@ function readError(error: Json | undefined): Extract<Outcome, { ok: false }>["er
     message: fields.text("message"),
     retryable: retryable ?? true,
     ...(delay === null ? {} : { nextRetryDelayMs: Math.round(delay * 1_000) }),
+    ...(details === undefined ? {} : { details }),
   };
 }

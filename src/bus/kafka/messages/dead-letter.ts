@@ -1,5 +1,10 @@
 /** Messages on the topic of dead letters. Times are RFC 3339, attempts count from 0 as in the messages of tasks. */
-import type { Outgoing, OutgoingDeadLetter, OutgoingRejected } from "../../../engine/ports/bus/outbox.ts";
+import type {
+  Outgoing,
+  OutgoingDeadLetter,
+  OutgoingRejected,
+  OutgoingUndelivered,
+} from "../../../engine/ports/bus/outbox.ts";
 
 /** A task that is not tried again. */
 export function toDeadLetter({ runId, taskPath, tenantId, at }: Outgoing, task: OutgoingDeadLetter) {
@@ -24,6 +29,7 @@ export function toDeadLetter({ runId, taskPath, tenantId, at }: Outgoing, task: 
     })),
     error_type: task.error.type,
     error: task.error.message,
+    error_details: task.error.details ?? null,
     reason: task.reason,
     scheduled_at: toTime(task.scheduledAt),
     failed_at: toTime(at),
@@ -45,4 +51,16 @@ export function toRejected(at: number, rejected: OutgoingRejected) {
 function toTime(at: number): string | null {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
+
+/** An event that is not tried any more. */
+export function toUndelivered({ runId, taskPath, tenantId, sequence, at }: Outgoing, message: OutgoingUndelivered) {
+  const { messageId, destination, place, code, reason, event } = message;
+  return {
+    event_type: "message_undeliverable",
+    ...{ message_id: messageId, destination, place, reason: code, problem: reason },
+    ...{ run_id: runId, task_id: taskPath, tenant_id: tenantId, sequence },
+    ...{ payload: event.payload, headers: event.headers },
+    rejected_at: toTime(at),
+  };
 }

@@ -1,7 +1,7 @@
 /** Messages to Kafka: the tasks of executors, and the events of flows. */
 
-import type { Outgoing, OutgoingTask } from "../../../engine/ports/bus/outbox.ts";
-import { toDeadLetter, toRejected } from "./dead-letter.ts";
+import type { Outgoing, OutgoingControl, OutgoingTask } from "../../../engine/ports/bus/outbox.ts";
+import { toDeadLetter, toRejected, toUndelivered } from "./dead-letter.ts";
 
 /** A message as the client library takes it. */
 export interface KafkaMessage {
@@ -31,8 +31,9 @@ export function toKafkaMessage(message: Outgoing, nameOf: (topic: string) => str
   }
   const id = `${runId}/${taskPath}/${sequence}`;
   if (message.kind !== "event") {
-    const body = bodyOf(message);
-    const of = message.kind === "dead_letter" ? { ...own, [IDEMPOTENCY_KEY]: id } : { [IDEMPOTENCY_KEY]: key };
+    const body = bodyOf(message, nameOf);
+    const isOfRun = message.kind !== "rejected" && message.kind !== "answer";
+    const of = isOfRun ? { ...own, [IDEMPOTENCY_KEY]: id } : { [IDEMPOTENCY_KEY]: key };
     return {
       ...{ topic: nameOf(topic), key: Buffer.from(key), headers: of },
       value: Buffer.from(JSON.stringify(body)),
@@ -47,12 +48,19 @@ export function toKafkaMessage(message: Outgoing, nameOf: (topic: string) => str
   };
 }
 
-function bodyOf(message: Extract<Outgoing, { readonly kind: "dead_letter" | "rejected" | "answer" }>): object {
+function bodyOf(
+  message: Extract<Outgoing, { readonly kind: "control" | "dead_letter" | "rejected" | "undelivered" | "answer" }>,
+  nameOf: (topic: string) => string,
+): object {
   switch (message.kind) {
+    case "control":
+      return toControlBody(message, message.content, nameOf(message.content.topic));
     case "dead_letter":
       return toDeadLetter(message, message.content);
     case "rejected":
       return toRejected(message.at, message.content);
+    case "undelivered":
+      return toUndelivered(message, message.content);
     case "answer":
       return message.content;
   }
@@ -73,5 +81,22 @@ function toTaskBody({ runId, taskPath, tenantId }: Outgoing, task: OutgoingTask)
     user_id: task.userId,
     execution_context: task.context ?? {},
     fencing_token: task.fence,
+  };
+}
+
+/** An attempt that is over, with the words of the message of its task. */
+function toControlBody({ runId, tenantId }: Outgoing, control: OutgoingControl, topic: string) {
+  return {
+    event_type: "task_canceled",
+    run_id: runId,
+    task_id: control.taskId,
+    handler: control.handler,
+    attempt: control.attempt - 1,
+    fencing_token: control.fence,
+    topic,
+    reason: control.reason,
+    message: control.message,
+    correlation_id: control.correlationId === "" ? runId : control.correlationId,
+    tenant_id: tenantId,
   };
 }

@@ -12,18 +12,20 @@ const MAX_DELAY_MS = 86_400_000;
 const TYPE = /^[A-Z][A-Z0-9_]{0,63}$/;
 const MAX_TYPE_LENGTH = 255;
 
-/** Errors are text, or an object `{type, message, retryable, next_retry_delay}`. Throws {@link AnswerRefused}. */
+/**
+ * Errors are text, or an object `{type, message, retryable, next_retry_delay, details}`. Throws {@link AnswerRefused}.
+ */
 export function readError(error: Json): Failure {
   if (error === null || typeof error === "string") return failureOf("", error ?? "", true);
   if (!isJsonObject(error)) throw new AnswerRefused("error: expected text, or an object with type and message");
   const type = textOf(error, "type");
   const message = textOf(error, "message");
-  const { retryable = null, next_retry_delay: delay = null } = error;
+  const { retryable = null, next_retry_delay: delay = null, details = null } = error;
   if (retryable !== null && typeof retryable !== "boolean")
     throw new AnswerRefused("error.retryable: expected true or false");
   if (delay !== null && (typeof delay !== "number" || delay < 0))
     throw new AnswerRefused("error.next_retry_delay: expected seconds, 0 or more");
-  const failure = failureOf(type, message, retryable !== false);
+  const failure = { ...failureOf(type, message, retryable !== false), ...(details === null ? {} : { details }) };
   return delay === null ? failure : { ...failure, nextRetryDelayMs: Math.min(Math.round(delay * 1_000), MAX_DELAY_MS) };
 }
 

@@ -17,6 +17,10 @@ type Outcome = NonNullable<AgentAnswer["outcome"]>;
 /** Levels of a message: its parts are checked one by one, so that the one that is too deep is named. */
 const MAX_MESSAGE_DEPTH = 1_000;
 
+/** Longest message of a progress, and the largest number of steps. */
+const MAX_NOTE_LENGTH = 1_024;
+const MAX_COUNT = 2 ** 31 - 1;
+
 /** Where an output may be. */
 const OUTPUTS = ["output", "result", "data"] as const;
 
@@ -120,8 +124,13 @@ function readNote(progress: Json): Note | null {
   return {
     type: "progress",
     fraction: typeof fraction === "number" && fraction >= 0 && fraction <= 1 ? fraction : null,
-    current: typeof current === "number" ? current : null,
-    total: typeof total === "number" ? total : null,
-    message: typeof message === "string" ? message.slice(0, 4_096) : "",
+    current: isCount(current) ? current : null,
+    total: isCount(total) ? total : null,
+    message: typeof message === "string" ? message.slice(0, MAX_NOTE_LENGTH) : "",
   };
+}
+
+/** Whether it is a number of steps that those who watch can be told. */
+function isCount(value: Json | undefined): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT;
 }

@@ -1,6 +1,6 @@
 /** Publishes requests for agents, on a connection of its own: nothing that is written for readers delays them. */
 import type { Log } from "../../../base/log.ts";
-import { type ConnectionState, ConnectionWatch } from "../../../base/net/connection-state.ts";
+import { type ConnectionState, ConnectionWatch, noteSilence } from "../../../base/net/connection-state.ts";
 import type { AgentPost, AgentRequest, Arrival } from "../../../engine/ports/dispatch/agents.ts";
 import { createRedisClient, type RedisAddress, reasonOf, watchClosing } from "../client.ts";
 import { MESSAGE_FIELD, STREAM_PREFIX } from "../messages.ts";
@@ -8,6 +8,8 @@ import { writeCancel, writeRequest } from "./messages.ts";
 
 /** How long an answer of the server is waited for, milliseconds. Workers must acknowledge a little later. */
 const PATIENCE_MS = 4_000;
+/** How often to check for the first answer, milliseconds. */
+const LOOK_EVERY_MS = 10_000;
 
 /** Where the requests of a kind go, and what asks its agents to stop; null: nothing does. */
 export interface AgentChannels {
@@ -29,6 +31,8 @@ export interface AgentPostParts {
 
 /** An open way to agents. */
 export interface RedisAgentPost extends AgentPost {
+  /** Calls `listener` once: when a request was published here, or one of these Streams exists. */
+  whenUsed(streams: readonly string[], listener: () => void): void;
   readonly connection: ConnectionState;
   close(): void;
 }
@@ -54,19 +58,36 @@ export function openAgentPost({ address, channels, metrics, log }: AgentPostPart
   const ask = async <T>(command: () => Promise<T>): Promise<T | null> => {
     if (client.status !== "ready") return null;
     const silence = Promise.withResolvers<null>();
-    const timer = setTimeout(() => {
-      watch.down(`no answer for ${PATIENCE_MS} ms`);
+    const giveUp = (problem: string): void => {
+      watch.down(problem);
       // A frozen server gets no more requests; those that it has may arrive.
       client.disconnect(true);
       silence.resolve(null);
-    }, PATIENCE_MS);
+    };
     try {
-      return await Promise.race([command(), silence.promise]);
+      return await noteSilence(PATIENCE_MS, () => Promise.race([command(), silence.promise]), giveUp);
     } catch (error) {
       if (client.status === "ready") watch.down(reasonOf(error));
       return null;
-    } finally {
-      clearTimeout(timer);
+    }
+  };
+
+  let isUsed = false;
+  let use: (() => void) | null = null;
+  let looks: NodeJS.Timeout | undefined;
+  const used = (): void => {
+    isUsed = true;
+    clearInterval(looks);
+    use?.();
+    use = null;
+  };
+  const lookFor = async (streams: readonly string[]): Promise<void> => {
+    if (use === null || client.status !== "ready") return;
+    try {
+      for (const name of streams) if ((await client.exists(name)) > 0) return used();
+    } catch (error) {
+      // A broken connection shows as an event, and who may not ask may be allowed to read.
+      if (error instanceof Error && error.name === "ReplyError") used();
     }
   };
 
@@ -87,7 +108,15 @@ export function openAgentPost({ address, channels, metrics, log }: AgentPostPart
     },
     onReady: (listener) => void listeners.push(listener),
     isStream: (kind) => streamOf(requestsOf(kind)) !== null,
+    whenUsed(streams, listener) {
+      use = listener;
+      if (isUsed) return used();
+      client.on("ready", () => void lookFor(streams));
+      looks = setInterval(() => void lookFor(streams), LOOK_EVERY_MS).unref();
+      void lookFor(streams);
+    },
     async publish(request: AgentRequest) {
+      used();
       const count = await send(requestsOf(request.kind), writeRequest(request));
       const arrival: Arrival = count === null ? "away" : count > 0 ? "arrived" : "nobody";
       metrics.requested(request.kind, arrival);
@@ -108,6 +137,7 @@ export function openAgentPost({ address, channels, metrics, log }: AgentPostPart
     },
     close() {
       isClosed = true;
+      clearInterval(looks);
       client.disconnect();
     },
   };

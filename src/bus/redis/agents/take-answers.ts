@@ -2,7 +2,7 @@
  * Takes the answers of agents, and applies them here or at the owner of their run:
  *
  *   pub/sub: every instance hears an answer ──→ the owner of the run applies it; for the others it is elsewhere
- *   Stream:  one instance reads it          ──→ applied here, or sent to the owner
+ *   Stream:  one instance reads it          ──→ applied here, or sent to the owner, progress too
  */
 import type { Log } from "../../../base/log.ts";
 import type { BusCommands } from "../../../engine/ports/bus/commands.ts";
@@ -62,12 +62,15 @@ async function apply(
   { entryId }: RedisMessage,
 ): Promise<AnswerResult> {
   const result = await answers.take(answer);
-  const { outcome } = answer;
   // Every instance hears what is published; an entry of a Stream is read by one.
   if (result !== "elsewhere" || entryId === null) return result;
-  const ref = answers.open(answer.kind, answer.token);
-  // Who watches a run at its owner misses a note, and the end comes all the same.
-  if (outcome === null || ref === null) return "progress";
-  const named = { taskId: "", attempt: null, begunAt: 0, place: null };
-  return (await commands.answer({ ...ref, ...named }, outcome)) === "unknown" ? "unknown" : "accepted";
+  const { kind, token, outcome, note } = answer;
+  const ref = answers.open(kind, token);
+  const told = outcome ?? (note === null ? null : { note });
+  if (ref === null || told === null) return "progress";
+  const named = { taskId: null, attempt: null, begunAt: 0, place: null };
+  const fate = await commands.answer({ ...ref, ...named }, told);
+  if (fate === "unknown") return "unknown";
+  if (fate !== "taken") return "late";
+  return outcome === null ? "progress" : "accepted";
 }

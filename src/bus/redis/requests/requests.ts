@@ -1,6 +1,6 @@
 /**
- * Requests over Redis: each starts an execution of a workflow. That of a request that can never be applied has failed at
- * once, without a flow, and says why. Runs answer on their own: their messages are part of their commits.
+ * Requests over Redis: each starts an execution of a workflow. That of a request that can never be applied has failed
+ * at once, without a flow, and says why. Runs answer on their own: their messages are part of their commits.
  *
  *   pub/sub: every instance hears it
  *     of a shard of this instance ──not started by an earlier owner──→ started here, under the lease of the shard
@@ -13,10 +13,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError } from "../../../base/errors.ts";
 import { EXECUTION_LABELS, EXECUTION_SOURCE } from "../../../base/labels.ts";
 import type { Log } from "../../../base/log.ts";
-import type { BusCommands } from "../../../engine/ports/bus/commands.ts";
+import type { BusCommands, MessageStart } from "../../../engine/ports/bus/commands.ts";
 import type { StartedRuns } from "../../../engine/ports/bus/started-runs.ts";
 import type { TemplateStarts } from "../../../flows/ports/templates.ts";
-import { MessageRefused } from "../../message-fields.ts";
+import { applyMessage, type Problem, problemOf } from "../../apply-message.ts";
+import { KILLS_ITS_READER } from "../../deaths.ts";
+import type { OwnerDeaths } from "../../owner-deaths.ts";
 import type { HandleMessages, MessageCounts, RedisMessage, Verdict } from "../messages.ts";
 import { readWhatCanBeRead, readWorkflowRequest } from "./read-request.ts";
 import { idAt, idOfEntry, stemOf } from "./request-ids.ts";
@@ -27,6 +29,8 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 /** How long this instance remembers what it has started, milliseconds. */
 const REMEMBER_MS = 60_000;
+
+type StartRun = (...start: [tenantId: string, start: MessageStart]) => Promise<void>;
 
 export interface RequestParts {
   readonly templates: TemplateStarts;
@@ -43,6 +47,7 @@ export interface RequestParts {
   readonly tenantId: string;
   readonly maxBytes: number;
   readonly counts: Pick<MessageCounts, "counted">;
+  readonly ownerDeaths: OwnerDeaths;
   readonly stopping: AbortSignal;
   readonly log: Log;
 }
@@ -103,34 +108,43 @@ class Requests {
     startRun: BusCommands["start"],
     owns: () => boolean,
   ): Promise<Verdict> {
-    const { stopping, log, counts } = this.#parts;
-    let refusal: Problem | null = null;
-    for (let tries = 0, pause = FIRST_PAUSE_MS; ; tries += 1, pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-      if (!owns()) return "elsewhere";
+    const { stopping, log, counts, ownerDeaths } = this.#parts;
+    let verdict: Verdict = "done";
+    const begin = async (refusal: Problem | null, ownerDied?: () => void): Promise<void> => {
       try {
-        await this.#start(message, runId, refusal, startRun);
-        this.#remember(runId);
-        counts.counted(message.source, refusal === null ? "applied" : "refused", 1);
-        return "done";
+        await this.#start(message, runId, refusal, (...start) => startRun(...start, ownerDied));
       } catch (error) {
-        const problem = problemOf(error);
-        if (problem === "exists") return "done";
-        if (problem !== null) {
-          log.warn("a request was refused", { source: message.source, run_id: runId, reason: problem.type });
-          // Not even what is left of it can be kept.
-          if (refusal !== null) return "done";
-          refusal = problem;
-          continue;
-        }
-        if (tries === 0 && !isOrchestratorError(error)) log.error("a request could not be applied", { error });
+        // It came before.
+        if (isOrchestratorError(error) && error.code === "RUN_ALREADY_EXISTS") return;
+        throw error;
       }
-      // What is not done when this instance stops is the business of another one.
-      if (stopping.aborted) return "elsewhere";
-      await sleep(pause);
-    }
+      this.#remember(runId);
+      counts.counted(message.source, refusal === null ? "applied" : "refused", 1);
+    };
+    const refuse = async (problem: Problem): Promise<void> => {
+      log.warn("a request was refused", { source: message.source, run_id: runId, reason: problem.reason });
+      if (problem.reason === KILLS_ITS_READER) {
+        // Its run would kill as well.
+        verdict = problem;
+        return;
+      }
+      try {
+        await begin(problem);
+      } catch (error) {
+        const worse = problemOf(error);
+        if (worse === null) throw error;
+        // Not even what is left of it can be kept.
+        log.warn("a request was refused", { source: message.source, run_id: runId, reason: worse.reason });
+      }
+    };
+    const end = await applyMessage({
+      apply: ownerDeaths.attemptsOf((ownerDied) => begin(null, ownerDied)),
+      ...{ refuse, owns, stopping, log },
+    });
+    return end === "left" ? "elsewhere" : verdict;
   }
 
-  async #start(message: RedisMessage, runId: string, refusal: Problem | null, startRun: BusCommands["start"]) {
+  async #start(message: RedisMessage, runId: string, refusal: Problem | null, startRun: StartRun) {
     const { templates, tenantId, maxBytes } = this.#parts;
     const read = refusal === null ? readWorkflowRequest : readWhatCanBeRead;
     const { correlationId, userId, template, variables: input, context } = read(message.value, maxBytes);
@@ -141,7 +155,8 @@ class Requests {
       ...(template === "" ? {} : { [EXECUTION_LABELS.template]: template }),
     };
     const facts = { runId, correlationId, userId, context, labels };
-    await startRun(tenantId, { ...facts, flowId, version, input, refusal });
+    const failed = refusal === null ? null : { type: refusal.reason, message: refusal.message };
+    await startRun(tenantId, { ...facts, flowId, version, input, refusal: failed });
   }
 
   /** Those that have started a run; null: it could not be found out. */
@@ -192,27 +207,4 @@ class Requests {
       this.#own.delete(oldest);
     }
   }
-}
-
-/** Why a request can never be applied. */
-interface Problem {
-  /** Error code. */
-  readonly type: string;
-  readonly message: string;
-}
-
-/** What an error says of the request; null: nothing, it is tried again. */
-function problemOf(error: unknown): Problem | "exists" | null {
-  if (error instanceof MessageRefused) return { type: error.reason, message: error.message };
-  if (!isOrchestratorError(error)) return null;
-  if (error.code === "RUN_ALREADY_EXISTS") return "exists";
-  return error.retry === "no" ? { type: error.code, message: describe(error.message, error.violations) } : null;
-}
-
-/** Most problems that a message names. */
-const MAX_PROBLEMS = 10;
-
-function describe(message: string, violations: readonly { readonly field: string; readonly description: string }[]) {
-  const more = violations.slice(1, MAX_PROBLEMS).map(({ field, description }) => `; ${field}: ${description}`);
-  return message + more.join("");
 }

@@ -1,10 +1,12 @@
 /**
- * Gives tasks to agents, which take everything that they hear.
+ * Gives tasks to agents. An agent takes every task that it receives.
  *
  *   a task is ready ──handed out──→ published ─┬─ arrived → started
  *                                              └─ nobody listens, or nobody knows → handed back
- *   while nobody listens, tasks wait as rows; it is asked again whether somebody does, after growing pauses, as long as
- *   there are any. While the way is away, they wait for it.
+ *   nobody listens            tasks wait as rows; the agent is asked again after growing pauses while there are any
+ *   Redis is away             tasks wait as rows until it is back
+ *   all places are taken      tasks wait as rows, and no new one overtakes them; the next ones go out when a quarter of
+ *                             the places is free
  *
  * A hand-over that was not heard uses up no attempt and is no loss. One that was heard without anybody knowing is
  * published a second time, with another token: the answer to the first one is late.
@@ -29,9 +31,13 @@ const PAGE = 500;
 /** Pauses before it is asked again whether anybody listens, milliseconds. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
+/** Share of the tasks that may be under way at which those that wait go on. */
+const REFILL_AT = 0.75;
 
 export interface AgentsParts {
   readonly kinds: readonly string[];
+  /** Most tasks of a kind that are with agents at once, as far as this instance has handed them out or taken over. */
+  readonly maxInFlight: number;
   readonly post: AgentPost;
   readonly seal: (kind: string, ref: HandOverRef) => string;
   readonly store: Pick<WaitingTaskStore, "listCarried">;
@@ -47,6 +53,10 @@ interface Kind {
   isHeard: boolean;
   /** Tasks wait here. */
   isAwaited: boolean;
+  /** Tasks that are handed out and not over. */
+  inFlight: number;
+  /** As many as may be were under way, and tasks may wait since. */
+  isFull: boolean;
   isLooking: boolean;
   pauseMs: number;
   timer: NodeJS.Timeout | null;
@@ -64,7 +74,10 @@ export class Agents implements Takers {
 
   constructor(parts: AgentsParts) {
     this.#parts = parts;
-    const fresh = { isHeard: true, isAwaited: false, isLooking: false, pauseMs: FIRST_PAUSE_MS, timer: null };
+    const fresh = {
+      ...{ isHeard: true, isAwaited: false, isLooking: false, pauseMs: FIRST_PAUSE_MS, timer: null },
+      ...{ inFlight: 0, isFull: false },
+    };
     this.#kinds = new Map(parts.kinds.map((name) => [name, { name, ...fresh, knownAt: Number.NEGATIVE_INFINITY }]));
   }
 
@@ -83,14 +96,16 @@ export class Agents implements Takers {
 
   reserve({ queue }: ReadyTask): Slot | null {
     const kind = this.#kinds.get(nameOf(queue));
-    return kind !== undefined && this.#takes(kind) ? this.#openSlot(kind) : null;
+    return kind !== undefined && this.#takes(kind) && this.#hasRoom(kind) ? this.#openSlot(kind) : null;
   }
 
   waits(task: ReadyTask): void {
     const kind = this.#kinds.get(nameOf(task.queue));
     if (kind === undefined) return;
-    if (this.#takes(kind)) void this.#handOver(kind, task);
-    else this.#await(kind);
+    if (!this.#takes(kind)) this.#await(kind);
+    else if (this.#hasRoom(kind)) void this.#handOver(kind, task);
+    // It goes out when others are over.
+    else kind.isAwaited = true;
   }
 
   look(): void {
@@ -112,6 +127,24 @@ export class Agents implements Takers {
     return slot;
   }
 
+  /** Whether one more may be under way, and none waits for that. */
+  #hasRoom(kind: Kind): boolean {
+    kind.isFull ||= kind.inFlight >= this.#parts.maxInFlight;
+    return !kind.isFull;
+  }
+
+  #over(kind: Kind): void {
+    kind.inFlight -= 1;
+    if (kind.isFull && !kind.isLooking) this.#refill(kind);
+  }
+
+  #refill(kind: Kind): void {
+    if (this.#stopped || kind.inFlight > Math.floor(REFILL_AT * this.#parts.maxInFlight)) return;
+    if (!kind.isAwaited) kind.isFull = false;
+    else if (this.#takes(kind)) this.#lookAt(kind);
+    else this.#await(kind);
+  }
+
   #takes(kind: Kind): boolean {
     return kind.isHeard && this.#parts.post.isReady;
   }
@@ -119,6 +152,9 @@ export class Agents implements Takers {
   #openSlot(kind: Kind | null, to?: string): Slot & { ref: HandOverRef | null } {
     const { post, seal } = this.#parts;
     const name = kind?.name ?? nameOf(to ?? "").replace(/^stream:/, "");
+    const counted = this.#kinds.get(name);
+    let isOver = false;
+    if (counted !== undefined) counted.inFlight += 1;
     const slot: Slot & { ref: HandOverRef | null } = {
       ref: null,
       to: to ?? toAgents(name, post.isStream(name)),
@@ -130,8 +166,11 @@ export class Agents implements Takers {
       cancel: (reason) => {
         if (slot.ref !== null) post.cancel(name, seal(name, slot.ref), reason);
       },
-      // Agents have no slots that anybody counts.
-      release: () => {},
+      release: () => {
+        if (isOver || counted === undefined) return;
+        isOver = true;
+        this.#over(counted);
+      },
     };
     return slot;
   }
@@ -154,9 +193,11 @@ export class Agents implements Takers {
 
   async #handOver(kind: Kind, task: ReadyTask): Promise<void> {
     const { runId, path } = task;
+    const slot = this.#openSlot(kind);
     try {
-      await this.#handOvers?.handOver(task, this.#openSlot(kind));
+      if ((await this.#handOvers?.handOver(task, slot)) !== true) slot.release();
     } catch (error) {
+      slot.release();
       this.#parts.log.warn("a waiting task could not be given to agents", { runId, task: path, error });
     }
   }
@@ -210,23 +251,32 @@ export class Agents implements Takers {
       .catch((error: unknown) => this.#parts.log.warn("waiting tasks could not be given to agents", { error }))
       .finally(() => {
         kind.isLooking = false;
-        if (kind.isAwaited) this.#askLater(kind, kind.pauseMs);
+        if (kind.isFull) this.#refill(kind);
+        else if (kind.isAwaited) this.#askLater(kind, kind.pauseMs);
       });
   }
 
   async #handOutAll(kind: Kind): Promise<void> {
-    const { store, shards, lifecycle, log } = this.#parts;
+    const { store, shards, lifecycle, maxInFlight, log } = this.#parts;
     for (let after: ReadyTask | null = null; ; ) {
+      const most = Math.min(PAGE, maxInFlight - kind.inFlight);
+      kind.isFull = most <= 0;
+      if (kind.isFull) {
+        kind.isAwaited = true;
+        return;
+      }
       const page: readonly ReadyTask[] = await retryUntil(
         log,
-        () => store.listCarried(addressOf("agents", kind.name), shards.owned, after, PAGE),
+        () => store.listCarried(addressOf("agents", kind.name), shards.owned, after, most),
         () => lifecycle.stopping,
       );
       if (page.length === 0) return;
       if (!this.#takes(kind)) return this.#await(kind);
-      await Promise.all(page.map((task) => this.#handOver(kind, task)));
-      if (page.length < PAGE) return;
-      after = page.at(-1) ?? null;
+      // Others may have become ready and gone out meanwhile.
+      const some = page.slice(0, Math.max(0, maxInFlight - kind.inFlight));
+      await Promise.all(some.map((task) => this.#handOver(kind, task)));
+      if (some.length === page.length && page.length < most) return;
+      after = some.at(-1) ?? after;
     }
   }
 }

@@ -13,6 +13,8 @@ export interface CreateAgentsParts {
   readonly post: AgentPost;
   readonly store: Pick<WaitingTaskStore, "listCarried">;
   readonly tokens: TaskTokens;
+  /** See {@link AgentsParts.maxInFlight}. */
+  readonly maxInFlight: number;
   readonly log: Log;
 }
 
@@ -31,12 +33,12 @@ const KINDS = Object.values(TASK_TYPES as Readonly<Record<string, TaskType>>)
 
 export function createAgents(
   { shards, lifecycle }: Pick<Runtime, "shards" | "lifecycle">,
-  { post, store, tokens, log }: CreateAgentsParts,
+  { post, store, tokens, maxInFlight, log }: CreateAgentsParts,
 ): CreatedAgents {
   // Who may write to a channel may answer for every tenant, but not for agents of another kind, nor as a worker.
   const holderOf = (kind: string): string => `@agents/${kind}`;
   const seal = (kind: string, ref: HandOverRef): string => tokens.seal(holderOf(kind), ref);
-  const agents = new Agents({ kinds: KINDS, post, seal, store, shards, lifecycle, log });
+  const agents = new Agents({ kinds: KINDS, maxInFlight, post, seal, store, shards, lifecycle, log });
   return {
     takers: agents,
     start(handOvers) {

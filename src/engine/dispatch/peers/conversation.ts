@@ -4,8 +4,8 @@
  *   unknown → each knows the epoch of the other: open → a call fails, or the other has another epoch → all is forgotten
  *                                                       on both sides, and it begins anew
  *
- * One call is in flight at a time; what arrives meanwhile goes with the next one. After a failure, this instance takes a
- * higher epoch, so that whatever the other still sends under the old one has no effect.
+ * One call is in flight at a time; what arrives meanwhile goes with the next one. After a failure, this instance takes
+ * a higher epoch, so that whatever the other still sends under the old one has no effect.
  */
 import type { Log } from "../../../base/log.ts";
 import type { OtherInstance } from "../../ports/cluster.ts";
@@ -28,7 +28,6 @@ export interface Listener {
   refused(tokens: readonly string[]): void;
 }
 
-/** What a conversation takes. */
 export interface ConversationParts {
   readonly self: string;
   readonly peer: OtherInstance;

@@ -70,7 +70,9 @@ export class Loans {
     if (loan !== undefined && this.#unused.has(loan)) this.#recall(loan);
   }
 
-  /** A task has arrived. False when no slot is lent for it, or the worker takes none: it is out of reach, or drained. */
+  /**
+   * A task has arrived. False when no slot is lent for it, or the worker takes none: it is out of reach, or drained.
+   */
   deliver({ sessionId, token, task }: SentTask): boolean {
     const loan = this.#loans.get(sessionId);
     const slot = loan?.slots.pop();

@@ -1,6 +1,6 @@
 /** What is to be sent to another instance. A later message about the same thing replaces an earlier one. */
 import type { Line } from "../../ports/dispatch/hand-overs.ts";
-import type { LentSession, PeerMessage, SentTask, TaskNotice, Want } from "../../ports/dispatch/peers.ts";
+import type { LentSession, LostTask, PeerMessage, SentTask, TaskNotice, Want } from "../../ports/dispatch/peers.ts";
 import { keyOf } from "../waiting-tasks.ts";
 
 /** Bytes of input that one message carries, unless a single task has more. */
@@ -20,6 +20,7 @@ export class Outbox {
   readonly #returned = new Map<string, number>();
   #cancellations: TaskNotice[] = [];
   #releases: TaskNotice[] = [];
+  #lost: LostTask[] = [];
   #isEmpty = true;
   readonly #onFirst: () => void;
 
@@ -69,6 +70,11 @@ export class Outbox {
     this.#added();
   }
 
+  lose(task: LostTask): void {
+    this.#lost.push(task);
+    this.#added();
+  }
+
   send(task: SentTask): void {
     this.#tasks.set(task.token, task);
     this.#added();
@@ -107,6 +113,7 @@ export class Outbox {
       disconnected: [...this.#disconnected],
       ended: [...this.#ended],
       left: [...this.#left],
+      lost: this.#lost,
       tasks: this.#takeTasks(),
       cancellations: this.#cancellations,
       releases: this.#releases,
@@ -127,6 +134,7 @@ export class Outbox {
       part.clear();
     this.#cancellations = [];
     this.#releases = [];
+    this.#lost = [];
     this.#isEmpty = true;
   }
 

@@ -8,7 +8,7 @@
 import type { Log } from "../../../base/log.ts";
 import type { OtherInstance } from "../../ports/cluster.ts";
 import type { HandOverRef, HandOvers, Line } from "../../ports/dispatch/hand-overs.ts";
-import type { Conversation as Named, PeerCalls, PeerMessage, Want } from "../../ports/dispatch/peers.ts";
+import type { LossReason, Conversation as Named, PeerCalls, PeerMessage, Want } from "../../ports/dispatch/peers.ts";
 import type { Dispatcher } from "../dispatcher.ts";
 import type { Seal } from "../taker.ts";
 import { keyOf } from "../waiting-tasks.ts";
@@ -23,7 +23,6 @@ const KEEP_ALIVE_MS = 1_000;
 /** The count that the other instance assumes is not known here. */
 const UNKNOWN = -1;
 
-/** What a peer takes. */
 export interface PeerParts {
   readonly self: string;
   readonly calls: PeerCalls;
@@ -99,8 +98,8 @@ export class Peer {
   }
 
   /**
-   * The demand in a line may have changed. Announces at once what matters to the other instance: that there is some, that
-   * there is none, or that something more urgent waits. `exactly`: announces every change.
+   * The demand in a line may have changed. Announces at once what matters to the other instance: that there is some,
+   * that there is none, or that something more urgent waits. `exactly`: announces every change.
    */
   announceDemand(line: Line, exactly = false): void {
     if (!this.#lines.has(keyOf(line))) return;
@@ -172,6 +171,7 @@ export class Peer {
     for (const sessionId of message.recalled) this.#sessions.get(sessionId)?.returnAll();
     for (const sessionId of message.disconnected) this.#disconnected(sessionId);
     for (const sessionId of message.ended) this.#end(sessionId, message.left.includes(sessionId));
+    for (const { sessionId, reason, ...ref } of message.lost) this.#give(ref, reason, sessionId);
     const refused = message.tasks.filter((task) => !this.loans.deliver(task)).map(({ token }) => token);
     for (const notice of message.cancellations) this.loans.cancel(notice);
     for (const notice of message.releases) this.loans.release(notice);
@@ -213,9 +213,8 @@ export class Peer {
     if (session === undefined) return;
     this.#sessions.delete(sessionId);
     this.#parts.dispatcher.remove(session);
-    const unacknowledged = new Set(session.held({ unacknowledged: true }));
     for (const ref of session.end({ unacknowledged: false }))
-      this.#give(ref, left && unacknowledged.has(ref) ? "HANDED_BACK" : "WORKER_LOST");
+      this.#give(ref, left && ref.isUnacknowledged ? "HANDED_BACK" : "WORKER_LOST");
   }
 
   #refused(tokens: readonly string[]): void {
@@ -244,8 +243,9 @@ export class Peer {
     }
   }
 
-  #give(ref: HandOverRef, reason: "UNACKNOWLEDGED" | "WORKER_LOST" | "HANDED_BACK"): void {
-    this.#parts.handOvers.returned(ref, reason).catch((error: unknown) => {
+  #give({ runId, fence }: HandOverRef, reason: LossReason, holder?: string): void {
+    const ref = { runId, fence };
+    this.#parts.handOvers.returned(ref, reason, holder).catch((error: unknown) => {
       this.#parts.log.warn("a task of another instance's worker could not be taken back", { runId: ref.runId, error });
     });
   }

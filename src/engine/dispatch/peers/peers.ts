@@ -5,7 +5,7 @@
  */
 import type { Cluster } from "../../ports/cluster.ts";
 import type { Line, ReadyTask } from "../../ports/dispatch/hand-overs.ts";
-import type { Conversation, PeerAnswer, PeerDispatch, PeerMessage } from "../../ports/dispatch/peers.ts";
+import type { Conversation, LostTask, PeerAnswer, PeerDispatch, PeerMessage } from "../../ports/dispatch/peers.ts";
 import type { Forwarding } from "../../ports/dispatch/workers.ts";
 import { type Repetition, repeat } from "../../shard/repeat.ts";
 import type { Neighbours } from "../dispatcher.ts";
@@ -19,10 +19,12 @@ import type { RemoteSession } from "./remote-session.ts";
 /** How often the list of instances is checked and announcements are refreshed, milliseconds. */
 const LOOK_EVERY_MS = 250;
 
+/** How long the owner of a lost task is looked for, milliseconds. After that, it finds out on its own. */
+const UNTOLD_MS = 10_000;
+
 /** Checks after which an unused slot is returned. */
 const IDLE_LOOKS = 4;
 
-/** What the peers take. */
 export interface PeersParts extends Omit<PeerParts, "demand"> {
   readonly cluster: Cluster;
 }
@@ -34,6 +36,8 @@ export class Peers implements PeerDispatch, Neighbours {
   readonly #peers = new Map<string, Peer>();
   readonly #loop: Repetition;
   #looks = 0;
+  /** Those whose owner is not known yet. */
+  #untold: { readonly task: LostTask; readonly until: number }[] = [];
 
   constructor(parts: PeersParts) {
     this.#parts = parts;
@@ -125,10 +129,36 @@ export class Peers implements PeerDispatch, Neighbours {
     for (const peer of this.#peers.values()) peer.loans.ended(session, left);
   }
 
+  /**
+   * A session here held a task of a run of another instance, and it came to nothing: its owner takes the task back. A
+   * run that has just moved may be without a known owner for a moment.
+   */
+  lost(task: LostTask): void {
+    if (!this.#tellLost(task)) this.#untold.push({ task, until: performance.now() + UNTOLD_MS });
+  }
+
   async stop(): Promise<void> {
     await this.#loop.stop();
     for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
+  }
+
+  /** False: the owner is not known, or not in reach. */
+  #tellLost(task: LostTask): boolean {
+    const { cluster, handOvers, log } = this.#parts;
+    const { sessionId, reason, runId, fence } = task;
+    const place = cluster.ownerOf(runId);
+    if (place === "here") {
+      handOvers.returned({ runId, fence }, reason, sessionId).catch((error: unknown) => {
+        log.warn("a task of a lost worker could not be taken back here", { runId, error });
+      });
+      return true;
+    }
+    const owner = cluster.view().others.find(({ address }) => address === place?.address);
+    const peer = owner === undefined ? undefined : this.#find(owner.id);
+    if (peer?.conversation.isOpen !== true) return false;
+    peer.conversation.outbox.lose(task);
+    return true;
   }
 
   #look(): void {
@@ -140,6 +170,8 @@ export class Peers implements PeerDispatch, Neighbours {
       peer.close();
     }
     for (const { id } of others) this.#find(id);
+    const now = performance.now();
+    this.#untold = this.#untold.filter(({ task, until }) => until > now && !this.#tellLost(task));
     this.#looks += 1;
     for (const peer of this.#peers.values()) {
       peer.refresh();

@@ -1,10 +1,10 @@
 /**
- * A session at another instance that lends slots of its worker. Tasks are sent to that instance, and reports arrive from
- * it.
+ * A session at another instance that lends slots of its worker. Tasks are sent to that instance, and reports arrive
+ * from it.
  */
-import type { HandedTask, HandOverRef, Line } from "../../ports/dispatch/hand-overs.ts";
+import type { HandedTask, Line } from "../../ports/dispatch/hand-overs.ts";
 import { NO_SKILLS, Skills, type SkillsGiven } from "../skills.ts";
-import { type TakenSlot, Taker, type TakerParts } from "../taker.ts";
+import { type HeldRef, type TakenSlot, Taker, type TakerParts } from "../taker.ts";
 import { keyOf } from "../waiting-tasks.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -60,8 +60,10 @@ export class RemoteSession extends Taker {
     this.#outbox.returnSlots(this.id, this.#returned);
   }
 
-  /** Its instance or its worker is gone. Returns what it held; with `unacknowledged`, only what was not acknowledged. */
-  end({ unacknowledged }: { readonly unacknowledged: boolean }): readonly HandOverRef[] {
+  /**
+   * Its instance or its worker is gone. Returns what it held; with `unacknowledged`, only what was not acknowledged.
+   */
+  end({ unacknowledged }: { readonly unacknowledged: boolean }): readonly HeldRef[] {
     this.#ended = true;
     this.lose();
     return this.held({ unacknowledged });

@@ -33,6 +33,7 @@ export function touchTask(state: RunState, path: string, at: number): TaskState 
     reason: null,
     handled: false,
     limits: null,
+    limitSlot: null,
     deadLetter: null,
     first: null,
     wait: null,
@@ -113,6 +114,10 @@ export function moveTask(state: RunState, task: TaskState, to: TaskStateName, ha
     if (after !== null) state[after] += 1;
     if (isHeardOf(handedTo)) state.handedOut += 1;
   }
+  // A slot is for one attempt.
+  const slot = task.limitSlot;
+  if (slot !== null && slot.state !== "none" && to !== "SCHEDULED" && to !== "RUNNING")
+    task.limitSlot = { ...slot, state: "none" };
   if (task.dueAt !== null) setDue(state, task, null);
 }
 

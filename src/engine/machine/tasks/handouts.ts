@@ -17,6 +17,7 @@ import { TASK_TYPES } from "../../../tasks/index.ts";
 import type { JournalRecord, ReturnReason, TaskError } from "../records.ts";
 import { mayBegin, type Run, specOf } from "../run.ts";
 import type { TaskState } from "../state.ts";
+import { lacksSlot } from "./limit-slots.ts";
 import { closesAt, timeoutsOf } from "./limits.ts";
 import { failTask } from "./outcomes.ts";
 import { retryOrFail } from "./retries.ts";
@@ -32,7 +33,7 @@ export function isDoneThen({ type }: TaskSpec): boolean {
 
 /** Returns true when the task waits for somebody to take it. */
 export function awaitsHandOver(task: TaskState | undefined): task is TaskState {
-  return task?.state === "SCHEDULED" && task.handedTo === null;
+  return task?.state === "SCHEDULED" && task.handedTo === null && !lacksSlot(task);
 }
 
 /** Returns true when `token` is the current hand-over of the task, acknowledged or not. */

@@ -15,6 +15,8 @@ import type { Answer, ApprovalEnd, JournalRecord, TaskError } from "../records.t
 import { mayBegin, type Run, specOf } from "../run.ts";
 import type { Approval, TaskState } from "../state.ts";
 import { expireHandout, isDoneThen, scheduleAgain, startsBy } from "./handouts.ts";
+import { lacksSlot } from "./limit-slots.ts";
+import { askAgain, askFirst, expireSlot } from "./limit-waits.ts";
 import { timeoutsOf, withLimits } from "./limits.ts";
 import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
 import { deferTask, retryOrFail } from "./retries.ts";
@@ -84,6 +86,8 @@ export function decideTaskEvaluated(
     case "subflow":
       return [beginChildRun(run, spec, path, input, at, need.first, limits)];
     default:
+      if (spec.limit !== undefined)
+        return [{ ...askFirst(spec, path, result.limitKey ?? "", limits, at), input, ...first }];
       if (isDoneThen(spec) && mayLeave)
         return [{ type: "task.completed", at, task: path, input, output: null, ...withFirst(need.first) }];
       if (spec.carrier !== undefined) {
@@ -366,9 +370,11 @@ export function decideTaskDue(run: Run, task: TaskState, at: number, random: num
   const { path } = task;
   if (task.state === "RETRYING") {
     if (spec.type === "subflow") return [beginChildRun(run, spec, path, task.input ?? null, at, null, task.limits)];
+    if (spec.limit !== undefined) return [askAgain(run, task, task.attempt + 1, at)];
     if (spec.effect === "remote") return [scheduleAgain(run, task, at)];
     return [{ type: "task.dispatched", at, task: path, attempt: task.attempt + 1 }];
   }
+  if (lacksSlot(task)) return [expireSlot(spec, task, at)];
   if (task.state === "SCHEDULED" || task.handedTo !== null) {
     const end = expireHandout(spec, task, at, random);
     return [run.state.phase === "CANCELING" && end.type === "task.retrying" ? cancelTask(path, end.error, at) : end];

@@ -7,7 +7,9 @@ import { decideReported } from "./tasks.ts";
 
 /** True when the work of the task is done elsewhere and has not ended. */
 export function isDoneElsewhere(run: Run, task: TaskState): boolean {
-  if (task.state === "SCHEDULED" || task.handedTo !== null) return true;
+  if (task.handedTo !== null) return true;
+  // A call of ours that waits for its limit is nobody else's.
+  if (task.state === "SCHEDULED") return specOf(run, task.path).carrier !== undefined;
   return task.state === "RUNNING" && specOf(run, task.path).awaitsCallback === true;
 }
 

@@ -3,10 +3,14 @@ import type { AnsweredTask, HandOvers, IgnoredAnswer } from "../dispatch/hand-ov
 import type { StartRequest } from "../run-control.ts";
 
 /** A start that comes with a message. */
-export type MessageStart = Pick<
-  StartRequest,
-  "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context" | "refusal" | "labels"
->;
+export interface MessageStart
+  extends Pick<
+    StartRequest,
+    "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context" | "refusal" | "labels"
+  > {
+  /** Who starts it; absent: nobody has a name. */
+  readonly actor?: string;
+}
 
 /** How an attempt ended, or that it has begun, as an executor says. */
 export type AnsweredOutcome = Parameters<HandOvers["answered"]>[1];
@@ -19,8 +23,14 @@ export type AnswerFate = "taken" | "unknown" | IgnoredAnswer;
  * those of the store, RUN_MOVED, and of {@link BusCommands.start} those of a start.
  */
 export interface BusCommands {
-  /** Starts a run of a tenant. Resolves when that is durable. */
-  start(tenantId: string, start: MessageStart): Promise<void>;
-  /** Begins or ends a task of an executor. Resolves when that is durable, with what became of the answer. */
-  answer(task: AnsweredTask, outcome: AnsweredOutcome): Promise<AnswerFate>;
+  /**
+   * Starts a run of a tenant. Resolves when that is durable. `ownerDied` is called each time the instance that had it
+   * has gone before it answered; the call then goes on.
+   */
+  start(tenantId: string, start: MessageStart, ownerDied?: () => void): Promise<void>;
+  /**
+   * Begins or ends a task of an executor. Resolves when that is durable, with what became of the answer. `ownerDied` is
+   * as in {@link BusCommands.start}.
+   */
+  answer(task: AnsweredTask, outcome: AnsweredOutcome, ownerDied?: () => void): Promise<AnswerFate>;
 }

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from "../../../base/json/json.ts";
 import type { FailedAttempt } from "../../machine/state.ts";
 
 /** Ways out. Each has its own relay: one that takes nothing holds up no other. */
-export type DestinationName = "kafka" | "redis";
+export type DestinationName = "kafka" | "redis" | "webhook" | "stream";
 
 /** A task for an executor. */
 export interface OutgoingTask {
@@ -31,6 +31,37 @@ export interface OutgoingTask {
 export interface OutgoingEvent {
   readonly payload: Json;
   readonly headers: Json;
+  /** The same for all copies of the event; those for topics have none. */
+  readonly idempotencyKey?: string;
+  readonly flowId?: string;
+}
+
+/** Topic of attempts that are over though nobody has answered. */
+export const TASK_CONTROL_TOPIC = "task_control";
+
+/** Why an attempt is over though the one that has it has not answered. */
+export type RecallReason =
+  | "RUN_CANCELED"
+  | "RUN_FAILED"
+  | "RUN_TIMED_OUT"
+  | "RUN_TERMINATED"
+  | "TASK_CANCELED"
+  | "TIMEOUT"
+  | "ENDED_BY_CALL";
+
+/** An attempt that the executor that has it may stop, or leave alone if it has not begun. */
+export interface OutgoingControl {
+  /** The name by which executors know the task. */
+  readonly taskId: string;
+  /** The topic that the task went to. */
+  readonly topic: string;
+  readonly handler: string;
+  /** From 1. */
+  readonly attempt: number;
+  readonly fence: number;
+  readonly reason: RecallReason;
+  readonly message: string;
+  readonly correlationId: string;
 }
 
 /** Topic of tasks that are not tried again, and of messages that can never be applied. */
@@ -48,7 +79,7 @@ export interface OutgoingDeadLetter {
   readonly attempts: number;
   /** The last ones, oldest first. */
   readonly errors: readonly FailedAttempt[];
-  readonly error: { readonly type: string; readonly message: string };
+  readonly error: { readonly type: string; readonly message: string; readonly details?: Json };
   /** Why it is not tried again. */
   readonly reason: string;
   readonly scheduledAt: number;
@@ -70,6 +101,16 @@ export interface OutgoingRejected {
   readonly problem: string;
 }
 
+/** An event that is not tried any more, as the topic of dead letters has it. */
+export interface OutgoingUndelivered {
+  readonly messageId: string;
+  readonly destination: DestinationName;
+  readonly place: string;
+  readonly code: RejectionCode;
+  readonly reason: string;
+  readonly event: OutgoingEvent;
+}
+
 /** Where messages about executions of workflows go. */
 export const EXECUTION_ANSWERS = "workflow-responses";
 
@@ -78,7 +119,8 @@ export interface OutgoingAnswer {
   readonly execution_id: string;
   /** The caller's, or that of the run. */
   readonly correlation_id: string;
-  readonly status: "running" | "completed" | "failed" | "cancelled";
+  /** `pending`: it waits until fewer executions are open. */
+  readonly status: "pending" | "running" | "completed" | "failed" | "cancelled";
   /** Null: the workflow came with the request. */
   readonly workflow_template: string | null;
   readonly output: Json;
@@ -93,6 +135,8 @@ export type OutgoingContent =
   | { readonly kind: "event"; readonly content: OutgoingEvent }
   | { readonly kind: "dead_letter"; readonly content: OutgoingDeadLetter }
   | { readonly kind: "rejected"; readonly content: OutgoingRejected }
+  | { readonly kind: "undelivered"; readonly content: OutgoingUndelivered }
+  | { readonly kind: "control"; readonly content: OutgoingControl }
   | { readonly kind: "answer"; readonly content: OutgoingAnswer };
 
 /** A message, as the transition that sends it has it. */
@@ -125,9 +169,17 @@ export interface OutgoingId {
   readonly id: string;
 }
 
+/**
+ * Why a message is not tried any more: the other side refuses it, it could not be delivered for too long, it cannot be
+ * written there, or the configuration does not name its place.
+ */
+export type RejectionCode = "REFUSED" | "EXPIRED" | "INVALID" | "UNSERVED";
+
 /** A message that can never be sent. */
 export interface RejectedOutgoing {
   readonly id: OutgoingId;
+  /** REFUSED when absent. */
+  readonly code?: RejectionCode;
   readonly reason: string;
 }
 
@@ -148,6 +200,36 @@ export interface Outbox {
   measure(): Promise<{ readonly messages: number; readonly bytes: number }>;
   /** These can never be sent: they are kept with the reason, and tasks among them are to be failed. */
   reject(rejected: readonly RejectedOutgoing[]): Promise<void>;
+}
+
+/**
+ * Deletes the oldest messages of a destination unsent: `part` (more than 0, up to 1) of those of these shards. Resolves
+ * with how many these were.
+ */
+export type DropOldest = (shards: readonly number[], part: number) => Promise<number>;
+
+/** Unsent messages for one place: the endpoint of a webhook, a topic, a Stream. */
+export interface PlaceOutbox extends Pick<Outbox, "delete" | "measure" | "reject"> {
+  /** The oldest unsent events of these shards, those of a run in their order; runs in `without` are left out. */
+  list(shards: readonly number[], without: readonly string[], limit: number): Promise<readonly StoredOutgoing[]>;
+}
+
+/** A place of a destination. */
+export interface OutboxPlace {
+  readonly destination: DestinationName;
+  readonly place: string;
+}
+
+/** Messages for places that nobody may serve. */
+export interface UnservedOutbox {
+  /** Places that have unsent messages. */
+  listPlaces(): Promise<readonly OutboxPlace[]>;
+  of(destination: DestinationName, place: string): PlaceOutbox;
+  /**
+   * Has messages sent again that were kept as UNSERVED, at most `limit`: of a destination (null), or of some
+   * places. Resolves with how many.
+   */
+  restore(destination: DestinationName, places: readonly string[] | null, limit: number): Promise<number>;
 }
 
 /** A task whose message was rejected. */

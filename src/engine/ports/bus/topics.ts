@@ -1,5 +1,13 @@
-/** The port of inbound topics, for operators. */
+/** Topics of the service, by their names without the prefix of the configuration; and the port for operators. */
 import type { Caller } from "../caller.ts";
+
+/** Topics that the service reads. */
+export const INBOUND_TOPICS = {
+  flowRuns: "flow_runs",
+  taskStarted: "task_started",
+  taskDone: "task_done",
+  taskFailed: "task_failed",
+} as const;
 
 /** A partition whose position was moved. */
 export interface RewoundPartition {

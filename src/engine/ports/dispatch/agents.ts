@@ -1,6 +1,6 @@
 /** The port of agents: they hear what is published for their kind, and answer with the token of the hand-over. */
 import type { Outcome } from "../../machine/events.ts";
-import type { TaskNote } from "../run-watch.ts";
+import type { TaskProgress } from "../run-watch.ts";
 import type { HandedTask } from "./hand-overs.ts";
 
 /** A task for the agents of a kind, such as `data`. */
@@ -40,7 +40,7 @@ export interface AgentAnswer {
   /** Null: the task goes on. */
   readonly outcome: Outcome | null;
   /** Something for those who watch. */
-  readonly note: TaskNote | null;
+  readonly note: TaskProgress | null;
 }
 
 /**

@@ -8,7 +8,7 @@
 import type { Outcome } from "../../machine/events.ts";
 import type { Place, ReturnReason, TaskError } from "../../machine/records.ts";
 import type { TaskStateName } from "../../machine/state.ts";
-import type { TaskNote } from "../run-watch.ts";
+import type { TaskNote, TaskProgress } from "../run-watch.ts";
 
 /** Which tasks somebody can do: those of a tenant, in a queue, for a handler. */
 export interface Line {
@@ -76,8 +76,10 @@ export interface Slot {
 
 /** Those that take the tasks of a carrier, on this instance. */
 export interface Takers {
-  /** False: they take nothing for now, and all tasks wait. */
+  /** False: there are tasks that they do not take for now, and that wait. */
   readonly isOpen: boolean;
+  /** Whether they take tasks for a place, see {@link Work.destination}; absent: as `isOpen` says. */
+  isOpenFor?(place: string): boolean;
   /** Reserves a slot for a task that has just become ready; null: it waits in its queue. */
   reserve(task: ReadyTask): Slot | null;
   /** A task waits in its queue, durably. */
@@ -90,14 +92,14 @@ export interface Takers {
   slotOf?(to: string, ref: HandOverRef): Slot;
 }
 
-/** A task on a topic, as the answer of an executor names it. */
+/** A task as an answer names it. */
 export interface AnsweredTask {
   readonly runId: string;
-  /** What the answer calls the task: its external id, or its path; empty: it names the hand-over alone. */
-  readonly taskId: string;
+  /** External id of the task, or its path; null: the fencing token names it. */
+  readonly taskId: string | null;
   /** The attempt that the answer is for; null: it does not say. */
   readonly attempt: number | null;
-  /** The fencing token that the executor got; null: the answer does not say. */
+  /** The fencing token of the hand-over; null: the answer has none. */
   readonly fence: number | null;
   /** When the work began at the latest, milliseconds since the epoch. */
   readonly begunAt: number;
@@ -107,6 +109,11 @@ export interface AnsweredTask {
 
 /** What became of what a holder said. */
 export type Standing = "accepted" | "cancel_requested" | "outdated" | "unknown" | "refused";
+
+/** The attempt goes on, and has something to tell those who watch. */
+export interface Told {
+  readonly note: TaskProgress;
+}
 
 /**
  * Why an answer changed nothing: it names another attempt, its work began before the current one, it was read again, or
@@ -125,8 +132,11 @@ export interface AlreadyReported {
 
 /** The hand-overs of the runs of this instance. Errors of every method: RUN_MOVED, RUN_UNREADABLE, RUN_QUARANTINED. */
 export interface HandOvers {
-  /** Hands a waiting task out. False when it no longer waits; the slot is then free again. */
-  handOver(task: Pick<ReadyTask, "runId" | "path">, slot: Slot): Promise<boolean>;
+  /**
+   * Hands a waiting task out. False when it no longer waits, or when its run cannot be loaded or committed; then {@link
+   * Takers.waits} is called again after a pause, which grows. The slot is free again in both cases.
+   */
+  handOver(task: ReadyTask, slot: Slot): Promise<boolean>;
   /**
    * The holder has the task, and it is alive. The first time is durable with the next record of the run, or within a
    * second. `slot` is the one in which the holder does it; null: nobody knows where it is connected.
@@ -146,14 +156,15 @@ export interface HandOvers {
   /** The work goes on without the holder. Resolves when that is durable. */
   detached(ref: HandOverRef): Promise<Standing>;
   /**
-   * An executor began or ended a task. An answer that names neither attempt nor fencing token counts unless it is older
-   * than the current attempt. One that was applied before changes nothing. Whatever it does is durable then.
+   * An executor began or ended a task, or tells how it goes. An answer that names neither attempt nor fencing token
+   * counts unless it is older than the current attempt. One that was applied before changes nothing. Whatever it does
+   * is durable then, but for what it tells those who watch.
    */
-  answered(task: AnsweredTask, outcome: Outcome | "started"): Promise<"taken" | "unknown" | IgnoredAnswer>;
+  answered(task: AnsweredTask, outcome: Outcome | "started" | Told): Promise<"taken" | "unknown" | IgnoredAnswer>;
   /** The path of the task that is handed out; null: the hand-over is over, or its run is not at hand. */
   taskOf(ref: HandOverRef): string | null;
-  /** The hand-over came to nothing. */
-  returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing>;
+  /** The hand-over came to nothing. With a `holder`, a session, only if no other one is known to hold the task. */
+  returned(ref: HandOverRef, reason: ReturnReason, holder?: string): Promise<Standing>;
 }
 
 /** Waiting tasks as stored. */

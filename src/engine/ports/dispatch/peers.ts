@@ -1,6 +1,6 @@
 /** Slots and tasks between instances: what they say to each other, and how it gets there. */
 import type { OtherInstance } from "../cluster.ts";
-import type { HandedTask, LabeledLine, Line } from "./hand-overs.ts";
+import type { HandedTask, HandOverRef, LabeledLine, Line } from "./hand-overs.ts";
 
 /** Names a conversation of two instances, as its sender sees it; see {@link PeerCalls.exchange}. */
 export interface Conversation {
@@ -50,6 +50,15 @@ export interface TaskNotice {
   readonly reason: string;
 }
 
+/** How a hand-over came to nothing. */
+export type LossReason = "UNACKNOWLEDGED" | "WORKER_LOST" | "HANDED_BACK";
+
+/** A hand-over to a session at the sender that came to nothing, of a run of the receiver. */
+export interface LostTask extends HandOverRef {
+  readonly sessionId: string;
+  readonly reason: LossReason;
+}
+
 /** Everything that waited for the other instance. */
 export interface PeerMessage {
   /** Lines that workers at the sender serve from now on, and no longer. */
@@ -66,6 +75,8 @@ export interface PeerMessage {
   readonly ended: readonly string[];
   /** Those of `ended` whose worker said goodbye. */
   readonly left: readonly string[];
+  /** What such sessions held: it may have been handed out before its run came to the receiver. */
+  readonly lost: readonly LostTask[];
   /** For sessions at the receiver. */
   readonly tasks: readonly SentTask[];
   readonly cancellations: readonly TaskNotice[];

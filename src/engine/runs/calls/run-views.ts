@@ -55,9 +55,13 @@ export class RunViews {
 
   /** The run as it is in the journal. */
   async viewOf(resident: RunResident): Promise<RunView> {
+    return this.shown(resident) ?? { state: (await this.#loadState(resident.id)) ?? resident.entity.state };
+  }
+
+  /** The same from memory; null while memory is ahead of the journal. */
+  shown(resident: RunResident): RunView | null {
     const state = shownState(resident);
-    if (state === null) return { state: (await this.#loadState(resident.id)) ?? resident.entity.state };
-    return { state: isTerminalPhase(state.phase) ? state : copyState(state) };
+    return state === null ? null : { state: isTerminalPhase(state.phase) ? state : copyState(state) };
   }
 
   async #storedView(runId: string): Promise<RunView> {

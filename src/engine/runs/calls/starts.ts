@@ -3,11 +3,12 @@
  *
  * A repeated request id gets the same response as the first call, whatever has been registered or has ended since.
  */
-
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
-import { isMintedRunId, mintRunId } from "../../../base/ids.ts";
-import { RECOVERY_LABEL } from "../../../base/labels.ts";
-import { checkInput, checkSignal, runTimeoutMs } from "../../../flows/input.ts";
+import { drawUuid, isMintedRunId, mintRunId } from "../../../base/ids.ts";
+import { EXECUTION_LABELS, EXECUTION_SOURCE, RECOVERY_LABEL } from "../../../base/labels.ts";
+import { checkStartable } from "../../../flows/builtin/ids.ts";
+import { checkInput, checkSignal, runLimit, runTimeoutMs } from "../../../flows/input.ts";
+import type { RunLimit } from "../../../flows/plan.ts";
 import type { RunEvent } from "../../machine/events.ts";
 import { emptyPlan, openRun } from "../../machine/run.ts";
 import { createState } from "../../machine/state.ts";
@@ -21,11 +22,13 @@ import { checkCallbackUrl } from "./awaited-callbacks.ts";
 import { checkGraphLoaded } from "./graph-loaded.ts";
 import type { RunChanges } from "./run-changes.ts";
 import type { RunViews } from "./run-views.ts";
-import { checkLabels, checkText } from "./texts.ts";
+import { checkLabels, checkShortText, checkText } from "./texts.ts";
 
 export interface StartParts {
   /** Default run timeout, milliseconds; null: none. */
   readonly defaultRunTimeoutMs: number | null;
+  /** How many executions (runs of the REST paths and Redis messages for workflows) may be open; null: any number. */
+  readonly maxExecutions: number | null;
   readonly views: RunViews;
   readonly changes: RunChanges;
 }
@@ -33,10 +36,16 @@ export interface StartParts {
 /** How often a conflicting start is retried, which is how many callers can replace each other's runs at once. */
 const MAX_START_TRIES = 200;
 
+/** The limit of executions. */
+const EXECUTIONS = "orchestrator.dev/executions";
+
 const NEVER = new AbortController().signal;
 
 /** Creates the start call of `RunControl`. */
-export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }: StartParts): RunControl["startRun"] {
+export function createStart(
+  runs: Runs,
+  { defaultRunTimeoutMs, maxExecutions, views, changes }: StartParts,
+): RunControl["startRun"] {
   const { residence, journal, flows, graphs, publicUrl, shards, clock, submission, lifecycle, erasing } = runs;
 
   const startRun: RunControl["startRun"] = async (caller, request, waitMs, signal) => {
@@ -89,6 +98,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     const { plan, vars, at } = await prepare(tenantId, request);
     const { runId, shard } = placeRun(request, at);
     if (residence.residents.has(runId) || erasing.has(runId)) throw new StartTaken(runId);
+    const limit = request.limit ?? runLimit(plan, vars, at) ?? executionLimit(request);
     const timeoutMs = request.runTimeoutMs ?? runTimeoutMs(plan, vars, at) ?? defaultRunTimeoutMs;
     const event: RunEvent = {
       type: "start",
@@ -97,6 +107,7 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
       vars,
       deadlineAt: timeoutMs === null ? null : at + request.startDelayMs + timeoutMs,
       startAt: request.startDelayMs > 0 ? at + request.startDelayMs : null,
+      ...(limit === null ? {} : { limit }),
       facts: {
         userId: request.userId,
         correlationId: request.correlationId,
@@ -114,14 +125,32 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     const resident = residence.begin(runId, shard, at, openRun(createState(runId), plan));
     resident.work.keys = keysOf(request);
     resident.work.named = request.runId !== "";
-    await submission.submit(resident, event);
-    return { view: waitMs > 0 ? views.waitFor(resident, waitMs, signal) : views.viewOf(resident) };
+    if (waitMs > 0) {
+      await submission.submit(resident, event);
+      return { view: views.waitFor(resident, waitMs, signal) };
+    }
+    // When the caller is answered, the first tasks may have moved the run, which would then be read from the journal.
+    let begun: RunView | null = null;
+    const committed = (): void => {
+      begun = views.shown(resident);
+    };
+    await new Promise<void>((resolve, reject) => submission.post(resident, event, { committed, resolve, reject }));
+    return { view: begun === null ? views.viewOf(resident) : Promise.resolve(begun) };
   };
 
+  const executionLimit = ({ labels }: StartRequest): RunLimit | null =>
+    maxExecutions === null || labels[EXECUTION_LABELS.source] !== EXECUTION_SOURCE
+      ? null
+      : { name: EXECUTIONS, key: "", maxConcurrent: maxExecutions, rate: null };
+
   /** The plan of the run, and the values of its variables. */
-  const prepare = async (tenantId: string, { flowId, version, input, signals, refusal }: StartRequest) => {
+  const prepare = async (tenantId: string, request: StartRequest) => {
+    const { flowId, version, input, signals, refusal, limit } = request;
     if (refusal !== null) return { plan: emptyPlan(flowId), vars: input, at: clock.now() };
+    if (request.builtIn !== true) checkStartable(flowId);
     const plan = await flows.planFor(tenantId, flowId, version);
+    if (limit !== undefined && !hasBounds(limit) && !(await flows.isLimitDeclared(tenantId, limit.name)))
+      throw toError("LIMIT_NOT_DECLARED", { limit: limit.name });
     const at = clock.now();
     const vars = checkInput(plan, input, at);
     checkGraphLoaded(plan, graphs);
@@ -135,6 +164,11 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
     if (request.runId === "") {
       const shard = shards.pick();
       if (shard === undefined) throw toError("NO_SHARD");
+      if (request.drawsUuid === true) {
+        const owned = new Set(shards.owned.filter((one) => !shards.spared.has(one)));
+        const runId = drawUuid(shards.count, (one) => owned.has(one));
+        return { runId, shard: shards.shardOf(runId) };
+      }
       return { runId: mintRunId(shard, shards.count, at), shard };
     }
     if (isMintedRunId(request.runId, shards.count)) {
@@ -238,6 +272,10 @@ export function createStart(runs: Runs, { defaultRunTimeoutMs, views, changes }:
   return startRun;
 }
 
+function hasBounds({ maxConcurrent, rate }: RunLimit): boolean {
+  return maxConcurrent !== null || rate !== null;
+}
+
 /** Checks every text of a start that becomes a column. */
 function checkTexts(request: StartRequest): void {
   const { flowId, version, requestId, runId, runKey, userId, correlationId, labels } = request;
@@ -245,9 +283,9 @@ function checkTexts(request: StartRequest): void {
   checkText("version", version);
   checkText("request_id", requestId);
   checkText("run_id", runId);
-  checkText("run_key", runKey);
-  checkText("user_id", userId);
-  checkText("correlation_id", correlationId);
+  checkShortText("run_key", runKey);
+  checkShortText("user_id", userId);
+  checkShortText("correlation_id", correlationId);
   checkLabels(labels);
 }
 

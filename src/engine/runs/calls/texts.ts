@@ -1,5 +1,6 @@
 /** Texts that become columns of the store. */
 import { toError } from "../../../base/errors.ts";
+import { refuseField } from "../../../base/field-error.ts";
 import { labelsProblem } from "../../../base/labels.ts";
 
 /**
@@ -8,9 +9,20 @@ import { labelsProblem } from "../../../base/labels.ts";
  */
 export function checkText(field: string, value: string): void {
   if (value !== "" && /[\0\u0001]/.test(value)) {
-    const problem = `${field} contains a control character (U+0000 or U+0001); remove it`;
-    throw toError("INVALID_REQUEST", { problem }, { violations: [{ field, description: problem }] });
+    refuseField(field, "contains a control character (U+0000 or U+0001); remove it");
   }
+}
+
+/** Longest texts of a start that callers choose, characters. The contract says the same. */
+const MAX_CHARACTERS = 256;
+
+/** As {@link checkText}, and rejects more than {@link MAX_CHARACTERS}: starts come by messages and events, too. */
+export function checkShortText(field: string, value: string): void {
+  checkText(field, value);
+  if (value.length <= MAX_CHARACTERS) return;
+  const characters = [...value].length;
+  if (characters <= MAX_CHARACTERS) return;
+  refuseField(field, `has ${characters} characters; the limit is ${MAX_CHARACTERS}`);
 }
 
 /**

@@ -19,19 +19,18 @@ import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunResidence, RunResident } from "../run-resident.ts";
 import { standingOf } from "./standing.ts";
 
-/** In the place of a tenant: no worker of any tenant can use such a token, and no token of a worker is one. */
+/** Used instead of a tenant, so that a worker cannot use such a token, and a worker's token is not a callback token. */
 const SEALED_FOR = ":callback";
 
-/** How often to end an attempt that was lost with the memory of its run. */
+/** Attempts to end an attempt whose run has left memory. */
 const MAX_TRIES = 5;
 
-/** What callbacks take. */
 export interface RunCallbacksParts {
   readonly residence: RunResidence;
   readonly submission: Submission;
   readonly clock: DatabaseClock;
   readonly tokens: TaskTokens;
-  /** Where services reach this one; null: nobody said, and no call can have a URL. */
+  /** Where services reach this one; null if unknown; then no call can have a URL. */
   readonly publicUrl: string | null;
 }
 

@@ -1,15 +1,13 @@
-/** Chooses who takes a task: the carrier of its address says it. */
+/** Gives each task to the takers of the carrier in its address. */
 
 import { carrierOf } from "../../../tasks/addresses.ts";
 import type { Carrier } from "../../../tasks/define.ts";
 import type { HandOverRef, LabeledLine, ReadyTask, Slot, Takers } from "../../ports/dispatch/hand-overs.ts";
 
-/** Those that take tasks, by carrier. */
+/** The takers of each carrier. */
 export type TakersByCarrier = Readonly<Record<Carrier, Takers>>;
 
-const NONE: ReadonlySet<Carrier> = new Set();
-
-/** All that take tasks. */
+/** All takers. */
 export class Carriers {
   readonly #byCarrier: TakersByCarrier;
   readonly #all: readonly (readonly [string, Takers])[];
@@ -23,10 +21,13 @@ export class Carriers {
     return this.#all.some(([, takers]) => takers.isOpen);
   }
 
-  /** Carriers that take nothing for now. */
-  get closed(): ReadonlySet<Carrier> {
-    if (this.#all.every(([, takers]) => takers.isOpen)) return NONE;
-    return new Set(this.#all.flatMap(([carrier, { isOpen }]) => (isOpen ? [] : [carrier as Carrier])));
+  /** Tells whether a carrier takes nothing for a place for now; null: all take everything. */
+  get closed(): ((carrier: Carrier, place: string) => boolean) | null {
+    if (this.#all.every(([, takers]) => takers.isOpen)) return null;
+    return (carrier, place) => {
+      const takers = this.#byCarrier[carrier];
+      return !(takers.isOpenFor?.(place) ?? takers.isOpen);
+    };
   }
 
   reserve(task: ReadyTask): Slot | null {
@@ -45,7 +46,7 @@ export class Carriers {
     return this.#of(line).isServed(line);
   }
 
-  /** The slot of a task that was handed out by somebody else; null: the one who has it makes itself known. */
+  /** The slot of a task that an earlier owner of the run handed out; null: unknown until its holder reports. */
   slotOf(to: string, ref: HandOverRef): Slot | null {
     return this.#byCarrier[carrierOf(to)].slotOf?.(to, ref) ?? null;
   }

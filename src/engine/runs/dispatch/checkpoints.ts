@@ -1,7 +1,7 @@
 /**
- * Checkpoints of handed-out tasks: what the next attempt needs. The last one that a holder saved counts.
+ * Checkpoints of handed-out tasks: what the next attempt needs to go on. Only the last one of a task counts.
  *
- *   saved → waits here → written, once the interval since the last one of the task is over, or when the attempt fails
+ *   saved → kept here → written when the interval since the last one of the task is over, or when the attempt fails
  *
  * A checkpoint is a record of the run, and its journal keeps all of them, so the interval grows: it is
  * {@link FIRST_INTERVAL_MS}, and twice as long with every {@link STEP_SIZE} characters of checkpoints that the run has
@@ -24,7 +24,6 @@ interface Saved {
   readonly savedAt: number;
 }
 
-/** What checkpoints take. */
 export interface CheckpointsParts {
   readonly submission: Submission;
   readonly clock: DatabaseClock;
@@ -49,7 +48,7 @@ export class Checkpoints {
   async writeDue(now: number, open: (handOut: HandOut) => Promise<RunResident | null>): Promise<void> {
     for (const [handOut, { savedAt }] of [...this.#saved]) {
       if (now - handOut.checkpointedAt < FIRST_INTERVAL_MS) continue;
-      // A run that cannot be opened is the business of its next owner, who has the checkpoint before this one.
+      // If the run cannot be opened, its next owner has the checkpoint before this one.
       const resident = await open(handOut).catch(() => null);
       if (resident === null) this.#saved.delete(handOut);
       else if (isDue(intervalMs(resident.entity.state.checkpointSize), now, savedAt, handOut.checkpointedAt))
@@ -80,7 +79,7 @@ function intervalMs(size: number): number {
   return FIRST_INTERVAL_MS * 2 ** Math.floor(size / STEP_SIZE);
 }
 
-/** The first checkpoints are written at once; of a run that has written many, each waits for its turn. */
+/** The first checkpoints of a run are written at once. Later ones wait for an interval of their own, too. */
 function isDue(interval: number, now: number, savedAt: number, writtenAt: number): boolean {
   return now - writtenAt >= interval && (interval === FIRST_INTERVAL_MS || now - savedAt >= interval);
 }

@@ -1,14 +1,15 @@
 /**
- * Tasks of runs that are done elsewhere, around a commit.
+ * Hands out the tasks that are done elsewhere. Each step belongs to a commit of the run:
  *
- *   before   a task became ready, and a slot is free → it is handed out in the same transition
- *   after    handed out → sent · ready, and no slot is free → it waits in its queue
- *            ended otherwise → its worker is asked to stop
+ *   before   a task has become ready and a slot is free → the hand-over goes into the same transition
+ *   after    it is handed out → the task is sent
+ *            it is ready and no slot is free → it waits in its queue
+ *            a hand-out ended, and not by a report → its holder is asked to stop
  *
  * See ports/dispatch/hand-overs.ts.
  */
 
-import { isAtAgents, isSilent } from "../../../tasks/addresses.ts";
+import { carrierOf } from "../../../tasks/addresses.ts";
 import type { RunEvent } from "../../machine/events.ts";
 import type { JournalRecord } from "../../machine/records.ts";
 import { mayBegin, type Run, specOf } from "../../machine/run.ts";
@@ -26,7 +27,6 @@ import type { ReservedSlots } from "./reserved-slots.ts";
 
 const NONE: readonly RunEvent[] = [];
 
-/** What hand-outs take. */
 export interface HandOutsParts {
   readonly takers: Carriers;
   readonly table: HandOutTable;
@@ -44,7 +44,7 @@ export class HandOuts {
     this.#parts = parts;
   }
 
-  /** The hand-overs that go into the transition of `records`: tasks that found a slot as soon as they were ready. */
+  /** Hand-overs for the transition of `records`: those of tasks that find a slot as soon as they are ready. */
   takeAtOnce({ id, entity: run }: RunResident, records: readonly JournalRecord[]): readonly RunEvent[] {
     const { takers, reserved } = this.#parts;
     let events: RunEvent[] | undefined;
@@ -53,49 +53,49 @@ export class HandOuts {
       const { task: path, at } = record;
       const task = run.state.tasks.get(path);
       if (!awaitsHandOver(task) || !mayBegin(run)) continue;
-      // A batch that was lost is decided again: its slot is reserved already.
+      // After a lost batch the transition is decided again, and the slot is reserved already.
       const slot = reserved.get(id, path) ?? takers.reserve(toReadyTask(run, task));
       if (slot === null) continue;
-      // Nothing is sent to anybody by the slot of a task that has ended.
+      // A task that is done with its hand-over needs no slot.
       if (!isDoneThen(specOf(run, path))) reserved.set(id, path, slot);
       (events ??= []).push({ type: "hand_over", at, task: path, to: slot.to, queued: false });
     }
     return events ?? NONE;
   }
 
-  /** The task is handed out, durably. */
+  /** The hand-over is durable: sends the task. */
   send(resident: RunResident, path: string, fence: number): void {
     const { id, entity: run } = resident;
     const slot = this.#parts.reserved.take(id, path) ?? null;
     const task = run.state.tasks.get(path);
     if (task === undefined || task.handedTo === null || task.token !== fence) {
-      // Memory has gone on: the hand-over is over already.
+      // A later transition has ended the hand-over.
       slot?.release();
       return;
     }
     const handOut = createHandOut(run, path, fence, slot);
     this.#parts.table.add(handOut);
-    // What is put in a silent place was written with the hand-over.
-    if (!handOut.silent) slot?.send(toHandedTask(resident, task, fence));
+    // A message for a topic was written with the hand-over.
+    if (handOut.carrier !== "topics") slot?.send(toHandedTask(resident, task, fence));
   }
 
-  /** The task waits for a hand-over, durably, unless memory has gone on. */
+  /** The task waits in its queue, durably, unless a later transition has changed that. */
   wait({ entity: run }: RunResident, path: string): void {
     const task = run.state.tasks.get(path);
     if (awaitsHandOver(task) && mayBegin(run)) this.#parts.takers.waits(toReadyTask(run, task));
   }
 
-  /** The hand-out of a task is over. Its worker is asked to stop, unless it said so itself. */
+  /** The hand-out of a task is over. Its holder is asked to stop, unless it has reported the end. */
   end(resident: RunResident, path: string, reason: string): void {
     const { table, checkpoints } = this.#parts;
     const handOut = table.get(resident.id, path);
     if (handOut === undefined) return;
     table.delete(resident.id, path);
-    // An attempt that ran out of time leaves it to the next one; it counts for nothing once the task has ended.
+    // The next attempt needs it if this one ran out of time.
     checkpoints.flush(resident, handOut);
     if (handOut.reported) return;
     handOut.slot?.cancel(reason);
-    // Nobody works on what was never acknowledged.
+    // Without an acknowledgement nobody works on it.
     if (!handOut.acknowledged) handOut.slot?.release();
   }
 
@@ -104,7 +104,7 @@ export class HandOuts {
     for (const { path } of this.#parts.table.ofRun(resident.id)) this.end(resident, path, reason);
   }
 
-  /** Asks the workers of a run to stop; what they say still counts. */
+  /** Asks all holders of tasks of a run to stop. Their reports still count. */
   cancelAll({ id }: RunResident, reason: string): void {
     for (const handOut of this.#parts.table.ofRun(id)) {
       handOut.canceled = true;
@@ -112,11 +112,11 @@ export class HandOuts {
     }
   }
 
-  /** The run is held: takes back what nobody has acknowledged. */
+  /** The run is held: takes back the tasks that nobody has acknowledged. */
   withdraw(resident: RunResident): void {
     const { submission, clock, table } = this.#parts;
-    for (const { path, fence, acknowledged, silent } of table.ofRun(resident.id)) {
-      if (acknowledged || silent) continue;
+    for (const { path, fence, acknowledged, carrier } of table.ofRun(resident.id)) {
+      if (acknowledged || carrier === "topics") continue;
       const at = clock.now();
       submission.post(resident, {
         type: "returned",
@@ -129,14 +129,14 @@ export class HandOuts {
     }
   }
 
-  /** The run is no longer held: what is ready waits for a hand-over again. */
+  /** The hold is released: ready tasks wait for a hand-over again. */
   waitAll(resident: RunResident): void {
     const { state } = resident.entity;
     if (state.away === state.handedOut) return;
     for (const path of state.tasks.keys()) this.wait(resident, path);
   }
 
-  /** The run was read: takes note of what is handed out, as heard of `heardAt`. */
+  /** The run was read: adds its handed-out tasks, with their last sign of life at `heardAt`. */
   opened({ id, entity: run }: RunResident, heardAt: number): void {
     if (run.state.away === 0) return;
     for (const { path, token, handedTo, state, detached } of run.state.tasks.values()) {
@@ -147,7 +147,7 @@ export class HandOuts {
     }
   }
 
-  /** The run leaves this instance: its slots are free again, and its hand-outs are somebody else's business. */
+  /** The run leaves this instance: its reserved slots are free again, and its hand-outs are forgotten. */
   leave({ id }: RunResident): void {
     this.#parts.reserved.release(id);
     this.#parts.table.forget(id);
@@ -164,8 +164,7 @@ function createHandOut(run: Run, path: string, fence: number, slot: HandOut["slo
     path,
     attempt: task?.attempt ?? 0,
     heartbeatMs,
-    silent: isSilent(task?.handedTo),
-    atAgents: isAtAgents(task?.handedTo),
+    carrier: carrierOf(task?.handedTo ?? ""),
     slot,
     acknowledged: false,
     reported: false,

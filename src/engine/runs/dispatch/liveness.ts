@@ -1,16 +1,16 @@
 /**
- * Whether the holders of handed-out tasks are still there.
+ * Finds the holders of handed-out tasks that are gone.
  *
- *   handed out here    acknowledged within {@link ACK_TIMEOUT_MS}, or it is lost
- *   with a heartbeat   heard of within the heartbeat timeout, or the attempt fails
- *   its worker is out of sight (this instance has just taken the run over, or lost the instance of the worker)
- *                      heard of within {@link SESSION_TIMEOUT_MS}, or it is lost
+ *   not acknowledged     lost after {@link ACK_TIMEOUT_MS}
+ *   with a heartbeat     the attempt fails when the heartbeat timeout has passed since the last sign of life
+ *   the worker is out of sight: this instance has just taken the run over, or has lost the instance of the worker
+ *                        lost after {@link SESSION_TIMEOUT_MS} without a sign of life
+ *   detached, or acknowledged by an agent
+ *                        only a heartbeat timeout ends it
+ *   on a topic           nothing ends it here: the task has a deadline of its own
  *
- *   detached, or at an agent that has it
- *                      nobody is expected, unless the task has a heartbeat
- *
- * After a takeover every window begins anew. The runs with tasks handed out are listed, and those of which nobody has
- * been heard when the window is over are read.
+ * After a takeover every window begins anew. The runs with handed-out tasks are listed, and those without a sign of
+ * life are read when the session timeout is over.
  */
 import type { Log } from "../../../base/log.ts";
 import { ACK_TIMEOUT_MS, SESSION_TIMEOUT_MS } from "../../dispatch/timeouts.ts";
@@ -24,13 +24,24 @@ import type { RunResidence } from "../run-resident.ts";
 import type { HandOut, HandOutTable } from "./hand-out-table.ts";
 import type { Reports } from "./reports.ts";
 
-/** How often the table is looked through, milliseconds. */
+/** Interval of checks of due tasks, milliseconds. */
 const LOOK_EVERY_MS = 500;
+
+/** Longest time between two looks at a task whose worker may go out of sight, milliseconds. */
+const LONGEST_LOOK_MS = 5_000;
+
+/** Time between two looks at a task whose holder cannot be lost: only whether its run is still ours. */
+const REST_MS = 60_000;
 
 /** An acknowledgement is written after this time, milliseconds, unless the run writes something sooner. */
 const START_DELAY_MS = 500;
 
-/** What liveness takes. */
+/** When a hand-out is over unless there is a sign of life, and how it ends then. */
+interface Deadline {
+  readonly at: number;
+  readonly end: ReturnReason | "HEARTBEAT_TIMEOUT";
+}
+
 export interface LivenessParts {
   readonly table: HandOutTable;
   readonly reports: Reports;
@@ -49,7 +60,7 @@ export class Liveness {
   readonly #sessionTimeoutMs: number;
   /** When each shard became ours, `performance.now()`. */
   readonly #since = new Map<number, number>();
-  /** Runs with tasks handed out when their shard was taken over, and until when they may be silent. */
+  /** Runs that had tasks handed out when their shard was taken over, and when they are read without a sign of life. */
   #silent: { readonly runIds: readonly string[]; readonly until: number }[] = [];
   readonly #loop: Repetition;
 
@@ -59,7 +70,7 @@ export class Liveness {
     this.#loop = repeat(() => this.#look(), LOOK_EVERY_MS, parts.log);
   }
 
-  /** Since when a holder of a task of this run could have been heard of here, `performance.now()`. */
+  /** Since when holders of tasks of this run could report here, `performance.now()`. */
   sinceOf(runId: string): number {
     const { shards } = this.#parts;
     return this.#since.get(shards.shardOf(runId)) ?? performance.now();
@@ -86,38 +97,39 @@ export class Liveness {
     await reports.writeCheckpoints(now);
     await this.#readSilent(now);
     const late: Promise<unknown>[] = [];
-    for (const handOut of table) {
+    for (const handOut of table.takeDue(now)) {
       const { runId } = handOut;
       if (shards.epochOf(shards.shardOf(runId)) === undefined) {
         // Another instance has the run, and its workers report there.
         table.forget(runId);
         continue;
       }
-      const end = this.#endOf(handOut, now);
-      if (end !== null) late.push(this.#give(handOut, end));
+      const deadline = this.#deadlineOf(handOut);
+      const canBeLost = (handOut.carrier === "workers" && !handOut.detached) || handOut.reported;
+      const longestMs = canBeLost ? Math.min(LONGEST_LOOK_MS, this.#sessionTimeoutMs) : REST_MS;
+      const isLate = deadline !== null && deadline.at <= now;
+      table.lookAt(handOut, isLate ? now + longestMs : Math.min(deadline?.at ?? now + REST_MS, now + longestMs));
+      if (isLate) late.push(this.#give(handOut, deadline.end));
     }
     await Promise.all(late);
   }
 
-  #endOf(
-    { acknowledged, reported, silent, atAgents, detached, slot, heartbeatMs, heardAt }: HandOut,
-    now: number,
-  ): ReturnReason | "HEARTBEAT_TIMEOUT" | null {
-    if (reported || silent) return null;
-    const silentMs = now - heardAt;
-    if (detached || (atAgents && acknowledged))
-      return heartbeatMs !== null && silentMs > heartbeatMs ? "HEARTBEAT_TIMEOUT" : null;
-    // Those who publish say themselves what they know; without them an answer may still come.
-    if (atAgents) return silentMs > this.#sessionTimeoutMs ? "UNACKNOWLEDGED" : null;
+  /** Null: it has none. */
+  #deadlineOf({ acknowledged, reported, carrier, detached, slot, heartbeatMs, heardAt }: HandOut): Deadline | null {
+    if (reported || carrier === "topics") return null;
+    const beat: Deadline | null = heartbeatMs === null ? null : { at: heardAt + heartbeatMs, end: "HEARTBEAT_TIMEOUT" };
+    if (detached) return beat;
+    // Agents are not asked. Without an acknowledgement of the publisher an answer may still come.
+    if (carrier === "agents")
+      return acknowledged ? beat : { at: heardAt + this.#sessionTimeoutMs, end: "UNACKNOWLEDGED" };
     if (slot === null || slot.lostAt !== null) {
-      if (Math.min(silentMs, now - (slot?.lostAt ?? 0)) <= this.#sessionTimeoutMs) return null;
-      return acknowledged ? "WORKER_LOST" : "UNACKNOWLEDGED";
+      const at = Math.max(heardAt, slot?.lostAt ?? heardAt) + this.#sessionTimeoutMs;
+      return { at, end: acknowledged ? "WORKER_LOST" : "UNACKNOWLEDGED" };
     }
-    if (!acknowledged) return silentMs > ACK_TIMEOUT_MS ? "UNACKNOWLEDGED" : null;
-    return heartbeatMs !== null && silentMs > heartbeatMs ? "HEARTBEAT_TIMEOUT" : null;
+    return acknowledged ? beat : { at: heardAt + ACK_TIMEOUT_MS, end: "UNACKNOWLEDGED" };
   }
 
-  async #give(handOut: HandOut, end: ReturnReason | "HEARTBEAT_TIMEOUT"): Promise<void> {
+  async #give(handOut: HandOut, end: Deadline["end"]): Promise<void> {
     const { table, reports, log } = this.#parts;
     const { runId, path, fence, heartbeatMs } = handOut;
     try {
@@ -133,7 +145,7 @@ export class Liveness {
     }
   }
 
-  /** Reads the runs that nobody has said anything about since their takeover. */
+  /** Reads the runs whose holders have given no sign of life since their takeover. */
   async #readSilent(now: number): Promise<void> {
     const { table, residence, shards, lifecycle, log } = this.#parts;
     const due = this.#silent.filter(({ until }) => until <= now);

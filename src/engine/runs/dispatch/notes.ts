@@ -1,19 +1,25 @@
 /**
- * Notes of attempts (progress, log lines) on their way to those who watch a run on this instance. They are never
- * stored. A task may tell {@link MOST_AT_ONCE} at once and {@link PER_SECOND} a second; a flood costs its own watchers
- * some notes, and nobody else anything.
+ * Progress and log lines of attempts, for the watches of their runs on this instance. They are never stored. A task may
+ * send {@link MOST_AT_ONCE} notes at once and {@link PER_SECOND} a second after that. The rest is dropped: a flood
+ * affects only those who watch its run.
  */
 import type { NoteView, TaskNote } from "../../ports/run-watch.ts";
-import type { HandOut } from "./hand-out-table.ts";
 
-/** Notes of a task that pass at once. */
+/** Notes that a task may send at once. */
 const MOST_AT_ONCE = 50;
 
-/** Notes of a task that pass in a second, after that. */
+/** Notes that a task may send in a second, after that. */
 const PER_SECOND = 20;
 
-/** Hears the notes of a run; null: one was lost. */
+/** Receives the notes of a run; null: one was lost. */
 export type NoteListener = (view: NoteView | null) => void;
+
+/** The attempt that notes come from, the same object for all of its notes. */
+export interface NoteSource {
+  readonly runId: string;
+  readonly path: string;
+  readonly attempt: number;
+}
 
 interface Allowance {
   left: number;
@@ -23,9 +29,9 @@ interface Allowance {
 /** Passes notes on. */
 export class Notes {
   readonly #listeners = new Map<string, Set<NoteListener>>();
-  readonly #allowances = new WeakMap<HandOut, Allowance>();
+  readonly #allowances = new WeakMap<NoteSource, Allowance>();
 
-  /** Those who listen, by run. */
+  /** Listeners by run. */
   get listeners(): ReadonlyMap<string, ReadonlySet<NoteListener>> {
     return this.#listeners;
   }
@@ -39,18 +45,18 @@ export class Notes {
     };
   }
 
-  tell(handOut: HandOut, at: number, note: TaskNote): void {
-    const listeners = this.#listeners.get(handOut.runId);
+  tell(source: NoteSource, at: number, note: TaskNote): void {
+    const listeners = this.#listeners.get(source.runId);
     if (listeners === undefined) return;
-    const { path: task, attempt } = handOut;
-    const view = this.#passes(handOut) ? { task, attempt, at, note } : null;
+    const { path: task, attempt } = source;
+    const view = this.#passes(source) ? { task, attempt, at, note } : null;
     for (const listener of listeners) listener(view);
   }
 
-  #passes(handOut: HandOut): boolean {
+  #passes(source: NoteSource): boolean {
     const now = performance.now();
-    const allowance = this.#allowances.get(handOut) ?? { left: MOST_AT_ONCE, at: now };
-    this.#allowances.set(handOut, allowance);
+    const allowance = this.#allowances.get(source) ?? { left: MOST_AT_ONCE, at: now };
+    this.#allowances.set(source, allowance);
     allowance.left = Math.min(MOST_AT_ONCE, allowance.left + ((now - allowance.at) / 1_000) * PER_SECOND);
     allowance.at = now;
     if (allowance.left < 1) return false;

@@ -1,7 +1,9 @@
+/** Tasks as workers, executors, and agents see them, and their answers as runs see them. */
 import type { JsonObject } from "../../../base/json/json.ts";
 import { addressOf } from "../../../tasks/addresses.ts";
 import type { TaskType, Work } from "../../../tasks/define.ts";
 import { TASK_TYPES } from "../../../tasks/index.ts";
+import type { Outcome } from "../../machine/events.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
 import { type Run, specOf } from "../../machine/run.ts";
 import type { TaskState } from "../../machine/state.ts";
@@ -11,7 +13,7 @@ import type { RunResident } from "../run-resident.ts";
 
 const encoder = new TextEncoder();
 
-/** A task as it waits for a hand-over. */
+/** A task that waits for a hand-over. */
 export function toReadyTask(run: Run, task: TaskState): ReadyTask {
   const { runId, tenantId } = run.state;
   const { handler, priority, labels, fairnessKey } = workOf(run, task);
@@ -21,7 +23,7 @@ export function toReadyTask(run: Run, task: TaskState): ReadyTask {
   };
 }
 
-/** The address that a task leaves to. */
+/** Where a task goes. */
 export function placeOf(run: Run, task: Pick<TaskState, "path" | "input">): string {
   return addressOf(specOf(run, task.path).carrier ?? "workers", workOf(run, task).destination);
 }
@@ -49,13 +51,22 @@ export function toHandedTask({ entity: run }: RunResident, task: TaskState, fenc
   };
 }
 
-/** What the evaluated parameters of a task say about its work. Tasks of types that do not leave are their own input. */
+/** What the evaluated parameters of a task say about its work. For types that are done here, they are the input. */
 export function workOf(run: Run, { path, input }: Pick<TaskState, "path" | "input">): Work {
   const { type } = specOf(run, path);
   const { leaving }: TaskType = TASK_TYPES[type];
   if (leaving === undefined) return { ...PLAIN, destination: "", handler: type, input: input ?? null };
   const given = typeof input === "object" && input !== null && !Array.isArray(input) ? (input as JsonObject) : {};
   return { ...PLAIN, ...leaving.toWork(given) };
+}
+
+/** What the type of a task makes of the answer to it. */
+export function toResult(run: Run, path: string, outcome: Outcome): Outcome {
+  if (!outcome.ok) return outcome;
+  const { leaving }: TaskType = TASK_TYPES[specOf(run, path).type];
+  if (leaving?.toResult === undefined) return outcome;
+  const { ok: _, output, ...rest } = outcome;
+  return { ...rest, ...leaving.toResult((run.state.tasks.get(path)?.input ?? {}) as JsonObject, output) };
 }
 
 const PLAIN = { handler: "", priority: 0, labels: "", fairnessKey: "", orderKey: "" } as const;

@@ -1,9 +1,8 @@
 /**
- * What the holders of handed-out tasks say, and what becomes of it. A report counts once: the same again gets the same
- * answer, and another one learns what stands.
+ * Reports of those who hold tasks. A report counts once: the same report again gets the same answer, and a different
+ * one is told what stands.
  */
-import { isOrchestratorError } from "../../../base/errors.ts";
-import { isSilent } from "../../../tasks/addresses.ts";
+import { type ErrorCode, isOrchestratorError } from "../../../base/errors.ts";
 import type { Outcome } from "../../machine/events.ts";
 import { pathOf } from "../../machine/external-ids.ts";
 import type { Place, ReturnReason } from "../../machine/records.ts";
@@ -21,6 +20,7 @@ import type {
   ReadyTask,
   Slot,
   Standing,
+  Told,
 } from "../../ports/dispatch/hand-overs.ts";
 import type { TaskNote } from "../../ports/run-watch.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
@@ -28,15 +28,27 @@ import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunResidence, RunResident } from "../run-resident.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { HandOut, HandOutTable } from "./hand-out-table.ts";
+import { HandOverRetries } from "./hand-over-retries.ts";
 import type { Notes } from "./notes.ts";
+import { toResult } from "./ready-task.ts";
 import type { ReservedSlots } from "./reserved-slots.ts";
 import { standingOf } from "./standing.ts";
-import { toResult } from "./task-result.ts";
 
-/** How far the clocks of brokers and of the database may be apart, milliseconds. */
+/** Tolerated difference between the clocks of brokers and the database, milliseconds. */
 const CLOCK_SKEW_MS = 1_000;
 
-/** What reports take. */
+/**
+ * The run is elsewhere, gone, or held. Its next owner hands the task out, or this instance does when the hold is
+ * released.
+ */
+const WAITS_NO_MORE: ReadonlySet<ErrorCode> = new Set([
+  "RUN_MOVED",
+  "RUN_NOT_FOUND",
+  "RUN_UNREADABLE",
+  "RUN_QUARANTINED",
+  "SHUTTING_DOWN",
+]);
+
 export interface ReportsParts {
   readonly residence: RunResidence;
   readonly table: HandOutTable;
@@ -45,35 +57,54 @@ export interface ReportsParts {
   readonly notes: Notes;
   readonly submission: Submission;
   readonly clock: DatabaseClock;
+  /** Those that a task waits for again after its hand-over failed. */
+  readonly takers: { waits(task: ReadyTask): void };
+  readonly lifecycle: { readonly stopping: boolean };
 }
 
 /** Takes reports of handed-out tasks. */
 export class Reports implements HandOvers {
   readonly #parts: ReportsParts;
-  /** Acknowledged tasks whose start is not in the journal yet, with the time of the acknowledgement. */
+  /** Acknowledged tasks whose start is not in the journal yet, by the time of the acknowledgement. */
   readonly #starts = new Map<HandOut, number>();
+  readonly #retries = new HandOverRetries();
 
   constructor(parts: ReportsParts) {
     this.#parts = parts;
   }
 
-  async handOver({ runId, path }: Pick<ReadyTask, "runId" | "path">, slot: Slot): Promise<boolean> {
-    const { residence, reserved, submission, clock } = this.#parts;
+  async handOver(ready: ReadyTask, slot: Slot): Promise<boolean> {
+    if (this.#retries.isPaused(ready)) return false;
     try {
-      const resident = await residence.open(runId);
-      const { entity: run } = resident;
-      const waits = awaitsHandOver(run.state.tasks.get(path)) && mayBegin(run);
-      if (!waits || reserved.get(runId, path) !== undefined) return false;
-      reserved.set(runId, path, slot);
-      await submission.submit(resident, { type: "hand_over", at: clock.now(), task: path, to: slot.to, queued: true });
-      // Still there: the task went another way meanwhile.
-      if (reserved.get(runId, path) !== slot) return true;
-      reserved.take(runId, path);
-      return false;
+      const isTaken = await this.#handOver(ready, slot);
+      this.#retries.settled(ready);
+      return isTaken;
     } catch (error) {
-      if (isOrchestratorError(error)) return false;
+      const isKnown = isOrchestratorError(error);
+      if (isKnown && WAITS_NO_MORE.has(error.code)) this.#retries.settled(ready);
+      else {
+        const { takers, lifecycle } = this.#parts;
+        this.#retries.failed(ready, () => {
+          if (!lifecycle.stopping) takers.waits(ready);
+        });
+      }
+      if (isKnown) return false;
       throw error;
     }
+  }
+
+  async #handOver({ runId, path }: ReadyTask, slot: Slot): Promise<boolean> {
+    const { residence, reserved, submission, clock } = this.#parts;
+    const resident = await residence.open(runId);
+    const { entity: run } = resident;
+    const waits = awaitsHandOver(run.state.tasks.get(path)) && mayBegin(run);
+    if (!waits || reserved.get(runId, path) !== undefined) return false;
+    reserved.set(runId, path, slot);
+    await submission.submit(resident, { type: "hand_over", at: clock.now(), task: path, to: slot.to, queued: true });
+    // The task was handed out in another way meanwhile.
+    if (reserved.get(runId, path) !== slot) return true;
+    reserved.take(runId, path);
+    return false;
   }
 
   async alive(ref: HandOverRef, slot: Slot | null): Promise<Standing> {
@@ -107,7 +138,7 @@ export class Reports implements HandOvers {
         ...(place === null ? {} : { place }),
       });
     } catch (error) {
-      // It is not recorded: the worker reports it again.
+      // Nothing is recorded. The worker will report again.
       handOut.reported = false;
       throw error;
     }
@@ -122,51 +153,52 @@ export class Reports implements HandOvers {
   }
 
   async answered(
-    { runId, taskId, attempt, fence, begunAt, place }: AnsweredTask,
-    outcome: Outcome | "started",
+    answer: AnsweredTask,
+    outcome: Outcome | "started" | Told,
   ): Promise<"taken" | "unknown" | IgnoredAnswer> {
+    const { runId, taskId, place } = answer;
     const resident = await this.#open({ runId });
     if (resident === null) return "unknown";
     const { state, plan } = resident.entity;
-    const path = taskId === "" ? this.#parts.table.find({ runId, fence: fence ?? 0 })?.path : pathOf(plan, taskId);
-    const task = state.tasks.get(path ?? "");
-    if (task === undefined && taskId !== "") return "unknown";
-    if (task === undefined) {
+    const path = taskId === null ? this.#pathOf(answer) : pathOf(plan, taskId);
+    const task = path === undefined ? undefined : state.tasks.get(path);
+    if (task === undefined && taskId !== null) return "unknown";
+    const ignored = task === undefined ? "ATTEMPT_OVER" : whyIgnored(answer, task);
+    if (task === undefined || ignored !== null) {
+      // It may be for an attempt whose end is not durable yet.
       await this.#untilDurable(resident);
-      return "ATTEMPT_OVER";
+      return ignored ?? "ATTEMPT_OVER";
     }
-    // An executor that says when it begins may say so later than it does.
-    const since = task.state === "RUNNING" ? task.readyAt : task.startedAt;
-    const isOlder = attempt === null && fence === null && begunAt < since - CLOCK_SKEW_MS;
-    const isOther = (attempt ?? task.attempt) !== task.attempt || (fence ?? task.token) !== task.token;
-    if (!isOlder && !isOther && !(place !== null && isRepeated(task, place))) {
-      const ref = { runId, fence: task.token };
-      if (outcome === "started") return this.#begin(resident, task, ref);
-      const standing = await this.#report(ref, outcome, place);
-      return standing === "accepted" || standing === "refused" ? "taken" : "ATTEMPT_OVER";
-    }
-    // It may be for an attempt whose end is not durable yet.
-    await this.#untilDurable(resident);
-    if (isOther) return "OTHER_ATTEMPT";
-    return isOlder ? "BEFORE_ATTEMPT" : "READ_AGAIN";
+    const ref = { runId, fence: task.token };
+    if (outcome === "started") return this.#begin(resident, task, ref);
+    if ("note" in outcome) return this.#tell(ref, outcome);
+    const standing = await this.#report(ref, outcome, place);
+    return standing === "accepted" || standing === "refused" ? "taken" : "ATTEMPT_OVER";
   }
 
-  /** The one that took the task from a silent place says that it has begun. */
-  async #begin(
-    resident: RunResident,
-    { path, handedTo }: TaskState,
-    ref: HandOverRef,
-  ): Promise<"taken" | IgnoredAnswer> {
+  /** The task of a hand-over that an answer names by its fencing token. */
+  #pathOf({ runId, fence }: AnsweredTask): string | undefined {
+    return fence === null ? undefined : this.#parts.table.find({ runId, fence })?.path;
+  }
+
+  /** The executor that has read the message says that it has begun. */
+  async #begin(resident: RunResident, { path }: TaskState, ref: HandOverRef): Promise<"taken" | IgnoredAnswer> {
     const { table, submission, clock } = this.#parts;
     const handOut = table.find(ref);
-    if (handOut === undefined || handOut.reported || !isSilent(handedTo)) {
+    if (handOut === undefined || handOut.reported || handOut.carrier !== "topics") {
       await this.#untilDurable(resident);
       return "ATTEMPT_OVER";
     }
     handOut.acknowledged = true;
-    // Its time counts from now: the message may have waited for us, and the answer still does.
+    // Its time counts from now: the message may have waited in the topic.
     await submission.submit(resident, { type: "started", at: clock.now(), task: path, token: ref.fence });
     return "taken";
+  }
+
+  async #tell(ref: HandOverRef, { note }: Told): Promise<"taken" | IgnoredAnswer> {
+    const standing = await this.alive(ref, null);
+    this.note(ref, note);
+    return standing === "accepted" || standing === "cancel_requested" ? "taken" : "ATTEMPT_OVER";
   }
 
   taskOf(ref: HandOverRef): string | null {
@@ -202,12 +234,15 @@ export class Reports implements HandOvers {
     return handOut.canceled ? "cancel_requested" : "accepted";
   }
 
-  async returned(ref: HandOverRef, reason: ReturnReason): Promise<Standing> {
+  async returned(ref: HandOverRef, reason: ReturnReason, holder?: string): Promise<Standing> {
     const { submission, clock } = this.#parts;
     const handOut = await this.#find(ref);
     if (typeof handOut === "string") return handOut;
-    // Nobody is expected to be there.
+    // No worker is expected to hold the task.
     if (handOut.detached && reason !== "HANDED_BACK") return "accepted";
+    // The acknowledgement came another way.
+    if (handOut.acknowledged && reason === "UNACKNOWLEDGED") return "accepted";
+    if (holder !== undefined && handOut.slot !== null && handOut.slot.to !== holder) return "accepted";
     const resident = await this.#open(ref);
     if (resident === null) return "unknown";
     if (reason !== "HANDED_BACK") this.#parts.checkpoints.flush(resident, handOut);
@@ -229,8 +264,8 @@ export class Reports implements HandOvers {
   /** Writes the starts that were acknowledged before `before`, a time of `performance.now()`. */
   async writeStarts(before: number): Promise<void> {
     for (const [handOut, heardAt] of this.#starts) {
-      if (heardAt > before) continue;
-      // A run that cannot be opened is the business of its next owner, who learns of the start from the worker.
+      if (heardAt > before) return;
+      // If the run cannot be opened, its next owner learns of the start from the worker.
       const resident = await this.#open(handOut).catch(() => null);
       if (resident === null) this.#starts.delete(handOut);
       else this.#writeStart(resident, handOut);
@@ -251,7 +286,7 @@ export class Reports implements HandOvers {
     handOut.heardAt = now;
     if (handOut.detached) slot?.release();
     else if (slot !== null && slot !== handOut.slot) {
-      // The worker speaks through another session.
+      // The worker has a new session.
       handOut.slot?.release();
       handOut.slot = slot;
     }
@@ -284,7 +319,7 @@ export class Reports implements HandOvers {
     if (!resident.gone) await submission.submit(resident, { type: "due", at: clock.now(), by: 0, random: 0 });
   }
 
-  /** What a second report of a hand-over is told, once what stands is durable. */
+  /** The answer to a report of a hand-over that is over, given once what stands is durable. */
   async #again(resident: RunResident, { fence }: HandOverRef, outcome: Outcome): Promise<Standing | AlreadyReported> {
     for (const task of resident.entity.state.tasks.values()) {
       if (task.token !== fence) continue;
@@ -294,4 +329,13 @@ export class Reports implements HandOvers {
     }
     return "outdated";
   }
+}
+
+/** Why an answer does not count for a task as it is now; null: it does. */
+function whyIgnored({ attempt, fence, begunAt, place }: AnsweredTask, task: TaskState): IgnoredAnswer | null {
+  if ((attempt ?? task.attempt) !== task.attempt || (fence ?? task.token) !== task.token) return "OTHER_ATTEMPT";
+  // An executor that reports its start may do so late.
+  const since = task.state === "RUNNING" ? task.readyAt : task.startedAt;
+  if (attempt === null && fence === null && begunAt < since - CLOCK_SKEW_MS) return "BEFORE_ATTEMPT";
+  return place !== null && isRepeated(task, place) ? "READ_AGAIN" : null;
 }

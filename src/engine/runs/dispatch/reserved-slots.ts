@@ -1,6 +1,6 @@
 import type { Slot } from "../../ports/dispatch/hand-overs.ts";
 
-/** Slots of hand-overs that are not durable yet, by run and path. */
+/** Slots of hand-overs whose commit is under way, by run and path. */
 export class ReservedSlots {
   readonly #runs = new Map<string, Map<string, Slot>>();
 

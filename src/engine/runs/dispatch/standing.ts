@@ -1,4 +1,4 @@
-/** What stands when an attempt that has ended is reported on again. */
+/** The answer to a repeated report about an attempt that has ended. */
 import type { Json } from "../../../base/json/json.ts";
 import type { Outcome } from "../../machine/events.ts";
 import type { TaskState } from "../../machine/state.ts";
@@ -18,7 +18,8 @@ export function standingOf(task: TaskState, outcome: Outcome): "accepted" | "out
 export function isSame({ state, output, error }: TaskState, outcome: Outcome): boolean {
   if (outcome.ok) return state === "COMPLETED" && JSON.stringify(output) === JSON.stringify(outcome.output);
   if (state === "CANCELED" && outcome.error.type === "CANCELED") return true;
-  return error?.type === outcome.error.type && error.message === outcome.error.message;
+  const { type, message, details } = outcome.error;
+  return error?.type === type && error.message === message && JSON.stringify(error.details) === JSON.stringify(details);
 }
 
 function typeOf(value: Json): AlreadyReported["outputType"] {

@@ -1,12 +1,13 @@
 /**
- * Puts tasks on topics. A topic takes every task at once: the hand-over writes a message to the outbox in the same
- * commit, and the relay sends it. Tasks wait, as rows, while their run is held or the outbox is full.
+ * Puts tasks on topics, and events where they go. A topic takes every task at once: the hand-over writes a message to
+ * the outbox in the same commit, and the relay sends it. Tasks wait, as rows, while their run is held or the outbox is
+ * full.
  */
 import type { Log } from "../../../base/log.ts";
-import { markOf } from "../../../tasks/addresses.ts";
+import { markOf, nameOf } from "../../../tasks/addresses.ts";
 import type { HandOvers, ReadyTask, Slot, Takers, WaitingTaskStore } from "../../ports/dispatch/hand-overs.ts";
 import { retryUntil } from "../../shard/retry-until.ts";
-import type { OutboxGate } from "./outbox-gate.ts";
+import type { OutboxCarrier, OutboxGate } from "./outbox-gate.ts";
 
 /** Waiting tasks of a page. */
 const PAGE = 500;
@@ -15,11 +16,12 @@ export interface TopicsParts {
   readonly store: Pick<WaitingTaskStore, "listCarried">;
   readonly shards: { readonly owned: readonly number[] };
   readonly lifecycle: { readonly stopping: boolean };
+  readonly carrier: OutboxCarrier;
   readonly outboxGate: OutboxGate;
   readonly log: Log;
 }
 
-/** Takes the tasks of executors. */
+/** Takes the tasks of a carrier whose messages are relayed from the outbox. */
 export class Topics implements Takers {
   readonly #parts: TopicsParts;
   readonly #slots = new Map<string, Slot>();
@@ -29,7 +31,7 @@ export class Topics implements Takers {
     this.#parts = parts;
   }
 
-  /** Tasks are put on topics from now on. */
+  /** Puts tasks on topics from now on. */
   start(handOvers: HandOvers): void {
     this.#handOvers = handOvers;
     this.#parts.outboxGate.onOpened(() => this.look());
@@ -39,26 +41,30 @@ export class Topics implements Takers {
     return !this.#parts.outboxGate.isFull;
   }
 
+  isOpenFor(place: string): boolean {
+    return !this.#parts.outboxGate.isFullFor(place);
+  }
+
   /** Topics keep what they get until somebody reads it. */
   isServed(): boolean {
     return true;
   }
 
   reserve({ queue }: ReadyTask): Slot | null {
-    return this.isOpen ? this.#slotOf(queue) : null;
+    return this.isOpenFor(nameOf(queue)) ? this.#slotOf(queue) : null;
   }
 
   #slotOf(queue: string): Slot {
     const known = this.#slots.get(queue);
     if (known !== undefined) return known;
-    // The message is in the outbox, and what is in a topic stays there: nothing is sent, withdrawn, or freed.
+    // The commit has put the message into the outbox, and a topic has no slots: there is nothing else to do.
     const slot: Slot = { to: queue, lostAt: null, send: () => {}, cancel: () => {}, release: () => {} };
     this.#slots.set(queue, slot);
     return slot;
   }
 
   waits(task: ReadyTask): void {
-    if (this.isOpen) void this.#put(task);
+    if (this.isOpenFor(nameOf(task.queue))) void this.#put(task);
   }
 
   async #put(task: ReadyTask): Promise<void> {
@@ -77,15 +83,15 @@ export class Topics implements Takers {
   }
 
   async #putAll(): Promise<void> {
-    const { store, shards, lifecycle, log } = this.#parts;
+    const { store, carrier, shards, lifecycle, log } = this.#parts;
     for (let after: ReadyTask | null = null; ; ) {
       const page: readonly ReadyTask[] = await retryUntil(
         log,
-        () => store.listCarried(markOf("topics"), shards.owned, after, PAGE),
+        () => store.listCarried(markOf(carrier), shards.owned, after, PAGE),
         () => lifecycle.stopping,
       );
-      if (!this.isOpen) return;
-      await Promise.all(page.map((task) => this.#put(task)));
+      const open = page.filter(({ queue }) => this.isOpenFor(nameOf(queue)));
+      await Promise.all(open.map((task) => this.#put(task)));
       const last = page[page.length - 1];
       if (last === undefined || page.length < PAGE) return;
       after = last;

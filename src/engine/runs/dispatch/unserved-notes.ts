@@ -1,85 +1,71 @@
 /**
- * Warns those who watch a run of tasks that wait and that no worker serves: once for each queue, handler, and labels,
- * and again when they were served meanwhile. A warning is a line of the log of the first such task.
+ * Tells the watches of a run which of its tasks wait for a worker that does not exist. A watch is told once for each
+ * queue, handler, and set of labels, and again after a worker has come and gone. The warning is a log line of the first
+ * such task.
  */
 
-import type { Log } from "../../../base/log.ts";
-import type { Clock } from "../../../base/time/clock.ts";
 import { carrierOf } from "../../../tasks/addresses.ts";
+import type { Run } from "../../machine/run.ts";
+import type { TaskState } from "../../machine/state.ts";
+import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
 import type { LabeledLine } from "../../ports/dispatch/hand-overs.ts";
-import { type Repetition, repeat } from "../../shard/repeat.ts";
-import type { RunResident } from "../run-resident.ts";
-import type { Runs } from "../runs.ts";
-import type { NoteListener } from "./notes.ts";
+import type { Repetition } from "../../shard/repeat.ts";
+import { type WarnWatchesParts, type WatchWarning, warnWatches } from "../work/warn-watches.ts";
 import { toReadyTask } from "./ready-task.ts";
 
-/** How long a task must wait before it is warned of, milliseconds. */
-const PATIENCE_MS = 10_000;
-
-/** How often it is looked, milliseconds. */
+/** Interval of checks, milliseconds. */
 const LOOK_EVERY_MS = 1_000;
 
-/** What warning takes. */
-export interface UnservedNotesParts {
-  readonly runs: Pick<Runs, "residence" | "notes">;
+export interface UnservedNotesParts extends WarnWatchesParts {
   /** Whether tasks of the line are handed out, and no worker at any instance can do them. */
   readonly isUnserved: (line: LabeledLine) => boolean;
-  readonly clock: Pick<Clock, "now">;
-  readonly log: Log;
-  /** See {@link PATIENCE_MS}, for tests. */
-  readonly patienceMs?: number;
-}
-
-interface Unserved {
-  readonly task: string;
-  readonly attempt: number;
-  readonly text: string;
 }
 
 /** Begins to warn. */
-export function warnOfUnserved(parts: UnservedNotesParts): Repetition {
-  const { runs, clock, log, patienceMs = PATIENCE_MS } = parts;
-  /** What each watch was told. */
-  const told = new WeakMap<NoteListener, ReadonlySet<string>>();
-  return repeat(
-    async () => {
-      for (const [runId, listeners] of runs.notes.listeners) {
-        const resident = runs.residence.get(runId);
-        if (resident === undefined) continue;
-        const at = clock.now();
-        const unserved = findUnserved(resident, at - patienceMs, parts);
-        for (const listener of listeners) {
-          const before = told.get(listener);
-          for (const [line, { task, attempt, text }] of unserved)
-            if (before?.has(line) !== true) listener({ task, attempt, at, note: { type: "log", level: "WARN", text } });
-          told.set(listener, new Set(unserved.keys()));
-        }
-      }
-    },
-    LOOK_EVERY_MS,
-    log,
-  );
+export function warnOfUnserved({ isUnserved, ...parts }: UnservedNotesParts): Repetition {
+  return warnWatches(parts, LOOK_EVERY_MS, (run, before) => findUnserved(run, before, isUnserved));
 }
 
-/** By line. */
+/** The first unserved task of each line. */
 function findUnserved(
-  { entity: run }: RunResident,
+  run: Run,
   before: number,
-  { isUnserved }: UnservedNotesParts,
-): ReadonlyMap<string, Unserved> {
-  const found = new Map<string, Unserved>();
+  isUnserved: UnservedNotesParts["isUnserved"],
+): ReadonlyMap<string, WatchWarning> {
+  const found = new Map<string, WatchWarning>();
+  if (run.state.away === run.state.handedOut) return found;
+  const served = new Set<string>();
   for (const task of run.state.tasks.values()) {
-    if (task.state !== "SCHEDULED" || task.handedTo !== null || task.readyAt > before) continue;
-    const ready = toReadyTask(run, task);
-    const { queue, handler, labels } = ready;
-    const name = [queue, handler, labels].join(" ");
-    if (found.has(name) || !isUnserved(ready)) continue;
-    const skills = labels === "" ? "" : ` and labels ${labels}`;
-    const text =
-      carrierOf(queue) === "agents"
-        ? `no agent of type ${handler} listens; the task waits for one`
-        : `no worker serves queue ${queue} with handler ${handler}${skills}; the task waits for one`;
-    found.set(name, { task: task.path, attempt: task.attempt, text });
+    if (!awaitsHandOver(task) || task.readyAt > before) continue;
+    const { name, line } = lineOf(run, task);
+    if (found.has(name) || served.has(name)) continue;
+    if (isUnserved(line)) found.set(name, { task: task.path, attempt: task.attempt, text: warningOf(line) });
+    else served.add(name);
   }
   return found;
+}
+
+interface NamedLine {
+  readonly name: string;
+  readonly line: LabeledLine;
+  readonly input: unknown;
+}
+
+/** Lines of waiting tasks: a run may have thousands, and all are checked every second. */
+const lines = new WeakMap<TaskState, NamedLine>();
+
+function lineOf(run: Run, task: TaskState): NamedLine {
+  const known = lines.get(task);
+  if (known !== undefined && known.input === task.input) return known;
+  const { tenantId, queue, handler, labels } = toReadyTask(run, task);
+  const line = { tenantId, queue, handler, labels };
+  const named = { name: [queue, handler, labels].join(" "), line, input: task.input };
+  lines.set(task, named);
+  return named;
+}
+
+function warningOf({ queue, handler, labels }: LabeledLine): string {
+  if (carrierOf(queue) === "agents") return `no agent of type ${handler} listens; the task waits for one`;
+  const skills = labels === "" ? "" : ` and labels ${labels}`;
+  return `no worker serves queue ${queue} with handler ${handler}${skills}; the task waits for one`;
 }

@@ -15,14 +15,18 @@ export function toDeadLetterMessage(
   const { runId, tenantId, flowId, version, facts } = run.state;
   const { correlationId, userId, context } = facts;
   const { handler, input } = workOf(run, task);
-  const { type: errorType, message } = error;
+  const { type: errorType, message, details } = error;
   return {
     ...{ tenantId, taskPath: path, sequence, at },
     ...{ destination: "kafka", topic: DEAD_LETTER_TOPIC, key: runId, kind: "dead_letter" },
     content: {
       ...{ taskId: externalIdOf(run.plan, path), flowId, version, handler, inputs: input },
       ...{ correlationId, userId, context },
-      ...{ attempts: task.attempt, errors: task.failures, error: { type: errorType, message } },
+      ...{
+        attempts: task.attempt,
+        errors: task.failures,
+        error: { type: errorType, message, ...(details === undefined ? {} : { details }) },
+      },
       ...{ reason: deadLetter, scheduledAt: task.scheduledAt },
     },
   };

@@ -11,10 +11,11 @@ type Makers = RowMaker<Run, JournalRecord, OutboxRow>["on"];
 /** What the records of executions write into the outbox, for a service that answers on Redis. */
 export const executionAnswers = {
   // One that cannot begin has no version of a flow: its end is the only answer.
-  "run.started": (run, { at, version }, sequence) =>
-    version === ""
-      ? null
-      : toRow(run, at, sequence, { status: "running", output: null, error: null, completed_at: null }),
+  "run.started": (run, { at, version, startAt }, sequence) => {
+    if (version === "") return null;
+    const status = startAt === undefined ? "running" : "pending";
+    return toRow(run, at, sequence, { status, output: null, error: null, completed_at: null });
+  },
   "run.completed": (run, { at, output }, sequence) =>
     toRow(run, at, sequence, { status: "completed", output, error: null, completed_at: toTime(at) }),
   "run.failed": (run, { at, error }, sequence) => toEnd(run, at, sequence, "failed", error),

@@ -1,3 +1,4 @@
+import { invariant } from "../../../base/errors.ts";
 import { carrierOf, nameOf } from "../../../tasks/addresses.ts";
 import { externalIdOf } from "../../machine/external-ids.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
@@ -5,9 +6,17 @@ import type { JournalRecord } from "../../machine/records.ts";
 import { type Run, specOf } from "../../machine/run.ts";
 import { isDoneThen } from "../../machine/tasks/handouts.ts";
 import { retryOf, timeoutsOf } from "../../machine/tasks/limits.ts";
-import type { OutboxRow, OutgoingEvent, OutgoingTask } from "../../ports/bus/outbox.ts";
+import type { DestinationName, OutboxRow, OutgoingEvent, OutgoingTask } from "../../ports/bus/outbox.ts";
 import type { RowMaker } from "../../ports/projections.ts";
+import { OUTBOX_CARRIERS, type OutboxCarrier } from "../dispatch/outbox-gate.ts";
 import { workOf } from "../dispatch/ready-task.ts";
+
+/** Where events go that leave on a carrier. */
+const DESTINATIONS: Readonly<Record<OutboxCarrier, DestinationName>> = {
+  topics: "kafka",
+  webhooks: "webhook",
+  streams: "stream",
+};
 
 /** Messages of a run in the order of its records: events of `emit` tasks, and tasks for executors. */
 export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
@@ -19,11 +28,14 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
       const { runId, tenantId, tasks } = run.state;
       const { destination: topic, orderKey, input } = workOf(run, { path, input: tasks.get(path)?.input });
       const key = orderKey === "" ? runId : orderKey;
-      const content = input as unknown as OutgoingEvent;
+      const { flowId } = run.state;
+      const content = input as unknown as Pick<OutgoingEvent, "payload" | "headers">;
+      const destination = DESTINATIONS[carrierOfEvent(run, path)];
+      const idempotencyKey = idempotencyKeyOf(runId, path, tasks.get(path)?.generation ?? 0);
       return {
-        ...{ tenantId, taskPath: path, sequence, at, destination: "kafka", topic, key },
+        ...{ tenantId, taskPath: path, sequence, at, destination, topic, key },
         kind: "event",
-        content,
+        content: destination === "kafka" ? content : { ...content, idempotencyKey, flowId },
       };
     },
     "task.dispatched": (run, { task, to, attempt, at }, sequence) => {
@@ -43,11 +55,30 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
   },
 };
 
-/** Whether a record writes a message into the outbox of a service that sends dead letters. */
+/** The carrier and the place of the event that a record sends; null: it sends none. */
+export function eventOf(
+  run: Run,
+  record: JournalRecord,
+): { readonly carrier: OutboxCarrier; readonly place: string } | null {
+  if (record.type !== "task.completed" || !isEvent(run, record)) return null;
+  const { task: path } = record;
+  const place = workOf(run, { path, input: run.state.tasks.get(path)?.input }).destination;
+  return { carrier: carrierOfEvent(run, path), place };
+}
+
+/** The plan gives every task that is done when it has left a carrier of the outbox. */
+function carrierOfEvent(run: Run, path: string): OutboxCarrier {
+  const { carrier } = specOf(run, path);
+  const found = OUTBOX_CARRIERS.find((one) => one === carrier);
+  invariant(found !== undefined, `the event of ${path} leaves by ${carrier}, which has no outbox`);
+  return found;
+}
+
+/** Whether a record writes a message for a topic into the outbox of a service that sends dead letters. */
 export function sendsMessage(run: Run, record: JournalRecord): boolean {
   if (record.type === "task.failed") return record.deadLetter !== undefined;
   if (record.type === "task.dispatched") return isTopic(record.to);
-  return record.type === "task.completed" && isEvent(run, record);
+  return record.type === "task.completed" && isEvent(run, record) && specOf(run, record.task).carrier === "topics";
 }
 
 function isTopic(to: string | undefined): to is string {
@@ -57,7 +88,7 @@ function isTopic(to: string | undefined): to is string {
 /** A task that somebody else ended sends nothing. */
 function isEvent(run: Run, { task, told }: Extract<JournalRecord, { readonly type: "task.completed" }>): boolean {
   const spec = specOf(run, task);
-  return told === undefined && spec.carrier === "topics" && isDoneThen(spec);
+  return told === undefined && isDoneThen(spec);
 }
 
 function toOutgoingTask(run: Run, path: string, attempt: number, fence: number): OutgoingTask | null {

@@ -1,4 +1,5 @@
-import type { Carrier, TaskType } from "../../../tasks/define.ts";
+import type { JsonObject } from "../../../base/json/json.ts";
+import { type Carrier, carrierOfTask, type TaskType } from "../../../tasks/define.ts";
 import { TASK_TYPES } from "../../../tasks/index.ts";
 import type { JournalRecord, Told } from "../../machine/records.ts";
 import { mayBegin, type Run, specOf } from "../../machine/run.ts";
@@ -20,8 +21,9 @@ export interface WaitingTaskRow extends ReadyTask {
 function toWaitingRow(run: Run, path: string, isBack: boolean): WaitingTaskRow | null {
   const task = run.state.tasks.get(path);
   if (!awaitsHandOver(task)) return null;
-  const { leaving }: TaskType = TASK_TYPES[specOf(run, path).type];
-  const carrier = leaving?.carrier ?? "workers";
+  const { type } = specOf(run, path);
+  const { leaving }: TaskType = TASK_TYPES[type];
+  const carrier = leaving === undefined ? "workers" : carrierOfTask(leaving, (task.input ?? {}) as JsonObject);
   return { ...toReadyTask(run, task), held: !mayBegin(run), isBack, carrier };
 }
 

@@ -12,13 +12,14 @@ import { failPoint } from "../../../base/process/fail-points.ts";
 import { startLongTimer } from "../../../base/time/long-timer.ts";
 import type { Outcome } from "../../machine/events.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
-import { specOf } from "../../machine/run.ts";
+import { budgetsOf, specOf } from "../../machine/run.ts";
 import { limitOutcome } from "../../machine/sizes.ts";
 import { closesAt, timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { ToolCaller } from "../../ports/tools.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunCallbacks } from "../dispatch/callbacks.ts";
+import type { Notes } from "../dispatch/notes.ts";
 import type { Attempt, RunResident } from "../run-resident.ts";
 
 export interface AttemptsParts {
@@ -28,6 +29,7 @@ export interface AttemptsParts {
   /** Default start-to-close timeout, milliseconds; null: none. */
   readonly defaultTimeoutMs: number | null;
   readonly callbacks: Pick<RunCallbacks, "urlOf">;
+  readonly notes: Pick<Notes, "tell">;
 }
 
 /** Runs attempts. */
@@ -37,9 +39,11 @@ export class Attempts {
   readonly #clock: DatabaseClock;
   readonly #defaultTimeoutMs: number | null;
   readonly #callbacks: AttemptsParts["callbacks"];
+  readonly #notes: AttemptsParts["notes"];
 
-  constructor({ tools, submission, clock, defaultTimeoutMs, callbacks }: AttemptsParts) {
+  constructor({ tools, submission, clock, defaultTimeoutMs, callbacks, notes }: AttemptsParts) {
     this.#callbacks = callbacks;
+    this.#notes = notes;
     this.#tools = tools;
     this.#submission = submission;
     this.#clock = clock;
@@ -48,9 +52,9 @@ export class Attempts {
 
   /**
    * Starts the attempt that the record with sequence `token` dispatched, unless the run has moved on and no longer
-   * needs it.
+   * needs it. `again`: an instance that is gone had begun it.
    */
-  begin(resident: RunResident, path: string, token: number): void {
+  begin(resident: RunResident, path: string, token: number, again = false): void {
     const { id: runId, entity: run, work } = resident;
     const task = run.state.tasks.get(path);
     if (task === undefined || task.token !== token || task.state !== "RUNNING") return;
@@ -98,6 +102,7 @@ export class Attempts {
       attempt.heartbeatTimer = startLongTimer(heartbeatMs, silent);
     }
     work.attempts.set(path, attempt);
+    const source = { runId, path, attempt: task.attempt };
     failPoint("attempt.before", runId);
     const callbackUrl = spec.awaitsCallback === true ? this.#callbacks.urlOf(runId, task) : undefined;
     if (callbackUrl === null) {
@@ -111,6 +116,8 @@ export class Attempts {
           runId,
           tenantId: run.state.tenantId,
           flowId: run.state.flowId,
+          userId: run.state.facts.userId,
+          budgets: budgetsOf(run),
           correlationId: run.state.facts.correlationId,
           path,
           type: spec.type,
@@ -121,6 +128,10 @@ export class Attempts {
           fencingToken: token,
           ...(callbackUrl === undefined ? {} : { callbackUrl }),
           answer: task.answer,
+          repeats: again || task.error?.type === "ATTEMPT_LOST",
+          tell: (note) => {
+            if (work.attempts.get(path) === attempt) this.#notes.tell(source, this.#clock.now(), note);
+          },
           timeoutMs,
           heartbeat: attempt.heartbeatTimer === null ? undefined : () => attempt.heartbeatTimer?.restart(),
         },

@@ -9,10 +9,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import type { JsonObject } from "../../../base/json/json.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
+import { checkStartable } from "../../../flows/builtin/ids.ts";
 import { checkInput, runTimeoutMs } from "../../../flows/input.ts";
 import type { FlowRegistry } from "../../../flows/ports/registry.ts";
 import type { ChildEnd, RunEvent } from "../../machine/events.ts";
-import { openRun } from "../../machine/run.ts";
+import { budgetsOf, openRun } from "../../machine/run.ts";
 import { createState, isPaused, isTerminalPhase, type RunState } from "../../machine/state.ts";
 import type { Journal } from "../../ports/journal.ts";
 import { isClean, replyWhenDurable, StartOutdated, StartTaken } from "../../shard/resident.ts";
@@ -228,6 +229,7 @@ export class Children {
     const depth = (state.facts.parent?.depth ?? 0) + 1;
     if (depth > MAX_RUN_DEPTH)
       throw toError("LIMIT_EXCEEDED", { what: "the nesting depth of child runs", size: depth, limit: MAX_RUN_DEPTH });
+    checkStartable(String(flowId));
     const plan = await flows.planFor(state.tenantId, String(flowId), typeof version === "string" ? version : "");
     const vars = checkInput(plan, (given ?? {}) as JsonObject, clock.now());
     checkGraphLoaded(plan, this.#parts.graphs);
@@ -237,6 +239,7 @@ export class Children {
     if (isEnding(state)) return this.#giveUp(parent, path, childId);
     const at = clock.now();
     const timeoutMs = runTimeoutMs(plan, vars, at);
+    const budgets = budgetsOf(parent.entity);
     failPoint("child.start");
     const child = residence.begin(childId, parent.shard, at, openRun(createState(childId), plan));
     child.work.keys = [{ kind: "run", key: childId, hash: "" }];
@@ -252,7 +255,10 @@ export class Children {
         labels: allLabels,
         runKey: String(runKey),
         requestId: "",
-        parent: { runId: state.runId, task: path, closePolicy: (policy ?? "cancel") as "cancel", depth },
+        parent: {
+          ...{ runId: state.runId, task: path, closePolicy: (policy ?? "cancel") as "cancel", depth },
+          ...(budgets.length === 0 ? {} : { budgets }),
+        },
       },
       signals: [],
     });

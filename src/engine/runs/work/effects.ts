@@ -11,12 +11,14 @@ import type { RunResident } from "../run-resident.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Children } from "./children.ts";
 import type { Family } from "./family.ts";
+import type { LimitedTasks } from "./limited-tasks.ts";
 
 export interface EffectsParts {
   readonly attempts: Attempts;
   readonly handOuts: HandOuts;
   readonly children: Children;
   readonly family: Family;
+  readonly limitedTasks: LimitedTasks;
   readonly lifecycle: Lifecycle;
 }
 
@@ -26,13 +28,15 @@ export class Effects {
   readonly #handOuts: HandOuts;
   readonly #children: Children;
   readonly #family: Family;
+  readonly #limitedTasks: LimitedTasks;
   readonly #lifecycle: Lifecycle;
 
-  constructor({ attempts, handOuts, children, family, lifecycle }: EffectsParts) {
+  constructor({ attempts, handOuts, children, family, limitedTasks, lifecycle }: EffectsParts) {
     this.#attempts = attempts;
     this.#handOuts = handOuts;
     this.#children = children;
     this.#family = family;
+    this.#limitedTasks = limitedTasks;
     this.#lifecycle = lifecycle;
   }
 
@@ -45,17 +49,25 @@ export class Effects {
       const record = records[index];
       if (record === undefined) continue;
       switch (record.type) {
+        case "run.limited":
+          this.#limitedTasks.wait(resident, "");
+          break;
+        case "task.limited":
+          this.#limitedTasks.wait(resident, record.task);
+          break;
         case "task.scheduled":
           this.#handOuts.wait(resident, record.task);
           break;
         case "task.returned":
           this.#handOuts.end(resident, record.task, "the task goes to another worker");
           this.#handOuts.wait(resident, record.task);
+          this.#limitedTasks.end(resident, record.task);
           break;
         case "task.completed":
           // A callback may come before the answer to its call.
           this.#attempts.abort(resident, record.task);
           this.#handOuts.end(resident, record.task, "the task has ended");
+          this.#limitedTasks.end(resident, record.task);
           break;
         case "task.dispatched":
           if (record.to !== undefined) {
@@ -63,7 +75,8 @@ export class Effects {
             break;
           }
           // If this instance drains, the next owner makes the attempt.
-          if (!this.#lifecycle.draining) this.#attempts.begin(resident, record.task, firstSequence + index);
+          if (!this.#lifecycle.draining)
+            this.#attempts.begin(resident, record.task, firstSequence + index, record.again);
           break;
         case "task.waiting":
           if (record.wait.kind === "run") this.#children.start(resident, record.task, record.wait.runId);
@@ -73,6 +86,7 @@ export class Effects {
         case "task.retrying":
           this.#attempts.abort(resident, record.task);
           this.#handOuts.end(resident, record.task, "the task has ended");
+          this.#limitedTasks.end(resident, record.task);
           this.#family.closeChild(resident, state.tasks.get(record.task));
           break;
         case "run.ending":
@@ -87,6 +101,8 @@ export class Effects {
           // Compensation goes on under the hold of a budget.
           if (mayBegin(resident.entity)) this.#handOuts.waitAll(resident);
           else if (record.type === "run.held") this.#handOuts.withdraw(resident);
+          if (record.type === "run.released") this.#limitedTasks.wait(resident, "");
+          else this.#limitedTasks.end(resident, "");
           break;
         case "run.terminated":
         case "run.completed":
@@ -95,6 +111,7 @@ export class Effects {
         case "run.timed_out":
           this.#attempts.abortAll(resident);
           this.#handOuts.endAll(resident, "the run has ended");
+          this.#limitedTasks.end(resident, "");
           this.#notifyParent(resident);
           break;
       }

@@ -27,7 +27,8 @@ export class BusyShards {
       for (const resident of residents.values()) {
         const underWay = kind.outside.callsOf(resident);
         calls += underWay;
-        const work = underWay + (isClean(resident) ? 0 : 1);
+        const isWaiting = !isClean(resident) || (resident.heldBack?.events.length ?? 0) > 0;
+        const work = underWay + (isWaiting ? 1 : 0);
         if (work > 0) busy.set(resident.shard, (busy.get(resident.shard) ?? 0) + work);
       }
     }

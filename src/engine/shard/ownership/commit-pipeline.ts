@@ -22,14 +22,14 @@
  *
  * Failures. A failed write has one of six outcomes. The batch keeps its connection, and its residents stay committing,
  * until all of it is settled; other batches go on.
- *   data the batch is halved until the faulty entity is alone; it is quarantined
- *   gone the batch is halved until the start whose flow version was deleted is alone; it is repeated with what the
- *   store has by then
- *   slow too much for the store: like `failed`, but retried in halves, and batches stay smaller until one succeeds
- *   failed nothing was written: starts fail, transitions of existing entities are retried until the store is back
- *   unknown the batch is fenced, then what was written is read back, and the rest is decided again; see below
- *   refused single transitions: fenced (shard lost), taken (start key known), early (timer ahead of the database's
- *   clock)
+ *   data      the batch is halved until the faulty entity is alone; it is quarantined
+ *   gone      the batch is halved until the start whose flow version was deleted is alone; it is repeated with what the
+ *             store has by then
+ *   slow      too much for the store: like `failed`, but retried in halves, and batches stay smaller until one succeeds
+ *   failed    nothing was written: starts fail, transitions of existing entities are retried until the store is back
+ *   unknown   the batch is fenced, then what was written is read back, and the rest is decided again; see below
+ *   refused   single transitions: fenced (shard lost), taken (start key known), early (timer ahead of the database's
+ *             clock)
  *
  * Fencing a batch in doubt. Raising the epochs of its shards waits for its statement to end, if it still runs; from
  * then on it is written or never will be. A new epoch also refuses every other statement of ours on these shards, and
@@ -381,12 +381,13 @@ export class CommitPipeline implements Pipeline {
     const { settlement, reload } = this.#parts;
     const { resident } = entry;
     const before = setCurrentRun(resident.id);
+    // A decision failed while the transition was in flight.
+    const isInDoubt = resident.frozen;
     settlement.committed(entry);
     settlement.takeBacklog(entry);
     setCurrentRun(before);
     if (this.#behind.delete(resident)) this.touch(resident);
-    // A decision failed while the transition was in flight.
-    if (resident.frozen && !resident.gone) reload.begin(resident, [], []);
+    if (isInDoubt && !resident.gone) reload.begin(resident, [], []);
     this.#unnotified.push(entry);
   }
 

@@ -5,13 +5,22 @@
 import type { EntityRecord } from "../kind.ts";
 
 /** Version that this build reads and writes. Each release that adds types of records raises it by one. */
-export const JOURNAL_VERSION = 2;
+export const JOURNAL_VERSION = 3;
 
-/**
- * The format of this build: its version, and the version that introduced each type of record. Other types belong to the
- * first version.
- */
-export const FORMAT: { version: number; since: Partial<Record<string, number>> } = {
+/** The format of this build. */
+export interface JournalFormat {
+  version: number;
+  /** The version that introduced each type of record. Other types belong to the first version. */
+  since: Partial<Record<string, number>>;
+  /**
+   * The same for a field of an older type, by `type.field`, where a reader that does not know it would go wrong, and no
+   * record of a new type comes along.
+   */
+  fieldsSince: Partial<Record<string, number>>;
+}
+
+/** What this build reads and writes. */
+export const FORMAT: JournalFormat = {
   version: JOURNAL_VERSION,
   // Tasks that workers do.
   since: {
@@ -20,23 +29,64 @@ export const FORMAT: { version: number; since: Partial<Record<string, number>> }
     "task.returned": 2,
     "task.checkpointed": 2,
     "task.detached": 2,
+    // Tasks and runs under limits.
+    "run.limited": 3,
+    "task.limited": 3,
   },
+  // A delayed start asks for its slot only when its time has come, perhaps at another instance.
+  fieldsSince: { "run.started.limit": 3 },
 };
+
+/** The version that a record needs, and what needs it. */
+function needOf(record: EntityRecord): { readonly what: string; readonly since: number } {
+  const { type } = record;
+  let need = { what: type, since: FORMAT.since[type] ?? 1 };
+  for (const [what, since = 1] of Object.entries(FORMAT.fieldsSince)) {
+    const field = what.slice(type.length + 1);
+    if (since > need.since && what.startsWith(`${type}.`) && field in record) need = { what, since };
+  }
+  return need;
+}
+
+/** A record that a live instance cannot read. */
+export class UnreadableElsewhere extends Error {
+  override readonly name = "UnreadableElsewhere";
+  /** What cannot be read: a type of records, or a field of one. */
+  readonly what: string;
+
+  constructor(what: string, since: number, version: number) {
+    super(`${what} is written when every instance reads version ${since} of the journal; one reads ${version}`);
+    this.what = what;
+  }
+}
 
 /** What can be written now. */
 export class WritableFormat {
-  /** The lowest version that a live instance reads; nothing newer is written. */
-  version = JOURNAL_VERSION;
+  #version = JOURNAL_VERSION;
+  #onRaised: () => void = () => {};
 
-  /** Throws if another instance does not know the type of one of `records`. The caller abandons the transition. */
+  /** The lowest version that a live instance reads; nothing newer is written. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Sets the version. If it rises, `onRaised` is called. */
+  set version(version: number) {
+    const before = this.#version;
+    this.#version = version;
+    if (version > before) this.#onRaised();
+  }
+
+  onRaised(listener: () => void): void {
+    this.#onRaised = listener;
+  }
+
+  /** Throws {@link UnreadableElsewhere}; the caller abandons the transition. */
   check(records: readonly EntityRecord[]): void {
-    if (this.version >= FORMAT.version) return;
-    for (const { type } of records) {
-      const since = FORMAT.since[type] ?? 1;
-      if (since > this.version)
-        throw new Error(
-          `${type} is written when every instance reads version ${since} of the journal; one reads ${this.version}`,
-        );
+    if (this.#version >= FORMAT.version) return;
+    for (const record of records) {
+      const { what, since } = needOf(record);
+      if (since > this.#version) throw new UnreadableElsewhere(what, since, this.#version);
     }
   }
 }

@@ -41,8 +41,8 @@ export interface RenewerParts {
   readonly lifecycle: Lifecycle;
   readonly background: Background;
   readonly log: Log;
-  /** Called when shards of a dead owner were taken over: overdue entities in them must wake at once. */
-  readonly onUnclean: () => void;
+  /** Called when shards were taken over: entities in them may be due, or be due before the next check. */
+  readonly onAdopted: () => void;
 }
 
 /** Newly taken shards, and a function to call when their suspects are known. */
@@ -58,6 +58,8 @@ export class LeaseRenewer {
   #isFirst = true;
   /** Changes of leases run one after the other. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Changes that are under way or wait for their turn. */
+  #changes = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
   readonly #wanted = new Set<number>();
   #looking: Promise<void> | null = null;
@@ -153,7 +155,10 @@ export class LeaseRenewer {
   }
 
   #alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
+    this.#changes += 1;
+    const result = this.#last.then(work).finally(() => {
+      this.#changes -= 1;
+    });
     // The caller gets the error; the next change only waits.
     this.#last = result.catch(() => {});
     return result;
@@ -161,11 +166,22 @@ export class LeaseRenewer {
 
   async #renew(): Promise<void> {
     failPoint("lease.renew");
-    const { leases, log } = this.#parts;
-    if (!(await leases.renew())) log.warn("the lease of this instance had expired; others may have taken its shards");
-    const fresh = await this.#alone(() => this.#take());
+    // A life must not wait for another change, nor end while this instance drains.
+    const isApart = this.#changes > 0 || this.#takesNothing;
+    if (isApart) this.#noteRenewal(await this.#parts.leases.renew());
+    const fresh = await this.#alone(() => this.#take(undefined, !isApart));
     // The takeover can take long, and the next renewal must not wait for it.
     void this.#adoptLater(fresh);
+  }
+
+  #noteRenewal(renewed: boolean): void {
+    if (!renewed) this.#parts.log.warn("the lease of this instance had expired; others may have taken its shards");
+  }
+
+  /** A draining instance keeps its shards until its calls have ended, and takes no more. */
+  get #takesNothing(): boolean {
+    const { lifecycle } = this.#parts;
+    return lifecycle.draining || lifecycle.stopping;
   }
 
   async #lookSoon(): Promise<void> {
@@ -180,12 +196,12 @@ export class LeaseRenewer {
     }
   }
 
-  async #take(wanted?: number): Promise<Fresh> {
-    const { leases, shards, takeover, surplus, format, clock, lifecycle, log } = this.#parts;
-    // A draining instance keeps its shards until its calls have ended, and takes no more.
-    if (lifecycle.draining || lifecycle.stopping) return NOTHING;
+  async #take(wanted?: number, renews = false): Promise<Fresh> {
+    const { leases, shards, takeover, surplus, format, clock, log } = this.#parts;
+    if (this.#takesNothing) return NOTHING;
     const askedAt = clock.monotonic();
-    const { taken, held, now, reads, surplus: more } = await leases.acquire(wanted);
+    const { renewed, taken, held, now, reads, surplus: more } = await leases.acquire(wanted, { renews });
+    this.#noteRenewal(renewed);
     format.version = reads;
     clock.sample(now, askedAt);
     // What is taken now had another owner a moment ago, whatever we assumed.
@@ -216,12 +232,12 @@ export class LeaseRenewer {
 
   async #adopt({ shards: fresh, opened }: Fresh): Promise<void> {
     if (fresh.length === 0) return;
-    const { shards, takeover, lifecycle, log, onUnclean } = this.#parts;
+    const { shards, takeover, lifecycle, log, onAdopted } = this.#parts;
     failPoint("lease.taken");
     try {
       const runs = await takeover.run(fresh, opened);
       if (runs > 0) log.info("runs adopted", { runs });
-      if (fresh.some((lease) => !lease.clean)) onUnclean();
+      onAdopted();
     } catch (error) {
       // The next owner takes them over.
       if (lifecycle.stopping) return;

@@ -23,7 +23,6 @@ import type { OwnedShards } from "./owned-shards.ts";
 /** How many entities of clean shards are read at the same time. */
 const READERS = 16;
 
-/** What a takeover needs. */
 export interface TakeoverParts {
   readonly shards: OwnedShards;
   readonly residences: readonly Residence[];
@@ -100,7 +99,9 @@ export class Takeover {
     const { suspects: store, name } = kind;
     if (store === null) return;
     const { trials, clock, log } = this.#parts;
+    const startedAt = performance.now();
     const suspects = await this.#ask(() => store.judge(leases));
+    const judgedMs = performance.now() - startedAt;
     const guilty = new Map(suspects.filter(isGuilty).map((suspect) => [suspect.id, suspect]));
     for (const [id, suspect] of guilty) {
       const lease = leases.find(({ shard }) => shard === suspect.shard);
@@ -114,7 +115,10 @@ export class Takeover {
       });
       kind.outside.quarantined(id, suspect.blocked ? "BLOCKED" : "KILLED");
     }
-    trials.mark(suspects.filter(({ id }) => !guilty.has(id)));
+    trials.mark(
+      suspects.filter(({ id }) => !guilty.has(id)),
+      judgedMs,
+    );
   }
 
   async #adopt(residence: Residence, { id, moving }: Found, clean: boolean): Promise<void> {

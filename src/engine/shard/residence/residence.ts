@@ -17,8 +17,11 @@ import type { Trials } from "../submission/trials.ts";
 import { EvictedWaiters } from "./evicted-waiters.ts";
 import type { Timers } from "./timers.ts";
 
-/** How far ahead a check for due entities looks: the timer horizon less the time until the next check. */
-const LOOK_AHEAD_MS = 10_000;
+/**
+ * How far ahead a check for due entities looks, milliseconds: more than the time until the next one, and less than the
+ * timer horizon, beyond which entities are evicted.
+ */
+const LOOK_AHEAD_MS = 13_000;
 
 /** Most concurrent reads of entities; more than the connections of the pool gains nothing. */
 const PARALLEL_READS = 8;
@@ -99,7 +102,10 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     if (resident.timer !== null) clearTimeout(resident.timer);
     resident.timer = null;
     // A lost entity may have been read again since.
-    if (this.residents.get(resident.id) === resident) this.residents.delete(resident.id);
+    if (this.residents.get(resident.id) === resident) {
+      this.residents.delete(resident.id);
+      this.kind.outside.left?.(resident);
+    }
     for (const wake of [...resident.waiters]) wake(resident);
     for (const watcher of resident.watchers) watcher([], 0);
   }
@@ -149,7 +155,8 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     let evicted = 0;
     for (const resident of this.residents.values()) {
       if (resident.touchedAt > before || !isClean(resident) || resident.watchers.size > 0) continue;
-      if (resident.onTrial > 0 || resident.timer !== null || outside.isBusy(resident)) continue;
+      if (resident.onTrial > 0 || resident.timer !== null || resident.heldBack !== null) continue;
+      if (outside.isBusy(resident)) continue;
       if (!rules.canRest(resident.entity)) continue;
       this.evicted.take(resident);
       this.drop(resident);

@@ -36,7 +36,7 @@ export class Timers {
       resident.timer = null;
     }
     // The trial may be for this very timer; it is set again afterwards.
-    if (resident.gone || resident.onTrial > 0) return;
+    if (resident.gone || resident.onTrial > 0 || resident.heldBack?.stopped === true) return;
     const dueAt = resident.kind.rules.nextDueAt(resident.entity);
     if (dueAt === null) return;
     // Uses the time that the database's clock has certainly reached: an early timer would be refused and set again,

@@ -80,15 +80,15 @@ export class Reload {
     resident.pending = [];
     resident.pendingSize = 0;
     resident.events = [];
-    resident.replies = [];
+    // Before the events are decided: a failure of one of them is theirs.
+    resident.replies = waiting;
     resident.backlog = [];
     resident.dueAt = 0;
     resident.committing = false;
     resident.frozen = false;
     // Their callers are answered with the next transition, so all of the events go into it.
     for (const event of again) this.#decider.decideNow(resident, event, null);
-    if (isClean(resident)) for (const reply of waiting) reply.resolve();
-    else resident.replies = [...resident.replies, ...waiting];
+    if (isClean(resident)) for (const reply of resident.replies.splice(0)) reply.resolve();
     for (const { event, reply } of backlog) this.#decider.decide(resident, event, reply);
   }
 

@@ -10,16 +10,26 @@ import { holdOutgrown, logFieldsOf, takeReplies } from "../resident.ts";
 import type { Decider } from "../submission/decider.ts";
 import type { Trials } from "../submission/trials.ts";
 import type { Entry } from "./entry.ts";
+import type { HeldBackEvents } from "./held-back.ts";
 
 export class Settlement {
   readonly #decider: Decider;
   readonly #timers: Timers;
   readonly #trials: Trials;
+  readonly #heldBack: HeldBackEvents;
   readonly #clock: DatabaseClock;
   readonly #log: Log;
 
-  constructor(decider: Decider, timers: Timers, trials: Trials, clock: DatabaseClock, log: Log) {
+  constructor(
+    decider: Decider,
+    timers: Timers,
+    trials: Trials,
+    heldBack: HeldBackEvents,
+    clock: DatabaseClock,
+    log: Log,
+  ) {
     this.#decider = decider;
+    this.#heldBack = heldBack;
     this.#timers = timers;
     this.#trials = trials;
     this.#clock = clock;
@@ -32,6 +42,7 @@ export class Settlement {
     const { kind } = resident;
     resident.committing = false;
     resident.started = true;
+    for (const reply of entry.replies) reply.committed?.();
     entry.isLast = kind.rules.hasEnded(resident.entity) && resident.pending.length === 0;
     try {
       failPoint("effects.before", resident.id);
@@ -43,7 +54,9 @@ export class Settlement {
     const hold = holdOutgrown(resident, transition.json.length, this.#clock.now());
     // Before the events that wait behind a full transition, which make it larger still.
     if (hold !== null) this.#decider.decideNow(resident, hold, null);
-    if (!entry.isLast) this.#timers.arm(resident);
+    if (entry.isLast) return;
+    this.#heldBack.retry(resident);
+    this.#timers.arm(resident);
   }
 
   /** Decides the events that waited behind a full transition. */

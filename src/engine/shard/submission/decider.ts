@@ -1,12 +1,14 @@
 /** Decides events: memory moves ahead of the journal, and the commit pipeline has something to write. */
-
 import type { EntityTypes } from "../kind.ts";
 import type { WritableFormat } from "../ownership/journal-format.ts";
 import { type EventOf, isFull, type Reply, type Resident, replyWhenDurable, weigh } from "../resident.ts";
 import type { TimeSlices } from "./time-slices.ts";
 
-/** Called when a decision throws: the resident cannot continue. */
-export type OnFailure = (resident: Resident, error: unknown, reply: Reply | null) => void;
+/**
+ * Called when a decision throws. The resident is ahead of what is pending, and has to be read again. `event` is no
+ * longer among its events, and `reply` not among its replies.
+ */
+export type OnFailure = (resident: Resident, error: unknown, event: EventOf<EntityTypes>, reply: Reply | null) => void;
 
 export class Decider {
   readonly #slices: TimeSlices;
@@ -44,18 +46,26 @@ export class Decider {
       return;
     }
     resident.touchedAt = event.at;
+    const events = resident.events.length;
+    const replies = resident.replies.length;
+    try {
+      this.#take(resident, event, reply);
+    } catch (error) {
+      resident.events.length = events;
+      resident.replies.length = replies;
+      this.#onFailure(resident, error, event, reply);
+    }
+  }
+
+  /** Decides an event and what follows from it at once. */
+  #take<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>, reply: Reply | null): void {
+    const { kind } = resident;
     const { rules } = kind;
     // The database compares its clock with the time of the timer. The time of the event may be ahead after the clock
     // was set back.
     const dueAt = event.type === "due" ? rules.nextDueAt(resident.entity) : null;
-    let records: T["record"][];
-    try {
-      records = rules.advance(resident.entity, event, this.#slices.take());
-      this.#format.check(records);
-    } catch (error) {
-      this.#onFailure(resident, error, reply);
-      return;
-    }
+    const records = rules.advance(resident.entity, event, this.#slices.take());
+    this.#format.check(records);
     if (records.length === 0) {
       this.#slices.queue(resident);
       // The event changed nothing, but the state behind that decision may not be durable yet.
@@ -74,6 +84,6 @@ export class Decider {
       else resident.replies.push(reply);
     }
     resident.pipeline.touch(resident);
-    for (const next of kind.outside.follow(resident, records)) this.decideNow(resident, next, null);
+    for (const next of kind.outside.follow(resident, records)) this.#take(resident, next, null);
   }
 }

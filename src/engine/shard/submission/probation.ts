@@ -30,7 +30,8 @@ export class Probation {
     const work = async (): Promise<void> => {
       // The entity ended while the event waited, so the event changes nothing.
       if (resident.gone && hasEnded(resident)) return reply?.resolve();
-      await this.#decided(resident, event).then(reply?.resolve, reply?.reject ?? (() => {}));
+      const decided = this.#decided(resident, event, reply === null);
+      await decided.then(reply?.resolve, reply?.reject ?? (() => {}));
       await kind.outside.begun(resident);
     };
     void this.#trials.add(kind, { id, shard, moment: kind.rules.momentOf(event) }, work).then(() => {
@@ -51,13 +52,13 @@ export class Probation {
    */
   async recover<T extends EntityTypes>(resident: Resident<T>, clean: boolean): Promise<void> {
     resident.adopted = true;
-    const recovered = this.#decided(resident, { type: "recover", at: this.#clock.now(), clean });
+    const recovered = this.#decided(resident, { type: "recover", at: this.#clock.now(), clean }, true);
     resident.kind.outside.recovered(resident);
-    // If it could not be written, the entity has another owner by now, and the rest is up to that one.
+    // If it could not be written, the entity has another owner by now, or waits for an upgrade to end.
     await recovered.catch(() => {});
   }
 
-  #decided<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>): Promise<void> {
-    return new Promise((resolve, reject) => this.#decider.decide(resident, event, { resolve, reject }));
+  #decided<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>, internal: boolean): Promise<void> {
+    return new Promise((resolve, reject) => this.#decider.decide(resident, event, { resolve, reject, internal }));
   }
 }

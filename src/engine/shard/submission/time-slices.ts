@@ -66,7 +66,8 @@ export class TimeSlices {
   #wants(resident: Resident): boolean {
     // A draining instance leaves the rest to the next owner.
     const isUnsettled = resident.kind.rules.isUnsettled(resident.entity);
-    return isUnsettled && isClean(resident) && !resident.gone && !this.#lifecycle.draining;
+    const mayGoOn = !resident.gone && resident.heldBack?.stopped !== true && !this.#lifecycle.draining;
+    return mayGoOn && isUnsettled && isClean(resident);
   }
 
   #arm(): void {

@@ -10,14 +10,19 @@
  * An entity is *in progress* from the moment its name is in the store until its commit, the effects that follow at
  * once, and one turn of the event loop are over: a few milliseconds. A death counts against an entity only if nothing
  * else was in progress. A trial that passes clears the deaths at its moment. An entity with a death is *marked*: it is
- * tried last and after a random pause, so that somebody who kills at a steady pace does not hit it twice.
+ * tried last, at a random time within a hundred times as long as a trial, so that somebody who kills at any pace hits
+ * it again once in a hundred times.
  *
  * While there are marked entities, the instance pauses after each trial for about twice as long as the trial took. A
  * kill from outside is more likely to hit a pause than a trial; an entity that kills never hits one. So the deaths tell
- * the two apart, however long trials take: see verdict.ts.
+ * the two apart, however long trials take: see trial-pauses.ts and verdict.ts.
  *
  * When very many entities wait, several are named together and tried at once. A death then only marks them, and marked
  * entities are tried alone.
+ *
+ * A trial passes when its outcome is durable, and not before, however long it takes. If it is late, because the store
+ * is, the next one begins, and both are in progress: a death marks them. The trial of a marked entity holds all others
+ * up, so that a death counts against it alone.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../../base/log.ts";
@@ -26,6 +31,7 @@ import type { Kind, Suspect, SuspectStore, Trial } from "../kind.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import type { OwnedShards } from "../ownership/owned-shards.ts";
 import { retryUntil } from "../retry-until.ts";
+import { TrialPauses } from "./trial-pauses.ts";
 
 /** While at most so many wait, each is tried alone. */
 const ALONE_MOST = 500;
@@ -33,22 +39,23 @@ const ALONE_MOST = 500;
 /** How many are tried together when more wait. */
 const GROUP = 64;
 
-/** A marked entity is tried after a pause of up to this long, milliseconds. Also the longest pause between trials. */
-const PAUSE_MS = 5_000;
+/** A trial commits three times: its name, its outcome, and that it passed. The judgement before commits once. */
+const COMMITS = 3;
 
-/** A trial that takes longer, milliseconds, is waiting for something outside, and the next one begins. */
+/** A trial that takes longer, milliseconds, is late. */
 const PATIENCE_MS = 10_000;
 
 /** The moment at which an entity is taken over. */
 const TAKEOVER = "takeover";
 
-/** What trials need. */
 export interface TrialParts {
   readonly shards: OwnedShards;
   readonly lifecycle: Lifecycle;
   readonly log: Log;
-  /** See {@link PAUSE_MS}, for tests. */
+  /** The longest pause before the trial of a marked entity, milliseconds, for tests; default: follows the trials. */
   readonly pauseMs?: number | undefined;
+  /** When a trial is late, milliseconds, for tests. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** A trial that is still to come. */
@@ -67,6 +74,7 @@ interface Passed extends Trial {
 /** The queue of suspects of one instance. */
 export class Trials {
   readonly #parts: TrialParts;
+  readonly #pauses: TrialPauses;
   readonly #waiting = new Set<Waiting>();
   /** Trials that a caller waits for. */
   readonly #urgent = new Set<Waiting>();
@@ -76,16 +84,22 @@ export class Trials {
   readonly #marks = new Map<string, Set<string>>();
   /** The last trial of each marked entity, so that its events stay in order. */
   readonly #last = new Map<string, Promise<void>>();
+  /** Trials that are in progress, with those that are late. */
+  readonly #trying = new Set<Waiting>();
   #passed: Passed[] = [];
   #running: Promise<void> | null = null;
   #paused = 0;
 
   constructor(parts: TrialParts) {
     this.#parts = parts;
+    this.#pauses = new TrialPauses(parts.lifecycle, parts.pauseMs);
   }
 
-  /** Marks entities with the moments at which owners before have died. */
-  mark(suspects: readonly Suspect[]): void {
+  /**
+   * Marks entities with the moments at which owners before have died. `judgedMs`: what it took to read and judge them.
+   */
+  mark(suspects: readonly Suspect[], judgedMs: number): void {
+    if (suspects.length > 0) this.#pauses.note(COMMITS * judgedMs);
     for (const { id, moment } of suspects) {
       const moments = this.#marks.get(id) ?? new Set();
       this.#marks.set(id, moments.add(moment));
@@ -147,18 +161,11 @@ export class Trials {
     this.#last.set(trial.id, trial.done.promise);
     this.#paused += 1;
     await before;
-    await this.#pause(Math.random() * (this.#parts.pauseMs ?? PAUSE_MS));
+    await this.#pauses.beforeMarked();
     this.#paused -= 1;
     this.#enqueue(trial);
     await trial.done.promise;
     if (this.#last.get(trial.id) === trial.done.promise) this.#last.delete(trial.id);
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { lifecycle } = this.#parts;
-    const until = performance.now() + ms;
-    for (let left = ms; left > 0 && !lifecycle.draining && !lifecycle.stopping; left = until - performance.now())
-      await sleep(Math.min(left, 20));
   }
 
   #enqueue(trial: Waiting): void {
@@ -178,30 +185,44 @@ export class Trials {
       const group = this.#take();
       // A stopping instance takes over nothing more, but still writes events.
       const wanted = this.#parts.lifecycle.stopping ? group.filter(({ moment }) => moment !== TAKEOVER) : group;
+      const isMarked = group.some(({ id }) => this.#marks.has(id));
       const compared = this.#marks.size > 0 && group.length === 1;
       const startedAt = performance.now();
       await this.#name(wanted);
-      await withPatience(Promise.all(wanted.map((trial) => trial.work())));
-      // The immediate effects of a commit happen within one turn of the event loop.
-      await new Promise((resolve) => setImmediate(resolve));
+      const inTime = await this.#wait(Promise.all(wanted.map((trial) => this.#try(trial))), isMarked);
       const tookMs = performance.now() - startedAt;
-      for (const { id, shard, moment, store, done } of group) {
-        this.#passed.push({ id, shard, moment, store });
-        const moments = this.#marks.get(id);
-        if (moments?.delete(moment) === true && moments.size === 0) this.#marks.delete(id);
-        done.resolve();
-      }
+      if (inTime && group.length === 1) this.#pauses.note(tookMs);
+      for (const trial of group) if (!wanted.includes(trial)) trial.done.resolve();
       // A caller that waited for this trial may add another one.
       await new Promise((resolve) => setImmediate(resolve));
-      if (compared) await this.#compare(tookMs);
+      if (!compared) continue;
+      await this.#name([]);
+      await this.#pauses.after(tookMs);
     }
     await this.#name([]);
   }
 
-  /** Pauses for twice as long as the last trial took, on average; random, so that no steady pace can miss it. */
-  async #compare(tookMs: number): Promise<void> {
-    await this.#name([]);
-    await this.#pause(Math.min(4 * Math.random() * tookMs, this.#parts.pauseMs ?? PAUSE_MS));
+  async #try(trial: Waiting): Promise<void> {
+    const { id, shard, moment, store, done } = trial;
+    this.#trying.add(trial);
+    await trial.work();
+    // The immediate effects of a commit happen within one turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#trying.delete(trial);
+    this.#passed.push({ id, shard, moment, store });
+    const moments = this.#marks.get(id);
+    if (moments?.delete(moment) === true && moments.size === 0) this.#marks.delete(id);
+    done.resolve();
+    // If it is late, nobody may be there to store that it passed.
+    this.#start();
+  }
+
+  /** Waits for trials until they are late. A marked one may be as late as it likes, unless this instance stops. */
+  async #wait(tried: Promise<unknown>, isMarked: boolean): Promise<boolean> {
+    for (;;) {
+      if (await isInTime(tried, this.#parts.patienceMs ?? PATIENCE_MS)) return true;
+      if (!isMarked || this.#parts.lifecycle.stopping) return false;
+    }
   }
 
   #take(): Waiting[] {
@@ -218,14 +239,16 @@ export class Trials {
     return group;
   }
 
+  /** Names `group` beside those that are late, if it is not empty, and clears what has passed. */
   async #name(group: readonly Waiting[]): Promise<void> {
     const passed = this.#passed;
     this.#passed = [];
-    const stores = new Set([...group, ...passed].map(({ store }) => store));
+    const trials = group.length === 0 ? [] : [...this.#trying, ...group];
+    const stores = new Set([...trials, ...passed].map(({ store }) => store));
     for (const store of stores) {
       if (store === null) continue;
       const isOf = (one: Passed): boolean => one.store === store;
-      await this.#nameIn(store, group.filter(isOf), passed.filter(isOf), group.length === 1);
+      await this.#nameIn(store, trials.filter(isOf), passed.filter(isOf), trials.length === 1);
     }
   }
 
@@ -248,11 +271,10 @@ export class Trials {
   }
 }
 
-async function withPatience(work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS);
-  });
-  await Promise.race([work, patience]);
+async function isInTime(work: Promise<unknown>, patienceMs: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), patienceMs);
+  const inTime = await Promise.race([work.then(() => true), promise]);
   clearTimeout(timer);
+  return inTime;
 }

@@ -75,7 +75,8 @@ export const CallbackService: GenService<{
   /**
    * AnswerCallback ends the attempt that the URL belongs to. The body is the output of the task, any JSON; an object whose only
    * key is `error` fails the attempt: `{"error": {"type": "CARD_DECLINED", "message": "…", "retryable": false}}`. The type is
-   * required, and errors are retryable unless they say otherwise. Returns when the result is durable. The same answer again is
+   * required, `next_retry_delay` (seconds) and `details` (any JSON) may be there, and errors are retryable unless they say
+   * otherwise. Returns when the result is durable. The same answer again is
    * accepted. Errors: CALLBACK_NOT_FOUND; CALLBACK_OUTDATED, with what stands, when the attempt has ended in another way;
    * INVALID_REQUEST, INVALID_JSON, PAYLOAD_TOO_LARGE.
    *

@@ -158,7 +158,7 @@ export const QueueSchema: GenMessage<Queue> = /*@__PURE__*/
  */
 export type QueueStop = Message<"orchestrator.v1.QueueStop"> & {
   /**
-   * Who, by the word of the caller; empty when it gave no name.
+   * Who, as the caller claims; empty when it gave no name.
    *
    * @generated from field: string actor = 1;
    */

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/run_diagnosis.proto.
  */
 export const file_orchestrator_v1_run_diagnosis: GenFile = /*@__PURE__*/
-  fileDesc("CiNvcmNoZXN0cmF0b3IvdjEvcnVuX2RpYWdub3Npcy5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIrsBCgpSdW5GaW5kaW5nEhUKB3Rhc2tfaWQYASABKAlCBOJBAQMSMwoEa2luZBgCIAEoDjIfLm9yY2hlc3RyYXRvci52MS5SdW5GaW5kaW5nS2luZEIE4kEBAxIVCgdtZXNzYWdlGAMgASgJQgTiQQEDEjQKCmV2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhQKBm1ldGhvZBgFIAEoCUIE4kEBAyrAAwoOUnVuRmluZGluZ0tpbmQSIAocUlVOX0ZJTkRJTkdfS0lORF9VTlNQRUNJRklFRBAAEhkKFVJVTl9GSU5ESU5HX0tJTkRfSEVMRBABEhoKFlJVTl9GSU5ESU5HX0tJTkRfVElNRVIQAhIaChZSVU5fRklORElOR19LSU5EX1JFVFJZEAMSGwoXUlVOX0ZJTkRJTkdfS0lORF9TSUdOQUwQBBIdChlSVU5fRklORElOR19LSU5EX0FQUFJPVkFMEAUSHgoaUlVOX0ZJTkRJTkdfS0lORF9DSElMRF9SVU4QBhIcChhSVU5fRklORElOR19LSU5EX0FUVEVNUFQQBxIbChdSVU5fRklORElOR19LSU5EX1dPUktFUhAIEhoKFlJVTl9GSU5ESU5HX0tJTkRfUVVFVUUQCRIeChpSVU5fRklORElOR19LSU5EX05PX1dPUktFUhAKEiEKHVJVTl9GSU5ESU5HX0tJTkRfUVVFVUVfUEFVU0VEEAsSHwobUlVOX0ZJTkRJTkdfS0lORF9RVUVVRV9GVUxMEAwSIgoeUlVOX0ZJTkRJTkdfS0lORF9RVUVVRV9EUkFJTkVEEA1CjQEKD29yY2hlc3RyYXRvci52MUIRUnVuRGlhZ25vc2lzUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_timestamp]);
+  fileDesc("CiNvcmNoZXN0cmF0b3IvdjEvcnVuX2RpYWdub3Npcy5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIrsBCgpSdW5GaW5kaW5nEhUKB3Rhc2tfaWQYASABKAlCBOJBAQMSMwoEa2luZBgCIAEoDjIfLm9yY2hlc3RyYXRvci52MS5SdW5GaW5kaW5nS2luZEIE4kEBAxIVCgdtZXNzYWdlGAMgASgJQgTiQQEDEjQKCmV2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhQKBm1ldGhvZBgFIAEoCUIE4kEBAyqkBAoOUnVuRmluZGluZ0tpbmQSIAocUlVOX0ZJTkRJTkdfS0lORF9VTlNQRUNJRklFRBAAEhkKFVJVTl9GSU5ESU5HX0tJTkRfSEVMRBABEhoKFlJVTl9GSU5ESU5HX0tJTkRfVElNRVIQAhIaChZSVU5fRklORElOR19LSU5EX1JFVFJZEAMSGwoXUlVOX0ZJTkRJTkdfS0lORF9TSUdOQUwQBBIdChlSVU5fRklORElOR19LSU5EX0FQUFJPVkFMEAUSHgoaUlVOX0ZJTkRJTkdfS0lORF9DSElMRF9SVU4QBhIcChhSVU5fRklORElOR19LSU5EX0FUVEVNUFQQBxIbChdSVU5fRklORElOR19LSU5EX1dPUktFUhAIEhoKFlJVTl9GSU5ESU5HX0tJTkRfUVVFVUUQCRIeChpSVU5fRklORElOR19LSU5EX05PX1dPUktFUhAKEiEKHVJVTl9GSU5ESU5HX0tJTkRfUVVFVUVfUEFVU0VEEAsSHwobUlVOX0ZJTkRJTkdfS0lORF9RVUVVRV9GVUxMEAwSIgoeUlVOX0ZJTkRJTkdfS0lORF9RVUVVRV9EUkFJTkVEEA0SGgoWUlVOX0ZJTkRJTkdfS0lORF9MSU1JVBAOEiEKHVJVTl9GSU5ESU5HX0tJTkRfTElNSVRfUEFVU0VEEA8SIwofUlVOX0ZJTkRJTkdfS0lORF9CUkVBS0VSX0ZPUkNFRBAQQo0BCg9vcmNoZXN0cmF0b3IudjFCEVJ1bkRpYWdub3Npc1Byb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_timestamp]);
 
 /**
  * RunFinding is one thing that a run, or a task of it, waits for. All fields are set by the service.
@@ -122,28 +122,29 @@ export const RunFindingKind = {
   CHILD_RUN: 6,
 
   /**
-   * An attempt that is under way in the service.
+   * An attempt that is under way in the service, or the callback of a call that was answered.
    *
    * @generated from enum value: RUN_FINDING_KIND_ATTEMPT = 7;
    */
   ATTEMPT: 7,
 
   /**
-   * A worker that has the task.
+   * Who has the task: a worker, an agent, or an executor of a topic, also one that has not read its message yet.
    *
    * @generated from enum value: RUN_FINDING_KIND_WORKER = 8;
    */
   WORKER: 8,
 
   /**
-   * A free slot of the workers that can do the task.
+   * A free slot of the workers that can do the task; or, for a moment, the hand-over of what is ready to a worker, a topic, a webhook, a
+   * Stream, or an agent. Also a message to a topic that the brokers have not taken yet.
    *
    * @generated from enum value: RUN_FINDING_KIND_QUEUE = 9;
    */
   QUEUE: 9,
 
   /**
-   * A worker that can do the task: none is connected.
+   * Somebody who can do the task: no such worker is connected, or no agent listens.
    *
    * @generated from enum value: RUN_FINDING_KIND_NO_WORKER = 10;
    */
@@ -157,7 +158,7 @@ export const RunFindingKind = {
   QUEUE_PAUSED: 11,
 
   /**
-   * Room in a queue that is full.
+   * Room in a queue that is full, or among the messages that wait for the brokers, an endpoint, or Redis.
    *
    * @generated from enum value: RUN_FINDING_KIND_QUEUE_FULL = 12;
    */
@@ -169,6 +170,27 @@ export const RunFindingKind = {
    * @generated from enum value: RUN_FINDING_KIND_QUEUE_DRAINED = 13;
    */
   QUEUE_DRAINED: 13,
+
+  /**
+   * A slot of a limit.
+   *
+   * @generated from enum value: RUN_FINDING_KIND_LIMIT = 14;
+   */
+  LIMIT: 14,
+
+  /**
+   * The end of a pause of a limit.
+   *
+   * @generated from enum value: RUN_FINDING_KIND_LIMIT_PAUSED = 15;
+   */
+  LIMIT_PAUSED: 15,
+
+  /**
+   * The end of an override that forces a breaker open.
+   *
+   * @generated from enum value: RUN_FINDING_KIND_BREAKER_FORCED = 16;
+   */
+  BREAKER_FORCED: 16,
 } as const;
 
 /**

@@ -2,13 +2,15 @@
 // @generated from file orchestrator/v1/topic_service.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Moving the positions at which topics are read.
+// Inbound topics: moving the positions at which they are read, and showing the messages that were rejected.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
 import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_orchestrator_options_v1_options } from "../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/topic_service.proto.
  */
 export const file_orchestrator_v1_topic_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNvcmNoZXN0cmF0b3IvdjEvdG9waWNfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIoICChJSZXdpbmRUb3BpY1JlcXVlc3QSMQoFdG9waWMYASABKAlCIuJBAQK6SBtyGTIXXltBLVphLXowLTkuXy1dezEsMjQ5fSQSIwoJcGFydGl0aW9uGAIgASgFQgviQQEBukgEGgIoAEgAiAEBEi0KCHBvc2l0aW9uGAMgASgJQhviQQECukgUchIQATIOXlshLX5dezAsMTIwfSQSKAoGcmVhc29uGAQgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSLQoKcmVxdWVzdF9pZBgFIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JEIMCgpfcGFydGl0aW9uIkwKE1Jld2luZFRvcGljUmVzcG9uc2USNQoKcGFydGl0aW9ucxgBIAMoCzIhLm9yY2hlc3RyYXRvci52MS5SZXdvdW5kUGFydGl0aW9uIl8KEFJld291bmRQYXJ0aXRpb24SFwoJcGFydGl0aW9uGAEgASgFQgTiQQEDEhkKC2Zyb21fb2Zmc2V0GAIgASgJQgTiQQEDEhcKCXRvX29mZnNldBgDIAEoCUIE4kEBAzKrAQoMVG9waWNTZXJ2aWNlEpoBCgtSZXdpbmRUb3BpYxIjLm9yY2hlc3RyYXRvci52MS5SZXdpbmRUb3BpY1JlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuUmV3aW5kVG9waWNSZXNwb25zZSJAgtPkkwIeOgEqIhkvdjEvdG9waWNzL3t0b3BpY306cmV3aW5kyqX27AwWCgx0b3BpY3Mud3JpdGUYAiAEKgIIAUKNAQoPb3JjaGVzdHJhdG9yLnYxQhFUb3BpY1NlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_orchestrator_options_v1_options]);
+  fileDesc("CiNvcmNoZXN0cmF0b3IvdjEvdG9waWNfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIoICChJSZXdpbmRUb3BpY1JlcXVlc3QSMQoFdG9waWMYASABKAlCIuJBAQK6SBtyGTIXXltBLVphLXowLTkuXy1dezEsMjQ5fSQSIwoJcGFydGl0aW9uGAIgASgFQgviQQEBukgEGgIoAEgAiAEBEi0KCHBvc2l0aW9uGAMgASgJQhviQQECukgUchIQATIOXlshLX5dezAsMTIwfSQSKAoGcmVhc29uGAQgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSLQoKcmVxdWVzdF9pZBgFIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JEIMCgpfcGFydGl0aW9uIkwKE1Jld2luZFRvcGljUmVzcG9uc2USNQoKcGFydGl0aW9ucxgBIAMoCzIhLm9yY2hlc3RyYXRvci52MS5SZXdvdW5kUGFydGl0aW9uIl8KEFJld291bmRQYXJ0aXRpb24SFwoJcGFydGl0aW9uGAEgASgFQgTiQQEDEhkKC2Zyb21fb2Zmc2V0GAIgASgJQgTiQQEDEhcKCXRvX29mZnNldBgDIAEoCUIE4kEBAyKxAQobTGlzdFJlamVjdGVkTWVzc2FnZXNSZXF1ZXN0EicKBXRvcGljGAEgASgJQhjiQQEBukgRcg8Y+QEyCl5bXlx4MDBdKiQSJwoGcmVhc29uGAIgASgJQhfiQQEBukgQcg4YQDIKXlteXHgwMF0qJBIeCglwYWdlX3NpemUYAyABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YBCABKAlCDOJBAQG6SAVyAxiAECJrChxMaXN0UmVqZWN0ZWRNZXNzYWdlc1Jlc3BvbnNlEjIKCG1lc3NhZ2VzGAEgAygLMiAub3JjaGVzdHJhdG9yLnYxLlJlamVjdGVkTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPwoZR2V0UmVqZWN0ZWRNZXNzYWdlUmVxdWVzdBIiCgptZXNzYWdlX2lkGAEgASgJQg7iQQECukgHcgUQARiAASJPChpHZXRSZWplY3RlZE1lc3NhZ2VSZXNwb25zZRIxCgdtZXNzYWdlGAEgASgLMiAub3JjaGVzdHJhdG9yLnYxLlJlamVjdGVkTWVzc2FnZSKdAwoPUmVqZWN0ZWRNZXNzYWdlEhgKCm1lc3NhZ2VfaWQYASABKAlCBOJBAQMSEwoFdG9waWMYAiABKAlCBOJBAQMSFwoJcGFydGl0aW9uGAMgASgFQgTiQQEDEhQKBm9mZnNldBgEIAEoCUIE4kEBAxIUCgZyZWFzb24YBSABKAlCBOJBAQMSFQoHcHJvYmxlbRgGIAEoCUIE4kEBAxIYCgpzaXplX2J5dGVzGAcgASgDQgTiQQEDEjMKCXNlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLcmVqZWN0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEhYKA2tleRgKIAEoDEIE4kEBA0gAiAEBEhgKBXZhbHVlGAsgASgMQgTiQQEDSAGIAQESNQoHaGVhZGVycxgMIAMoCzIeLm9yY2hlc3RyYXRvci52MS5NZXNzYWdlSGVhZGVyQgTiQQEDQgYKBF9rZXlCCAoGX3ZhbHVlIjgKDU1lc3NhZ2VIZWFkZXISEgoEbmFtZRgBIAEoDEIE4kEBAxITCgV2YWx1ZRgCIAEoDEIE4kEBAzKWBAoMVG9waWNTZXJ2aWNlEpoBCgtSZXdpbmRUb3BpYxIjLm9yY2hlc3RyYXRvci52MS5SZXdpbmRUb3BpY1JlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuUmV3aW5kVG9waWNSZXNwb25zZSJAgtPkkwIeOgEqIhkvdjEvdG9waWNzL3t0b3BpY306cmV3aW5kyqX27AwWCgx0b3BpY3Mud3JpdGUYAiAEKgIIARKvAQoUTGlzdFJlamVjdGVkTWVzc2FnZXMSLC5vcmNoZXN0cmF0b3IudjEuTGlzdFJlamVjdGVkTWVzc2FnZXNSZXF1ZXN0Gi0ub3JjaGVzdHJhdG9yLnYxLkxpc3RSZWplY3RlZE1lc3NhZ2VzUmVzcG9uc2UiOpACAYLT5JMCFhIUL3YxL3JlamVjdGVkTWVzc2FnZXPKpfbsDBUKC3RvcGljcy5yZWFkGAEgAyoCCAEStgEKEkdldFJlamVjdGVkTWVzc2FnZRIqLm9yY2hlc3RyYXRvci52MS5HZXRSZWplY3RlZE1lc3NhZ2VSZXF1ZXN0Gisub3JjaGVzdHJhdG9yLnYxLkdldFJlamVjdGVkTWVzc2FnZVJlc3BvbnNlIkeQAgGC0+STAiMSIS92MS9yZWplY3RlZE1lc3NhZ2VzL3ttZXNzYWdlX2lkfcql9uwMFQoLdG9waWNzLnJlYWQYASACKgIIAUKNAQoPb3JjaGVzdHJhdG9yLnYxQhFUb3BpY1NlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_orchestrator_options_v1_options]);
 
 /**
  * Request of TopicService.RewindTopic.
@@ -126,8 +128,248 @@ export const RewoundPartitionSchema: GenMessage<RewoundPartition> = /*@__PURE__*
   messageDesc(file_orchestrator_v1_topic_service, 2);
 
 /**
- * TopicService moves the positions at which the service reads its inbound topics. It belongs to operators of the whole service: topics
- * have no tenant.
+ * Request of TopicService.ListRejectedMessages.
+ *
+ * @generated from message orchestrator.v1.ListRejectedMessagesRequest
+ */
+export type ListRejectedMessagesRequest = Message<"orchestrator.v1.ListRejectedMessagesRequest"> & {
+  /**
+   * Messages of the topic with this name only, as the brokers have it. Empty: of all.
+   *
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * Messages with this reason only. Empty: with all.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Maximum number of messages to return. 0 means the default; a larger value than the limit means the limit.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the previous page; empty for the first page. All other fields must be as in the previous call.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ListRejectedMessagesRequest.
+ * Use `create(ListRejectedMessagesRequestSchema)` to create a new message.
+ */
+export const ListRejectedMessagesRequestSchema: GenMessage<ListRejectedMessagesRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 3);
+
+/**
+ * Response of TopicService.ListRejectedMessages.
+ *
+ * @generated from message orchestrator.v1.ListRejectedMessagesResponse
+ */
+export type ListRejectedMessagesResponse = Message<"orchestrator.v1.ListRejectedMessagesResponse"> & {
+  /**
+   * The page.
+   *
+   * @generated from field: repeated orchestrator.v1.RejectedMessage messages = 1;
+   */
+  messages: RejectedMessage[];
+
+  /**
+   * Token of the next page; empty on the last page and only there.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ListRejectedMessagesResponse.
+ * Use `create(ListRejectedMessagesResponseSchema)` to create a new message.
+ */
+export const ListRejectedMessagesResponseSchema: GenMessage<ListRejectedMessagesResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 4);
+
+/**
+ * Request of TopicService.GetRejectedMessage.
+ *
+ * @generated from message orchestrator.v1.GetRejectedMessageRequest
+ */
+export type GetRejectedMessageRequest = Message<"orchestrator.v1.GetRejectedMessageRequest"> & {
+  /**
+   * Id of the message.
+   *
+   * @generated from field: string message_id = 1;
+   */
+  messageId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.GetRejectedMessageRequest.
+ * Use `create(GetRejectedMessageRequestSchema)` to create a new message.
+ */
+export const GetRejectedMessageRequestSchema: GenMessage<GetRejectedMessageRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 5);
+
+/**
+ * Response of TopicService.GetRejectedMessage.
+ *
+ * @generated from message orchestrator.v1.GetRejectedMessageResponse
+ */
+export type GetRejectedMessageResponse = Message<"orchestrator.v1.GetRejectedMessageResponse"> & {
+  /**
+   * The message.
+   *
+   * @generated from field: orchestrator.v1.RejectedMessage message = 1;
+   */
+  message?: RejectedMessage | undefined;
+};
+
+/**
+ * Describes the message orchestrator.v1.GetRejectedMessageResponse.
+ * Use `create(GetRejectedMessageResponseSchema)` to create a new message.
+ */
+export const GetRejectedMessageResponseSchema: GenMessage<GetRejectedMessageResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 6);
+
+/**
+ * RejectedMessage is a message of an inbound topic that can never be applied. It is kept for `store.message_retention`. All fields are set
+ * by the service.
+ *
+ * @generated from message orchestrator.v1.RejectedMessage
+ */
+export type RejectedMessage = Message<"orchestrator.v1.RejectedMessage"> & {
+  /**
+   * Id of the message: the id of its topic, its partition, and its offset.
+   *
+   * @generated from field: string message_id = 1;
+   */
+  messageId: string;
+
+  /**
+   * Name of the topic.
+   *
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * Number of the partition.
+   *
+   * @generated from field: int32 partition = 3;
+   */
+  partition: number;
+
+  /**
+   * Offset in the partition, a decimal number.
+   *
+   * @generated from field: string offset = 4;
+   */
+  offset: string;
+
+  /**
+   * Why it was rejected: `NOT_JSON`, `INVALID_MESSAGE`, `TOO_LARGE`, `UNKNOWN_TASK`, `TRIGGER_FAILED`, `KILLS_ITS_READER`,
+   * `FLOW_REGISTRY_UNAVAILABLE`, or the error of the start that it asks for, such as `FLOW_NOT_FOUND`.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * The reason in full, for people.
+   *
+   * @generated from field: string problem = 6;
+   */
+  problem: string;
+
+  /**
+   * Bytes of its key, value, and headers.
+   *
+   * @generated from field: int64 size_bytes = 7;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * Its timestamp.
+   *
+   * @generated from field: google.protobuf.Timestamp send_time = 8;
+   */
+  sendTime?: Timestamp | undefined;
+
+  /**
+   * When it was rejected.
+   *
+   * @generated from field: google.protobuf.Timestamp reject_time = 9;
+   */
+  rejectTime?: Timestamp | undefined;
+
+  /**
+   * Its key. Absent in lists, and when it has none.
+   *
+   * @generated from field: optional bytes key = 10;
+   */
+  key?: Uint8Array | undefined;
+
+  /**
+   * Its value. Absent in lists, and when it has none.
+   *
+   * @generated from field: optional bytes value = 11;
+   */
+  value?: Uint8Array | undefined;
+
+  /**
+   * Its headers, in their order. Empty in lists.
+   *
+   * @generated from field: repeated orchestrator.v1.MessageHeader headers = 12;
+   */
+  headers: MessageHeader[];
+};
+
+/**
+ * Describes the message orchestrator.v1.RejectedMessage.
+ * Use `create(RejectedMessageSchema)` to create a new message.
+ */
+export const RejectedMessageSchema: GenMessage<RejectedMessage> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 7);
+
+/**
+ * A header of a message.
+ *
+ * @generated from message orchestrator.v1.MessageHeader
+ */
+export type MessageHeader = Message<"orchestrator.v1.MessageHeader"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: bytes name = 1;
+   */
+  name: Uint8Array;
+
+  /**
+   * Its value.
+   *
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message orchestrator.v1.MessageHeader.
+ * Use `create(MessageHeaderSchema)` to create a new message.
+ */
+export const MessageHeaderSchema: GenMessage<MessageHeader> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_topic_service, 8);
+
+/**
+ * TopicService moves the positions at which the service reads its inbound topics, and shows their messages that were rejected. It belongs
+ * to operators of the whole service: topics have no tenant.
  *
  * @generated from service orchestrator.v1.TopicService
  */
@@ -144,6 +386,27 @@ export const TopicService: GenService<{
     methodKind: "unary";
     input: typeof RewindTopicRequestSchema;
     output: typeof RewindTopicResponseSchema;
+  },
+  /**
+   * ListRejectedMessages returns the messages of inbound topics that were rejected, without their bytes, the oldest rejection first. Their
+   * bytes are also on the topic of dead letters. Errors: PAGE_TOKEN_INVALID.
+   *
+   * @generated from rpc orchestrator.v1.TopicService.ListRejectedMessages
+   */
+  listRejectedMessages: {
+    methodKind: "unary";
+    input: typeof ListRejectedMessagesRequestSchema;
+    output: typeof ListRejectedMessagesResponseSchema;
+  },
+  /**
+   * GetRejectedMessage returns a rejected message with its bytes, as it came. Errors: MESSAGE_NOT_FOUND.
+   *
+   * @generated from rpc orchestrator.v1.TopicService.GetRejectedMessage
+   */
+  getRejectedMessage: {
+    methodKind: "unary";
+    input: typeof GetRejectedMessageRequestSchema;
+    output: typeof GetRejectedMessageResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_orchestrator_v1_topic_service, 0);

@@ -2,22 +2,22 @@
 // @generated from file orchestrator/peer/v1/peer_service.proto (package orchestrator.peer.v1, syntax proto3)
 /* eslint-disable */
 
-// Messages between instances about tasks that are done elsewhere, and about starts from topics. Not part of the public contract: it
+// Messages between instances about tasks that are done elsewhere, about limits, and about starts from topics. Not part of the public contract: it
 // is in no client, in no reflection, and in no REST route, and only instances on the same database are served.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Status } from "../../../google/rpc/status_pb.ts";
 import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
-import type { TaskErrored, TaskReport, TaskReportResult, WorkerTask } from "../../v1/worker_pb.ts";
+import type { TaskErrored, TaskProgressed, TaskReport, TaskReportResult, WorkerTask } from "../../v1/worker_pb.ts";
 import { file_orchestrator_v1_worker } from "../../v1/worker_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file orchestrator/peer/v1/peer_service.proto.
  */
 export const file_orchestrator_peer_v1_peer_service: GenFile = /*@__PURE__*/
-  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJECgpUYXNrTm90aWNlEhIKCnNlc3Npb25faWQYASABKAkSEgoKdGFza190b2tlbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiyAQKD0V4Y2hhbmdlUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SKgoGc2VydmVkGAIgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuTGluZRIsCgh1bnNlcnZlZBgDIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbmUSKQoFd2FudHMYBCADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5XYW50EjMKCHNlc3Npb25zGAUgAygLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24SLQoEbGVudBgGIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudBIQCghyZWNhbGxlZBgHIAMoCRIUCgxkaXNjb25uZWN0ZWQYCCADKAkSDQoFZW5kZWQYCSADKAkSDAoEbGVmdBgOIAMoCRItCgV0YXNrcxgKIAMoCzIeLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNlbnRUYXNrEjcKDWNhbmNlbGxhdGlvbnMYCyADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYXNrTm90aWNlEjIKCHJlbGVhc2VzGAwgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFza05vdGljZRIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSI5CgtBbnN3ZXJQbGFjZRILCgNsb2cYASABKAkSDQoFZXBvY2gYAiABKAUSDgoGb2Zmc2V0GAMgASgDIrsCCg1NZXNzYWdlQW5zd2VyEg4KBnJ1bl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEhQKB2F0dGVtcHQYAyABKAVIAYgBARISCgVmZW5jZRgEIAEoBUgCiAEBEhAKCGJlZ3VuX2F0GAUgASgBEjAKBXBsYWNlGAkgASgLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuQW5zd2VyUGxhY2USFQoLb3V0cHV0X2pzb24YBiABKAxIABIuCgZmYWlsZWQYByABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yZWRIABIRCgdzdGFydGVkGAogASgISAASFAoHdG9va19tcxgIIAEoBUgDiAEBQgkKB291dGNvbWVCCgoIX2F0dGVtcHRCCAoGX2ZlbmNlQgoKCF90b29rX21zIkoKElRha2VBbnN3ZXJzUmVxdWVzdBI0CgdhbnN3ZXJzGAEgAygLMiMub3JjaGVzdHJhdG9yLnBlZXIudjEuTWVzc2FnZUFuc3dlciJQCgtUYWtlbkFuc3dlchINCgVrbm93bhgBIAEoCBIhCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEg8KB2lnbm9yZWQYAyABKAkiSQoTVGFrZUFuc3dlcnNSZXNwb25zZRIyCgdyZXN1bHRzGAEgAygLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZW5BbnN3ZXIiwQIKDE1lc3NhZ2VTdGFydBIOCgZydW5faWQYASABKAkSDwoHZmxvd19pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEg8KB3VzZXJfaWQYBCABKAkSFgoOY29ycmVsYXRpb25faWQYBSABKAkSEgoKaW5wdXRfanNvbhgGIAEoDBIeChZleGVjdXRpb25fY29udGV4dF9qc29uGAcgASgMEjMKB3JlZnVzYWwYCCABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5TdGFydFJlZnVzYWwSPgoGbGFiZWxzGAkgAygLMi4ub3JjaGVzdHJhdG9yLnBlZXIudjEuTWVzc2FnZVN0YXJ0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiLQoMU3RhcnRSZWZ1c2FsEgwKBHR5cGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSJHChFUYWtlU3RhcnRzUmVxdWVzdBIyCgZzdGFydHMYASADKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5NZXNzYWdlU3RhcnQiLwoKVGFrZW5TdGFydBIhCgVlcnJvchgBIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzIkcKElRha2VTdGFydHNSZXNwb25zZRIxCgdyZXN1bHRzGAEgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZW5TdGFydDKRAwoLUGVlclNlcnZpY2USWQoIRXhjaGFuZ2USJS5vcmNoZXN0cmF0b3IucGVlci52MS5FeGNoYW5nZVJlcXVlc3QaJi5vcmNoZXN0cmF0b3IucGVlci52MS5FeGNoYW5nZVJlc3BvbnNlEmIKC1Rha2VSZXBvcnRzEigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVJlcG9ydHNSZXF1ZXN0Gikub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVJlcG9ydHNSZXNwb25zZRJiCgtUYWtlQW5zd2VycxIoLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VBbnN3ZXJzUmVxdWVzdBopLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VBbnN3ZXJzUmVzcG9uc2USXwoKVGFrZVN0YXJ0cxInLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRha2VTdGFydHNSZXF1ZXN0Gigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVN0YXJ0c1Jlc3BvbnNlYgZwcm90bzM", [file_google_rpc_status, file_orchestrator_v1_worker]);
+  fileDesc("CidvcmNoZXN0cmF0b3IvcGVlci92MS9wZWVyX3NlcnZpY2UucHJvdG8SFG9yY2hlc3RyYXRvci5wZWVyLnYxIjkKDENvbnZlcnNhdGlvbhIMCgRmcm9tGAEgASgJEg0KBWVwb2NoGAIgASgDEgwKBHNlZW4YAyABKAMiOQoETGluZRIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVldWUYAiABKAkSDwoHaGFuZGxlchgDIAEoCSJvCgRXYW50EigKBGxpbmUYASABKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEg0KBWNvdW50GAIgASgFEhAKCHByaW9yaXR5GAMgASgFEgwKBHR1cm4YBCABKAMSDgoGbGFiZWxzGAUgASgJItYBCgtMZW50U2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIOCgZxdWV1ZXMYAyADKAkSEAoIaGFuZGxlcnMYBCADKAkSPQoGbGFiZWxzGAUgAygLMi0ub3JjaGVzdHJhdG9yLnBlZXIudjEuTGVudFNlc3Npb24uTGFiZWxzRW50cnkSEAoIYnVpbGRfaWQYBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCglTbG90Q291bnQSEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgV0b3RhbBgCIAEoAyJJCghTZW50VGFzaxISCgpzZXNzaW9uX2lkGAEgASgJEikKBHRhc2sYAiABKAsyGy5vcmNoZXN0cmF0b3IudjEuV29ya2VyVGFzayJvCghMb3N0VGFzaxIOCgZydW5faWQYASABKAkSDQoFZmVuY2UYAiABKAUSMAoGcmVhc29uGAMgASgOMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuTG9zc1JlYXNvbhISCgpzZXNzaW9uX2lkGAQgASgJIkQKClRhc2tOb3RpY2USEgoKc2Vzc2lvbl9pZBgBIAEoCRISCgp0YXNrX3Rva2VuGAIgASgJEg4KBnJlYXNvbhgDIAEoCSL2BAoPRXhjaGFuZ2VSZXF1ZXN0EjgKDGNvbnZlcnNhdGlvbhgBIAEoCzIiLm9yY2hlc3RyYXRvci5wZWVyLnYxLkNvbnZlcnNhdGlvbhIqCgZzZXJ2ZWQYAiADKAsyGi5vcmNoZXN0cmF0b3IucGVlci52MS5MaW5lEiwKCHVuc2VydmVkGAMgAygLMhoub3JjaGVzdHJhdG9yLnBlZXIudjEuTGluZRIpCgV3YW50cxgEIAMoCzIaLm9yY2hlc3RyYXRvci5wZWVyLnYxLldhbnQSMwoIc2Vzc2lvbnMYBSADKAsyIS5vcmNoZXN0cmF0b3IucGVlci52MS5MZW50U2Vzc2lvbhItCgRsZW50GAYgAygLMh8ub3JjaGVzdHJhdG9yLnBlZXIudjEuU2xvdENvdW50EhAKCHJlY2FsbGVkGAcgAygJEhQKDGRpc2Nvbm5lY3RlZBgIIAMoCRINCgVlbmRlZBgJIAMoCRIMCgRsZWZ0GA4gAygJEiwKBGxvc3QYDyADKAsyHi5vcmNoZXN0cmF0b3IucGVlci52MS5Mb3N0VGFzaxItCgV0YXNrcxgKIAMoCzIeLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNlbnRUYXNrEjcKDWNhbmNlbGxhdGlvbnMYCyADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYXNrTm90aWNlEjIKCHJlbGVhc2VzGAwgAygLMiAub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFza05vdGljZRIxCghyZXR1cm5lZBgNIAMoCzIfLm9yY2hlc3RyYXRvci5wZWVyLnYxLlNsb3RDb3VudCJBChBFeGNoYW5nZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgDEg0KBXRha2VuGAIgASgIEg8KB3JlZnVzZWQYAyADKAkingEKElRha2VSZXBvcnRzUmVxdWVzdBI4Cgxjb252ZXJzYXRpb24YASABKAsyIi5vcmNoZXN0cmF0b3IucGVlci52MS5Db252ZXJzYXRpb24SEgoKc2Vzc2lvbl9pZBgCIAEoCRIsCgdyZXBvcnRzGAMgAygLMhsub3JjaGVzdHJhdG9yLnYxLlRhc2tSZXBvcnQSDAoEbGVudBgEIAEoAyJYChNUYWtlUmVwb3J0c1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IudjEuVGFza1JlcG9ydFJlc3VsdBINCgVtb3ZlZBgCIAMoBSI5CgtBbnN3ZXJQbGFjZRILCgNsb2cYASABKAkSDQoFZXBvY2gYAiABKAUSDgoGb2Zmc2V0GAMgASgDIvACCg1NZXNzYWdlQW5zd2VyEg4KBnJ1bl9pZBgBIAEoCRIPCgd0YXNrX2lkGAIgASgJEhQKB2F0dGVtcHQYAyABKAVIAYgBARISCgVmZW5jZRgEIAEoBUgCiAEBEhAKCGJlZ3VuX2F0GAUgASgBEjAKBXBsYWNlGAkgASgLMiEub3JjaGVzdHJhdG9yLnBlZXIudjEuQW5zd2VyUGxhY2USFQoLb3V0cHV0X2pzb24YBiABKAxIABIuCgZmYWlsZWQYByABKAsyHC5vcmNoZXN0cmF0b3IudjEuVGFza0Vycm9yZWRIABIRCgdzdGFydGVkGAogASgISAASMwoIcHJvZ3Jlc3MYCyABKAsyHy5vcmNoZXN0cmF0b3IudjEuVGFza1Byb2dyZXNzZWRIABIUCgd0b29rX21zGAggASgFSAOIAQFCCQoHb3V0Y29tZUIKCghfYXR0ZW1wdEIICgZfZmVuY2VCCgoIX3Rvb2tfbXMiSgoSVGFrZUFuc3dlcnNSZXF1ZXN0EjQKB2Fuc3dlcnMYASADKAsyIy5vcmNoZXN0cmF0b3IucGVlci52MS5NZXNzYWdlQW5zd2VyIlAKC1Rha2VuQW5zd2VyEg0KBWtub3duGAEgASgIEiEKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMSDwoHaWdub3JlZBgDIAEoCSJJChNUYWtlQW5zd2Vyc1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlbkFuc3dlciLQAgoMTWVzc2FnZVN0YXJ0Eg4KBnJ1bl9pZBgBIAEoCRIPCgdmbG93X2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDwoHdXNlcl9pZBgEIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgFIAEoCRISCgppbnB1dF9qc29uGAYgASgMEh4KFmV4ZWN1dGlvbl9jb250ZXh0X2pzb24YByABKAwSMwoHcmVmdXNhbBgIIAEoCzIiLm9yY2hlc3RyYXRvci5wZWVyLnYxLlN0YXJ0UmVmdXNhbBI+CgZsYWJlbHMYCSADKAsyLi5vcmNoZXN0cmF0b3IucGVlci52MS5NZXNzYWdlU3RhcnQuTGFiZWxzRW50cnkSDQoFYWN0b3IYCiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASItCgxTdGFydFJlZnVzYWwSDAoEdHlwZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIkcKEVRha2VTdGFydHNSZXF1ZXN0EjIKBnN0YXJ0cxgBIAMoCzIiLm9yY2hlc3RyYXRvci5wZWVyLnYxLk1lc3NhZ2VTdGFydCIvCgpUYWtlblN0YXJ0EiEKBWVycm9yGAEgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMiRwoSVGFrZVN0YXJ0c1Jlc3BvbnNlEjEKB3Jlc3VsdHMYASADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlblN0YXJ0IjgKCExpbWl0S2V5EhEKCXRlbmFudF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEgsKA2tleRgDIAEoCSJNCgpMaW1pdEdyYW50Eg4KBnJ1bl9pZBgBIAEoCRIRCgl0YXNrX3BhdGgYAiABKAkSDQoFYXNrZWQYAyABKAUSDQoFc2hhcmQYBCABKAUihQEKEVRlbGxMaW1pdHNSZXF1ZXN0EgwKBGZyb20YASABKAkSLwoHY2hhbmdlZBgCIAMoCzIeLm9yY2hlc3RyYXRvci5wZWVyLnYxLkxpbWl0S2V5EjEKB2dyYW50ZWQYAyADKAsyIC5vcmNoZXN0cmF0b3IucGVlci52MS5MaW1pdEdyYW50IhQKElRlbGxMaW1pdHNSZXNwb25zZSqDAQoKTG9zc1JlYXNvbhIbChdMT1NTX1JFQVNPTl9VTlNQRUNJRklFRBAAEh4KGkxPU1NfUkVBU09OX1VOQUNLTk9XTEVER0VEEAESGwoXTE9TU19SRUFTT05fV09SS0VSX0xPU1QQAhIbChdMT1NTX1JFQVNPTl9IQU5ERURfQkFDSxADMvIDCgtQZWVyU2VydmljZRJZCghFeGNoYW5nZRIlLm9yY2hlc3RyYXRvci5wZWVyLnYxLkV4Y2hhbmdlUmVxdWVzdBomLm9yY2hlc3RyYXRvci5wZWVyLnYxLkV4Y2hhbmdlUmVzcG9uc2USYgoLVGFrZVJlcG9ydHMSKC5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlUmVwb3J0c1JlcXVlc3QaKS5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlUmVwb3J0c1Jlc3BvbnNlEmIKC1Rha2VBbnN3ZXJzEigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZUFuc3dlcnNSZXF1ZXN0Gikub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZUFuc3dlcnNSZXNwb25zZRJfCgpUYWtlU3RhcnRzEicub3JjaGVzdHJhdG9yLnBlZXIudjEuVGFrZVN0YXJ0c1JlcXVlc3QaKC5vcmNoZXN0cmF0b3IucGVlci52MS5UYWtlU3RhcnRzUmVzcG9uc2USXwoKVGVsbExpbWl0cxInLm9yY2hlc3RyYXRvci5wZWVyLnYxLlRlbGxMaW1pdHNSZXF1ZXN0Gigub3JjaGVzdHJhdG9yLnBlZXIudjEuVGVsbExpbWl0c1Jlc3BvbnNlYgZwcm90bzM", [file_google_rpc_status, file_orchestrator_v1_worker]);
 
 /**
  * Conversation names a conversation, as its sender sees it.
@@ -251,6 +251,48 @@ export const SentTaskSchema: GenMessage<SentTask> = /*@__PURE__*/
   messageDesc(file_orchestrator_peer_v1_peer_service, 5);
 
 /**
+ * LostTask is a hand-over that came to nothing.
+ *
+ * @generated from message orchestrator.peer.v1.LostTask
+ */
+export type LostTask = Message<"orchestrator.peer.v1.LostTask"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Fencing token of the hand-over.
+   *
+   * @generated from field: int32 fence = 2;
+   */
+  fence: number;
+
+  /**
+   * How.
+   *
+   * @generated from field: orchestrator.peer.v1.LossReason reason = 3;
+   */
+  reason: LossReason;
+
+  /**
+   * The session that held it.
+   *
+   * @generated from field: string session_id = 4;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.LostTask.
+ * Use `create(LostTaskSchema)` to create a new message.
+ */
+export const LostTaskSchema: GenMessage<LostTask> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 6);
+
+/**
  * TaskNotice is about a task that a session at the receiver holds.
  *
  * @generated from message orchestrator.peer.v1.TaskNotice
@@ -283,7 +325,7 @@ export type TaskNotice = Message<"orchestrator.peer.v1.TaskNotice"> & {
  * Use `create(TaskNoticeSchema)` to create a new message.
  */
 export const TaskNoticeSchema: GenMessage<TaskNotice> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 6);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 7);
 
 /**
  * Request of PeerService.Exchange.
@@ -362,6 +404,14 @@ export type ExchangeRequest = Message<"orchestrator.peer.v1.ExchangeRequest"> & 
   left: string[];
 
   /**
+   * What sessions at the sender held that ended, or whose stream broke, of runs of the receiver: such a task may have been
+   * handed out before its run came to the receiver.
+   *
+   * @generated from field: repeated orchestrator.peer.v1.LostTask lost = 15;
+   */
+  lost: LostTask[];
+
+  /**
    * Tasks for sessions at the receiver.
    *
    * @generated from field: repeated orchestrator.peer.v1.SentTask tasks = 10;
@@ -395,7 +445,7 @@ export type ExchangeRequest = Message<"orchestrator.peer.v1.ExchangeRequest"> & 
  * Use `create(ExchangeRequestSchema)` to create a new message.
  */
 export const ExchangeRequestSchema: GenMessage<ExchangeRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 7);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 8);
 
 /**
  * Response of PeerService.Exchange.
@@ -430,7 +480,7 @@ export type ExchangeResponse = Message<"orchestrator.peer.v1.ExchangeResponse"> 
  * Use `create(ExchangeResponseSchema)` to create a new message.
  */
 export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 8);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 9);
 
 /**
  * Request of PeerService.TakeReports.
@@ -472,7 +522,7 @@ export type TakeReportsRequest = Message<"orchestrator.peer.v1.TakeReportsReques
  * Use `create(TakeReportsRequestSchema)` to create a new message.
  */
 export const TakeReportsRequestSchema: GenMessage<TakeReportsRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 9);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 10);
 
 /**
  * Response of PeerService.TakeReports.
@@ -500,7 +550,7 @@ export type TakeReportsResponse = Message<"orchestrator.peer.v1.TakeReportsRespo
  * Use `create(TakeReportsResponseSchema)` to create a new message.
  */
 export const TakeReportsResponseSchema: GenMessage<TakeReportsResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 10);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 11);
 
 /**
  * AnswerPlace is the place of an answer in its log.
@@ -535,7 +585,7 @@ export type AnswerPlace = Message<"orchestrator.peer.v1.AnswerPlace"> & {
  * Use `create(AnswerPlaceSchema)` to create a new message.
  */
 export const AnswerPlaceSchema: GenMessage<AnswerPlace> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 11);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 12);
 
 /**
  * MessageAnswer is the answer of an executor.
@@ -614,6 +664,14 @@ export type MessageAnswer = Message<"orchestrator.peer.v1.MessageAnswer"> & {
      */
     value: boolean;
     case: "started";
+  } | {
+    /**
+     * It goes on, and this is for those who watch.
+     *
+     * @generated from field: orchestrator.v1.TaskProgressed progress = 11;
+     */
+    value: TaskProgressed;
+    case: "progress";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -629,7 +687,7 @@ export type MessageAnswer = Message<"orchestrator.peer.v1.MessageAnswer"> & {
  * Use `create(MessageAnswerSchema)` to create a new message.
  */
 export const MessageAnswerSchema: GenMessage<MessageAnswer> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 12);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 13);
 
 /**
  * Request of PeerService.TakeAnswers.
@@ -650,7 +708,7 @@ export type TakeAnswersRequest = Message<"orchestrator.peer.v1.TakeAnswersReques
  * Use `create(TakeAnswersRequestSchema)` to create a new message.
  */
 export const TakeAnswersRequestSchema: GenMessage<TakeAnswersRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 13);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 14);
 
 /**
  * TakenAnswer says what became of an answer.
@@ -685,7 +743,7 @@ export type TakenAnswer = Message<"orchestrator.peer.v1.TakenAnswer"> & {
  * Use `create(TakenAnswerSchema)` to create a new message.
  */
 export const TakenAnswerSchema: GenMessage<TakenAnswer> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 14);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 15);
 
 /**
  * Response of PeerService.TakeAnswers.
@@ -706,7 +764,7 @@ export type TakeAnswersResponse = Message<"orchestrator.peer.v1.TakeAnswersRespo
  * Use `create(TakeAnswersResponseSchema)` to create a new message.
  */
 export const TakeAnswersResponseSchema: GenMessage<TakeAnswersResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 15);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 16);
 
 /**
  * MessageStart is a start that came with a message.
@@ -776,6 +834,13 @@ export type MessageStart = Message<"orchestrator.peer.v1.MessageStart"> & {
    * @generated from field: map<string, string> labels = 9;
    */
   labels: { [key: string]: string };
+
+  /**
+   * Who starts it; empty: nobody has a name.
+   *
+   * @generated from field: string actor = 10;
+   */
+  actor: string;
 };
 
 /**
@@ -783,7 +848,7 @@ export type MessageStart = Message<"orchestrator.peer.v1.MessageStart"> & {
  * Use `create(MessageStartSchema)` to create a new message.
  */
 export const MessageStartSchema: GenMessage<MessageStart> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 16);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 17);
 
 /**
  * StartRefusal says why a run that somebody has asked for cannot begin.
@@ -811,7 +876,7 @@ export type StartRefusal = Message<"orchestrator.peer.v1.StartRefusal"> & {
  * Use `create(StartRefusalSchema)` to create a new message.
  */
 export const StartRefusalSchema: GenMessage<StartRefusal> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 17);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 18);
 
 /**
  * Request of PeerService.TakeStarts.
@@ -832,7 +897,7 @@ export type TakeStartsRequest = Message<"orchestrator.peer.v1.TakeStartsRequest"
  * Use `create(TakeStartsRequestSchema)` to create a new message.
  */
 export const TakeStartsRequestSchema: GenMessage<TakeStartsRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 18);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 19);
 
 /**
  * TakenStart says what became of a start.
@@ -853,7 +918,7 @@ export type TakenStart = Message<"orchestrator.peer.v1.TakenStart"> & {
  * Use `create(TakenStartSchema)` to create a new message.
  */
 export const TakenStartSchema: GenMessage<TakenStart> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 19);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 20);
 
 /**
  * Response of PeerService.TakeStarts.
@@ -874,7 +939,182 @@ export type TakeStartsResponse = Message<"orchestrator.peer.v1.TakeStartsRespons
  * Use `create(TakeStartsResponseSchema)` to create a new message.
  */
 export const TakeStartsResponseSchema: GenMessage<TakeStartsResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_peer_v1_peer_service, 20);
+  messageDesc(file_orchestrator_peer_v1_peer_service, 21);
+
+/**
+ * LimitKey names a limit.
+ *
+ * @generated from message orchestrator.peer.v1.LimitKey
+ */
+export type LimitKey = Message<"orchestrator.peer.v1.LimitKey"> & {
+  /**
+   * Its tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Its key.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.LimitKey.
+ * Use `create(LimitKeySchema)` to create a new message.
+ */
+export const LimitKeySchema: GenMessage<LimitKey> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 22);
+
+/**
+ * LimitGrant is a slot of a limit that was given to a run.
+ *
+ * @generated from message orchestrator.peer.v1.LimitGrant
+ */
+export type LimitGrant = Message<"orchestrator.peer.v1.LimitGrant"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Path of the task; empty: the run as a whole.
+   *
+   * @generated from field: string task_path = 2;
+   */
+  taskPath: string;
+
+  /**
+   * Sequence of the record that asked for it.
+   *
+   * @generated from field: int32 asked = 3;
+   */
+  asked: number;
+
+  /**
+   * Shard of the run.
+   *
+   * @generated from field: int32 shard = 4;
+   */
+  shard: number;
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.LimitGrant.
+ * Use `create(LimitGrantSchema)` to create a new message.
+ */
+export const LimitGrantSchema: GenMessage<LimitGrant> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 23);
+
+/**
+ * Request of PeerService.TellLimits.
+ *
+ * @generated from message orchestrator.peer.v1.TellLimitsRequest
+ */
+export type TellLimitsRequest = Message<"orchestrator.peer.v1.TellLimitsRequest"> & {
+  /**
+   * Id of the sender.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * Limits with a home at the receiver for which somebody waits, or of which a slot is free.
+   *
+   * @generated from field: repeated orchestrator.peer.v1.LimitKey changed = 2;
+   */
+  changed: LimitKey[];
+
+  /**
+   * Slots for runs of the receiver.
+   *
+   * @generated from field: repeated orchestrator.peer.v1.LimitGrant granted = 3;
+   */
+  granted: LimitGrant[];
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.TellLimitsRequest.
+ * Use `create(TellLimitsRequestSchema)` to create a new message.
+ */
+export const TellLimitsRequestSchema: GenMessage<TellLimitsRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 24);
+
+/**
+ * Response of PeerService.TellLimits.
+ *
+ * @generated from message orchestrator.peer.v1.TellLimitsResponse
+ */
+export type TellLimitsResponse = Message<"orchestrator.peer.v1.TellLimitsResponse"> & {
+};
+
+/**
+ * Describes the message orchestrator.peer.v1.TellLimitsResponse.
+ * Use `create(TellLimitsResponseSchema)` to create a new message.
+ */
+export const TellLimitsResponseSchema: GenMessage<TellLimitsResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_peer_v1_peer_service, 25);
+
+/**
+ * LossReason is how a hand-over came to nothing.
+ *
+ * @generated from enum orchestrator.peer.v1.LossReason
+ */
+export const LossReason = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: LOSS_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The worker did not acknowledge the task, as far as the sender knows.
+   *
+   * @generated from enum value: LOSS_REASON_UNACKNOWLEDGED = 1;
+   */
+  UNACKNOWLEDGED: 1,
+
+  /**
+   * The worker is gone with it.
+   *
+   * @generated from enum value: LOSS_REASON_WORKER_LOST = 2;
+   */
+  WORKER_LOST: 2,
+
+  /**
+   * The worker left in good order, and had not begun it.
+   *
+   * @generated from enum value: LOSS_REASON_HANDED_BACK = 3;
+   */
+  HANDED_BACK: 3,
+} as const;
+
+/**
+ * LossReason is how a hand-over came to nothing.
+ *
+ * @generated from enum orchestrator.peer.v1.LossReason
+ */
+export type LossReason = (typeof LossReason)[keyof typeof LossReason] | UnknownEnum;
+
+/**
+ * Describes the enum orchestrator.peer.v1.LossReason.
+ */
+export const LossReasonSchema: GenEnum<LossReason> = /*@__PURE__*/
+  enumDesc(file_orchestrator_peer_v1_peer_service, 0);
 
 /**
  * PeerService is served for other instances only.
@@ -925,6 +1165,16 @@ export const PeerService: GenService<{
     methodKind: "unary";
     input: typeof TakeStartsRequestSchema;
     output: typeof TakeStartsResponseSchema;
+  },
+  /**
+   * TellLimits tells of limits that have changed and of slots that were given out. What does not arrive is found by the receiver.
+   *
+   * @generated from rpc orchestrator.peer.v1.PeerService.TellLimits
+   */
+  tellLimits: {
+    methodKind: "unary";
+    input: typeof TellLimitsRequestSchema;
+    output: typeof TellLimitsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_orchestrator_peer_v1_peer_service, 0);

@@ -1,0 +1,88 @@
+/** Budgets: the meter of calls to models, and the runs that wait for a raise. */
+import type { Log } from "../../base/log.ts";
+import { startNudgedLoop } from "../../bus/nudged-loop.ts";
+import type { Config } from "../../config/settings.ts";
+import { BudgetMeter } from "../../engine/budgets/meter.ts";
+import { resumeRaised } from "../../engine/budgets/raised.ts";
+import type { BudgetControl } from "../../engine/ports/models/budgets.ts";
+import type { ModelMeter } from "../../engine/ports/models/meter.ts";
+import { createBudgetControl } from "../../store/budgets/budget-control.ts";
+import { createBudgetLedger } from "../../store/budgets/ledger.ts";
+import { removeOldSpending } from "../../store/budgets/spending-retention.ts";
+import { keepRecent } from "../../store/operation-retention.ts";
+import type { Database } from "../../store/sql/pool.ts";
+import type { RunningEngine } from "./engine.ts";
+import { COUNTING_SHARD, type Parts } from "./parts.ts";
+
+/** Dollars → millionths of a dollar. */
+const MICROS = 1_000_000;
+
+/** Pause between two looks for what nobody announces, milliseconds: calls whose instance is gone. */
+const LOOK_EVERY_MS = 300_000;
+
+export interface Budgets {
+  readonly budgets: BudgetControl;
+  readonly meter: ModelMeter;
+  /** Runs can be held, and go on, from now on. */
+  attach(engine: Pick<RunningEngine, "holdForBudget" | "runControl" | "shards">): void;
+}
+
+/** Opens them. The meter settles what is under way before it is closed. */
+export function openBudgets(
+  { models: { usageRetention } }: Config,
+  { database, instanceId }: { readonly database: Database; readonly instanceId: string },
+  log: Log,
+  parts: Parts,
+): Budgets {
+  const { metrics } = parts;
+  const removeSpending = (isStopping: () => boolean) => removeOldSpending(database, usageRetention, isStopping);
+  const retention = keepRecent("usage of models", removeSpending, usageRetention, log);
+  parts.onClose(() => retention.stop());
+  const store = createBudgetControl(database);
+  let hold: RunningEngine["holdForBudget"] = async () => {};
+  let stopping = false;
+  const meter = new BudgetMeter({
+    ledger: createBudgetLedger(database, instanceId),
+    holds: { hold: (runId, why) => hold(runId, why) },
+    log,
+    isStopping: () => stopping,
+    metrics: {
+      settled({ provider, model }, { inputTokens, outputTokens, costMicros }) {
+        metrics.counter("orchestrator_ai_tokens_total", provider, model, "input").add(inputTokens);
+        metrics.counter("orchestrator_ai_tokens_total", provider, model, "output").add(outputTokens);
+        if (costMicros !== null)
+          metrics.counter("orchestrator_ai_cost_usd_total", provider, model).add(costMicros / MICROS);
+      },
+      overran: ({ provider, model }) => metrics.counter("orchestrator_budget_overrun_total", provider, model).add(),
+      refused: (scope, how) => metrics.counter("orchestrator_budget_refusals_total", scope, how).add(),
+      warned: (scope) => metrics.counter("orchestrator_budget_warnings_total", scope).add(),
+      abandoned: (count) => metrics.counter("orchestrator_budget_abandoned_calls_total").add(count),
+    },
+  });
+  parts.onClose(async () => {
+    stopping = true;
+    await meter.close();
+  });
+  return {
+    budgets: store,
+    meter,
+    attach({ holdForBudget, runControl: control, shards }) {
+      hold = holdForBudget;
+      const loop = startNudgedLoop({
+        step: async () => {
+          await resumeRaised({ raises: store, control, shards, log });
+          if (shards.owned.includes(COUNTING_SHARD)) await meter.chargeAbandoned();
+          return { afterMs: LOOK_EVERY_MS };
+        },
+        failure: "calls to models whose instance is gone, and runs whose budgets were raised, cannot be looked for",
+        log,
+      });
+      loop.nudge();
+      const deaf = store.listen(() => loop.nudge());
+      parts.onClose(async () => {
+        await deaf();
+        await loop.stop();
+      });
+    },
+  };
+}

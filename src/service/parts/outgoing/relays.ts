@@ -1,0 +1,32 @@
+/** What the relays of a service share: somebody may want all of them to look, and what they reject is counted. */
+import type { DestinationName, RejectedOutgoing } from "../../../engine/ports/bus/outbox.ts";
+import type { Parts } from "../parts.ts";
+
+export interface Relays {
+  /** A relay has started; `look` has it look for messages. */
+  add(look: () => void): void;
+  /** Has all of them look. */
+  look(): void;
+  /** A relay has rejected messages, durably. */
+  rejected(destination: DestinationName, messages: readonly RejectedOutgoing[]): void;
+  /** Messages were deleted because too many waited. */
+  dropped(destination: DestinationName, count: number): void;
+}
+
+export function createRelays({ metrics }: Parts): Relays {
+  const looks: (() => void)[] = [];
+  const look = (): void => {
+    for (const one of looks) one();
+  };
+  return {
+    add: (one) => void looks.push(one),
+    look,
+    dropped: (destination, count) => metrics.counter("orchestrator_outbox_dropped_total", destination).add(count),
+    rejected(destination, messages) {
+      for (const { code = "REFUSED" } of messages)
+        metrics.counter("orchestrator_outbox_rejected_total", destination, code).add();
+      // A dead letter may have been written.
+      look();
+    },
+  };
+}

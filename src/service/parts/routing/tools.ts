@@ -1,0 +1,64 @@
+/** The call path of tools and its adapters. */
+import type { Log } from "../../../base/log.ts";
+import { systemClock } from "../../../base/time/clock.ts";
+import type { Config } from "../../../config/settings.ts";
+import type { GraphHost } from "../../../engine/ports/graphs.ts";
+import type { TargetRules } from "../../../engine/ports/routing/tool-overrides.ts";
+import { createAdapters } from "../../../tools/index.ts";
+import type { ModelAdapterOptions } from "../../../tools/model/model.ts";
+import { createToolCaller } from "../../../tools/path/caller.ts";
+import type { Parts } from "../parts.ts";
+import { registryPolicyOf, type Services } from "./services.ts";
+
+/** What adapters need. */
+export interface ToolNeeds {
+  readonly graphs: GraphHost | undefined;
+  readonly services: Services;
+  readonly models: ModelAdapterOptions | undefined;
+  readonly rules: TargetRules;
+}
+
+/** Opens the tools. */
+export function openTools(
+  config: Config,
+  { graphs, services, models, rules }: ToolNeeds,
+  log: Log,
+  parts: Parts,
+): ReturnType<typeof createToolCaller> {
+  const { metrics } = parts;
+  const tools = createToolCaller({
+    adapters: createAdapters({
+      http: {
+        policy: { allowPrivate: false, allow: config.http.allow },
+        services: services.directory,
+        contacts: services.contacts,
+        registryPolicy: registryPolicyOf(config),
+        clock: systemClock,
+        maxResponseBytes: config.http.maxResponseBytes,
+        maxRedirects: config.http.maxRedirects,
+      },
+      ...(graphs === undefined ? {} : { graphs }),
+      models,
+    }),
+    policyOf: (service) => services.directory.find(service)?.policy ?? null,
+    rules,
+    policies: {
+      failuresToOpen: config.tools.breakerFailures,
+      openMs: config.tools.breakerOpen,
+      maxOpenMs: config.tools.breakerMaxOpen,
+      maxConcurrent: config.tools.maxConcurrent,
+      maxQueued: config.tools.maxQueued,
+    },
+    log,
+    clock: systemClock,
+    metrics: {
+      called(type, result, seconds) {
+        metrics.histogram("orchestrator_task_execution_seconds", type).observe(seconds);
+        metrics.counter("orchestrator_tool_calls_total", type, result).add();
+      },
+      breakerChanged: (state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
+    },
+  });
+  parts.onClose(() => tools.close());
+  return tools;
+}

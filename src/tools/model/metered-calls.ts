@@ -1,0 +1,144 @@
+/**
+ * The calls of one attempt. Each one is numbered, and passes the meter before and after it is made:
+ *
+ *   reserve → key → call → settle
+ */
+import type { Secrets } from "../../base/secrets/secrets.ts";
+import type { Clock } from "../../base/time/clock.ts";
+import type { MeteredCall, ModelMeter, ModelUsage } from "../../engine/ports/models/meter.ts";
+import type { ToolCall } from "../../engine/ports/tools.ts";
+import { abortedOutcome, type FailedOutcome } from "../outcome.ts";
+import { failureOf, type ModelFailure } from "./failures.ts";
+import type { JsonForm } from "./json-answer.ts";
+import type { ModelProcess } from "./process/model-process.ts";
+import type { ChatEnd, ChatMessage } from "./process/protocol.ts";
+import type { ModelTarget } from "./providers.ts";
+import { chargeOf, estimateInput } from "./usage.ts";
+
+/** What calls are counted in. */
+export interface ModelMetrics {
+  /** A call ended: `ok` or the type of its error. */
+  called(provider: string, model: string, result: string): void;
+  /** A task looked for its answer in the cache. */
+  looked(hit: boolean): void;
+  /** An attempt is made again after its instance was lost: a call may have been made twice. */
+  repeated(): void;
+}
+
+/** What calls need. */
+export interface CallParts {
+  readonly process: Pick<ModelProcess, "chat">;
+  readonly meter: ModelMeter;
+  readonly secrets: Pick<Secrets, "resolve" | "redact">;
+  readonly metrics: ModelMetrics;
+  readonly clock: Clock;
+}
+
+/** How a call ended: with text, by a failure of the model, or by one that ends the attempt. */
+export type CallEnd =
+  | { readonly kind: "answer"; readonly text: string; readonly finishReason: string | null }
+  | ({ readonly kind: "failed" } & ModelFailure)
+  | { readonly kind: "ended"; readonly outcome: FailedOutcome };
+
+/** What the calls of an attempt used together. */
+export interface UsedSoFar {
+  readonly calls: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Null: a call had no price. */
+  readonly costMicros: number | null;
+  readonly estimated: boolean;
+}
+
+/** Before the first call. */
+export const NOTHING_USED: UsedSoFar = { calls: 0, inputTokens: 0, outputTokens: 0, costMicros: 0, estimated: false };
+
+/** Longest answer, characters: what a task may return. */
+const MAX_TEXT_LENGTH = 2_097_152;
+
+/** Makes the calls of an attempt, one after the other. */
+export class MeteredCalls {
+  readonly #parts: CallParts;
+  readonly #call: ToolCall;
+  readonly #signal: AbortSignal;
+  #used: UsedSoFar = NOTHING_USED;
+
+  constructor(parts: CallParts, call: ToolCall, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#call = call;
+    this.#signal = signal;
+  }
+
+  get used(): UsedSoFar {
+    return this.#used;
+  }
+
+  /** Asks a model. Errors: SECRET_NOT_FOUND, and those of the meter. */
+  async ask(
+    target: ModelTarget,
+    messages: readonly ChatMessage[],
+    form: JsonForm | null,
+    temperature: number | null,
+  ): Promise<CallEnd> {
+    const { meter, secrets, metrics, clock } = this.#parts;
+    const { provider, model, facts, maxTokens } = target;
+    const apiKey = provider.apiKey === null ? null : await secrets.resolve(provider.apiKey);
+    const reserve = this.#reserveFor(target, messages, form);
+    const reserved = await meter.reserve(reserve, this.#signal);
+    if (!reserved.ok) return { kind: "ended", outcome: reserved.outcome };
+    const end = await this.#send({
+      ...{ kind: provider.kind, baseUrl: provider.baseUrl, apiKey, model, messages, maxTokens, temperature },
+      ...{ json: form, idempotencyKey: reserve.callKey, timeoutMs: provider.timeoutMs },
+      maxTextLength: MAX_TEXT_LENGTH,
+    });
+    const charge = chargeOf(end, reserve, facts);
+    this.#add(charge);
+    await reserved.settle(charge);
+    const failure = failureOf(end, target, clock.now());
+    metrics.called(provider.name, model, failure?.type ?? "ok");
+    if (this.#signal.aborted) return { kind: "ended", outcome: abortedOutcome(this.#signal) };
+    if (failure !== null) return { kind: "failed", ...failure };
+    return { kind: "answer", text: end.text, finishReason: end.finishReason };
+  }
+
+  #reserveFor(target: ModelTarget, messages: readonly ChatMessage[], form: JsonForm | null): MeteredCall {
+    const { tenantId, runId, flowId, userId, budgets, path, attempt, idempotencyKey } = this.#call;
+    const { provider, model, facts, maxTokens } = target;
+    return {
+      ...{ tenantId, runId, flowId, userId, budgets, path, attempt, provider: provider.name, model },
+      callKey: `${idempotencyKey}/call ${this.#used.calls + 1}`,
+      number: this.#used.calls + 1,
+      inputTokens: estimateInput(messages, form?.schema == null ? "" : JSON.stringify(form.schema)),
+      maxOutputTokens: maxTokens,
+      inputPriceMicros: facts.inputPriceMicros,
+      outputPriceMicros: facts.outputPriceMicros,
+    };
+  }
+
+  /** Texts of providers may hold what they were sent: no key of this service passes. */
+  async #send(call: Parameters<ModelProcess["chat"]>[0]): Promise<ChatEnd> {
+    const { process, secrets } = this.#parts;
+    const { tell, heartbeat } = this.#call;
+    const end = await process.chat(call, this.#signal, (text) => {
+      heartbeat?.();
+      tell?.({ type: "token", text: secrets.redact(text) });
+    });
+    const { text, error } = end;
+    return {
+      ...end,
+      text: secrets.redact(text),
+      error: error === null ? null : { ...error, message: secrets.redact(error.message) },
+    };
+  }
+
+  #add({ inputTokens, outputTokens, costMicros, basis }: ModelUsage): void {
+    const before = this.#used;
+    this.#used = {
+      calls: before.calls + 1,
+      inputTokens: before.inputTokens + inputTokens,
+      outputTokens: before.outputTokens + outputTokens,
+      costMicros: before.costMicros === null || costMicros === null ? null : before.costMicros + costMicros,
+      estimated: before.estimated || basis !== "reported",
+    };
+  }
+}
