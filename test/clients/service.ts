@@ -42,7 +42,7 @@ async function checkServing(address: string): Promise<void> {
  * Gives the service at `ORCHESTRATOR_TEST_ADDR`, or starts one from this checkout on an embedded store in a folder of
  * its own. Fails with the output of the service when it does not come up within 60 s.
  */
-export async function openTestService(): Promise<TestService> {
+export async function openTestService(more: Readonly<Record<string, string>> = {}): Promise<TestService> {
   const given = process.env.ORCHESTRATOR_TEST_ADDR;
   if (given !== undefined && given !== "") return { address: given, close: async () => {} };
   const folder = mkdtempSync(join(tmpdir(), "orchestrator-clients-"));
@@ -55,7 +55,7 @@ export async function openTestService(): Promise<TestService> {
   };
   const child = spawn(process.execPath, ["src/main.ts", "serve"], {
     cwd: ROOT,
-    env: { ...cleanEnvironment(), ...settings },
+    env: { ...cleanEnvironment(), ...settings, ...more },
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr])

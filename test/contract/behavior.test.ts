@@ -24,6 +24,9 @@ function refusesZero(field: DescField): boolean {
       return type.value.minLen > 0n;
     case "repeated":
       return type.value.minItems > 0n;
+    case "int32":
+      // One that need not be there is no 0 when it is not.
+      return !field.proto.proto3Optional && type.value.greaterThan.case === "gte" && type.value.greaterThan.value > 0;
     case "enum":
       return type.value.notIn.includes(0);
     default:

@@ -34,6 +34,7 @@ function copyCheckout(): string {
     "src/gen",
     "src/base",
     "src/api/legacy",
+    "src/api/requests",
   ];
   for (const name of [...names, ...TEMPLATES]) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));

@@ -1,5 +1,5 @@
-import { type DescField, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
-import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { type DescField, getOption, hasOption, type JsonObject, ScalarType, toJson } from "@bufbuild/protobuf";
+import { FieldRulesSchema, field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
 import { SIGNAL_NAME_PATTERN } from "../../src/base/process/signal-name.ts";
 import { MESSAGES, METHODS, REQUEST_MESSAGES } from "./descriptors.ts";
@@ -39,6 +39,22 @@ test("fields that recur have one type", () => {
   }
 });
 
+// Cause: waits had three defaults, and request ids two lengths.
+test("fields that recur in requests have one rule", () => {
+  const fields = REQUEST_MESSAGES.flatMap((message) => message.fields);
+  for (const name of ["request_id", "wait", "filter", "page_token"]) {
+    // Each start of a batch has the id of the batch and its own index.
+    const isOther = (field: DescField): boolean => nameOf(field) === "orchestrator.v1.BatchStartRunsRequest.request_id";
+    const recurring = fields.filter((field) => field.name === name && !isOther(field));
+    const rules = recurring.map((field) => {
+      const { required: _, ...rule } = toJson(FieldRulesSchema, getOption(field, fieldRules)) as JsonObject;
+      return JSON.stringify(rule);
+    });
+    expect(recurring.length, name).toBeGreaterThan(2);
+    expect([...new Set(rules)], name).toHaveLength(1);
+  }
+});
+
 test("scalars are of the few kinds that every language and JSON can say", () => {
   const allowed = [
     ScalarType.STRING,
@@ -50,16 +66,20 @@ test("scalars are of the few kinds that every language and JSON can say", () => 
   ];
   expect(FIELDS.filter(({ scalar }) => scalar !== undefined && !allowed.includes(scalar)).map(nameOf)).toEqual([]);
   const wide = FIELDS.filter(({ scalar }) => scalar === ScalarType.INT64).filter(
-    ({ name }) => !/(_bytes|_micros|^count)$/.test(name),
+    ({ name }) => !/(_bytes|_micros|_tokens|^count)$/.test(name),
   );
-  expect(wide.map(nameOf), "int64 is for bytes, money and totals").toEqual([]);
+  expect(wide.map(nameOf), "int64 is for bytes, money, tokens, and totals").toEqual([]);
 });
 
 test("times end in _time, bytes of JSON in _json", () => {
   const times = FIELDS.filter(({ message }) => message?.typeName === "google.protobuf.Timestamp");
   expect(times.filter(({ name }) => !name.endsWith("_time")).map(nameOf)).toEqual([]);
   const bytes = FIELDS.filter(({ scalar }) => scalar === ScalarType.BYTES);
-  expect(bytes.filter(({ name }) => !name.endsWith("_json") && name !== "chunk").map(nameOf)).toEqual([]);
+  // What others sent, as they sent it.
+  const isForeign = ({ parent }: (typeof bytes)[number]): boolean =>
+    parent.name === "RejectedMessage" || parent.name === "MessageHeader";
+  const others = bytes.filter((field) => !isForeign(field) && field.name !== "chunk" && field.name !== "body");
+  expect(others.filter(({ name }) => !name.endsWith("_json")).map(nameOf)).toEqual([]);
 });
 
 test("a payload is a oneof of a readable form, JSON text and a reference", () => {
@@ -67,7 +87,9 @@ test("a payload is a oneof of a readable form, JSON text and a reference", () =>
   expect(payloads.length).toBeGreaterThan(5);
   for (const { name, fields } of payloads) {
     const base = name.replace(/_value$/, "");
-    const forms = name === "variables_value" ? [base, `${base}_json`] : [base, `${base}_json`, `${base}_ref`];
+    // Those are small, so that nothing refers to them.
+    const isSmall = name === "variables_value" || name === "details_value";
+    const forms = isSmall ? [base, `${base}_json`] : [base, `${base}_json`, `${base}_ref`];
     expect(fields.map((field) => field.name)).toEqual(forms);
   }
   const alone = FIELDS.filter(
@@ -104,7 +126,7 @@ function isBounded(field: DescField): boolean {
     case "duration":
       return type.value.lessThan.case !== undefined;
     default:
-      return type.case === "int32" || type.case === "double" || type.case === "enum";
+      return type.case === "int32" || type.case === "int64" || type.case === "double" || type.case === "enum";
   }
 }
 

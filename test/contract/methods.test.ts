@@ -1,9 +1,16 @@
 import { readFileSync } from "node:fs";
-import { type DescMessage, type DescMethod, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  getOption,
+  hasOption,
+  ScalarType,
+} from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
+import { GRPC_CODE } from "../../src/base/error-catalog/entry.ts";
 import { ERRORS } from "../../src/base/error-catalog.ts";
-import { GRPC_CODE } from "../../src/base/error-entry.ts";
 import { http } from "../../src/gen/google/api/annotations_pb.ts";
 import type { HttpRule } from "../../src/gen/google/api/http_pb.ts";
 import { CostClass, Idempotency, policy } from "../../src/gen/orchestrator/options/v1/options_pb.ts";
@@ -35,9 +42,9 @@ describe.each(METHODS)("%s", (_name, method) => {
     expect(costClass).not.toBe(CostClass.UNSPECIFIED);
     expect(scopes.length > 0, "scopes or anonymous, not both and not neither").toBe(!anonymous);
     for (const scope of scopes) expect(scope).toMatch(/^[a-z]+\.[a-z]+$/);
-    // The URL of a callback is the credential.
-    const isCallback = method.parent.name === "CallbackService";
-    if (anonymous && !isCallback) expect(costClass).toBe(CostClass.PROBE);
+    // The URL of a callback is the credential, and so is the signature of a webhook.
+    const isSigned = method.parent.name === "CallbackService" || method.name === "ReceiveEvent";
+    if (anonymous && !isSigned) expect(costClass).toBe(CostClass.PROBE);
     expect(costClass === CostClass.STREAM).toBe(method.methodKind === "server_streaming");
   });
 
@@ -60,6 +67,14 @@ describe.each(METHODS)("%s", (_name, method) => {
     if (changesRun) expect(to).toMatchObject({ case: "ownerOf", value: "run_id" });
   });
 
+  test("checks items one by one where it answers each", () => {
+    const { checkedItems } = getOption(method, policy);
+    const lists = (fields: readonly DescField[]) =>
+      fields.filter((field) => field.fieldKind === "list" && field.listKind === "message");
+    const answersEach = lists(method.output.fields).length === 1 && lists(method.input.fields).length === 1;
+    expect(checkedItems).toBe(answersEach ? lists(method.input.fields)[0]?.name : "");
+  });
+
   test("is unary or streams from the server", () => {
     expect(["unary", "server_streaming"]).toContain(method.methodKind);
   });
@@ -70,8 +85,9 @@ describe.each(METHODS)("%s", (_name, method) => {
       const verb = isReadOnly(method) ? "get" : method.name.startsWith("Delete") ? "delete" : "post";
       expect(rule.pattern.case).toBe(verb);
       const field = method.input.fields.find(({ name }) => name === rule.body);
-      // A body of any JSON is one field.
-      const body = field?.message?.typeName === "google.protobuf.Value" ? field.name : "*";
+      // A body of any JSON, or of any bytes, is one field.
+      const isWhole = field?.message?.typeName === "google.protobuf.Value" || field?.scalar === ScalarType.BYTES;
+      const body = isWhole ? field?.name : "*";
       expect(rule.body).toBe(verb === "post" ? body : "");
       expect(pathOf(rule)).toMatch(/^\/v1\/[a-z]+[a-zA-Z_/{}]*(:[a-zA-Z]+)?$/);
       for (const [, name] of pathOf(rule).matchAll(/\{(\w+)\}/g)) {
@@ -90,7 +106,9 @@ describe.each(METHODS)("%s", (_name, method) => {
     // The calls of workers and callbacks carry the tokens of their tasks, and a session is nothing that lasts.
     const isWorkers =
       ["WorkerService", "CallbackService"].includes(method.parent.name) && method.name !== "DrainWorker";
-    expect(field !== undefined).toBe(!isReadOnly(method) && !isWorkers);
+    // Events have ids of their own.
+    const hasOwnId = isWorkers || method.name === "ReceiveEvent";
+    expect(field !== undefined).toBe(!isReadOnly(method) && !hasOwnId);
   });
 
   test("is named with a noun and has a request and a response of its own", () => {

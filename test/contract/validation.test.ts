@@ -2,8 +2,13 @@ import { create, type DescField, getOption, hasOption, type Message } from "@buf
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { DurationSchema } from "@bufbuild/protobuf/wkt";
 import { createValidator } from "@bufbuild/protovalidate";
-import { type FieldRules, field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import {
+  type FieldRules,
+  field as fieldRules,
+  type Int32Rules,
+} from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
+import { groupsOf } from "../../src/api/requests/field-groups.ts";
 import { StartRunRequestSchema } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { REQUEST_MESSAGES } from "./descriptors.ts";
 
@@ -41,6 +46,12 @@ function toExamples(field: DescField, { type }: FieldRules): Example[] {
       add("a field", true, "create_time");
       add("a field with a direction", true, "create_time desc");
       add("a field that no list is ordered by", false, "state");
+    } else if (/^\^\([A-Z]+\|/.test(pattern)) {
+      add("a word of the list", true, /[A-Z]+/.exec(pattern)?.[0]);
+      add("a word that is not in the list", false, "WORD");
+    } else if (pattern.includes("https?:")) {
+      add("an origin", true, "https://a.example:8443");
+      add("a path", false, "https://a.example/b");
     } else if (pattern !== "" && !pattern.includes("0-9a-f")) add("a word", true, "word-1");
   }
   if (type.case === "bytes") {
@@ -48,12 +59,21 @@ function toExamples(field: DescField, { type }: FieldRules): Example[] {
     add(`${type.value.maxLen + 1n} bytes`, false, new Uint8Array(Number(type.value.maxLen) + 1));
   }
   if (type.case === "int32") {
-    add("0", true, 0);
-    add("-1", false, -1);
     const { lessThan } = type.value;
+    const least = leastOf(type.value);
+    add(`${least}`, true, least);
+    add(`${least - 1}`, false, least - 1);
     if (lessThan.case === "lte") {
       add(`${lessThan.value}`, true, lessThan.value);
       add(`${lessThan.value + 1}`, false, lessThan.value + 1);
+    }
+  }
+  if (type.case === "int64") {
+    const { greaterThan, lessThan } = type.value;
+    if (greaterThan.case === "gte") add(`${greaterThan.value - 1n}`, false, greaterThan.value - 1n);
+    if (lessThan.case === "lte") {
+      add(`${lessThan.value}`, true, lessThan.value);
+      add(`${lessThan.value + 1n}`, false, lessThan.value + 1n);
     }
   }
   if (type.case === "double") {
@@ -107,7 +127,8 @@ function createValid(schema: DescField["parent"]): ReflectMessage {
   for (const field of schema.fields) {
     if (!hasOption(field, fieldRules)) continue;
     const { type, required } = getOption(field, fieldRules);
-    if (required) message.set(field, reflect(DurationSchema, create(DurationSchema)));
+    if (required) message.set(field, reflect(DurationSchema, create(DurationSchema, { seconds: 1n })));
+    if (type.case === "int32" && leastOf(type.value) > 0) message.set(field, leastOf(type.value));
     if (type.case === "string" && field.oneof === undefined && !message.isSet(field))
       message.set(field, validText(type.value));
     if (type.case === "bytes" && type.value.minLen > 0n && field.oneof === undefined)
@@ -116,10 +137,19 @@ function createValid(schema: DescField["parent"]): ReflectMessage {
     if (type.case === "repeated" && field.fieldKind === "list" && type.value.minItems > 0n)
       message.get(field).add(field.listKind === "message" ? validValue(field) : "a");
   }
+  for (const { fields } of groupsOf(schema)) {
+    const [first] = fields;
+    if (first === undefined || fields.some((field) => message.isSet(field))) continue;
+    if (first.fieldKind === "list") message.get(first).add("a");
+    else message.set(first, "a");
+  }
   const definition = schema.oneofs.find(({ name }) => name === "definition")?.fields[0];
   if (definition !== undefined) message.set(definition, "id: a");
   return message;
 }
+
+/** The smallest number that a rule accepts. */
+const leastOf = ({ greaterThan }: Int32Rules): number => (greaterThan.case === "gte" ? greaterThan.value : 0);
 
 const validText = ({ minLen, pattern }: { minLen: bigint; pattern: string }): string =>
   minLen > 0n || (pattern !== "" && !new RegExp(pattern).test("")) ? "a" : "";
@@ -148,6 +178,8 @@ describe.each(REQUEST_MESSAGES.map((message) => [message.typeName, message] as c
 
   test.each(examples)("$name: $title accepted: $accepted", ({ name, accepted, change }) => {
     const request = createValid(message);
+    for (const { fields, exclusive } of groupsOf(message))
+      if (exclusive && fields.some((field) => field.name === name)) for (const field of fields) request.clear(field);
     change(request);
     const violations = violationsOf(request);
     if (accepted) expect(violations).toEqual([]);

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { FAIL_POINTS, type FailPoint } from "../../src/base/process/fail-points.ts";
 import { type CampaignResult, runCampaign } from "./campaign/campaign.ts";
 
-const kills = Number(process.env.ORCHESTRATOR_CRASH_KILLS ?? 25);
+const kills = Number(process.env.ORCHESTRATOR_CRASH_KILLS ?? 12);
 const seed = Number(process.env.ORCHESTRATOR_CRASH_SEED ?? Math.floor(Math.random() * 1_000_000));
 
 /** Prints what a campaign was like, so that a figure and its seed are never lost. */

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, onTestFinished, test } from "vitest";
 import type { ApiClient } from "../../src/api/client/client.ts";
 import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
+import { MAX_DEATHS } from "../../src/engine/shard/submission/verdict.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { HoldKind, RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
@@ -192,6 +193,47 @@ test.each([
     }
   },
 );
+
+test("kills at random hold none of thirty runs, and a run that kills is held among them", {
+  timeout: 300_000,
+}, async () => {
+  const place = await openPlace({ ORCHESTRATOR_FAIL_POINTS: "takeover.run[bad]=abort" });
+  const url = await openSlowTool(5_000);
+  let service = place.start();
+  await service.serving;
+  await register(place.client, url);
+  const runIds = names(30);
+  for (const runId of [...runIds, "bad"]) await place.begin(runId);
+  await service.kill();
+  const held = (): string[] =>
+    place
+      .log()
+      .filter((line) => line.includes("is put into quarantine"))
+      .map((line) => (JSON.parse(line) as { readonly run_id: string }).run_id);
+  const atRandom = (): Promise<void> => sleep(200 + 1_300 * Math.random());
+  let own = 0;
+  let outside = 0;
+  while (held().length === 0) {
+    service = place.start();
+    // Every other process is left to the run.
+    if (own > outside) await Promise.race([service.ended, atRandom()]);
+    else while (!service.isOver && held().length === 0) await sleep(20);
+    if (held().length > 0) break;
+    if (service.isOver) own += 1;
+    else outside += 1;
+    await service.kill();
+    expect(own).toBeLessThanOrEqual(MAX_DEATHS + outside);
+  }
+  for (let kill = 0; kill < 12; kill += 1) {
+    await service.kill();
+    service = place.start();
+    await atRandom();
+  }
+  await service.serving;
+  for (const runId of runIds) await completes(place, runId);
+  expect(held()).toEqual(["bad"]);
+  expect(await place.stateOf("bad")).toBe(RunState.QUARANTINED);
+});
 
 test("a loop that stands still with no current run ends the process and blames nobody", {
   timeout: 60_000,

@@ -42,11 +42,16 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   // From bytes to a message that keeps the rules; knows no calls.
   "api/requests": ["mapping"],
   "api/rest": ["calls", "errors", "http", "requests", "streams", "top"],
-  "api/services": ["calls", "errors", "lists", "mapping", "peers", "streams", "top"],
+  "api/services": ["calls", "errors", "lists", "mapping", "peers", "streams", "top", "triggers"],
   "api/streams": ["calls"],
+  // Webhooks as events.
+  "api/triggers": [],
   // Those who take tasks. They reach runs through a port only.
   "engine/dispatch": ["ports", "shard"],
   "engine/graph": ["machine", "ports"],
+  // Slots of limits. They reach runs through a port only.
+  "engine/budgets": ["machine", "ports", "shard"],
+  "engine/limits": ["ports", "shard"],
   // The pure machine: what it needs is given to it.
   "engine/machine": [],
   // Types only: what each side of a port may know.
@@ -55,10 +60,16 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "engine/operations": ["ports", "shard"],
   // Settings of queues; they hand nothing out.
   "engine/queues": ["ports", "shard"],
+  // What operators say about tools, as rows that every instance keeps.
+  "engine/routing": ["ports"],
   // Runs as a kind of the shard runtime, which itself knows no kind of entity.
   "engine/runs": ["dispatch", "machine", "ports", "shard"],
   "engine/shard": ["ports"],
-  "flows/check": ["document", "interpolation", "warnings", "top"],
+  // What events do; they reach runs through ports only.
+  "engine/triggers": ["ports", "shard"],
+  // Flows that the service itself brings.
+  "flows/builtin": ["document", "ports"],
+  "flows/check": ["builtin", "document", "interpolation", "warnings", "top"],
   "flows/document": [],
   // Expressions know nothing of flows.
   "flows/expressions": [],
@@ -67,20 +78,27 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "flows/planning": ["check", "document", "graph", "interpolation", "top"],
   // Types only, as in engine/ports.
   "flows/ports": ["graph", "top", "warnings"],
+  "flows/triggers": ["check", "document", "interpolation", "top"],
   "flows/templates": ["check", "document", "ports"],
   "flows/short": ["document"],
   "flows/warnings": ["check", "document", "expressions", "interpolation", "top"],
   "store/bus": ["sql"],
   "store/embedded": [],
   "store/journal": ["sql"],
+  "store/budgets": ["sql"],
+  "store/limits": ["sql"],
+  "store/models": ["sql"],
   "store/projections": ["journal"],
+  "store/routing": ["sql"],
   "store/sql": ["embedded"],
   "tasks/agents": ["schema", "top"],
   "tasks/schema": [],
   "tools/graph": ["top"],
-  "tools/http": ["top"],
+  "tools/http": ["services", "top"],
+  "tools/model": ["top"],
   "tools/noop": ["top"],
   "tools/path": ["top"],
+  "tools/services": ["top"],
 };
 
 /** Most files in a folder; a larger one is divided into families. */
@@ -116,6 +134,8 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   "@langchain/langgraph": ["flows", "engine"],
   "@langchain/langgraph-checkpoint": ["flows", "engine"],
   "@langchain/core": ["flows", "engine"],
+  "@langchain/openai": ["tools"],
+  "@langchain/anthropic": ["tools"],
   // Patterns in expressions of flows.
   "@bufbuild/re2": ["flows"],
   "@bufbuild/protobuf": ["api", "gen"],
@@ -134,7 +154,7 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   "string-width": ["cli"],
   // Formats rather than vendors: whoever reads them needs them.
   yaml: ["flows", "config", "cli"],
-  zod: ["flows", "tasks", "engine", "config", "cli", "api"],
+  zod: ["flows", "tasks", "tools", "engine", "config", "cli", "api"],
   canonicalize: ["base"],
   "@cfworker/json-schema": ["tasks"],
 };

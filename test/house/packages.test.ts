@@ -37,5 +37,5 @@ test("the service and its clients have one version", () => {
   // Workers tell the service their library.
   expect(readFileSync("clients/typescript/worker/worker.ts", "utf8")).toContain(`"typescript/${version}"`);
   expect(readFileSync("clients/python/worker/_worker.py", "utf8")).toContain(`"python/${version}"`);
-  expect(readFileSync("clients/go/worker/worker.go", "utf8")).toContain(`"go/${version}"`);
+  expect(readFileSync("clients/go/worker/poll.go", "utf8")).toContain(`"go/${version}"`);
 });

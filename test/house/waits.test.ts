@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 /** Where chance decides when a process is killed: the pause is what is tested. */
-const BY_CHANCE = /^test\/crash\//;
+const BY_CHANCE = /^test\/(crash\/|kafka\/killing-messages)/;
 
 /** A test that waits for a time instead of for what it expects. */
 const SLEEPS = [

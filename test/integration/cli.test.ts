@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { lockFolder } from "../../src/store/embedded/folder-lock.ts";
 import { type EndedCommand, runCommand } from "../support/run-command.ts";
-import { cleanEnvironment, type ServeProcess, startServe } from "../support/serve-process.ts";
+import { cleanEnvironment, type ServeProcess, SHIPPED_TEMPLATES, startServe } from "../support/serve-process.ts";
 import { createFileFolder } from "../support/temporary-folder.ts";
 
 const folder = createFileFolder();
@@ -32,7 +32,7 @@ workflow:
 `;
 
 beforeAll(async () => {
-  service = await startServe({ folder: join(folder, "data") });
+  service = await startServe({ folder: join(folder, "data"), env: { ORCHESTRATOR_TEMPLATES: SHIPPED_TEMPLATES } });
   writeFileSync(join(folder, "asking.yaml"), ASKING);
 }, 90_000);
 afterAll(async () => {
@@ -302,13 +302,13 @@ test.each([
 
 test("config check names each variable that is set and has no effect, one line each", async () => {
   const ended = await command(["config", "check"], {
-    MAX_CONCURRENT_WORKFLOWS: "10",
+    ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION: "false",
     ORCHESTRATOR_REFLEX_URL: "http://reflex.test",
   });
   expect(ended).toMatchObject({ code: 0, out: "the configuration is valid\n" });
   expect(ended.err.trimEnd().split("\n")).toEqual([
-    "warning: MAX_CONCURRENT_WORKFLOWS has no effect: this version does not support workflows yet",
     "warning: ORCHESTRATOR_REFLEX_URL has no effect: this version does not support goals yet",
+    "warning: ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION has no effect: this version does not support goals yet",
   ]);
 });
 

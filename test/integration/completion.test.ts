@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Shell } from "../../src/cli/completion/completion-script.ts";
-import { cleanEnvironment, type ServeProcess, startServe } from "../support/serve-process.ts";
+import { cleanEnvironment, type ServeProcess, SHIPPED_TEMPLATES, startServe } from "../support/serve-process.ts";
 import { createFileFolder, createTemporaryFolder } from "../support/temporary-folder.ts";
 
 function has(shell: Shell): boolean {
@@ -80,7 +80,7 @@ function main(args: readonly string[], env: Record<string, string> = {}) {
 }
 
 beforeAll(async () => {
-  service = await startServe({ folder: join(folder, "data") });
+  service = await startServe({ folder: join(folder, "data"), env: { ORCHESTRATOR_TEMPLATES: SHIPPED_TEMPLATES } });
   // The program as shells find it on the path.
   mkdirSync(join(folder, "bin"));
   writeFileSync(

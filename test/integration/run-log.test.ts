@@ -144,7 +144,7 @@ test("the same over REST: events of the stream carry the changes", async () => {
 
 test("the log of a start names each variable that is set and has no effect", async () => {
   const env = {
-    MAX_CONCURRENT_WORKFLOWS: "10",
+    ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION: "false",
     ORCHESTRATOR_REFLEX_URL: "http://reflex.test",
     ORCHESTRATOR_LOG_FORMAT: "json",
   };
@@ -154,7 +154,7 @@ test("the log of a start names each variable that is set and has no effect", asy
     .split("\n")
     .filter((line) => line.includes("has no effect"));
   expect(lines.map((line) => JSON.parse(line)).map(({ level, message }) => `${level}: ${message}`)).toEqual([
-    "warn: MAX_CONCURRENT_WORKFLOWS has no effect: this version does not support workflows yet",
     "warn: ORCHESTRATOR_REFLEX_URL has no effect: this version does not support goals yet",
+    "warn: ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION has no effect: this version does not support goals yet",
   ]);
 });

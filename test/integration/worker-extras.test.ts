@@ -74,13 +74,8 @@ test("progress and log lines reach those who watch, in order, and are not stored
     ["log", { text: "x".repeat(5_000) }],
     ["log", { text: "a\u0000" }],
   ] as const) {
-    const reports = [{ taskToken, event: { case: kind, value } }] as never;
-    const { sessionId } = worker;
-    const call = bed.client.call(
-      (await import("../../src/gen/orchestrator/v1/worker_service_pb.ts")).WorkerService.method.reportTasks,
-      { sessionId, reports },
-    );
-    await expect(call, JSON.stringify(value).slice(0, 60)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    const { outcome } = await worker.report(taskToken, kind, value);
+    expect(outcome, JSON.stringify(value).slice(0, 60)).toBe(TaskReportOutcome.REFUSED);
   }
   await worker.report(taskToken, "succeeded", output(1));
   await bed.reaches(runId, RunState.COMPLETED);
@@ -156,6 +151,12 @@ test("the last checkpoint goes to the next attempt, across a kill -9 of the serv
   first.close();
   await bed.restart();
   const second = await holdTasks(bed.client, ["hold"]);
+  // Its session is as short as that of the worker that is lost.
+  const beats = setInterval(() => {
+    // A beat that fails shows as a task that does not come.
+    bed.client.call(WorkerService.method.reportTasks, { sessionId: second.sessionId }).catch(() => {});
+  }, 300);
+  onTestFinished(() => clearInterval(beats));
   const again = await second.next();
   expect([again.attempt, text(again.checkpointJson)]).toEqual([1, '{"row": 21.0}']);
   // What an attempt saved right before it failed is there for the next one.

@@ -1,8 +1,11 @@
 import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { findProgram, IN_CI, ROOT, runProgram } from "../clients/programs.ts";
 import { openTestService, type TestService } from "../clients/service.ts";
 
@@ -21,6 +24,22 @@ const CHECKS = [
   "content_type_conformance",
   "response_schema_conformance",
   "documented_refusal",
+];
+
+/** Event streams do not end; to make a thousand reports that are malformed takes minutes. */
+const LEFT = /:watch$|:report$/;
+
+/** Operations by their paths: for all of them at once, one call would take too long. */
+const GROUPS: readonly (readonly [name: string, paths: RegExp])[] = [
+  ["flows", /^\/v1\/(flows|templates|triggers|topics|callbacks)/],
+  ["starts and lists of runs", /^\/v1\/runs($|:)/],
+  ["single runs", /^\/v1\/runs\//],
+  ["workers", /^\/v1\/workers(?!.*:report$)/],
+  ["queues, limits, and budgets", /^\/v1\/(queues|limits|budgets|usage)/],
+  ["people and operators", /^\/v1\/(approvals|operations|undeliveredMessages|rejectedMessages|payloads|health|info)/],
+  ["services and routed tasks", /^\/v1\/(services|routedTasks|breakers|toolOverrides)/],
+  ["merged systems", /^\/(api|health|status)/],
+  ["merged routing", /^\/(orchestrator|tasks)/],
 ];
 
 /** Installs the pinned version into `.tools/` once. */
@@ -51,12 +70,19 @@ async function send(service: TestService, path: string, body: unknown): Promise<
 
 describe.skipIf(missing)("schemathesis", () => {
   let service: TestService;
+  let registry: Server | undefined;
   let folder: string;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "orchestrator-schemathesis-"));
-    [service] = await Promise.all([openTestService(), install()]);
+    // Without a registry, a call of an unknown service is answered with 503.
+    registry = createServer((_request, response) => response.end('{"droplets": []}'));
+    await new Promise<void>((resolve) => registry?.listen(0, "127.0.0.1", resolve));
+    const { port } = registry.address() as AddressInfo;
+    [service] = await Promise.all([openTestService({ REGISTRY_URL: `http://127.0.0.1:${port}` }), install()]);
   }, 300_000);
   afterAll(async () => {
+    registry?.closeAllConnections();
+    registry?.close();
     await service?.close();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -103,7 +129,9 @@ describe.skipIf(missing)("schemathesis", () => {
     });
   }
 
-  test("finds no server error, no undocumented answer, and no undocumented refusal", async ({ task }) => {
+  test("finds no server error, no undocumented answer, and no undocumented refusal", {
+    timeout: 900_000,
+  }, async ({ task }) => {
     await send(service, "/v1/flows", { source: readFileSync(join(ROOT, "test/clients/flow.yaml"), "utf8") });
     const runs: string[] = [];
     for (const count of [1, 2, 3]) {
@@ -120,12 +148,17 @@ describe.skipIf(missing)("schemathesis", () => {
     expect(Number(cases)).toBeGreaterThan(300);
   });
 
-  // The operations with the largest requests: for all of them this takes as long as everything else together.
-  test("finds no malformed request that is accepted", async () => {
-    const paths = ["/v1/runs", "/v1/flows"].flatMap((path) => ["--include-path", path]);
-    const options = [...paths, "--phases", "coverage", "--mode", "negative"];
-    const [exitCode, output] = await judge(["none"], [...options, "--checks", "negative_data_rejection"]);
+  test("every operation that is judged is in one group", () => {
+    const { paths } = parse(readFileSync(join(ROOT, "contracts/openapi.yaml"), "utf8")) as { paths: object };
+    const groupsOf = (path: string): number => GROUPS.filter(([, form]) => form.test(path)).length;
+    expect(Object.keys(paths).filter((path) => !LEFT.test(path) && groupsOf(path) !== 1)).toEqual([]);
+  });
+
+  // Cause: what was wrong with a request was found out after something else was, or not at all, as its run was unknown.
+  test.each(GROUPS)("finds that a malformed request is refused for that: %s", async (_name, form) => {
+    const options = ["--include-path-regex", form.source, "--phases", "coverage", "--mode", "negative"];
+    const [exitCode, output] = await judge(["none"], [...options, "--checks", "malformed_refusal"]);
     expect(exitCode, output.slice(-12_000)).toBe(0);
-    expect(Number(/Test cases:\s+(\d+) generated/.exec(output)?.[1] ?? 0)).toBeGreaterThan(200);
+    expect(Number(/Test cases:\s+(\d+) generated/.exec(output)?.[1] ?? 0)).toBeGreaterThan(50);
   });
 });

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { Consumer, stringDeserializers } from "@platformatic/kafka";
 import { afterAll, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
+import { createTopics } from "../support/kafka-broker.ts";
 import { flowRunRequest, openKafkaService } from "../support/kafka-service.ts";
 
 const service = await openKafkaService();
@@ -33,7 +34,9 @@ async function getJson(url: string): Promise<Record<string, unknown>> {
 test("a task that has used up its attempts is told with its whole story", async () => {
   await service.serve();
   const runId = randomUUID();
-  await service.execute(new Set([runId]), ({ attempt }) => Promise.reject(new Error(`no ${attempt}`)));
+  await service.execute(new Set([runId]), ({ attempt }) =>
+    Promise.reject({ message: `no ${attempt}`, details: { attempt } }),
+  );
   const work = { id: "work", type: "queue", parameters: { handler: "enrich", inputs: { n: "${n}" } } };
   const retry_policy = { max_retries: 2, backoff_type: "fixed", initial_delay: 0 };
   await service.send("flow_runs", {
@@ -53,7 +56,8 @@ test("a task that has used up its attempts is told with its whole story", async 
       flow_version: expect.stringMatching(/^inline-[0-9a-f]{12}$/),
       ...{ tenant_id: "default", user_id: "ann", correlation_id: runId, execution_context: { trace: "t-1" } },
       ...{ inputs: { n: 7 }, attempts: 3, errors: [error(0), error(1), error(2)] },
-      ...{ error_type: "EXECUTOR_FAILED", error: "no 2", reason: "ATTEMPTS_EXHAUSTED" },
+      ...{ error_type: "EXECUTOR_FAILED", error: "no 2", error_details: { attempt: 2 } },
+      reason: "ATTEMPTS_EXHAUSTED",
       ...{ scheduled_at: TIME, failed_at: TIME },
     },
   ]);
@@ -68,10 +72,16 @@ test("a message with a run id that cannot begin gives a run that has failed, and
     input: { n: 1 },
   };
   const invalid = flowRunRequest(randomUUID(), [{ id: "a", type: "queue", parameters: {}, depends_on: ["b"] }]);
-  await service.send("flow_runs", unknown, invalid);
+  const long = {
+    ...flowRunRequest(randomUUID(), [{ id: "a", type: "transform", parameters: { output: 1 } }]),
+    correlation_id: "x".repeat(257),
+    user_id: "x".repeat(257),
+  };
+  await service.send("flow_runs", unknown, invalid, long);
   for (const [message, type] of [
     [unknown, "FLOW_NOT_FOUND"],
     [invalid, "FLOW_INVALID"],
+    [long, "INVALID_REQUEST"],
   ] as const) {
     const { run_id: runId, flow_id: flowId } = message as Record<string, string>;
     const url = `http://127.0.0.1:${port}/v1/runs/${runId}`;
@@ -102,4 +112,25 @@ test("a message without a run that it could be about is a dead letter alone", as
   const answer = { task_id: "nothing", output: 1 };
   await service.send("task_done", answer);
   await eventually(() => expect(letters).toContainEqual(expect.objectContaining({ value: base64(answer) })), WAIT);
+});
+
+test("an event that can never be sent is told, with its payload and the reason", async () => {
+  await service.serve();
+  const topic = `${service.prefix}tiny`;
+  await createTopics(service.broker, [topic], 1, { "max.message.bytes": "2000" });
+  const runId = randomUUID();
+  const parameters = { topic, payload: { text: "x".repeat(3_000) }, headers: { kind: "long" } };
+  await service.send("flow_runs", flowRunRequest(runId, [{ id: "tell", type: "emit", parameters }]));
+  await service.untilCompleted([runId]);
+  const ofRun = () => letters.filter(({ run_id }) => run_id === runId);
+  await eventually(() => expect(ofRun()).toHaveLength(1), WAIT);
+  expect(ofRun()).toEqual([
+    {
+      event_type: "message_undeliverable",
+      ...{ message_id: expect.stringMatching(/^\d+-\d+$/), destination: "kafka", place: topic, reason: "REFUSED" },
+      problem: expect.stringContaining("larger than the max"),
+      ...{ run_id: runId, task_id: "tell", tenant_id: "default", sequence: expect.any(Number) },
+      ...{ payload: parameters.payload, headers: parameters.headers, rejected_at: TIME },
+    },
+  ]);
 });

@@ -42,4 +42,14 @@ test("brokers that are away make nothing unhealthy, and are named", async () => 
   await broker.stop("SIGKILL");
   await becomes("disconnected");
   await eventually(() => expect(complaints()).toHaveLength(2));
+  await broker.start();
+  await becomes("connected");
+  // Nothing breaks when a broker stands still: only silence tells.
+  broker.signal("SIGSTOP");
+  const since = performance.now();
+  await becomes("disconnected");
+  expect(performance.now() - since).toBeLessThan(8_000);
+  await eventually(() => expect(service.output()).toMatch(/no answer for 3[05]00 ms/));
+  broker.signal("SIGCONT");
+  await becomes("connected");
 });

@@ -15,6 +15,7 @@ const service = await openKafkaService(broker.address);
 afterAll(() => service.close());
 const { database } = service;
 
+const COMPLETE = "RunService.CompleteTask";
 const FLOW = (id: string, tasks: string) => `id: ${id}
 version: "1"
 workflow: {tasks: [${tasks}]}
@@ -38,7 +39,7 @@ test("a full outbox takes no tasks and no events until the backlog falls, and lo
     (await database.reads.query(`SELECT 1 FROM orchestrator.${table}`)).rows.length;
   await broker.stop("SIGKILL");
   const runIds = await start("task", 15);
-  await eventually(() => expect(output()).toContain("the outbox is full"), { timeoutMs: 10_000 });
+  await eventually(() => expect(output()).toContain("the outbox is full"), { timeoutMs: 30_000 });
   const before = await count("outbox");
   const tasks = await start("task", 5);
   const events = await start("event", 5);
@@ -51,7 +52,25 @@ test("a full outbox takes no tasks and no events until the backlog falls, and lo
       { kind: RunFindingKind.QUEUE_FULL, message: expect.stringContaining("OUTBOX_FULL") },
     ]);
   }
+  const findingOf = async (runId = "") =>
+    (await client.call(RunService.method.diagnoseRun, { runId })).findings.map(({ kind, message, method }) => [
+      ...[kind, message, method],
+    ]);
+  const [first] = runIds;
+  expect(await findingOf(first)).toEqual([
+    [RunFindingKind.QUEUE, expect.stringMatching(/^its message to topic task_queue is not sent yet/), COMPLETE],
+  ]);
   await broker.start();
+  await eventually(async () => expect(await count("outbox")).toBe(0), { timeoutMs: 30_000 });
+  expect(await findingOf(first)).toEqual([
+    [
+      RunFindingKind.WORKER,
+      expect.stringMatching(
+        /^attempt 1 was sent to topic task_queue, and no executor has answered; its time ends at 20/,
+      ),
+      COMPLETE,
+    ],
+  ]);
   await service.execute(new Set([...runIds, ...tasks]), async () => "done");
   await service.untilCompleted([...runIds, ...tasks, ...events]);
   await eventually(async () => expect([await count("outbox"), await count("waiting_tasks")]).toEqual([0, 0]));

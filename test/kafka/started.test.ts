@@ -21,7 +21,7 @@ async function attemptOf(runId: string): Promise<object | undefined> {
 const never = (): Promise<never> => new Promise(() => {});
 
 test("an attempt that has begun ends when its time is over; what is late or foreign changes nothing", async () => {
-  const { output, metricsPort } = await service.serve();
+  const { output, metricsPort, port } = await service.serve();
   const runId = randomUUID();
   const executor = await service.execute(new Set([runId]), never);
   const task = { id: "slow", type: "queue", timeout: 2, parameters: { handler: "h" } };
@@ -35,6 +35,17 @@ test("an attempt that has begun ends when its time is over; what is late or fore
   const started = { event_type: "task_started", run_id: runId, task_id, attempt, fencing_token };
   await service.send("task_started", { ...started, fencing_token: 1 }, started, started);
   await eventually(async () => expect(await attemptOf(runId)).toMatchObject({ status: "RUNNING", attempts: 1 }), WAIT);
+  const diagnosis = await (await fetch(`http://127.0.0.1:${port}/v1/runs/${runId}:diagnose`)).json();
+  expect(diagnosis).toMatchObject({
+    findings: [
+      {
+        message: expect.stringMatching(
+          /^attempt 1 is under way at an executor of topic task_queue; its time ends at 20/,
+        ),
+        method: "RunService.CompleteTask",
+      },
+    ],
+  });
   await eventually(() => expect(executor.taken).toHaveLength(2), WAIT);
   // It began anew in the topic: the first attempt is over, and so is what is said of it.
   await service.send("task_started", started, { run_id: runId, task_id: "other" }, { run_id: randomUUID(), task_id });

@@ -69,6 +69,19 @@ export function describeCompensation({ playDag, playFsm }: Players): void {
       },
     );
 
+    test("one whose failure is handled counts as done", async () => {
+      // Cause: `on_error: continue` was documented for compensations, and refused.
+      const handled = [...tasks.slice(0, 2), call("u", { on_error: "continue" })];
+      const outcome = await playDag(handled, {
+        attempts: { b: [bad(1, "E1", false)], "a~compensate": [bad(1, "E2", false)] },
+      });
+      expect(outcome).toMatchObject({
+        phase: "FAILED",
+        error: { type: "E1" },
+        tasks: { a: { state: "COMPENSATED" }, "a~compensate": { state: "FAILED", error: "E2", deadLetter: null } },
+      });
+    });
+
     test("so does one whose parameters cannot be evaluated", async () => {
       const broken = [...tasks.slice(0, 2), call("u", { parameters: { output: `\${1 % vars.zero}` } })];
       const outcome = await playDag(broken, { attempts: { b: [bad(1, "E1", false)] } });

@@ -178,6 +178,14 @@ test.skipIf(skips)(
     await redis.stop("SIGKILL");
     const runId = await bed.start("one");
     await eventually(async () => expect(await rowsOf(opened)).toHaveLength(1));
+    // What waits is a task like those for workers, and no message: starts go on, and the gauges of queues show it.
+    const gauge = 'orchestrator_queue_tasks{queue="@agent:data",state="WAITING"} 1\n';
+    await eventually(
+      async () =>
+        expect(await (await fetch(`http://127.0.0.1:${bed.service().metricsPort}/metrics`)).text()).toContain(gauge),
+      { timeoutMs: 40_000, intervalMs: 500 },
+    );
+    expect((await opened.database.reads.query("SELECT 1 FROM orchestrator.outbox")).rows).toEqual([]);
     await redis.start();
     await openForeignAgent(redis.port, opened.of("data"), ({ correlation_id }, answer) => {
       // The service may not listen again yet.

@@ -1,6 +1,17 @@
 /** The exec agent: commands within their limits, whatever they try, on this machine's namespaces and without them. */
-import { readdirSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { createExecHandler } from "../../examples/agents/exec/handle.ts";
 import { probeNamespaces } from "../../examples/agents/exec/isolation.ts";
@@ -30,11 +41,18 @@ const findProcesses = (word: string): readonly string[] =>
   });
 
 describe.skipIf(port === 0 || !isLinux).each(isolations)("with %s", (isolation) => {
-  const defaults = { memoryMb: 256, processes: 32, diskMb: 16, maxOutputBytes: 100_000, defaultSeconds: 60 };
+  const defaults = {
+    folder: tmpdir(),
+    memoryMb: 256,
+    processes: 32,
+    diskMb: 16,
+    maxOutputBytes: 100_000,
+    defaultSeconds: 60,
+  };
 
   async function openBed(more: Partial<typeof defaults> = {}) {
     const bed = openAgentBed(port, "exec", "stream");
-    await bed.open(createExecHandler({ isolation, firstUid, ...defaults, ...more }));
+    await bed.open(createExecHandler({ isolation, containers: null, firstUid, ...defaults, ...more }));
     // Whatever happened, nothing is left.
     const leftovers = () =>
       readdirSync(tmpdir()).filter((name) => /^orchestrator-exec-/.test(name) && name.includes(OWN));
@@ -86,6 +104,44 @@ describe.skipIf(port === 0 || !isLinux).each(isolations)("with %s", (isolation) 
       ],
       isolation,
     });
+  });
+
+  // Cause: the empty /tmp of a command hid what was below the /tmp of the machine.
+  test.each([["bin"], [""]])("an interpreter below /tmp is there, and nothing else of /tmp (%#)", async (path) => {
+    const folder = mkdtempSync(join(tmpdir(), "exec-python-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    chmodSync(folder, 0o755);
+    const bin = join(folder, path);
+    mkdirSync(bin, { recursive: true });
+    const real = realpathSync("/usr/bin/python3");
+    copyFileSync(real, join(bin, "python3"));
+    writeFileSync(join(tmpdir(), basename(folder) + ".secret"), "x");
+    onTestFinished(() => rmSync(join(tmpdir(), basename(folder) + ".secret")));
+    const before = process.env.PATH;
+    onTestFinished(() => void (process.env.PATH = before));
+    process.env.PATH = `${bin}:${before}`;
+    const bed = await openBed();
+    const print = "import os, sys; print(os.path.realpath(sys.executable), os.listdir('/tmp'))";
+    const { output } = await bed.call({ ...PYTHON, command: ["python", "-c", print] });
+    expect(output?.stdout).toContain(join(bin, "python3"));
+    if (isolation === "namespace") expect(output?.stdout).not.toContain("secret");
+  });
+
+  test("a task has its folder where ORCHESTRATOR_WORKSPACE says, while it runs", async () => {
+    const folder = join(mkdtempSync(join(tmpdir(), "workspace-")), "orchestrator");
+    onTestFinished(() => rmSync(dirname(folder), { recursive: true, force: true }));
+    chmodSync(dirname(folder), 0o755);
+    const bed = await openBed({ folder });
+    const command = "pwd; cat input/a; until [ -e input/go ]; do sleep 0.1; done; echo done > output/b";
+    const id = await bed.send({ command, files: [{ name: "a", content: "x" }] });
+    const workspace = () => join(folder, readdirSync(folder)[0] ?? "none", "workspace");
+    await eventually(() => expect(readFileSync(join(workspace(), "input/a"), "utf8")).toBe("x"));
+    writeFileSync(join(workspace(), "input/go"), "");
+    expect((await bed.answer(id)).output).toMatchObject({
+      stdout: "/workspace\nx",
+      files: [{ name: "b", content: "done\n" }],
+    });
+    await eventually(() => expect(readdirSync(folder)).toEqual([]));
   });
 
   test("an image is a local interpreter, or not available", async () => {

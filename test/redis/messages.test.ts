@@ -1,4 +1,6 @@
 /** Messages on their way in: channels and Streams of a real server that breaks. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { silentLog } from "../../src/base/log.ts";
 import type { HandleMessages, RedisMessage, Verdict } from "../../src/bus/redis/messages.ts";
@@ -42,7 +44,8 @@ async function subscribe(redis: RedisServer, handle: HandleMessages, now: () => 
 async function read(redis: RedisServer, consumer: string, handle: HandleMessages) {
   const counts = count();
   const reader = startStreamReader({
-    ...{ address: { url: redis.url }, source: "stream:s", group: "g", consumer, handle, counts, log: silentLog },
+    ...{ address: { url: redis.url }, streams: new Map([["stream:s", handle]]), group: "g", consumer, counts },
+    log: silentLog,
     now: Date.now,
   });
   onTestFinished(() => reader.stop());
@@ -233,3 +236,112 @@ test.skipIf(skips)("a full window reads no more, and a name of another type harm
   redis.cli("DEL", "s");
   await eventually(() => expect(reader.connection.connected).toBe(true));
 });
+
+test.skipIf(skips)("a reader of several Streams reads on when one of them is something else", async () => {
+  const redis = await startRedisForTest();
+  redis.cli("SET", "odd", "text");
+  const [good, odd] = [take(), take()];
+  const streams = new Map([
+    ["stream:odd", odd.handle],
+    ["stream:s", good.handle],
+  ]);
+  const common = { address: { url: redis.url }, group: "g", consumer: "a", log: silentLog, now: Date.now };
+  const reader = startStreamReader({ ...common, streams, counts: count() });
+  onTestFinished(() => reader.stop());
+  redis.cli("XADD", "s", "*", "message", "first");
+  await eventually(() => expect(good.texts()).toEqual(["first"]));
+  expect(reader.connection).toMatchObject({ connected: false, problem: expect.stringContaining("odd") });
+  redis.cli("DEL", "odd");
+  redis.cli("XADD", "odd", "*", "message", "second");
+  await eventually(() => expect(odd.texts()).toEqual(["second"]));
+  await eventually(() => expect(reader.connection.connected).toBe(true));
+  // It turns into something else while it is read.
+  redis.cli("SET", "odd", "text");
+  await eventually(() => expect(reader.connection.connected).toBe(false));
+  redis.cli("XADD", "s", "*", "message", "third");
+  await eventually(() => expect(good.texts()).toEqual(["first", "third"]));
+});
+
+/** A reader of the Stream that dies of the message `kill`, as often as it gets it. Prints what it handles. */
+const MORTAL = `
+  import { startStreamReader } from "${new URL("../../src/bus/redis/stream-reader.ts", import.meta.url).pathname}";
+  const [url, consumer] = process.argv.slice(1);
+  const handle = (messages) => {
+    for (const { value } of messages) {
+      if (value.toString() === "kill") process.kill(process.pid, "SIGKILL");
+      console.log(value.toString());
+    }
+    return messages.map(async () => "done");
+  };
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const streams = new Map([["stream:s", handle]]);
+  startStreamReader({ address: { url }, streams, group: "g", consumer, now: Date.now, counts: { counted() {} }, log });
+`;
+
+test.skipIf(skips)(
+  "an entry of which three readers died is rejected, and those beside it are handled",
+  {
+    timeout: 120_000,
+  },
+  async () => {
+    const redis = await startRedisForTest();
+    redis.cli("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM");
+    const add = (text: string) => redis.cli("XADD", "s", "*", "message", text).trim();
+    const before = add("before");
+    const killer = add("kill");
+    const after = add("after");
+    const waiting = () =>
+      redis
+        .cli("XPENDING", "s", "g", "-", "+", "10")
+        .split("\n")
+        .filter((line) => line.includes("-"));
+    let said = "";
+    for (let death = 1; death <= 3; death += 1) {
+      const child = spawn(process.execPath, ["--input-type=module", "-e", MORTAL, redis.url, `mortal-${death}`]);
+      child.stdout.on("data", (chunk) => {
+        said += chunk;
+      });
+      const [, signal] = await once(child, "exit");
+      expect(signal).toBe("SIGKILL");
+      // Nobody waits for half a minute here.
+      for (const id of [before, killer, after])
+        if (waiting().includes(id)) redis.cli("XCLAIM", "s", "g", "dead", "0", id, "IDLE", "40000", "JUSTID");
+    }
+    const { texts, handle } = take();
+    const { counts } = await read(redis, "alive", handle);
+    await eventually(() => expect(redis.cli("XLEN", "s:rejected").trim()).toBe("1"), { timeoutMs: 30_000 });
+    await eventually(() => expect(pendingOf(redis)).toBe(0), { timeoutMs: 30_000 });
+    expect(redis.cli("XRANGE", "s:rejected", "-", "+").split("\n").slice(1, 7)).toEqual([
+      ...["entry", killer, "deliveries", "3", "message", "kill"],
+    ]);
+    // It died before it came to them, or with them under way: they are tried as well, and pass.
+    expect([...said.trim().split("\n"), ...texts()].join()).toContain("after");
+    expect(texts().join()).not.toContain("kill");
+    expect(counts["refused"]).toBe(1);
+  },
+);
+
+test.skipIf(skips)(
+  "an entry that takes its time is no suspect: its deliveries do not add up",
+  {
+    timeout: 60_000,
+  },
+  async () => {
+    const redis = await startRedisForTest();
+    redis.cli("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM");
+    const id = redis.cli("XADD", "s", "*", "message", "slow").trim();
+    redis.cli("XREADGROUP", "GROUP", "g", "dead", "STREAMS", "s", ">");
+    redis.cli("XCLAIM", "s", "g", "dead", "0", id, "IDLE", "40000", "RETRYCOUNT", "2", "JUSTID");
+    const deliveries = () => Number(redis.cli("XPENDING", "s", "g", "-", "+", "10").trim().split("\n")[3]);
+    const end = Promise.withResolvers<Verdict>();
+    let atFirst = 0;
+    const { handle } = take(() => {
+      atFirst = deliveries();
+      return end.promise;
+    });
+    await read(redis, "alive", handle);
+    await eventually(() => expect([atFirst, deliveries()]).toEqual([3, 1]), { timeoutMs: 20_000 });
+    end.resolve("done");
+    await eventually(() => expect(pendingOf(redis)).toBe(0));
+  },
+);

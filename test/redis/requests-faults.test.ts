@@ -150,3 +150,69 @@ test.skipIf(skips)("Redis dies, freezes, and comes back: requests start runs aga
   expect(await service.stop()).toBe(0);
   expect(performance.now() - begun).toBeLessThan(10_000);
 });
+
+// Cause: answers had a gauge and no limit, so that a Redis that is away for long filled the database.
+test.skipIf(skips)(
+  "answers that wait for Redis show, and of too many the oldest fall out",
+  { timeout: 120_000 },
+  async () => {
+    const redis = await startRedisForTest();
+    const { url } = await createTestDatabase();
+    const service = await startInstance(url, redis, {
+      ...{ ORCHESTRATOR_WORKFLOW_RESPONSES: "stream:responses", ORCHESTRATOR_REDIS_MAX_UNSENT_MESSAGES: "40" },
+    });
+    await isHeard(service);
+    await redis.stop("SIGKILL");
+    const start = async (correlation_id: string) => {
+      const body = JSON.stringify({ workflow_template: "sum", variables: { a: 1 }, correlation_id });
+      const init = { method: "POST", headers: { "content-type": "application/json" }, body };
+      const response = await fetch(`http://${service.address}/api/v1/workflows`, init);
+      expect(response.status).toBe(202);
+      return String(((await response.json()) as { readonly execution_id: string }).execution_id);
+    };
+    const metric = async (name: string): Promise<number> => {
+      const metrics = await (await fetch(`http://127.0.0.1:${service.metricsPort}/metrics`)).text();
+      return Number(
+        metrics
+          .split("\n")
+          .find((line) => line.startsWith(name))
+          ?.split(" ")
+          .at(-1) ?? 0,
+      );
+    };
+    for (const name of ["a", "b", "c"]) await start(name);
+    await eventually(
+      async () => expect(await metric('orchestrator_outbox_messages{carrier="answers",place=""')).toBe(6),
+      {
+        timeoutMs: 30_000,
+      },
+    );
+    const ids = await Promise.all(Array.from({ length: 40 }, (_, index) => start(`d${index}`)));
+    // Executions go on meanwhile.
+    const runs = openRuns(url);
+    const isEnded = () =>
+      runs.list().then((all) => all.every(({ state }) => state === "COMPLETED") && all.length === 43);
+    await eventually(async () => expect(await isEnded()).toBe(true));
+    await eventually(
+      async () => {
+        const waiting = await runs.sql("SELECT 1 FROM orchestrator.outbox WHERE destination = 'redis'");
+        expect(waiting.length).toBeLessThanOrEqual(40);
+        expect(await metric("orchestrator_outbox_dropped_total")).toBe(86 - waiting.length);
+      },
+      { timeoutMs: 30_000 },
+    );
+    const full = "the outbox is full: executions go on, and the oldest answers that wait for Redis are dropped";
+    await eventually(() => expect(service.output()).toContain(full));
+    // Those that are left come, and what has fallen out can be asked for.
+    await redis.start();
+    await eventually(async () => expect(await runs.sql("SELECT 1 FROM orchestrator.outbox")).toEqual([]), {
+      timeoutMs: 30_000,
+    });
+    const told = redis.cli("XRANGE", "responses", "-", "+");
+    expect(told).toContain('"status":"completed"');
+    for (const name of ["a", "b", "c"]) expect(told).not.toContain(`"correlation_id":"${name}"`);
+    await eventually(async () => expect(await metric('orchestrator_outbox_full{carrier="answers",place=""')).toBe(0));
+    const answer = await fetch(`http://${service.address}/api/v1/workflows/${ids[0]}/status`);
+    expect(await answer.json()).toMatchObject({ status: "completed", output: { sum: 2 } });
+  },
+);

@@ -41,3 +41,21 @@ test.each(PROTOCOLS)(
     expect(tested.engine.states.size).toBe(runs);
   },
 );
+
+// Cause: one start that broke a rule of its fields refused the other 999.
+test.each(PROTOCOLS)("%s: a start that breaks a rule fails, and the others are made", async (protocol) => {
+  const client = clients.get(protocol) as ProtocolClient;
+  const starts = [{ flowId: "f" }, { flowId: "" }, { flowId: "f", runId: "a b" }, { flowId: "f" }];
+  const answer = await client.ask(RunService.method.batchStartRuns, { requests: starts });
+  expect(answer).toMatchObject({
+    ok: true,
+    json: {
+      results: [
+        { run: { flowId: "f" } },
+        { error: { message: expect.stringContaining("requests[1].flow_id: must not be empty") } },
+        { error: { message: expect.stringContaining("requests[2].run_id: must start with") } },
+        { run: { flowId: "f" } },
+      ],
+    },
+  });
+});

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ERROR_DOMAIN } from "../../src/api/errors/status.ts";
+import { GRPC_CODE } from "../../src/base/error-catalog/entry.ts";
 import { ERRORS } from "../../src/base/error-catalog.ts";
-import { GRPC_CODE } from "../../src/base/error-entry.ts";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import { OrchestratorError, toError } from "../../src/base/errors.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";

@@ -3,7 +3,7 @@
  * ours.
  */
 import { createServer, type ServerHttp2Stream } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { openGrpcChannel } from "../../src/api/client/grpc-channel.ts";
 import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
@@ -31,6 +31,29 @@ function openChannel(address: string) {
   onTestFinished(() => channel.close());
   return channel;
 }
+
+// Cause: the library puts all channels of a process on one connection, and a call beyond the server's 1,000 streams
+// waited for one of them to end: StartRun beside a thousand workers took 30 s.
+test("each client of a process has a connection of its own", async () => {
+  const { address } = await start();
+  const [host = "", port = ""] = address.split(":");
+  let connections = 0;
+  const proxy = createTcpServer((socket) => {
+    connections++;
+    const onward = connect(Number(port), host);
+    socket.pipe(onward).pipe(socket);
+    for (const end of [socket, onward]) end.on("error", () => socket.destroy());
+  });
+  onTestFinished(() => void proxy.close());
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const { port: proxied } = proxy.address() as AddressInfo;
+  for (const _ of [1, 2, 3]) {
+    const client = openGrpcClient({ address: `127.0.0.1:${proxied}` });
+    onTestFinished(() => client.close());
+    await client.call(startRun, { flowId: "open" });
+  }
+  expect(connections).toBe(3);
+});
 
 // Cause: the library throws "Channel has been shut down", at once or out of a timer of its own, and no caller knew that
 // error.

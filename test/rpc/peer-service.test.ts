@@ -3,10 +3,11 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createForwardedCallers } from "../../src/api/peers/forwarded-caller.ts";
-import { ExchangeRequestSchema } from "../../src/gen/orchestrator/peer/v1/peer_service_pb.ts";
+import { ExchangeRequestSchema, TellLimitsRequestSchema } from "../../src/gen/orchestrator/peer/v1/peer_service_pb.ts";
 import { startApi, type TestApi, TOKEN_KEY } from "./support/start-api.ts";
 
 const EXCHANGE = "/orchestrator.peer.v1.PeerService/Exchange";
+const TELL_LIMITS = "/orchestrator.peer.v1.PeerService/TellLimits";
 const TAKE_REPORTS = "/orchestrator.peer.v1.PeerService/TakeReports";
 
 let tested: TestApi;
@@ -26,7 +27,9 @@ function call(path: string, headers: Readonly<Record<string, string>>, from = "a
   const request =
     path === EXCHANGE
       ? toBinary(ExchangeRequestSchema, create(ExchangeRequestSchema, { conversation: { from, epoch: 1n, seen: 0n } }))
-      : new Uint8Array();
+      : path === TELL_LIMITS
+        ? toBinary(TellLimitsRequestSchema, create(TellLimitsRequestSchema, { from }))
+        : new Uint8Array();
   return new Promise((resolve) => {
     client.makeUnaryRequest(path, same, same, Buffer.from(request), metadata, (error) => {
       client.close();
@@ -46,6 +49,10 @@ test("only an instance is answered, and only for itself", async () => {
   // A forwarded call of a user is no call of an instance.
   expect(await call(EXCHANGE, callers.sign({ tenantId: "default", actor: "a" }, EXCHANGE))).toBe(16);
   expect(await call(EXCHANGE, callers.sign(self, EXCHANGE))).toBe("OK");
+  expect(await call(TELL_LIMITS, {})).toBe(16);
+  expect(await call(TELL_LIMITS, callers.sign(self, TELL_LIMITS), "b")).toBe(16);
+  expect(await call(TELL_LIMITS, callers.sign({ tenantId: "default", actor: "a" }, TELL_LIMITS))).toBe(16);
+  expect(await call(TELL_LIMITS, callers.sign(self, TELL_LIMITS))).toBe("OK");
   expect(await call(TAKE_REPORTS, {})).toBe(16);
   expect(await call(TAKE_REPORTS, callers.sign({ tenantId: "default", actor: "ann" }, TAKE_REPORTS))).toBe("OK");
 });

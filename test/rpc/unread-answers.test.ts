@@ -169,3 +169,62 @@ test("gRPC: of a burst of reads at most 100 are made at the same time, and waits
   readers.close();
   waiters.close();
 });
+
+// Cause: each stream of a connection could have a large write under way, a thousand of them some gigabytes.
+test("gRPC: a connection has at most 64 MiB of requests under way, and what is more is refused with the reason", {
+  timeout: 60_000,
+}, async () => {
+  await tested.api.close(50);
+  const sizes = { maxMessageBytes: 4_194_304, maxInlinePayloadBytes: 1_000_000, maxPayloadBytes: 1_000_000 };
+  tested = await startApi({ ...sizes, slowReaderMs: 20_000 });
+  const { startRun } = tested.engine;
+  let starting = 0;
+  const gate = Promise.withResolvers<void>();
+  tested.engine.startRun = async (...call) => {
+    starting += 1;
+    await gate.promise;
+    return startRun(...call);
+  };
+  const { method } = RunService;
+  const text = new TextEncoder().encode(JSON.stringify({ text: "x".repeat(900_000) }));
+  const inputValue = { case: "inputJson" as const, value: text };
+  const bytes = toBinary(method.startRun.input, create(method.startRun.input, { flowId: "done", inputValue }));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(bytes.length, 1);
+  const body = Buffer.concat([head, bytes]);
+  const session = connectHttp2(tested.url, { maxSessionMemory: 1_000 });
+  const ends: string[] = [];
+  const call = () => {
+    const headers = { ":method": "POST", ":path": GET_RUN.replace("GetRun", "StartRun"), te: "trailers" };
+    const stream = session.request({ ...headers, "content-type": "application/grpc" });
+    const note = (seen: object): void => {
+      const { "grpc-status": status, "grpc-message": message } = seen as Record<string, string>;
+      if (status !== undefined) ends.push(`${status} ${decodeURIComponent(message ?? "")}`);
+    };
+    stream
+      .on("error", () => undefined)
+      .on("response", note)
+      .on("trailers", note)
+      .resume();
+    stream.end(body);
+  };
+  for (let index = 0; index < 80; index += 1) call();
+  await eventually(() => expect(starting + ends.length).toBe(80), { timeoutMs: 40_000 });
+  // Some of those that were refused would have had room later: their bytes came side by side.
+  expect(starting).toBeGreaterThan(40);
+  expect(starting).toBeLessThanOrEqual(74);
+  const admitted = starting;
+  expect(new Set(ends)).toEqual(
+    new Set([
+      "8 the service is at its limit (67108864 bytes of requests under way on one connection); send the call again later",
+    ]),
+  );
+  // Another connection is served meanwhile, and this one once there is room.
+  expect((await fetch(`${tested.url}/v1/flows`)).status).toBe(200);
+  ends.length = 0;
+  gate.resolve();
+  await eventually(() => expect(ends).toHaveLength(admitted), { timeoutMs: 40_000 });
+  call();
+  await eventually(() => expect(starting).toBe(admitted + 1));
+  session.destroy();
+});

@@ -54,6 +54,25 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
     expect(await bed.ended(runId)).toMatchObject({ flow_id: "registered", status: "COMPLETED" });
   });
 
+  test("what was asked for before the topic was read for the first time is not for the service", async () => {
+    // Everything else of this file came later, and is there.
+    await bed.ended(await bed.request(flow(task("later", "echo"))));
+    expect((await bed.query("SELECT * FROM flow_run_history WHERE run_id = %s", bed.early)).rows).toEqual([]);
+  });
+
+  test("the consumer group shows to its tools how far the topics have been read", async () => {
+    for (const topic of ["flow_runs", "task_done", "task_failed"])
+      await eventually(
+        async () => {
+          const { committed, ends } = JSON.parse(
+            await bed.python("kafka.py", "committed", bed.broker, topic, "orchestrator-service", "-"),
+          ) as { committed: number[]; ends: number[] };
+          expect(committed).toEqual(ends);
+        },
+        { timeoutMs: 30_000, intervalMs: 500 },
+      );
+  });
+
   test("a task that fails for good ends its run", async () => {
     const runId = await bed.request(flow(task("doomed", "broken", { max_retries: 0 })));
     expect(await bed.ended(runId)).toMatchObject({
@@ -61,7 +80,19 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
       error_message: expect.stringContaining("it broke"),
     });
     const { rows } = await bed.query("SELECT * FROM task_execution_history WHERE run_id = %s", runId);
-    expect(rows).toMatchObject([{ task_id: "doomed", handler: "broken", status: "FAILED", error_message: "it broke" }]);
+    expect(rows).toMatchObject([
+      { task_id: "doomed", handler: "broken", status: "FAILED", error_message: "it broke", execution_time_ms: 1 },
+    ]);
+  });
+
+  test("a task is tried again as often as it says, and is a dead letter then", async () => {
+    const runId = await bed.request(flow(task("doomed", "broken", { max_retries: 1 })));
+    const sent = await bed.read("task_queue", runId, 2);
+    expect(sent.map(({ value }) => value.attempt)).toEqual([0, 1]);
+    const [letter] = await bed.read("dead_letter_queue", runId, 1);
+    expect(letter?.value).toMatchObject({ task_id: "doomed", attempts: 2, reason: "ATTEMPTS_EXHAUSTED" });
+    const { rows } = await bed.query("SELECT attempts FROM task_execution_history WHERE run_id = %s", runId);
+    expect(rows).toEqual([{ attempts: 2 }]);
   });
 
   test("a task that fails for good goes to the topic of dead letters", async () => {
@@ -132,6 +163,40 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
     );
   });
 
+  test("runs and tasks that have not ended are in the tables, without a time of their end", async () => {
+    const runId = await bed.request(flow(task("waits", "silent"), task("after", "echo", { depends_on: ["waits"] })));
+    await bed.read("task_queue", runId, 1);
+    const common = { completed_at: null, output_data: null, error_message: null };
+    const runs = await bed.query("SELECT * FROM flow_run_history WHERE run_id = %s", runId);
+    expect(runs.rows).toMatchObject([{ ...common, status: "RUNNING" }]);
+    const tasks = await bed.query("SELECT * FROM task_execution_history WHERE run_id = %s ORDER BY id", runId);
+    // The other task has not begun: it has no row yet.
+    expect(tasks.rows).toMatchObject([{ ...common, task_id: "waits", status: "SCHEDULED", attempts: 1 }]);
+    await bed.python(
+      ...(["kafka.py", "send", bed.broker, "task_done", runId] as const),
+      JSON.stringify({ run_id: runId, task_id: "waits", output: { by: "hand" } }),
+    );
+    const row = await bed.ended(runId);
+    expect(row.output_data).toEqual({ after: { saw: { waits: { by: "hand" } } } });
+    const [created, updated, completed] = ["created_at", "updated_at", "completed_at"].map((name) =>
+      Date.parse(String(row[name])),
+    );
+    expect(created).toBeLessThan(completed ?? 0);
+    expect(updated).toBeGreaterThanOrEqual(completed ?? Number.NaN);
+  });
+
+  test("the metrics of the document are of its types", () => {
+    const text = bed.curl("--fail", `http://localhost:${bed.service.metricsPort}/metrics`);
+    const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = "", type]) => [name, type]));
+    const named = {
+      counter: ["flow_runs_processed_total", "tasks_scheduled_total", "tasks_completed_total", "retry_attempts_total"],
+      histogram: ["run_execution_seconds", "task_execution_seconds"],
+      gauge: ["active_runs", "active_tasks", "dead_letter_queue_size"],
+    };
+    for (const [type, names] of Object.entries(named))
+      for (const name of names) expect([name, types.get(`orchestrator_${name}`)]).toEqual([name, type]);
+  });
+
   test("the metrics of the document count what happens", async () => {
     const before = bed.metrics();
     const runId = await bed.request(
@@ -189,13 +254,13 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
 
   test.skipIf(PROMTOOL_MISSING)("the alerts of the document fire for what they are about, and for nothing else", () => {
     const retries = 'orchestrator_retry_attempts_total{task="t",handler="h"}';
-    testAlerts({ [retries]: "0+10x20" }, [{ eval_time: "10m", alertname: "HighRetryRate", fires: true }]);
-    testAlerts({ [retries]: "0+1x20" }, [{ eval_time: "10m", alertname: "HighRetryRate", fires: false }]);
+    testAlerts({ [retries]: "0+10x20" }, [{ eval_time: "10m", alertname: "HighRetryRate", fires: "warning" }]);
+    testAlerts({ [retries]: "0+1x20" }, [{ eval_time: "10m", alertname: "HighRetryRate", fires: null }]);
     const letters = 'orchestrator_dead_letter_queue_size{instance="a"}';
-    testAlerts({ [letters]: "0+5x20" }, [{ eval_time: "10m", alertname: "DeadLetterQueueGrowing", fires: true }]);
+    testAlerts({ [letters]: "0+5x20" }, [{ eval_time: "10m", alertname: "DeadLetterQueueGrowing", fires: "critical" }]);
     // Another instance counts them from now on: its first number is no growth.
     testAlerts({ 'orchestrator_dead_letter_queue_size{instance="b"}': "_x8 500x12" }, [
-      { eval_time: "10m", alertname: "DeadLetterQueueGrowing", fires: false },
+      { eval_time: "10m", alertname: "DeadLetterQueueGrowing", fires: null },
     ]);
   });
 
@@ -212,9 +277,21 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
           tasks: { waits: { status: "SCHEDULED", attempts: 1, error: null } },
         }),
       );
-      const seconds = Number(read("TTL", key));
-      expect(seconds).toBeGreaterThan(3_000);
-      expect(seconds).toBeLessThanOrEqual(3_600);
+      const expires = (): void => {
+        const seconds = Number(read("TTL", key));
+        expect(seconds).toBeGreaterThan(3_000);
+        expect(seconds).toBeLessThanOrEqual(3_600);
+      };
+      expires();
+      const answer = JSON.stringify({ run_id: runId, task_id: "waits", output: 1 });
+      await bed.python("kafka.py", "send", bed.broker, "task_done", runId, answer);
+      await eventually(() =>
+        expect(JSON.parse(read("GET", key))).toMatchObject({
+          ...{ status: "COMPLETED", output: { waits: 1 }, error: null },
+          tasks: { waits: { status: "COMPLETED", attempts: 1, error: null } },
+        }),
+      );
+      expires();
     },
   );
 
@@ -237,6 +314,13 @@ describe.skipIf(PYTHON_MISSING)("seed 000", async () => {
     await bed.read("task_queue", runId, 1);
     await bed.service.stop("SIGKILL");
     await bed.start();
+    expect(await bed.ended(runId)).toMatchObject({ status: "COMPLETED" });
+  });
+
+  test("the variables of the container of the document are enough", async () => {
+    await bed.service.stop();
+    await bed.startContained();
+    const runId = await bed.request(flow(task("contained", "echo")));
     expect(await bed.ended(runId)).toMatchObject({ status: "COMPLETED" });
   });
 

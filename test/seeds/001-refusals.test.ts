@@ -66,6 +66,15 @@ describe("seed 001", async () => {
     });
   });
 
+  // Cause: the key was judged by the start itself, after the template had been looked for.
+  test.each(["a b", "x".repeat(129)])("the idempotency key %j is refused before anything is looked for", (key) => {
+    const args = ["-X", "POST", "-H", `Idempotency-Key: ${key}`, "-H", "Content-Type: application/json"];
+    expect(bed.curl("/api/v1/workflows", ...args, "-d", '{"workflow_template": "none"}')).toMatchObject({
+      status: 400,
+      body: { error: { code: "INVALID_REQUEST", message: expect.stringMatching(/^.*Idempotency-Key: /) } },
+    });
+  });
+
   test("probes may add to their query", () => {
     expect([bed.curl("/health?t=1").status, bed.curl("/status?t=1").status]).toEqual([200, 200]);
   });

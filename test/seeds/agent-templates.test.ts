@@ -9,6 +9,7 @@ import { TemplateService } from "../../src/gen/orchestrator/v1/template_service_
 import { type AgentPlace, serviceVariables, startAgent } from "../support/agent-processes.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { SHIPPED_TEMPLATES } from "../support/serve-process.ts";
 import { openWorkerBed } from "../support/worker-service.ts";
 
 const port = inject("redis");
@@ -16,7 +17,8 @@ const port = inject("redis");
 async function openBed(isStream: boolean) {
   const place: AgentPlace = { port, prefix: `t${randomBytes(4).toString("hex")}:`, isStream };
   const { url } = await createTestDatabase();
-  const bed = await openWorkerBed({ DATABASE_URL: url, ...serviceVariables(place) });
+  const own = { DATABASE_URL: url, ORCHESTRATOR_TEMPLATES: SHIPPED_TEMPLATES };
+  const bed = await openWorkerBed({ ...own, ...serviceVariables(place) });
   return {
     ...bed,
     place,
@@ -118,17 +120,23 @@ describe.skipIf(port === 0 || process.platform !== "linux").each([
   });
 });
 
-test.skipIf(port === 0)("the fragments of task types register, and run as far as they say", async () => {
-  const bed = await openBed(false);
-  await bed.startAll();
-  await bed.register(
-    "fragments",
-    `  tasks:
+test.skipIf(port === 0)(
+  "the fragments of the document run with the agents, to the side that a condition takes",
+  async () => {
+    const bed = await openBed(false);
+    await bed.startAll();
+    await bed.register(
+      "fragments",
+      `  tasks:
+    - id: task1
+      type: data
+      parameters: {operation: traverse, query: {cypher: "MATCH (n) RETURN n LIMIT \${vars.limit}"}}
     - id: graph_query
       type: data
       parameters:
         operation: traverse
-        query: {cypher: "MATCH (n)-[r]-(m) RETURN n,r,m LIMIT 100"}
+        query:
+          cypher: "MATCH (n)-[r]-(m) RETURN n,r,m LIMIT 100"
         enrich: ["metadata"]
     - id: ai_analysis
       type: ai
@@ -138,14 +146,48 @@ test.skipIf(port === 0)("the fragments of task types register, and run as far as
         model: claude-3-sonnet
         response_format: json
         max_tokens: 2000
+    - id: data_processing
+      type: exec
+      parameters:
+        image: "python:3.9-slim"
+        command: ["python", "/workspace/input/process.py"]
+        files:
+          - name: process.py
+            content: |
+              import json
+              # Processing logic here
+              print(json.dumps([1]))
     - id: parallel_processing
       type: parallel
       parameters:
         tasks:
-          - {type: data, parameters: {operation: search}}
-          - {type: ai, parameters: {prompt: "Generate summary"}}
+          - type: data
+            parameters:
+              operation: search
+          - type: ai
+            parameters:
+              prompt: "Generate summary"
+    - id: quality_check
+      type: condition
+      condition: "\${data_quality_score > 0.8}"
+      on_success: ["publish_results"]
+      on_failure: ["retry_processing"]
+    - {id: publish_results, type: noop, parameters: {output: published}}
+    - {id: retry_processing, type: noop, parameters: {output: retried}}
+  output:
+    first: "\${size(task1.output.rows)}"
+    second: "\${size(graph_query.output.rows) > 0}"
+    model: "\${ai_analysis.output.model}"
+    printed: "\${data_processing.output.stdout}"
+    taken: "\${publish_results.state + ' ' + retry_processing.state}"
 `,
-  );
-  const id = await bed.start("fragments");
-  await bed.reaches(id, RunState.COMPLETED);
-});
+      "variables: [{name: data_quality_score, type: number, required: true}, {name: limit, type: integer, default: 3}]\n",
+    );
+    const takes = { 0.9: "COMPLETED SKIPPED", 0.5: "SKIPPED COMPLETED" };
+    for (const [score, taken] of Object.entries(takes)) {
+      const id = await bed.start("fragments", { data_quality_score: Number(score) });
+      await bed.reaches(id, RunState.COMPLETED);
+      expect(await bed.outputOf(id)).toEqual({ first: 3, second: true, model: "recorded", printed: "[1]\n", taken });
+    }
+  },
+);

@@ -60,6 +60,9 @@ export async function startExecutor(
       groupId: `${prefix}executors`,
       bootstrapBrokers: [address],
       deserializers: stringDeserializers,
+      // After a crash of the broker nobody waits long for the member that this one was.
+      sessionTimeout: 6_000,
+      heartbeatInterval: 1_000,
     });
     const stream = await consumer.consume({ topics: [`${prefix}task_queue`], mode: "earliest", autocommit: true });
     stream.on("data", ({ value }: { readonly value: string }) => {

@@ -16,6 +16,8 @@ export interface KafkaService {
   readonly broker: string;
   readonly prefix: string;
   readonly database: TestDatabase["database"];
+  /** What an instance needs to use them. */
+  readonly env: Readonly<Record<string, string>>;
   /** Starts an instance. */
   serve(env?: Readonly<Record<string, string>>): Promise<ServeProcess>;
   /** Does the tasks of these runs; messages of earlier tests may come again. */
@@ -39,21 +41,18 @@ export async function openKafkaService(at: string = inject("kafka"), partitions 
     partitions,
   );
   const producer = openProducer(at);
+  const own = {
+    DATABASE_URL: url,
+    ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS: `["${at}"]`,
+    ORCHESTRATOR_KAFKA_TOPIC_PREFIX: prefix,
+    ORCHESTRATOR_KAFKA_AUTO_OFFSET_RESET: "earliest",
+  };
   const service: KafkaService = {
     broker: at,
     prefix,
     database,
-    serve: (env = {}) =>
-      startServeForTest({
-        folder: createTemporaryFolder(),
-        env: {
-          DATABASE_URL: url,
-          ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS: `["${at}"]`,
-          ORCHESTRATOR_KAFKA_TOPIC_PREFIX: prefix,
-          ORCHESTRATOR_KAFKA_AUTO_OFFSET_RESET: "earliest",
-          ...env,
-        },
-      }),
+    env: own,
+    serve: (env = {}) => startServeForTest({ folder: createTemporaryFolder(), env: { ...own, ...env } }),
     async execute(runIds, handler) {
       const executor = await startExecutor(at, prefix, handler, ({ run_id }) => runIds.has(run_id));
       onTestFinished(() => executor.stop());

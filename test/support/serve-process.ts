@@ -1,10 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { eventually } from "./eventually.ts";
 import { findFreePort } from "./free-port.ts";
+
+/** The templates that ship with the service. */
+export const SHIPPED_TEMPLATES = fileURLToPath(new URL("../../templates", import.meta.url));
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -37,7 +41,11 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
     ([name]) => !/^(ORCHESTRATOR_|PORT$|DATABASE_URL$|REDIS_|XDG_)/.test(name),
   );
   // Commands of a test must not find the services of other tests or of the user.
-  return { ...Object.fromEntries(foreign), XDG_STATE_HOME: join(tmpdir(), `orchestrator-test-state-${process.pid}`) };
+  return {
+    ...Object.fromEntries(foreign),
+    XDG_STATE_HOME: join(tmpdir(), `orchestrator-test-state-${process.pid}`),
+    ORCHESTRATOR_ENV_FILE: "none",
+  };
 }
 
 /**
@@ -54,6 +62,7 @@ export async function startServe(options: ServeOptions): Promise<ServeProcess> {
       ORCHESTRATOR_PORT: String(port),
       ORCHESTRATOR_METRICS_PORT: String(metricsPort),
       ORCHESTRATOR_DATA_DIR: options.folder,
+      ...noTemplates(),
       ...options.env,
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -72,18 +81,28 @@ export async function startServe(options: ServeOptions): Promise<ServeProcess> {
       return gone;
     },
   };
-  await eventually(
+  const isReady = eventually(
     async () => {
-      if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}`);
       const { status } = await fetch(`http://127.0.0.1:${port}/readyz`);
       if (status !== 200) throw new Error(`not ready: ${status}`);
     },
     { timeoutMs: 60_000, intervalMs: 50 },
-  ).catch((error: unknown) => {
+  );
+  const ended = gone.then((code) => {
+    throw new Error(`the service ended with ${code}`);
+  });
+  await Promise.race([isReady, ended]).catch((error: unknown) => {
     child.kill("SIGKILL");
     throw new Error(`the service did not come up; it printed:\n${printed}`, { cause: error });
   });
   return service;
+}
+
+/** A folder without templates, unless the test names another one: reading those that ship is a seventh of a start. */
+export function noTemplates(): Readonly<Record<string, string>> {
+  const folder = join(tmpdir(), "orchestrator-no-templates");
+  mkdirSync(folder, { recursive: true });
+  return { ORCHESTRATOR_TEMPLATES: folder };
 }
 
 /** The same for one test: kills the service at its end. */

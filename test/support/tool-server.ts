@@ -27,7 +27,10 @@ export interface ToolServer {
 const WAIT_MS = 20_000;
 
 /** Serves until the end of the test. `status`: of every answer; null: the test answers. */
-export async function serveTool(status: number | null = 202): Promise<ToolServer> {
+export async function serveTool(
+  status: number | null = 202,
+  replyHeaders: Readonly<Record<string, string>> = {},
+): Promise<ToolServer> {
   const requests = createQueue<ToolRequest>(new AbortController().signal);
   let count = 0;
   const server = createServer((request, response) => {
@@ -36,7 +39,7 @@ export async function serveTool(status: number | null = 202): Promise<ToolServer
     request.on("end", () => {
       count += 1;
       const text = Buffer.concat(parts).toString();
-      const answer = (code: number, reply = ""): void => void response.writeHead(code).end(reply);
+      const answer = (code: number, reply = ""): void => void response.writeHead(code, replyHeaders).end(reply);
       const { url = "", headers } = request;
       requests.push({ url, headers, body: text === "" ? null : JSON.parse(text), answer });
       if (status !== null) answer(status);

@@ -14,10 +14,12 @@ import { createFileFolder } from "./temporary-folder.ts";
 export interface WorkerBed {
   readonly client: ApiClient;
   readonly address: string;
+  /** Data folder. */
+  readonly folder: string;
   /** The process that runs it now. */
   readonly service: () => ServeProcess;
-  /** Registers a flow in YAML: id, name, and version are added. */
-  register(flowId: string, workflow: string): Promise<void>;
+  /** Registers a flow in YAML: id, name, and version are added. `head`: lines before `workflow`. */
+  register(flowId: string, workflow: string, head?: string): Promise<void>;
   /** Starts a run and returns its id. */
   start(flowId: string, input?: object): Promise<string>;
   /** Waits for a state of a run. */
@@ -51,9 +53,10 @@ export async function openWorkerBed(
   return {
     client,
     address,
+    folder,
     service: () => service,
-    register: async (flowId, workflow) => {
-      const value = `id: ${flowId}\nname: ${flowId}\nversion: "1"\nworkflow:\n${workflow}`;
+    register: async (flowId, workflow, head = "") => {
+      const value = `id: ${flowId}\nname: ${flowId}\nversion: "1"\n${head}workflow:\n${workflow}`;
       const definition = { case: "source" as const, value };
       const { problems } = await client.call(FlowService.method.registerFlow, { definition });
       if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join("; "));

@@ -44,6 +44,8 @@ for handler in (see, see_async):
     assert (result.state, result.output, result.heartbeats) == ("succeeded", expected, 2), result
 
 assert run_handler(fail(TaskError("BUSY", "later", next_retry_delay=1.5))).error == HandlerError("BUSY", "later", True, 1.5)
+assert run_handler(fail(TaskError("A", "a", details={"codes": [1]}))).error == HandlerError("A", "a", True, None, {"codes": [1]})
+assert run_handler(fail(TaskError("A", "a", details=object()))).error == HandlerError("A", "a", True)
 assert run_handler(fail(NonRetryableError("NO", "no"))).error == HandlerError("NO", "no", False)
 assert run_handler(fail(KeyError("x"))).error == HandlerError("HANDLER_FAILED", "KeyError: 'x'", True)
 assert run_handler(fail(TaskError("", "x\ud800" * 9_000))).error == HandlerError("HANDLER_FAILED", "x?" * 4_096, True)
@@ -70,6 +72,7 @@ def work(input, task):
     task.progress(current=1, total=2, message="half")
     task.progress(7)
     task.log("reads", "debug")
+    task.log(5)
     task.checkpoint({"page": task.last_checkpoint["page"] + 1})
     return task.last_checkpoint
 
@@ -83,7 +86,7 @@ for handler in (work, work_async):
     result = run_handler(handler, last_checkpoint={"page": 1})
     assert result.output == {"page": 2}, result
     assert result.progress == [{"current": 1, "total": 2, "message": "half"}, {"fraction": 1.0}], result
-    assert (result.logs, result.checkpoints) == (["reads"], [{"page": 2}]), result
+    assert (result.logs, result.checkpoints) == (["reads", "5"], [{"page": 2}]), result
 assert "more than 65536" in run_handler(lambda input, task: task.checkpoint("x" * 65_536)).error.message
 assert run_handler(lambda input, task: task.detach()).state == "detached"
 

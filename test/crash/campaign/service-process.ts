@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { EmbeddedConnection } from "../../../src/store/embedded/embedded-postgres.ts";
+import { noTemplates } from "../../support/serve-process.ts";
 
 const MAIN = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
 
@@ -54,6 +55,7 @@ export function startService(options: ServiceOptions): ServiceProcess {
       ORCHESTRATOR_HTTP_ALLOW: "127.0.0.1",
       // Tasks that always fail open their breakers; attempts that it defers must not outlast the quiet at the end.
       ORCHESTRATOR_TOOLS_BREAKER_MAX_OPEN: "2s",
+      ...noTemplates(),
       ...options.env,
     },
   });

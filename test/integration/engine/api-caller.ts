@@ -1,5 +1,4 @@
 /** Calls of the whole API on one engine and its database, without a port. */
-
 import type { DescMethod } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { Call } from "../../../src/api/calls/call.ts";
@@ -14,17 +13,24 @@ import type { Sender } from "../../../src/api/peers/forward-send.ts";
 import { SERVICES } from "../../../src/api/services/index.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
+import { createLimitControl } from "../../../src/engine/limits/limit-control.ts";
 import type { Cluster } from "../../../src/engine/ports/cluster.ts";
 import type { Operations } from "../../../src/engine/ports/operations.ts";
 import { createQueues } from "../../../src/engine/queues/queues.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
 import { createTemplateStarts } from "../../../src/flows/templates/use-template.ts";
+import { createBudgetControl } from "../../../src/store/budgets/budget-control.ts";
+import { createUndeliveredMessages } from "../../../src/store/bus/undelivered.ts";
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
+import { createLimitStore } from "../../../src/store/limits/declared-limits.ts";
+import { createLimitPlaces } from "../../../src/store/limits/limit-places.ts";
 import { createQueueStore } from "../../../src/store/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
 import { createFakeOperations } from "../../rpc/support/fake-operations.ts";
+import { createFakeRouting } from "../../rpc/support/fake-routing.ts";
+import { createFakeTriggers } from "../../rpc/support/fake-triggers.ts";
 import { createFakeWorkers } from "../../rpc/support/fake-workers.ts";
 
 const LIMITS = {
@@ -38,6 +44,7 @@ const LIMITS = {
 const ALONE: Cluster = { view: () => ({ others: [], epochs: 0 }), ownerOf: () => "here", locate: async () => "here" };
 
 const NO_SENDER: Sender = {
+  maxMessageBytes: LIMITS.maxMessageBytes,
   send: () => Promise.reject(new Error("there is no other instance")),
   // biome-ignore lint/correctness/useYield: there is no other instance.
   async *stream() {
@@ -64,9 +71,15 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
   const flows = createFlowRegistry(createFlowStore(database));
   const methods = serveServices(SERVICES, {
     runControl: engine,
-    outboxGate: null,
+    outboxGates: {},
     isServed: () => true,
+    findUnsent: async () => null,
     inboundTopics: null,
+    rejectedMessages: { list: async () => [], find: async () => null },
+    ...createFakeTriggers(flows),
+    ...createFakeRouting(flows),
+    undelivered: createUndeliveredMessages(database, () => {}),
+    budgets: createBudgetControl(database),
     runReader: engine,
     runWatch: engine,
     runIndex: index,
@@ -75,7 +88,13 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     operations: operations ?? createFakeOperations(),
     workers: createFakeWorkers(),
     callbacks: { answer: async () => {} },
+    limitPlaces: createLimitPlaces(database),
     queues: createQueues({ store: createQueueStore(database), changed: () => {} }),
+    limitControl: createLimitControl({
+      store: createLimitStore(database),
+      lines: { changed() {} },
+      log: silentLog,
+    }),
     askPeers: async () => ({ answers: [], silent: 0 }),
     cluster: ALONE,
     peers: { sender: NO_SENDER },

@@ -1,7 +1,7 @@
 /** Two batches in flight at once, on the same shard: nothing is lost or written twice, whatever becomes of either. */
 import { expect, test } from "vitest";
+import { armFailPoints } from "../../../src/base/process/fail-points.ts";
 import { CommitError, type CommitFailure, type Transition } from "../../../src/engine/ports/journal.ts";
-import { JOURNAL_VERSION } from "../../../src/engine/shard/ownership/journal-format.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance, type InstanceOptions } from "./bed.ts";
@@ -185,10 +185,9 @@ test("a run that cannot go on while its transition is in flight is held when tha
   instance.journal.onCommit({ before: () => held.promise }, of(bad));
   const answer = signalAll(instance, [bad], "one");
   await eventually(areCommitting(instance, [bad]));
-  // No record may be written.
-  instance.runtime.format.version = 0;
+  // The decision fails, once.
+  armFailPoints(`run.decide[${bad}]=throw`);
   await expect(signalAll(instance, [bad], "two")).rejects.toMatchObject({ code: "RUN_QUARANTINED" });
-  instance.runtime.format.version = JOURNAL_VERSION;
   // Another connection is free, and takes what is ready.
   await signalAll(instance, [good], "one");
   expect((await bed.stateOf(bad)).holds).toEqual([]);

@@ -4,7 +4,6 @@
  */
 import { afterEach, beforeAll } from "vitest";
 import type { JsonObject } from "../../../src/base/json/json.ts";
-import type { Log, LogFields } from "../../../src/base/log.ts";
 import { systemClock } from "../../../src/base/time/clock.ts";
 import { createDispatch, type OpenDispatch } from "../../../src/engine/dispatch/create-dispatch.ts";
 import { TaskTokens } from "../../../src/engine/dispatch/tokens.ts";
@@ -16,6 +15,7 @@ import { createRowsOf } from "../../../src/engine/make-rows.ts";
 import type { OperationObserver } from "../../../src/engine/operations/observer.ts";
 import { createOperations } from "../../../src/engine/operations/operations.ts";
 import type { Caller } from "../../../src/engine/ports/caller.ts";
+import type { LimitLines } from "../../../src/engine/ports/dispatch/limits.ts";
 import type { PeerCalls, PeerDispatch } from "../../../src/engine/ports/dispatch/peers.ts";
 import type { Queues } from "../../../src/engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../../src/engine/ports/dispatch/workers.ts";
@@ -46,6 +46,8 @@ import type { Carrier } from "../../../src/tasks/define.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { createFakeTools, type FakeTools } from "./fake-tools.ts";
 import { createFaultyJournal, type FaultyJournal } from "./faulty-journal.ts";
+import { createTestLimits, limitsHeard, tellingFrom } from "./limit-calls.ts";
+import { createLog, type LogLine } from "./log-lines.ts";
 import { createRunActions } from "./run-actions.ts";
 
 /** Who calls in these tests. */
@@ -53,12 +55,6 @@ export const CALLER: Caller = { tenantId: "default", actor: "tester" };
 
 /** Shards of the test databases. */
 export const SHARDS = 8;
-
-/** A line of an instance's log. */
-export interface LogLine extends LogFields {
-  readonly level: "info" | "warn" | "error";
-  readonly message: string;
-}
 
 /** One engine. */
 export interface Instance {
@@ -69,6 +65,7 @@ export interface Instance {
   readonly operations: Operations;
   readonly workers: Workers;
   readonly queues: Queues;
+  readonly limitLines: LimitLines;
   readonly rules: QueueRules;
   readonly isServed: OpenDispatch["isServed"];
   readonly peerDispatch: PeerDispatch;
@@ -109,10 +106,16 @@ export interface InstanceOptions {
   readonly wrapActions?: (actions: RunActions) => RunActions;
   /** Longest pause before the trial of a run with a death; absent: 50 ms. */
   readonly suspectPauseMs?: number;
+  /** When a trial is late; absent: 10 s. */
+  readonly suspectPatienceMs?: number;
   /** How long sessions of workers live after their last sign. */
   readonly sessionTimeoutMs?: number;
   /** Tasks of executors are put on topics, as the gate lets them; absent: workers do them. */
   readonly topics?: OutboxGate;
+  /** Nothing that it tells others about limits arrives. */
+  readonly tellsNobody?: boolean;
+  /** How many executions may be open; absent: any number. */
+  readonly maxExecutions?: number;
   /** Names of the graphs that are loaded; absent: every start is taken. */
   readonly graphs?: ReadonlySet<string>;
   /** The projections of runs; absent: those of the service. */
@@ -177,8 +180,9 @@ export function createBed(): Bed {
     registries.length = 0;
     await opened.database.journal.query(
       `TRUNCATE orchestrator.runs, orchestrator.journal, orchestrator.starts, orchestrator.void_starts, orchestrator.approvals, orchestrator.dead_letters,
-        orchestrator.outbox, orchestrator.operations, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions, orchestrator.suspects,
-        orchestrator.owner_deaths, orchestrator.waiting_tasks, orchestrator.queues`,
+        orchestrator.outbox, orchestrator.operations, orchestrator.instances, orchestrator.shard_leases, orchestrator.flow_versions, orchestrator.flow_limits, orchestrator.suspects,
+        orchestrator.owner_deaths, orchestrator.waiting_tasks, orchestrator.queues,
+        orchestrator.limit_slots, orchestrator.limits, orchestrator.limit_rates, orchestrator.limit_pauses`,
     );
     for (const failure of failures) if (failure.status === "rejected") throw failure.reason;
   });
@@ -245,7 +249,10 @@ async function openInstance(database: Database, admin: Database, options: Instan
   const wrapped = options.wrapLeases?.(real) ?? real;
   const leases: Leases = {
     ...wrapped,
-    acquire: (wanted) => live(() => wrapped.acquire(wanted)),
+    acquire: (wanted, options) => {
+      if (options?.renews === true) renewals += 1;
+      return live(() => wrapped.acquire(wanted, options));
+    },
     // Tests say when an instance looks for shards.
     listen: () => async () => {},
     renew: () => {
@@ -274,6 +281,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     shards,
     commitConnections: options.commitConnections ?? 2,
     suspectPauseMs: options.suspectPauseMs ?? 50,
+    suspectPatienceMs: options.suspectPatienceMs,
     onFenced: (shard) => {
       for (const observer of observers) observer.fenced(shard);
     },
@@ -291,9 +299,11 @@ async function openInstance(database: Database, admin: Database, options: Instan
     log,
     sessionTimeoutMs,
   });
+  const limits = createTestLimits(runtime, { id, database, shards, log });
   const runs = createRuns(runtime, {
     ...dispatch,
-    outboxGate: options.topics ?? null,
+    limitLines: limits.lines,
+    outboxGates: options.topics === undefined ? {} : { topics: options.topics },
     tokens: TOKENS,
     publicUrl: null,
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
@@ -317,7 +327,10 @@ async function openInstance(database: Database, admin: Database, options: Instan
     log,
   });
   await runtime.open();
-  const engine: Engine = createEngine(runs, createFollowers(), { defaultRunTimeoutMs: null });
+  const engine: Engine = createEngine(runs, createFollowers(), {
+    defaultRunTimeoutMs: null,
+    maxExecutions: options.maxExecutions ?? null,
+  });
   const { workers, peerDispatch, settled, isServed, close } = dispatch.open(runs.handOvers, callsBetween(id));
   dispatches.set(id, peerDispatch);
   rules.onChange(settled);
@@ -334,11 +347,15 @@ async function openInstance(database: Database, admin: Database, options: Instan
   };
   const stopAll = async (): Promise<void> => {
     dispatches.delete(id);
+    limitsHeard.delete(id);
     await closeQueues();
     await close();
+    await limits.stop();
     await runs.stop();
     await runtime.stop();
   };
+  limits.start(runs.limitedTasks, tellingFrom(id, options.tellsNobody === true));
+  limitsHeard.set(id, limits);
   await options.beforeStart?.();
   await runtime.start(ttlMs);
   const bury = () => admin.journal.query("DELETE FROM orchestrator.instances WHERE instance_id = $1", [id]);
@@ -350,6 +367,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     runs,
     operations,
     workers,
+    limitLines: limits.lines,
     rules,
     isServed,
     queues: createQueues({ store: queueStore, changed: () => rules.refresh() }),
@@ -366,7 +384,8 @@ async function openInstance(database: Database, admin: Database, options: Instan
     crash: async () => {
       dead = true;
       dispatches.delete(id);
-      await Promise.all([close(), runs.stop(), closeQueues()]);
+      limitsHeard.delete(id);
+      await Promise.all([close(), runs.stop(), closeQueues(), limits.stop()]);
       const ended = journal.die();
       for (const { timer } of runs.residence.residents.values()) if (timer !== null) clearTimeout(timer);
       await ended;
@@ -376,14 +395,4 @@ async function openInstance(database: Database, admin: Database, options: Instan
       await bury();
     },
   };
-}
-
-function createLog(lines: LogLine[]): Log {
-  const write =
-    (level: LogLine["level"]) =>
-    (message: string, fields: LogFields = {}) => {
-      lines.push({ level, message, ...fields });
-      if (process.env.ORCHESTRATOR_TEST_LOG === "1") console.log(level, message, fields);
-    };
-  return { debug() {}, info: write("info"), warn: write("warn"), error: write("error") };
 }

@@ -179,3 +179,60 @@ test("a worker whose acknowledgements are heard elsewhere is not held for one th
   // It has not said yet that it has stopped.
   await eventually(() => expect(freeOf(here, worker)).toBe(2));
 });
+
+/** A worker with the tasks of sixteen runs; then another instance joins, and gets the shards of some. */
+async function holdMoved(acknowledges: boolean) {
+  await bed.register("one", [work("a")]);
+  const sessionTimeoutMs = 600_000;
+  const here = await bed.openInstance({ ttlMs: 600, sessionTimeoutMs });
+  const there: Instance[] = [];
+  const worker = connectWorker(here, { slots: 16 }, () => {}, there);
+  // Ids of callers are spread over the shards.
+  const runs = await Promise.all(
+    Array.from({ length: 16 }, (_, index) => start(here, "one", { runId: `run-${index}` })),
+  );
+  await eventually(() => expect(worker.taken).toHaveLength(16));
+  if (acknowledges) for (const { token } of worker.taken) await worker.report(token, { type: "acknowledged" });
+  there.push(await bed.openInstance({ ttlMs: 600, sessionTimeoutMs }));
+  const [joined] = there as [Instance];
+  await eventually(() => expect(joined.runtime.shards.owned).toHaveLength(SHARDS / 2));
+  const owns = ({ runtime: { shards } }: Instance, runId: string): boolean =>
+    shards.epochOf(shards.shardOf(runId)) !== undefined;
+  const moved = runs.filter((runId) => owns(joined, runId));
+  expect(moved.length).toBeGreaterThan(0);
+  return { here, joined, worker, runs, moved };
+}
+
+const returnsOf = async (runId: string) =>
+  (await bed.recordsOf(runId)).flatMap((record) => (record.type === "task.returned" ? [record.reason] : []));
+
+// Cause: the new owner knew nothing of the session, and waited until it would have been lost.
+test("tasks of runs that have moved since they were handed out come back at once when the stream breaks", async () => {
+  const { here, joined, worker, runs, moved } = await holdMoved(false);
+  worker.disconnect();
+  for (const runId of runs) await eventually(async () => expect(await returnsOf(runId)).toEqual(["UNACKNOWLEDGED"]));
+  connectWorker(joined, { slots: 16 }, diligent, [here]);
+  for (const runId of moved) expect((await ended(joined, runId)).phase).toBe("COMPLETED");
+});
+
+test("a broken stream takes nothing that was acknowledged, wherever the run has moved; a goodbye takes all", async () => {
+  const { here, worker, runs, moved } = await holdMoved(true);
+  worker.disconnect();
+  // What is told of the stream goes before what is told of the session.
+  here.workers.goodbye(CALLER, worker.sessionId);
+  for (const runId of runs) await eventually(async () => expect(await returnsOf(runId)).toEqual(["WORKER_LOST"]));
+  for (const runId of moved) expect((await bed.stateOf(runId)).tasks.get("a")).toMatchObject({ attempt: 1 });
+});
+
+test("a task whose worker has another session at the new owner stays with it when it leaves the first one", async () => {
+  const { here, joined, worker, moved } = await holdMoved(true);
+  const [runId = ""] = moved;
+  const { token } = worker.taken.find(({ task }) => task.runId === runId) as Taken;
+  const again = connectWorker(joined, { slots: 8, handlers: ["other"] });
+  expect((await again.report(token, { type: "alive" })).standing).toBe("accepted");
+  here.workers.goodbye(CALLER, worker.sessionId);
+  for (const other of moved.slice(1)) await eventually(async () => expect(await returnsOf(other)).toHaveLength(1));
+  expect((await again.complete(token)).standing).toBe("accepted");
+  expect(await returnsOf(runId)).toEqual([]);
+  expect((await ended(joined, runId)).phase).toBe("COMPLETED");
+});

@@ -4,8 +4,9 @@ import { watchQueues } from "../../../src/engine/queues/queue-watch.ts";
 import { createQueueStore } from "../../../src/store/queues.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
-import { CALLER, createBed, type LogLine } from "./bed.ts";
+import { CALLER, createBed } from "./bed.ts";
 import { connectWorker } from "./fake-worker.ts";
+import type { LogLine } from "./log-lines.ts";
 
 const bed = createBed();
 

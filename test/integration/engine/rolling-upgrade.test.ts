@@ -3,27 +3,109 @@ import { expect, onTestFinished, test } from "vitest";
 import { FORMAT, JOURNAL_VERSION } from "../../../src/engine/shard/ownership/journal-format.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
-import { CALLER, createBed } from "./bed.ts";
+import { CALLER, createBed, type Instance } from "./bed.ts";
 
 const bed = createBed();
 
 /** The version of the next release. */
 const NEXT = JOURNAL_VERSION + 1;
 
-test("a new kind of record is not written while an older instance lives, and is when it has gone", async () => {
+/** This build becomes the next release, in which records of this type are new. Older instances are there already. */
+async function openNextRelease(type: string): Promise<Instance> {
   const before = { ...FORMAT };
-  // This build is the newer release: signals are new in it.
-  Object.assign(FORMAT, { version: NEXT, since: { "signal.received": NEXT } });
+  Object.assign(FORMAT, { version: NEXT, since: { [type]: NEXT } });
   onTestFinished(() => void Object.assign(FORMAT, before));
-  await bed.register("gate", [{ id: "go", type: "signal", parameters: { name: "go" } }]);
   const instance = await bed.openInstance({ ttlMs: 600 });
+  expect(instance.runtime.format.version).toBe(JOURNAL_VERSION);
+  return instance;
+}
+
+async function upgradeAll({ runtime }: Instance): Promise<void> {
+  await bed.sql("UPDATE orchestrator.instances SET reads = $1", [NEXT]);
+  await eventually(() => expect(runtime.format.version).toBe(NEXT));
+}
+
+// Cause: the run was put on a quarantine hold.
+test("a change that an older instance cannot read is refused until it has gone, and its run goes on", async () => {
+  const instance = await openNextRelease("signal.received");
+  await bed.register("gate", [
+    { id: "go", type: "signal", parameters: { name: "go" } },
+    { id: "nap", type: "wait", parameters: { duration: "300ms" } },
+  ]);
   const { run } = await instance.engine.startRun(CALLER, startOf("gate"), 0);
   const { runId } = run.state;
-  expect(instance.runtime.format.version).toBe(JOURNAL_VERSION);
-  await expect(instance.engine.signalRun(CALLER, runId, "go", null)).rejects.toMatchObject({ code: "RUN_QUARANTINED" });
-  await eventually(async () => expect((await bed.stateOf(runId)).holds).toMatchObject([{ kind: "quarantine" }]));
-  await bed.sql("UPDATE orchestrator.instances SET reads = $1", [NEXT]);
-  await eventually(() => expect(instance.runtime.format.version).toBe(NEXT));
-  await instance.engine.resumeRun(CALLER, runId, ["quarantine"], "all are new");
-  expect((await instance.engine.signalRun(CALLER, runId, "go", null)).state.phase).toBe("COMPLETED");
+  const signal = () => instance.engine.signalRun(CALLER, runId, "go", null);
+  await expect(signal()).rejects.toMatchObject({
+    code: "UPGRADE_UNDER_WAY",
+    retry: "yes",
+    retryAfterMs: 2_000,
+    details: { what: "signal.received" },
+  });
+  // Its timer fires all the same.
+  await eventually(async () => expect((await bed.stateOf(runId)).tasks.get("nap")?.state).toBe("COMPLETED"));
+  await instance.engine.pauseRun(CALLER, runId, "stays usable");
+  await instance.engine.resumeRun(CALLER, runId, [], "");
+  expect((await bed.stateOf(runId)).holds).toEqual([]);
+  await upgradeAll(instance);
+  expect((await signal()).state.phase).toBe("COMPLETED");
+});
+
+test("a result that an older instance cannot read waits, and is not lost", async () => {
+  const instance = await openNextRelease("task.completed");
+  await bed.register("work", [
+    { id: "one", type: "noop" },
+    { id: "two", type: "noop", depends_on: ["one"] },
+  ]);
+  const { runId } = (await instance.engine.startRun(CALLER, startOf("work"), 0)).run.state;
+  const warned = () => instance.lines.filter(({ message }) => message.startsWith("work waits until every instance"));
+  await eventually(() => expect(warned()).toHaveLength(1));
+  expect((await bed.recordsOf(runId)).map(({ type }) => type)).not.toContain("task.completed");
+  // Something else that the run writes tries the result again, in vain.
+  await instance.engine.pauseRun(CALLER, runId, "");
+  await instance.engine.resumeRun(CALLER, runId, [], "");
+  expect((await bed.stateOf(runId)).holds).toEqual([]);
+  await upgradeAll(instance);
+  const { state } = await instance.engine.waitRun(CALLER, runId, 10_000, new AbortController().signal);
+  expect(state.phase).toBe("COMPLETED");
+  expect(state.tasks.get("one")?.attempt).toBe(1);
+  expect(instance.tools.calls.filter(({ path }) => path === "one")).toHaveLength(1);
+  expect(warned()).toHaveLength(1);
+});
+
+test("a timer whose record an older instance cannot read waits without being tried over and over", async () => {
+  const instance = await openNextRelease("task.completed");
+  await bed.register("nap", [{ id: "nap", type: "wait", parameters: { duration: "50ms" } }]);
+  const { runId } = (await instance.engine.startRun(CALLER, startOf("nap"), 0)).run.state;
+  await eventually(() => expect(instance.lines.some(({ level }) => level === "warn")).toBe(true));
+  let reads = 0;
+  instance.journal.beforeLoad = () => void (reads += 1);
+  const before = instance.renewals();
+  await eventually(() => expect(instance.renewals()).toBeGreaterThan(before + 1));
+  expect(reads).toBeLessThan(2);
+  await upgradeAll(instance);
+  const { state } = await instance.engine.waitRun(CALLER, runId, 10_000, new AbortController().signal);
+  expect(state.phase).toBe("COMPLETED");
+});
+
+// Cause: a delayed start wrote its limit into a record that older instances read without it. The one that had the run
+// when its time came began it past the limit.
+test("a delayed start with a limit is refused while an instance lives that would begin it without its slot", async () => {
+  await bed.register("later", {
+    workflow: { limit: { name: "runs", max_concurrent: 1 }, tasks: [{ id: "go", type: "noop" }] },
+  });
+  await bed.register("free", [{ id: "go", type: "noop" }]);
+  const instance = await bed.openInstance({ ttlMs: 600 });
+  const beforeLimits = (FORMAT.since["run.limited"] ?? 0) - 1;
+  await bed.sql("UPDATE orchestrator.instances SET reads = $1", [beforeLimits]);
+  await eventually(() => expect(instance.runtime.format.version).toBe(beforeLimits));
+  const start = (flow: string) => instance.engine.startRun(CALLER, startOf(flow, { startDelayMs: 50 }), 0);
+  await expect(start("later")).rejects.toMatchObject({ code: "UPGRADE_UNDER_WAY" });
+  expect(await bed.sql("SELECT run_id FROM orchestrator.runs WHERE flow_id = 'later'")).toEqual([]);
+  expect((await start("free")).started).toBe(true);
+  await bed.sql("UPDATE orchestrator.instances SET reads = $1", [JOURNAL_VERSION]);
+  await eventually(() => expect(instance.runtime.format.version).toBe(JOURNAL_VERSION));
+  const { runId } = (await start("later")).run.state;
+  const { state } = await instance.engine.waitRun(CALLER, runId, 10_000, new AbortController().signal);
+  expect(state.phase).toBe("COMPLETED");
+  expect((await bed.recordsOf(runId)).map(({ type }) => type)).toContain("run.limited");
 });

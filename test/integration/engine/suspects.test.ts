@@ -1,9 +1,7 @@
 /** Whom a death is held against: suspects are tried one after the other, and only the one that kills is held. */
 import { expect, test } from "vitest";
 import type { Engine } from "../../../src/engine/engine.ts";
-
 import type { JournalRecord } from "../../../src/engine/machine/records.ts";
-
 import type { RunState } from "../../../src/engine/machine/state.ts";
 import { blameRun } from "../../../src/store/journal/suspects.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -126,6 +124,49 @@ test("a run that kills when its attempt reports is held after three deaths", asy
   await instance.runtime.adopted;
   expect(instance.tools.calls).toHaveLength(0);
   expect((await bed.stateOf(runId)).holds).toMatchObject([{ kind: "quarantine" }]);
+});
+
+// A trial that took ten seconds had passed: a run that blocks or waits for longer and then kills was never held, and
+// its deaths were forgotten each time.
+test("a run that kills long after its trial was late is held, and holds nobody else up until it has a death", async () => {
+  const patienceMs = 40;
+  await bed.register("one", [{ id: "a", type: "noop" }]);
+  let instance = await bed.openInstance();
+  instance.tools.hold("a");
+  const start = async (): Promise<string> =>
+    (await instance.engine.startRun(CALLER, startOf("one"), 0)).run.state.runId;
+  const killer = await start();
+  const other = await start();
+  await eventually(() => expect(instance.tools.calls).toHaveLength(2));
+  const marks = () =>
+    bed.sql('SELECT run_id, deaths, in_hand, alone FROM orchestrator.suspects ORDER BY run_id COLLATE "C"');
+  const dieLate = async (): Promise<void> => {
+    await instance.crash();
+    let lateAt = Number.POSITIVE_INFINITY;
+    instance = await bed.openInstance({
+      suspectPatienceMs: patienceMs,
+      beforeLoad: (id) => {
+        if (id !== killer) return;
+        lateAt = performance.now() + 3 * patienceMs;
+        return new Promise(() => {});
+      },
+    });
+    instance.tools.hold("a");
+    await eventually(() => expect(performance.now()).toBeGreaterThan(lateAt));
+    await eventually(() => expect(instance.tools.calls).toHaveLength(1));
+  };
+  await dieLate();
+  await eventually(async () => expect(await marks()).toMatchObject([{ run_id: killer, deaths: 0, in_hand: true }]));
+  for (const deaths of [0, 1]) {
+    await dieLate();
+    expect(await marks()).toEqual([{ run_id: killer, deaths, in_hand: true, alone: true }]);
+  }
+  await instance.crash();
+  instance = await bed.openInstance();
+  instance.tools.hold("a");
+  await instance.runtime.adopted;
+  expect((await bed.stateOf(killer)).holds).toMatchObject([{ kind: "quarantine" }]);
+  expect((await bed.stateOf(other)).holds).toEqual([]);
 });
 
 // The mark stayed until the next takeover: the moment at which the owner had died never came again.

@@ -54,11 +54,11 @@ test("those who watch are warned of tasks that no worker serves: once, and again
   ]);
   const instance = await bed.openInstance();
   connectWorker(instance);
-  let looks = 0;
+  const asked: string[] = [];
   const warnings = warnOfUnserved({
     ...{ runs: instance.runs, clock: instance.runtime.clock, log: silentLog, patienceMs: 0 },
     isUnserved: (line) => {
-      looks += 1;
+      asked.push(line.handler);
       return !instance.isServed(line);
     },
   });
@@ -86,8 +86,38 @@ test("those who watch are warned of tasks that no worker serves: once, and again
   const worker = connectWorker(instance, skilled);
   await eventually(() => expect(worker.taken).toHaveLength(1));
   // The other task still waits, and is seen to be served.
-  const before = looks;
-  await eventually(() => expect(looks).toBeGreaterThan(before + 1));
+  const before = asked.length;
+  await eventually(() => expect(asked.length).toBeGreaterThan(before + 1));
   instance.workers.goodbye(CALLER, worker.sessionId);
   await eventually(() => expect(first).toHaveLength(2));
+});
+
+test("a run whose many tasks wait in one line is asked for once a look", async () => {
+  const item = { type: "worker", parameters: { handler: "many" } };
+  await bed.register("many", [
+    { id: "each", type: "map", parameters: { items: Array.from({ length: 500 }, (_, index) => index), task: item } },
+  ]);
+  const instance = await bed.openInstance();
+  let asked = 0;
+  let looks = 0;
+  const { listeners } = instance.runs.notes;
+  const notes = {
+    get listeners() {
+      looks += 1;
+      return listeners;
+    },
+  };
+  const warnings = warnOfUnserved({
+    ...{ runs: { residence: instance.runs.residence, notes } as never, clock: instance.runtime.clock },
+    ...{ log: silentLog, patienceMs: 0 },
+    isUnserved: () => {
+      asked += 1;
+      return false;
+    },
+  });
+  onTestFinished(() => warnings.stop());
+  const { runId } = (await instance.engine.startRun(CALLER, startOf("many"), 0)).run.state;
+  onTestFinished(instance.runs.notes.listen(runId, () => {}));
+  await eventually(() => expect(asked).toBeGreaterThan(1));
+  expect(asked).toBeLessThanOrEqual(looks);
 });

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
 import type { GraphHost } from "../../../src/engine/ports/graphs.ts";
@@ -23,6 +25,17 @@ describe("graphs that end", () => {
     expect(answersOf(await run.attempt())).toEqual(["first", "middle"]);
     expect(answersOf(await run.attempt())).toEqual(["first", "middle"]);
     expect(run.notes()).toEqual(["first", "middle", "last"]);
+  });
+
+  // Cause: modules were loaded at the start to look at them, and LangGraph again for the first attempt, which took 3.5 s.
+  test("the first attempt finds the thread that loaded the modules at the start", async () => {
+    const [file, module] = [join(folder, "loads.txt"), join(folder, "counted.ts")];
+    const count = `import { appendFileSync } from "node:fs";\nappendFileSync(${JSON.stringify(file)}, "loaded ");\n`;
+    writeFileSync(module, `${count}export { graphs } from ${JSON.stringify(MODULES[0])};\n`);
+    const own = await openTestHost(checkpoints, {}, [module]);
+    expect(answersOf(await startGraphRun("plain", own, folder).attempt())).toEqual(["first", "middle"]);
+    expect(readFileSync(file, "utf8")).toBe("loaded ");
+    await own.close();
   });
 
   test("sends and reducers work over the checkpointer", async () => {

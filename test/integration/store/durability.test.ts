@@ -1,7 +1,7 @@
 /** What an external database must be told, or its operator. */
 import { expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
-import { checkDurability, insistOnCommit } from "../../../src/store/sql/durability.ts";
+import { checkDurability, requireSynchronousCommit } from "../../../src/store/sql/durability.ts";
 import type { SqlRunner } from "../../../src/store/sql/sql.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 
@@ -20,7 +20,7 @@ test("commits wait for the disk, and stricter settings stay", async () => {
     ["remote_apply", "remote_apply"],
   ] as const) {
     await session.query(`SET synchronous_commit = ${before}`);
-    await insistOnCommit(session);
+    await requireSynchronousCommit(session);
     expect(await settingOf(session)).toBe(after);
   }
 });

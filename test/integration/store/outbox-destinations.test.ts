@@ -1,6 +1,6 @@
 /** The outbox has rows of several destinations, and each finds its own. */
 import { expect, test } from "vitest";
-import { createOutbox } from "../../../src/store/bus/outbox.ts";
+import { createDropOldest, createOutbox } from "../../../src/store/bus/outbox.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 
 const { database } = await createTestDatabase();
@@ -40,4 +40,24 @@ test("each destination lists, measures, deletes, and rejects its own messages, w
   expect(await kafka.measure()).toEqual({ messages: 0, bytes: 0 });
   const { rows } = await sql("SELECT destination, topic, reason FROM orchestrator.outbox_rejected");
   expect(rows).toEqual([{ destination: "kafka", topic: "events", reason: "too large" }]);
+});
+
+test("the oldest part of a destination is dropped, in the shards that are named", async () => {
+  const sql = (text: string) => database.reads.query<{ id: number; shard: number }>(text);
+  await sql("DELETE FROM orchestrator.outbox");
+  await sql(`INSERT INTO orchestrator.outbox (shard, run_id, task_path, tenant_id, destination, topic, key, payload, created_at)
+    SELECT i % 2, 'r', '', '', CASE WHEN i < 20 THEN 'redis' ELSE 'kafka' END, 't', 'k', '{}', now()
+    FROM generate_series(0, 39) i`);
+  const dropOldest = createDropOldest(database, "redis");
+  const { rows: before } = await sql(
+    "SELECT id, shard FROM orchestrator.outbox WHERE destination = 'redis' ORDER BY id",
+  );
+  expect(await dropOldest([2], 0.5)).toBe(0);
+  expect(await dropOldest([1], 0.25)).toBe(3);
+  const { rows: left } = await sql("SELECT id, shard FROM orchestrator.outbox WHERE destination = 'redis' ORDER BY id");
+  const oldest = before.filter(({ shard }) => shard === 1).slice(0, 3);
+  expect(left).toEqual(before.filter(({ id }) => !oldest.some((one) => one.id === id)));
+  expect(await dropOldest([0, 1], 1)).toBe(17);
+  expect(await dropOldest([0, 1], 1)).toBe(0);
+  expect(await createOutbox(database, "kafka").measure()).toEqual({ messages: 20, bytes: 40 });
 });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
 import { type Database, openDatabase } from "../../../src/store/sql/pool.ts";
-import { prepared } from "../../../src/store/sql/sql.ts";
+import { prepared, preparedByIndex } from "../../../src/store/sql/sql.ts";
 import { storeFailureOf } from "../../../src/store/sql/sqlstate.ts";
 import { eventually } from "../../support/eventually.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
@@ -20,6 +20,16 @@ describe("the pool", () => {
     shared = await createTestDatabase({ empty: true });
     database = shared.database;
     await database.reads.query("CREATE TABLE item (id int PRIMARY KEY, name text NOT NULL)");
+  });
+
+  test("a statement for rows that come and go reads no whole tables, and is sent alone; others may read them", async () => {
+    const text = "SELECT current_setting('enable_seqscan') AS scans";
+    for (const pool of [database.reads, database.journal]) {
+      expect((await pool.query(preparedByIndex("test.settings", text))).rows).toEqual([{ scans: "off" }]);
+      expect((await pool.query(text)).rows).toEqual([{ scans: "on" }]);
+      // Cannot run in a transaction of several steps.
+      await pool.query(preparedByIndex("test.alone", "VACUUM item"));
+    }
   });
 
   test("reads values in the product's forms", async () => {
@@ -247,7 +257,7 @@ describe("the pool", () => {
     });
     await watched.journal.query("SELECT 1");
     expect(waits).toEqual([["journal", expect.any(Number)]]);
-    expect(watched.journal.stats()).toEqual({ open: 1, idle: 1, waiting: 0 });
+    expect(watched.journal.stats()).toMatchObject({ open: 1, idle: 1, waiting: 0 });
     await watched.close();
   });
 });

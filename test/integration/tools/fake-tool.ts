@@ -62,7 +62,7 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
       ),
     );
   },
-  "/transition-utf8": (response) => {
+  "/redirect-utf8": (response) => {
     const location = Buffer.from("/echo?日=é").toString("latin1");
     response.socket?.end(
       Buffer.from(`HTTP/1.1 302 Found\r\nlocation: ${location}\r\ncontent-length: 0\r\n\r\n`, "latin1"),
@@ -96,9 +96,8 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     response.writeHead(200, { "content-type": "application/json", "content-encoding": query.get("coding") ?? "gzip" });
     response.end(gzipSync('{"packed":true}'));
   },
-  "/loop": (response) => transition(response, 302, "/loop"),
-  "/transition": (response, query) =>
-    transition(response, Number(query.get("code") ?? "302"), query.get("to") ?? "/echo"),
+  "/loop": (response) => redirect(response, 302, "/loop"),
+  "/redirect": (response, query) => redirect(response, Number(query.get("code") ?? "302"), query.get("to") ?? "/echo"),
 };
 
 /** Starts the server on a free port of `host`. */
@@ -141,7 +140,7 @@ function raw(response: ServerResponse, type: string, body: string | Buffer): voi
   response.end(body);
 }
 
-function transition(response: ServerResponse, status: number, location: string): void {
+function redirect(response: ServerResponse, status: number, location: string): void {
   response.writeHead(status, { location });
   response.end();
 }

@@ -69,6 +69,23 @@ describe("requests", () => {
     });
   });
 
+  test("say where the answer came from, after redirects", async () => {
+    const outcome = await call(`/redirect?to=${encodeURIComponent("/echo?a=1")}`, { full_response: true });
+    expect(outcome).toMatchObject({ ok: true, output: { url: expect.stringMatching(/^http:.*\/echo\?a=1$/) } });
+  });
+
+  test("take classes of statuses for success, and nothing else", async () => {
+    for (const code of [200, 404, 408, 429])
+      expect(await call(`/status?code=${code}`, { expect_status: ["2xx", "4xx"], full_response: true })).toMatchObject({
+        ok: true,
+        output: { status: code },
+      });
+    expect(await failureOf(call("/status?code=503", { expect_status: ["2xx", "4xx"] }))).toMatchObject({
+      retryable: true,
+    });
+    expect(await failureOf(call("/status?code=404", { expect_status: "2xx" }))).toMatchObject({ type: "NOT_FOUND" });
+  });
+
   test("take the statuses that the flow expects for success", async () => {
     expect(await call("/status?code=404", { expect_status: [200, 404], full_response: true })).toMatchObject({
       ok: true,
@@ -101,6 +118,11 @@ describe("statuses", () => {
 
   test("503 with Retry-After is retried then", async () => {
     expect(await failureOf(call("/status?code=503&after=7"))).toMatchObject({ nextRetryDelayMs: 7_000 });
+  });
+
+  test("a Retry-After that the task ignores leaves the delay to the retry policy", async () => {
+    const error = await failureOf(call("/status?code=503&after=7", { retry_after: "ignore" }));
+    expect([error.type, error.retryable, error.nextRetryDelayMs]).toEqual(["SERVICE_UNAVAILABLE", true, undefined]);
   });
 
   // Cause: the time was taken as it came, so that a slip in a header parked the task for 31 years, past any max_delay.
@@ -212,7 +234,7 @@ describe("headers", () => {
   });
 
   test("a Location in UTF-8 is followed", async () => {
-    await call("/transition-utf8");
+    await call("/redirect-utf8");
     expect(tool.requests.at(-1)?.url).toBe("/echo?%E6%97%A5=%C3%A9");
   });
 
@@ -310,14 +332,14 @@ describe("redirects", () => {
   });
 
   test("303 and 302 turn POST into GET without body; 307 keeps it", async () => {
-    await call("/transition?code=302&to=/echo", { body: { a: 1 } });
+    await call("/redirect?code=302&to=/echo", { body: { a: 1 } });
     expect(tool.requests.at(-1)).toMatchObject({ method: "GET", url: "/echo", body: "" });
-    await call("/transition?code=307&to=/echo", { body: { a: 1 } });
+    await call("/redirect?code=307&to=/echo", { body: { a: 1 } });
     expect(tool.requests.at(-1)).toMatchObject({ method: "POST", url: "/echo", body: '{"a":1}' });
   });
 
   test("take no secret to another origin", async () => {
-    await call(`/transition?to=${encodeURIComponent(`${other.origin}/echo`)}`, {
+    await call(`/redirect?to=${encodeURIComponent(`${other.origin}/echo`)}`, {
       headers: { Authorization: "Bearer s", Accept: "text/x" },
     });
     const headers = other.requests.at(-1)?.headers;
@@ -330,7 +352,7 @@ describe("redirects", () => {
   test.each(["https://127.0.0.1/", "file:///etc/passwd", "http://user:secret@127.0.0.1/", "gopher://127.0.0.1/"])(
     "to %s are refused",
     async (to) => {
-      const error = await failureOf(call(`/transition?to=${encodeURIComponent(to)}`));
+      const error = await failureOf(call(`/redirect?to=${encodeURIComponent(to)}`));
       expect(error).toMatchObject({ type: "REDIRECT_REFUSED", retryable: false });
       expect(error.noEffect).toBeUndefined();
       expect(error.message).not.toContain("secret");
@@ -338,7 +360,7 @@ describe("redirects", () => {
   );
 
   test("are not followed when the flow expects their status", async () => {
-    const outcome = await call("/transition?to=/echo", { expect_status: 302, full_response: true });
+    const outcome = await call("/redirect?to=/echo", { expect_status: 302, full_response: true });
     expect(outcome).toMatchObject({ ok: true, output: { status: 302, headers: { location: "/echo" } } });
   });
 });

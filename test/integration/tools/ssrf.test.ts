@@ -232,7 +232,7 @@ describe("names that change their mind", () => {
       const allow = [`127.0.0.1:${tool.port}`];
       const { call, close } = await callWith(
         { allowPrivate: false, allow },
-        `${tool.origin}/transition?to=${encodeURIComponent(to)}`,
+        `${tool.origin}/redirect?to=${encodeURIComponent(to)}`,
       );
       expect(await call()).toMatchObject({ ok: false, error: { type: "ADDRESS_REFUSED", retryable: false } });
       await close();

@@ -39,6 +39,8 @@ export interface FakeEngine extends Engine, RunIndex, ApprovalIndex, Cluster, Ru
   cut(error: unknown): void;
   /** What the next call throws. */
   failWith(error: unknown): void;
+  /** What every call about a run throws from now on, starts included. */
+  failEach(errorOf: (runId: string) => Error): void;
   /** Signals of calls that were handed in, to see cancellation arrive. */
   readonly signals: AbortSignal[];
 }
@@ -53,6 +55,7 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
   const relayed: RunChange[] = [];
   let now = startAt;
   let failure: unknown;
+  let failureOf: ((runId: string) => Error) | undefined;
   let broken: unknown;
 
   const push = (runId: string, record: JournalRecord): void => {
@@ -68,6 +71,7 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
       failure = undefined;
       throw thrown;
     }
+    if (failureOf !== undefined) throw failureOf(runId);
     const state = states.get(runId);
     if (state === undefined || state.tenantId !== caller.tenantId) throw toError("RUN_NOT_FOUND", { runId });
     return state;
@@ -84,6 +88,7 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
       failure = undefined;
       throw thrown;
     }
+    if (failureOf !== undefined) throw failureOf(request.runId);
     if (request.flowId === "missing") throw toError("FLOW_NOT_FOUND", { flowId: request.flowId, hint: "" });
     const before = requests.get(request.requestId);
     if (request.requestId !== "" && before !== undefined) {
@@ -166,6 +171,9 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
     },
     failWith: (error) => {
       failure = error;
+    },
+    failEach: (errorOf) => {
+      failureOf = errorOf;
     },
     startRun: async (caller, request) => start(caller, request),
     startRuns: async (caller, all) =>

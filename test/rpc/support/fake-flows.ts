@@ -29,7 +29,8 @@ export function createFakeFlows(): FlowRegistry {
     if (found === undefined) throw toError("FLOW_NOT_FOUND", { flowId, hint: "" });
     return found;
   };
-  return {
+  const registry: FlowRegistry = {
+    registerBuiltIn: (tenantId, document) => registry.registerFlow(tenantId, { document }, false),
     async registerFlow(tenantId, source, validateOnly) {
       const document = "document" in source ? source.document : (JSON.parse(source.text) as JsonObject);
       if (document.problems === true) {
@@ -81,7 +82,9 @@ export function createFakeFlows(): FlowRegistry {
     drawFlow: async (_tenantId, flowId, version) => ({ version: find(flowId, version).version, mermaid: "graph TD;" }),
     planFor: async () => EMPTY_PLAN,
     planByHash: async () => EMPTY_PLAN,
+    isLimitDeclared: async () => true,
   };
+  return registry;
 }
 
 const EMPTY_PLAN: Plan = {

@@ -1,5 +1,4 @@
 /** The API on fakes of its ports, listening at a free port. */
-
 import type { Api, ApiConfig, ApiParts } from "../../../src/api/create-api.ts";
 import { createApi } from "../../../src/api/create-api.ts";
 import type { HealthState } from "../../../src/api/health.ts";
@@ -10,11 +9,16 @@ import type { LogFields } from "../../../src/base/log.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { RunActions } from "../../../src/engine/ports/operations.ts";
 import { createTemplateStarts } from "../../../src/flows/templates/use-template.ts";
+import { createFakeBudgets } from "./fake-budgets.ts";
 import type { FakeEngine } from "./fake-engine.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
+import { createFakeLimits } from "./fake-limits.ts";
 import { createFakeOperations } from "./fake-operations.ts";
 import { createFakeQueues } from "./fake-queues.ts";
+import { createFakeRouting } from "./fake-routing.ts";
+import { createFakeTriggers } from "./fake-triggers.ts";
+import { createFakeUndelivered } from "./fake-undelivered.ts";
 import { createFakeWorkers } from "./fake-workers.ts";
 
 /** A started API and what a test may look at. */
@@ -47,10 +51,11 @@ export const TEST_CONFIG: ApiConfig = {
 /** Key of the tokens of all tests. */
 export const TOKEN_KEY = new Uint8Array(32).fill(7);
 
-/** Starts it. The caller closes `api`. */
+/** Starts it. The caller closes `api`. Instances on one database have the same key. */
 export async function startApi(
   config: Partial<ApiConfig> = {},
   parts: Partial<Pick<ApiParts, "identify" | "handOvers">> = {},
+  tokenKey = TOKEN_KEY,
 ): Promise<TestApi> {
   const engine = createFakeEngine();
   const health = createHealth();
@@ -61,15 +66,19 @@ export async function startApi(
   const peers = createPeers({
     cluster: engine,
     sharedClock: Date,
-    tokenKey: TOKEN_KEY,
+    tokenKey,
     maxMessageBytes: limits.maxMessageBytes,
   });
   const runActions = createRunActions({ runControl: engine, runReader: engine, flows, limits, route: peers.route });
   const opened = await createApi({
     runControl: engine,
-    outboxGate: null,
+    outboxGates: {},
     isServed: () => true,
+    findUnsent: async () => null,
     inboundTopics: null,
+    rejectedMessages: { list: async () => [], find: async () => null },
+    undelivered: createFakeUndelivered(),
+    budgets: createFakeBudgets(),
     runReader: engine,
     runWatch: engine,
     runIndex: engine,
@@ -79,7 +88,13 @@ export async function startApi(
     workers: createFakeWorkers(),
     callbacks: { answer: async () => {} },
     queues: createFakeQueues(),
+    ...createFakeTriggers(flows),
+    ...createFakeRouting(flows),
+    routedHistory: 10_000,
+    limitControl: createFakeLimits(),
     peerDispatch: { exchange: () => ({ epoch: 0, taken: false, refused: [] }), noteSession() {} },
+    peerLimits: { hear() {} },
+    limitPlaces: { findPlace: async () => null },
     handOvers: { answered: async () => "unknown" },
     cluster: engine,
     peers,
@@ -92,7 +107,7 @@ export async function startApi(
     health,
     config: limits,
     facts: { version: "1.2.3", revision: "abc", store: "embedded", startedAt: 1_700_000_000_000, capabilities: [] },
-    tokenKey: TOKEN_KEY,
+    tokenKey,
     ...parts,
     log: { ...silentLog, error: (message, fields) => void errors.push({ message, fields }) },
     metrics: {

@@ -36,6 +36,10 @@ export interface SeedBed {
   readonly service: ServeProcess;
   /** Starts the service, with more lines of shell before it. */
   start(lines?: string): Promise<ServeProcess>;
+  /** Starts it with the variables of the document's container alone. */
+  startContained(): Promise<ServeProcess>;
+  /** A run that was asked for before the service was started for the first time. */
+  readonly early: string;
   /** Sends a flow run event; returns its run id. */
   request(more: object): Promise<string>;
   /** Waits until a run has ended; returns its row. */
@@ -65,6 +69,14 @@ ORCHESTRATOR_LOG_LEVEL=DEBUG
 `;
 }
 
+/** Options of the container of the document; those of Redis only if there is one. */
+function containedVariables(broker: string, databaseUrl: string, redisPort: number): string {
+  return `${redisPort === 0 ? "" : `ORCHESTRATOR_REDIS_URL="redis://localhost:${redisPort}"`}
+ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS="${broker}"
+ORCHESTRATOR_DATABASE_URL="${databaseUrl}"
+`;
+}
+
 /** The variables that lines of shell set. */
 function evaluate(lines: string): Record<string, string> {
   const script = `set -a\n${lines}\nenv -0`;
@@ -86,6 +98,7 @@ export async function createSeedBed(): Promise<SeedBed> {
   let interpreter = "";
   let service: ServeProcess | undefined;
   let stopExecutor = (): void => {};
+  let early = "";
 
   const bed: SeedBed = {
     broker,
@@ -97,6 +110,13 @@ export async function createSeedBed(): Promise<SeedBed> {
     async start(lines = "") {
       service = await startServe({ folder, env: evaluate(variablesOf(broker, url, redisPort) + lines) });
       return service;
+    },
+    async startContained() {
+      service = await startServe({ folder, env: evaluate(containedVariables(broker, url, redisPort)) });
+      return service;
+    },
+    get early() {
+      return early;
     },
     async request(more) {
       const run_id = randomUUID();
@@ -136,6 +156,7 @@ export async function createSeedBed(): Promise<SeedBed> {
   beforeAll(async () => {
     interpreter = await prepareKafkaPython();
     await createTopics(broker, TOPICS);
+    early = await bed.request({ flow_id: "nobody" });
     await bed.start();
     // A topic that was never read begins at its end: what is sent before is not for us.
     await eventually(() => {

@@ -1,4 +1,7 @@
-"""send SERVERS TOPIC KEY VALUE | read SERVERS TOPIC KEY COUNT: sends a message, or prints the first COUNT with a key."""
+"""Sends a message, prints the first COUNT with a key, or prints what a consumer group has committed, and the ends.
+
+send SERVERS TOPIC KEY VALUE | read SERVERS TOPIC KEY COUNT | committed SERVERS TOPIC GROUP -
+"""
 import json
 import sys
 
@@ -10,9 +13,16 @@ if command == "send":
     producer.produce(topic, last, key=key)
     producer.flush()
     sys.exit()
-consumer = Consumer({"bootstrap.servers": servers, "group.id": "reader", "enable.auto.commit": False})
+group = key if command == "committed" else "reader"
+consumer = Consumer({"bootstrap.servers": servers, "group.id": group, "enable.auto.commit": False})
 partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+places = [TopicPartition(topic, partition, 0) for partition in partitions]
+if command == "committed":
+    ends = [consumer.get_watermark_offsets(place, timeout=10)[1] for place in places]
+    committed = [place.offset for place in consumer.committed(places, timeout=10)]
+    print(json.dumps({"committed": committed, "ends": ends}))
+    sys.exit()
+consumer.assign(places)
 found = []
 while len(found) < int(last):
     message = consumer.poll(1.0)

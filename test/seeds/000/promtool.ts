@@ -17,8 +17,14 @@ const RULES = {
     {
       name: "orchestrator",
       rules: [
-        { alert: "HighRetryRate", expr: "rate(orchestrator_retry_attempts_total[5m]) > 0.1", for: "2m" },
-        { alert: "DeadLetterQueueGrowing", expr: "increase(orchestrator_dead_letter_queue_size[5m]) > 10", for: "1m" },
+        {
+          ...{ alert: "HighRetryRate", expr: "rate(orchestrator_retry_attempts_total[5m]) > 0.1", for: "2m" },
+          ...{ labels: { severity: "warning" }, annotations: { summary: "many retries" } },
+        },
+        {
+          ...{ alert: "DeadLetterQueueGrowing", expr: "increase(orchestrator_dead_letter_queue_size[5m]) > 10" },
+          ...{ for: "1m", labels: { severity: "critical" }, annotations: { summary: "dead letters pile up" } },
+        },
       ],
     },
   ],
@@ -37,8 +43,8 @@ function seriesOf(before: Samples, after: Samples, prefix: string): readonly obj
 export interface AlertTest {
   readonly eval_time: string;
   readonly alertname: string;
-  /** Whether it fires. */
-  readonly fires: boolean;
+  /** The severity with which it fires; null: it does not. */
+  readonly fires: "warning" | "critical" | null;
 }
 
 /** Runs the rules over series, minute by minute; fails unless the alerts fire as expected. */
@@ -46,9 +52,14 @@ export function testAlerts(input: Readonly<Record<string, string>>, alerts: read
   const series = Object.entries(input).map(([name, values]) => ({ series: name, values }));
   const tests = alerts.map(({ fires, ...alert }) => ({
     ...alert,
-    exp_alerts: fires ? [{ exp_labels: labelsOf(input) }] : [],
+    exp_alerts: fires === null ? [] : [toExpected(alert.alertname, { ...labelsOf(input), severity: fires })],
   }));
   runTests([{ interval: "1m", input_series: series, alert_rule_test: tests }]);
+}
+
+function toExpected(alertname: string, labels: Readonly<Record<string, string>>): object {
+  const rule = RULES.groups[0]?.rules.find(({ alert }) => alert === alertname);
+  return { exp_labels: labels, exp_annotations: rule?.annotations };
 }
 
 /** Labels of the only series. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   childRunId,
+  drawUuid,
   isMintedRunId,
   keyedOperationId,
   mintOperationId,
@@ -92,4 +93,13 @@ test("an operation is found by its request id, and those of older releases where
   expect(keyedOperationId("default", "r1")).toBe("op~eccfvkp4ma1ds5g2r58tqjnwh6");
   const old = "op~0fm2yx5s8t6w8v2j1q0c5k7d9e";
   expect([shardOf(old, 8), shardOf(old, 64), shardOf(old, 4_096)]).toEqual([4, 12, 1_612]);
+});
+
+test("UUIDs are drawn until their shard is one of those that are taken", () => {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const id = drawUuid(64, (shard) => shard === 7 || shard === 40);
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect([7, 40]).toContain(shardOf(id, 64));
+    expect(isMintedRunId(id, 64)).toBe(false);
+  }
 });

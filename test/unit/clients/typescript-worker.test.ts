@@ -42,6 +42,8 @@ describe("a handler without a service", () => {
     [new RangeError("out of range"), { type: "HANDLER_FAILED", message: "RangeError: out of range", retryable: true }],
     [new TaskError("", "x\ud800".repeat(9_000)), { type: "HANDLER_FAILED", message: "x\ufffd".repeat(4_096) }],
     [new TaskError("A\0B", "a\0b"), { type: "AB", message: "a\ufffdb" }],
+    [new TaskError("A", "a", { details: { codes: [1] } }), { type: "A", message: "a", details: { codes: [1] } }],
+    [new TaskError("A", "a", { details: 1n }), { type: "A", message: "a" }],
   ])("%s becomes an error of the contract", async (thrown, error) => {
     const fail = () => Promise.reject(thrown);
     expect(await runHandler(fail, null)).toMatchObject({ state: "failed", error });

@@ -56,6 +56,22 @@ describe("the configuration", () => {
     expect(await problemsOf(load({ ORCHESTRATOR_KAFKA_BOOTSTRAP_SERVERS: '["a:1, b:2]' }))).toEqual(refused);
   });
 
+  // Cause: headers that the service sets itself were left out without a word.
+  test("refuses headers of endpoints that the service sets itself", async () => {
+    const endpoint = (name: string) => ({
+      ORCHESTRATOR_WEBHOOKS_ENDPOINTS: JSON.stringify({
+        billing: { url: "https://a.example", secret: "secret://billing", headers: { [name]: "x" } },
+      }),
+    });
+    for (const name of ["Content-Type", "user-agent", "webhook-id", "Orchestrator-Run-Id", "Host"])
+      expect(Object.values(await problemsOf(load(endpoint(name))))).toEqual([
+        expect.stringMatching(`^endpoint billing.headers.${name}: the header ${name} is set by the service, `),
+      ]);
+    expect((await load(endpoint("x-webhook"))).config.webhooks.endpoints["billing"]?.headers).toEqual({
+      "x-webhook": "x",
+    });
+  });
+
   test("lets flags win over the environment, that over the file, that over the defaults", async () => {
     const file = writeFile("server:\n  port: 1\n  host: file\nengine: {shards: 8, lease_ttl: 20s}\n");
     const { config, origins } = await load(
@@ -159,19 +175,25 @@ describe("the configuration", () => {
     // Cause: they were read and forgotten; whoever set a broker saw a service that never spoke to it, and no word why.
     const file = writeFile("reflex: {enabled: false}\n");
     const { warnings } = await load(
-      {
-        MAX_CONCURRENT_WORKFLOWS: "10",
-        ORCHESTRATOR_PORT: "1",
-      },
+      { ORCHESTRATOR_REFLEX_URL: "http://reflex.example", ORCHESTRATOR_PORT: "1" },
       { config: file },
     );
     expect(warnings).toEqual([
-      "MAX_CONCURRENT_WORKFLOWS has no effect: this version does not support workflows yet",
+      "ORCHESTRATOR_REFLEX_URL has no effect: this version does not support goals yet",
       `${file}:1 reflex.enabled has no effect: this version does not support goals yet`,
     ]);
   });
 
   // Cause: the check looked at each setting alone, and called good what serve refused, or what could never do anything.
+  test("refuses a standstill that could outlast the lease", async () => {
+    const stalled = (maxLoopStall: string) =>
+      load({ ORCHESTRATOR_MAX_LOOP_STALL: maxLoopStall, ORCHESTRATOR_LEASE_TTL: "5s" });
+    expect(await problemsOf(stalled("3001ms"))).toEqual({
+      ORCHESTRATOR_MAX_LOOP_STALL: expect.stringContaining("set at most 3000 ms"),
+    });
+    expect((await stalled("3s")).config.engine.maxLoopStall).toBe(3_000);
+  });
+
   test("refuses what serve would refuse, and what does not go together", async () => {
     const problems = await problemsOf(
       load({

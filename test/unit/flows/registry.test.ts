@@ -1,4 +1,6 @@
 import { expect, it } from "vitest";
+import { createBuiltInFlows } from "../../../src/flows/builtin/built-in-flows.ts";
+import { createRouteFlows } from "../../../src/flows/builtin/route.ts";
 import type { FlowStore, NewFlowVersion } from "../../../src/flows/ports/flow-store.ts";
 import type { FlowVersion } from "../../../src/flows/ports/registry.ts";
 import { createFlowRegistry } from "../../../src/flows/registry.ts";
@@ -30,6 +32,7 @@ function createStore() {
       if (at >= 0) stored.splice(at, 1);
       return at < 0 ? ({ outcome: "missing" } as const) : ({ outcome: "deleted", deletedAt: 1 } as const);
     },
+    listDeclared: async () => [],
     listFlows: async () => [],
     listVersions: async () => [],
   } satisfies FlowStore & { asked: number; gate: Promise<void> };
@@ -103,4 +106,31 @@ it("registers a version that is deleted between its insert and the look at what 
     return find(...names);
   };
   expect(await registry.registerFlow("t", source("1"), false)).toMatchObject({ created: true });
+});
+
+it("keeps ids of flows of the service for them", async () => {
+  const registry = createFlowRegistry(createStore());
+  const { withBody } = createRouteFlows({ maxRetries: 3, timeoutMs: 30_000 });
+  const refused = registry.registerFlow("t", { document: { ...withBody, version: "1" } }, false);
+  await expect(refused).rejects.toMatchObject({ code: "FLOW_INVALID", violations: [{ field: "id" }] });
+  expect((await registry.registerBuiltIn("t", { ...withBody, version: "1" })).created).toBe(true);
+});
+
+it("registers a flow of the service once for each content, and knows it after a restart", async () => {
+  const store = createStore();
+  const open = () => createBuiltInFlows(createFlowRegistry(store));
+  const { withBody, withoutBody } = createRouteFlows({ maxRetries: 3, timeoutMs: 30_000 });
+  const flows = open();
+  const [first, other] = [await flows.use("t", withBody), await flows.use("t", withoutBody)];
+  expect(first).toEqual({ flowId: "orchestrator-route", version: expect.stringMatching(/^builtin-[0-9a-f]{12}$/) });
+  expect(other.version).not.toBe(first.version);
+  expect(await open().use("t", withBody)).toEqual(first);
+  const asked = store.asked;
+  expect(await flows.use("t", withBody)).toEqual(first);
+  expect(store.asked).toBe(asked);
+  await store.deleteVersion("t", first.flowId, first.version);
+  const later = createFlowRegistry(store);
+  const again = createBuiltInFlows(later);
+  expect(await again.use("t", withBody)).toEqual(first);
+  expect((await later.getFlow("t", first.flowId, first.version)).hash).toHaveLength(64);
 });

@@ -16,13 +16,14 @@ function begin(times = { everyMs: HOUR_MS, againMs: HOUR_MS, answerMs: HOUR_MS }
   const health = createHealth();
   health.setServing(true);
   let trouble: () => void = () => undefined;
-  const state = { asked: 0, answer: (): Promise<unknown> => Promise.resolve() };
+  const state = { asked: 0, readAt: Number.NEGATIVE_INFINITY, answer: (): Promise<unknown> => Promise.resolve() };
   const query = async () => {
     state.asked += 1;
     await state.answer();
     return { rows: [], count: 0 };
   };
-  const reads = { query } as unknown as SqlPool;
+  const stats = () => ({ answeredAt: state.readAt });
+  const reads = { query, stats } as unknown as SqlPool;
   const watch = watchDatabase({ reads, onTrouble: (listener) => (trouble = listener) }, health, silentLog, times);
   end = watch.stop;
   return { watch, health, state, trouble: () => trouble() };
@@ -68,4 +69,11 @@ test("one that is away is looked at often, and its return is seen", async () => 
   await eventually(() => expect(health.check("")).toBe("NOT_SERVING"));
   state.answer = () => Promise.resolve();
   await eventually(() => expect(health.check("")).toBe("SERVING"));
+});
+
+test("it is not asked while others read, and then it is", async () => {
+  const { state } = begin({ everyMs: 20, againMs: HOUR_MS, answerMs: HOUR_MS });
+  state.readAt = performance.now() + 100;
+  await eventually(() => expect(state.asked).toBe(1));
+  expect(performance.now()).toBeGreaterThanOrEqual(state.readAt);
 });

@@ -51,7 +51,7 @@ describe("checkParameters, after evaluation", () => {
         body: { a: [1, null] },
         headers: { a: "b", n: 1 },
         query: { q: ["a", 1], none: null },
-        expect_status: [200, 404],
+        expect_status: [200, 404, "5xx"],
       },
     ],
     ["http", { service: "billing", path: "/x" }],
@@ -85,7 +85,7 @@ describe("checkParameters, after evaluation", () => {
     [
       "http",
       { url: "x", timeout: 5 },
-      'timeout: unknown key "timeout"; known: url, service, path, method, query, headers, body, text, expect_status, full_response, await_callback, response',
+      'timeout: unknown key "timeout"; known: url, service, path, method, query, headers, body, text, expect_status, full_response, await_callback, retry_after, response',
     ],
     ["http", {}, ": set either url, or service and path"],
     ["http", { url: "x", path: "/y" }, "path: path requires service"],
@@ -118,7 +118,11 @@ describe("checkParameters, after evaluation", () => {
     ["subflow", { flow_id: "x", run_key: "a\u0001b" }, "run_key: expected text without control characters"],
     ["subflow", { flow_id: "X y" }, "flow_id: expected an id: a lowercase letter, then lowercase letters"],
     ["subflow", { flow_id: "x", version: "1\n" }, "version: expected a version: a letter or a digit"],
-    ["emit", { payload: 1 }, "topic: is missing; expected text"],
+    ["emit", { payload: 1 }, "set one of topic, webhook, and stream"],
+    ["emit", { webhook: "Billing", payload: 1 }, "webhook: expected the name of an endpoint"],
+    ["emit", { webhook: "billing", headers: { "a b": "c" } }, "is no name of a header"],
+    ["emit", { stream: "a b" }, "stream: use visible ASCII characters"],
+    ["emit", { stream: "s", key: "k" }, "key requires topic"],
     ["noop", { outptu: 1 }, 'outptu: unknown key "outptu"; did you mean "output"?'],
   ])("%s refuses %j", (type, value, problem) => {
     expect(problems(type, value).join("\n")).toContain(problem);

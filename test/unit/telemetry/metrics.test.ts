@@ -146,12 +146,6 @@ test("runs and tasks are counted from their records", async () => {
     { type: "task.dispatched", at: 3_500, task: "last", attempt: 2 },
   ];
   commit(records);
-  expect(linesOf(await metrics.render(), "orchestrator_active_tasks")).toEqual(["orchestrator_active_tasks 1"]);
-  observer.keep(() => false);
-  expect(linesOf(await metrics.render(), "orchestrator_active_tasks")).toEqual(["orchestrator_active_tasks 0"]);
-  observer.opened?.(run);
-  observer.keep(() => true);
-  expect(linesOf(await metrics.render(), "orchestrator_active_tasks")).toEqual(["orchestrator_active_tasks 1"]);
   commit([
     { type: "task.completed", at: 4_000, task: "last", output: null },
     { type: "run.completed", at: 4_000, output: null },
@@ -173,7 +167,6 @@ test("runs and tasks are counted from their records", async () => {
     'orchestrator_tasks_completed_total{status="FAILED"} 3',
     'orchestrator_tasks_completed_total{status="COMPLETED"} 2',
     'orchestrator_dead_letters_total{reason="NOT_RETRYABLE"} 1',
-    "orchestrator_active_tasks 0",
     "orchestrator_fenced_writes_total 1",
     "orchestrator_quarantined_runs_total 2",
     'orchestrator_runs_blamed_total{reason="BLOCKED"} 1',

@@ -7,6 +7,8 @@ export function aCall(type: ToolCall["type"], input: Json, more: Partial<ToolCal
     runId: "run-1",
     tenantId: "default",
     flowId: "flow",
+    userId: "",
+    budgets: [],
     correlationId: "",
     path: "fetch",
     type,

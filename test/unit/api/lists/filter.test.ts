@@ -52,11 +52,21 @@ test.each([
   ['run_key == ""', true],
 ])("%s is %s", (text, expected) => {
   const condition = parseRunFilter(text);
-  expect(condition !== null && meetsCondition(condition, readHeader(HEADER))).toBe(expected);
+  expect(meetsCondition(condition, readHeader(HEADER))).toBe(expected);
 });
 
-test("an empty filter means all", () => {
-  expect(parseRunFilter("  ")).toBeNull();
+test.each([
+  ["", false],
+  ["  ", false],
+  ['state == "RUNNING" || state != "RUNNING"', false],
+  ['flow_id != "pay"', true],
+  ['flow_id == "orchestrator-route"', true],
+  ['run_id == "run-1"', true],
+])("%j means users' runs, and those of the service's own flow: %s", (text, ofService) => {
+  const condition = parseRunFilter(text);
+  const header = { ...HEADER, runId: "run-1", flowId: "orchestrator-route" };
+  expect(meetsCondition(condition, readHeader(header))).toBe(ofService);
+  if (!ofService) expect(meetsCondition(condition, readHeader(HEADER))).toBe(true);
 });
 
 test.each([

@@ -5,7 +5,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileValidator } from "../../../../src/api/requests/validate.ts";
 import { DecideApprovalRequestSchema } from "../../../../src/gen/orchestrator/v1/approval_service_pb.ts";
+import { DropMessagesRequestSchema } from "../../../../src/gen/orchestrator/v1/dead_letter_service_pb.ts";
 import { RegisterFlowRequestSchema } from "../../../../src/gen/orchestrator/v1/flow_service_pb.ts";
+import { PutLimitRequestSchema } from "../../../../src/gen/orchestrator/v1/limit_service_pb.ts";
+import { StartOperationRequestSchema } from "../../../../src/gen/orchestrator/v1/operation_service_pb.ts";
 import { RunSchema } from "../../../../src/gen/orchestrator/v1/run_pb.ts";
 import {
   ListRunsRequestSchema,
@@ -71,6 +74,8 @@ describe("own verdicts are those of the rules of the contract", () => {
     });
   }
 });
+
+const RATE = { count: 1, per: { seconds: 1n } };
 
 /** What each rule takes and refuses, with the field that is named. */
 const EXAMPLES: readonly {
@@ -159,7 +164,25 @@ const EXAMPLES: readonly {
     bad: { definition: { case: "source", value: "é".repeat(524_289) } },
     field: "source",
   },
+  ...[{}, { filter: "a", runIds: ["a"] }].map((bad) => ({
+    desc: StartOperationRequestSchema,
+    good: { action: 1, filter: "a", runIds: [] },
+    bad: { action: 1, ...bad },
+    field: "filter",
+  })),
+  ...[{}, { messageIds: ["a"], selector: {} }].map((bad) => ({
+    desc: DropMessagesRequestSchema,
+    good: { selector: {} },
+    bad,
+    field: "message_ids",
+  })),
+  { desc: PutLimitRequestSchema, good: { name: "a", rate: RATE }, bad: { name: "a" }, field: "max_concurrent" },
 ];
+
+test("a limit may have both bounds", () => {
+  const both = create(PutLimitRequestSchema, { name: "a", maxConcurrent: 1, rate: RATE });
+  expect(compileValidator(PutLimitRequestSchema)(both)).toBeNull();
+});
 
 test.each(EXAMPLES)("a rule of $field takes the good and refuses the bad", ({ desc, good, bad, field }) => {
   const validate = compileValidator(desc);

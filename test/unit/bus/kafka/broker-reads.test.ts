@@ -1,20 +1,24 @@
-/** Positions that are moved, and leaders that change, while a fetch is under way. */
+/** Positions that are moved, leaders that change while a fetch is under way, and messages that may kill. */
 import { expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../../src/base/log.ts";
 import { Assignments } from "../../../../src/bus/kafka/assignments.ts";
 import { readBroker } from "../../../../src/bus/kafka/broker-reads.ts";
+import { Trials } from "../../../../src/bus/kafka/trials.ts";
 import type { InboundOffsets, PartitionOffset } from "../../../../src/engine/ports/bus/inbound.ts";
+import type { PartitionReaders, TakenPartition } from "../../../../src/engine/ports/bus/suspects.ts";
 import { eventually } from "../../../support/eventually.ts";
 
 const TOPIC = "flow_runs";
 const NEVER = new Promise<never>(() => {});
 
-/** A log of one partition, as a client of Kafka sees it. */
-function createWorld() {
+/** A log of one partition, as a client of Kafka sees it; `before` says how its last reader ended. */
+function createWorld(before: Partial<TakenPartition> = {}) {
   const log = { leader: 1, first: 0n, last: 1_000n };
   const stored = new Map<number, PartitionOffset>();
   const fetches: { readonly node: number; readonly from: bigint; answer(offsets: readonly bigint[]): void }[] = [];
   const taken: bigint[] = [];
+  const given: string[] = [];
+  const handed = { end: NEVER as Promise<void>, epoch: 1 as number | undefined };
   let moves = 0;
   const consumer = {
     topics: { track() {}, untrack() {} },
@@ -42,16 +46,29 @@ function createWorld() {
     rewind: async () => [],
     listen: () => async () => {},
   };
+  const readers: PartitionReaders = {
+    take: async (topic, partitions) =>
+      partitions.flatMap(({ partition }) => {
+        const offset = stored.get(partition);
+        const clean = { reader: "r", stood: false, deaths: new Map(), unexplained: 0 };
+        return offset === undefined ? [] : [{ ...offset, ...topic, ...clean, ...before }];
+      }),
+    giveBack: async (partitions) => void given.push(...partitions.map(({ reader }) => String(reader))),
+  };
   const assignments = new Assignments({
-    ...{ topics: [TOPIC], autoOffsetReset: "earliest", offsets, jumped() {}, log: silentLog },
+    ...{ topics: [TOPIC], autoOffsetReset: "earliest", offsets, readers, jumped() {}, log: silentLog },
     consumer: consumer as never,
-    shards: { shardOf: () => 0, epochOf: () => 1 },
+    shards: { shardOf: () => 0, epochOf: () => handed.epoch },
   });
   const stop = new AbortController();
+  const suspects = { name: async () => {}, forget: async () => {} };
+  const trials = new Trials({
+    ...{ suspects, rejected: { keep: async () => {} }, stopping: stop.signal, log: silentLog },
+  });
   onTestFinished(() => stop.abort());
   const read = (node: number): Promise<void> =>
     readBroker({
-      ...{ node, consumer: consumer as never, told() {}, signal: stop.signal },
+      ...{ node, consumer: consumer as never, trials, told() {}, signal: stop.signal },
       assigned: () => assignments.all,
       moveIntoRange: (assigned) => assignments.moveIntoRange(assigned),
       topics: new Map([
@@ -60,12 +77,12 @@ function createWorld() {
           (messages) =>
             messages.map(({ offset }) => {
               taken.push(offset);
-              return NEVER;
+              return handed.end;
             }),
         ],
       ]),
     });
-  return { log, stored, fetches, taken, assignments, read, moves: () => moves };
+  return { log, stored, fetches, taken, given, handed, assignments, read, moves: () => moves };
 }
 
 function toResponse(offsets: readonly bigint[]) {
@@ -143,4 +160,53 @@ test("a partition whose leader changes is read from the new one, and the old one
   await old;
   await eventually(() => expect(fetches).toHaveLength(3));
   expect(taken).toEqual([0n, 1n, 2n]);
+});
+
+test("where a reader died at its first position, messages are tried alone, up to the end of the log, and then as ever", async () => {
+  const { log, fetches, taken, handed, assignments, read } = createWorld({ stood: true });
+  log.last = 3n;
+  await assignments.look();
+  void read(1);
+  await eventually(() => expect(fetches).toHaveLength(1));
+  const first = Promise.withResolvers<void>();
+  handed.end = first.promise;
+  fetches[0]?.answer([0n, 1n, 2n, 3n]);
+  await eventually(() => expect(taken).toEqual([0n]));
+  // Nothing more is fetched until they are tried.
+  expect(fetches).toHaveLength(1);
+  handed.end = Promise.resolve();
+  first.resolve();
+  await eventually(() => expect(taken).toEqual([0n, 1n, 2n, 3n]));
+  await eventually(() => expect(fetches).toHaveLength(2));
+  handed.end = NEVER;
+  fetches[1]?.answer([4n, 5n, 6n]);
+  await eventually(() => expect(taken).toEqual([0n, 1n, 2n, 3n, 4n, 5n, 6n]));
+});
+
+test("an idle partition of a reader that died has nothing to try", async () => {
+  const { log, fetches, taken, assignments, read } = createWorld({ stood: true });
+  log.last = 0n;
+  await assignments.look();
+  void read(1);
+  await eventually(() => expect(fetches).toHaveLength(1));
+  fetches[0]?.answer([0n, 1n, 2n]);
+  await eventually(() => expect(taken).toEqual([0n, 1n, 2n]));
+});
+
+test("a partition is tried no further once it is not read here, and is given back", async () => {
+  const { fetches, taken, given, handed, assignments, read } = createWorld({ stood: true });
+  await assignments.look();
+  void read(1);
+  await eventually(() => expect(fetches).toHaveLength(1));
+  const first = Promise.withResolvers<void>();
+  handed.end = first.promise;
+  fetches[0]?.answer([0n, 1n]);
+  await eventually(() => expect(taken).toEqual([0n]));
+  handed.epoch = undefined;
+  await assignments.look();
+  await assignments.look();
+  first.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([taken, given]).toEqual([[0n], ["r"]]);
 });

@@ -112,6 +112,6 @@ test.each([
 ])("an error with %s", (_name, error, type, message) => {
   expect(readParts({ status: "failed", error: { ...error, details: { a: 1 } } }).outcome).toEqual({
     ok: false,
-    error: { type, message, retryable: true },
+    error: { type, message, retryable: true, details: { a: 1 } },
   });
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { childRunId } from "../../../../src/base/ids.ts";
 import { TaskTokens } from "../../../../src/engine/dispatch/tokens.ts";
 
 const OLD = { id: 1, secret: new Uint8Array(32).fill(1) };
@@ -44,6 +45,36 @@ test("tokens of an older key open while it is kept", () => {
   expect(new TaskTokens(NEW).open("t", token)).toBeNull();
 });
 
-test("a token of an ordinary run id has at most 128 characters", () => {
-  expect(new TaskTokens(OLD).seal("t", { runId: "r".repeat(74), fence: 1 }).length).toBeLessThanOrEqual(128);
+const CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+const chosen = (length: number, from: number) =>
+  Array.from({ length }, (_, index) => CHARACTERS[(from + 7 * index) % CHARACTERS.length]).join("");
+
+test("tokens have at most 128 characters, and those of a child of a very long id at most 144", () => {
+  const tokens = new TaskTokens(OLD);
+  for (let length = 1; length <= 100; length += 1)
+    for (const runId of ["-".repeat(length), "0".repeat(length), "_".repeat(length), chosen(length, length)]) {
+      const ids = [runId, childRunId(runId, "a.0", 1), childRunId(childRunId(runId, "b", 2), "c", 1)];
+      for (const id of ids) {
+        const token = tokens.seal("t", { runId: id, fence: 4_000_000_000 });
+        expect(tokens.open("t", token)).toEqual({ runId: id, fence: 4_000_000_000 });
+        expect(token.length, id).toBeLessThanOrEqual(id === runId || length <= 90 ? 128 : 144);
+      }
+    }
+  // As earlier releases wrote it.
+  const old = `${"x".repeat(90)}:a.0:b`;
+  expect(tokens.open("t", tokens.seal("t", { runId: old, fence: 1 }))?.runId).toBe(old);
+});
+
+test("a packed token of another tenant, or with any bit changed, opens to nothing", () => {
+  const tokens = new TaskTokens(OLD);
+  for (const runId of [chosen(90, 3), childRunId(chosen(90, 3), "a", 1)]) {
+    const token = tokens.seal("tenant", { runId, fence: 7 });
+    expect(tokens.open("tenan", token)).toBeNull();
+    const bytes = Buffer.from(token, "base64url");
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const changed = Buffer.from(bytes);
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(tokens.open("tenant", changed.toString("base64url")), `bit ${bit}`).toBeNull();
+    }
+  }
 });

@@ -7,12 +7,13 @@ type Whole<Type extends RecordType> = Required<Omit<Extract<JournalRecord, { rea
 
 const at = Date.UTC(2026, 0, 1);
 const ofTask = { at, task: "poll~2" };
-const error = { type: "NO", message: "no", retryable: true, nextRetryDelayMs: 5, noEffect: true };
+const error = { type: "NO", message: "no", retryable: true, nextRetryDelayMs: 5, noEffect: true, details: null };
 const runError = { type: "NO", message: "no", task: null };
 const cause = { end: "failed", compensate: true, reason: "", by: "", error: runError } as const;
 const told = { by: "me", why: "" };
 const answer = { key: "k", value: null };
 const place = { log: "t/0", epoch: 0, offset: 2 ** 40 };
+const recalled = { from: "@topic:t", token: 4 };
 const hold = { at, hold: "operator", by: "", why: "" } as const;
 const limits = {
   startToCloseMs: 1,
@@ -36,6 +37,7 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
     vars: {},
     deadlineAt: at,
     startAt: at,
+    limit: { name: "crm", key: "", maxConcurrent: 1, rate: { count: 1, perMs: 1 } },
     facts: {
       userId: "",
       correlationId: "",
@@ -46,6 +48,7 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
       parent: { runId: "r", task: "t", closePolicy: "cancel", depth: 2 },
     },
   },
+  "run.limited": { at },
   "run.opened": { at },
   "run.completed": { at, output: null },
   "run.failed": { at, error: runError },
@@ -57,8 +60,20 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
   "run.held": hold,
   "run.released": hold,
   "run.recovered": { at },
-  "task.dispatched": { ...ofTask, attempt: 1, input: {}, first: "a", answer, limits, to: "s", queued: true, dueAt: at },
+  "task.dispatched": {
+    ...ofTask,
+    attempt: 1,
+    input: {},
+    first: "a",
+    answer,
+    limits,
+    to: "s",
+    queued: true,
+    dueAt: at,
+    again: true,
+  },
   "task.scheduled": { ...ofTask, attempt: 1, input: {}, dueAt: at, first: "a", limits },
+  "task.limited": { ...ofTask, attempt: 1, name: "crm", key: "", input: {}, dueAt: at, first: "a", limits },
   "task.started": { ...ofTask, attempt: 1, to: "@callback", dueAt: at },
   "task.returned": { ...ofTask, attempt: 1, reason: "UNACKNOWLEDGED", dueAt: at },
   "task.checkpointed": { ...ofTask, attempt: 1, checkpoint: "1" },
@@ -73,8 +88,19 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
     limits,
   },
   "task.expanded": { ...ofTask, count: 2, items: [1, 2], first: "a", dueAt: at, limits },
-  "task.completed": { ...ofTask, attempt: 1, tookMs: 5, output: null, input: {}, first: "a", told },
-  "task.retrying": { ...ofTask, attempt: 1, tookMs: 5, error, dueAt: at, deferred: true, answer, told, place },
+  "task.completed": { ...ofTask, attempt: 1, tookMs: 5, output: null, input: {}, first: "a", told, recalled },
+  "task.retrying": {
+    ...ofTask,
+    attempt: 1,
+    tookMs: 5,
+    error,
+    dueAt: at,
+    deferred: true,
+    answer,
+    told,
+    place,
+    recalled,
+  },
   "task.suspended": { ...ofTask, attempt: 1, key: "k", wait: { kind: "run", runId: "r" }, value: {}, dueAt: null },
   "task.failed": {
     ...ofTask,
@@ -87,9 +113,10 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
     first: "a",
     told,
     place,
+    recalled,
   },
   "task.skipped": { ...ofTask, reason: "NOT_TAKEN" },
-  "task.canceled": { ...ofTask, attempt: 1, noEffect: true },
+  "task.canceled": { ...ofTask, attempt: 1, noEffect: true, recalled },
   "task.compensated": ofTask,
   "approval.ended": { ...ofTask, approval: 3, state: "APPROVED", by: "", comment: "", data: null },
   "signal.received": { at, id: 1, name: "s", payload: null, by: "", request: "", requestHash: "" },
@@ -102,7 +129,7 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
 };
 
 /** Fields that take any JSON. */
-const ANY = /^(input|output|payload|data|answer\.value|vars\.|items\.|value\.|facts\.context\.)/;
+const ANY = /^(input|output|payload|data|answer\.value|error\.details|vars\.|items\.|value\.|facts\.context\.)/;
 type Place = readonly (string | number)[];
 
 /** Every field of a value and of the objects and lists in it. */

@@ -230,6 +230,27 @@ describe("guards", () => {
   });
 });
 
+// Cause: NUL from an expression passed every check, was stored, and answered as another character by each protocol.
+describe("text that no caller could send", () => {
+  const nul = "${'a\\u0000b'}";
+  test.each([
+    ["the body of a request", "http", { url: "http://x", body: { a: [nul] } }],
+    ["the title of an approval", "approval", { title: nul }],
+    ["an event", "emit", { topic: "t", payload: { a: nul } }],
+    ["the input of a child", "subflow", { flow_id: "kid", input: { a: nul } }],
+    ["a label of a child", "subflow", { flow_id: "kid", labels: { a: nul } }],
+    ["an item of a map", "map", { items: "${['a\\u0000b']}", task: { type: "noop" } }],
+    ["an output", "transform", { output: nul }],
+  ])("fails the task instead of reaching %s", async (_where, type, parameters) => {
+    const { run } = await startRun({ type, parameters });
+    expect(run.state.failure).toMatchObject({
+      type: "EXPRESSION_FAILED",
+      task: "a",
+      message: expect.stringContaining("NUL"),
+    });
+  });
+});
+
 describe("durations that are expressions", () => {
   const startWith = async (workflow: object, vars: JsonObject) => {
     const variables = Object.keys(vars).map((name) => ({ name }));

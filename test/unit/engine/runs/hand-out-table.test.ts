@@ -7,8 +7,7 @@ const handOut = (path: string, fence: number): HandOut => ({
   fence,
   attempt: 1,
   heartbeatMs: null,
-  silent: false,
-  atAgents: false,
+  carrier: "workers",
   slot: null,
   acknowledged: false,
   reported: false,
@@ -34,5 +33,22 @@ test("a task is found by its path and by the fencing token of its last hand-over
   expect(table.has("run")).toBe(true);
   table.delete("run", "b");
   expect(table.has("run")).toBe(false);
-  expect([...table]).toEqual([]);
+});
+
+test("a task is due at the time that was said last, until it is over", () => {
+  const table = new HandOutTable();
+  const start = performance.now();
+  const [a, b, c] = [handOut("a", 3), handOut("b", 4), handOut("c", 5)];
+  for (const one of [a, b, c]) table.add(one);
+  expect(table.takeDue(start + 1_000)).toEqual([a, b, c]);
+  expect(table.takeDue(start + 2_000)).toEqual([]);
+  table.lookAt(a, start + 3_000);
+  table.lookAt(a, start + 9_000);
+  table.lookAt(b, start + 5_000);
+  table.lookAt(c, start + 5_000);
+  expect(table.takeDue(start + 4_000)).toEqual([]);
+  table.delete("run", "c");
+  expect(table.takeDue(start + 6_000)).toEqual([b]);
+  table.forget("run");
+  expect(table.takeDue(start + 20_000)).toEqual([]);
 });

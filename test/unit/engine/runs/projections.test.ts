@@ -9,11 +9,14 @@ import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
 import { openRun, type Run } from "../../../../src/engine/machine/run.ts";
 import { advance } from "../../../../src/engine/machine/settle.ts";
 import { createState } from "../../../../src/engine/machine/state.ts";
-import { createRowsOf } from "../../../../src/engine/make-rows.ts";
+import { createRowsOf, mergeTables } from "../../../../src/engine/make-rows.ts";
+import type { OutboxRow } from "../../../../src/engine/ports/bus/outbox.ts";
 import type { ProjectedRows, RowMaker } from "../../../../src/engine/ports/projections.ts";
 import { approvalRows } from "../../../../src/engine/runs/projections/approvals.ts";
+import { toDeadLetterMessage } from "../../../../src/engine/runs/projections/dead-letter-messages.ts";
 import { deadLetterRows } from "../../../../src/engine/runs/projections/dead-letters.ts";
 import { outboxRows } from "../../../../src/engine/runs/projections/outbox.ts";
+import { taskControls } from "../../../../src/engine/runs/projections/task-controls.ts";
 import { compileFlow } from "../../../../src/flows/compile.ts";
 
 const rowsOf = createRowsOf<Run, JournalRecord>([approvalRows, deadLetterRows, outboxRows]);
@@ -129,6 +132,36 @@ test("an event is a row with its topic, key, payload and headers; its key is the
       ],
     },
   ]);
+});
+
+test("a record writes several rows: whoever has a task of a run is told when it begins to end", async () => {
+  const ofOutbox = mergeTables<Run, JournalRecord, OutboxRow>(taskControls, { "task.failed": toDeadLetterMessage });
+  const told = createRowsOf<Run, JournalRecord>([{ projection: "outbox", on: ofOutbox }]);
+  const task = (id: string): JsonObject => ({ id, type: "queue", parameters: { handler: `do-${id}` } });
+  const { run } = await openFlow({ ...task("a"), timeout: 5, schedule_to_start_timeout: 5 }, task("b"), task("c"));
+  const step = (...events: RunEvent[]): readonly ProjectedRows[] => {
+    const records = events.flatMap((event) => advance(run, event));
+    return told(run, records, run.state.sequence - records.length + 1);
+  };
+  const handOver = (id: string): RunEvent => ({ type: "hand_over", at: 2, task: id, to: "@topic:work", queued: false });
+  expect(step(START, handOver("a"), handOver("b"), handOver("c"))).toEqual([]);
+  const tokens = ["a", "b", "c"].map((id) => tokenOf(run, id));
+  const late = run.state.tasks.get("a")?.dueAt ?? 0;
+  const [rows] = step({ type: "due", at: late, by: late, random: 0 });
+  const reason = (row: object) => (row as { content: { reason: string; fence?: number } }).content;
+  expect(rows?.rows.map(reason)).toMatchObject([
+    { reason: "TIMEOUT", fence: tokens[0], attempt: 1, topic: "work", handler: "do-a" },
+    { reason: "ATTEMPTS_EXHAUSTED", handler: "do-a" },
+  ]);
+  const answered: RunEvent = {
+    ...{ type: "reported", at: late, task: "c", token: tokens[2] ?? 0, random: 0 },
+    outcome: { ok: true, output: 1 },
+  };
+  const cancel: RunEvent = { type: "cancel", at: late, by: "", reason: "no", compensate: false };
+  // What has answered by the time of the commit is told nothing.
+  expect(step(cancel, answered)[0]?.rows.map(reason)).toMatchObject([{ reason: "RUN_CANCELED", fence: tokens[1] }]);
+  const terminate: RunEvent = { type: "terminate", at: late, by: "", reason: "now" };
+  expect(step(terminate)[0]?.rows.map(reason)).toMatchObject([{ reason: "RUN_TERMINATED", fence: tokens[1] }]);
 });
 
 test("two row makers of one name are refused", () => {

@@ -44,6 +44,10 @@ describe("the shape of a flow", () => {
     ["id: a\nname: yes\nworkflow: {graph: 5}\n", /workflow\.graph: expected text/],
     ["- a\n- b\n", /expected an object, got a list/],
     ["just text\n", /expected an object/],
+    [
+      "id: a\nworkflow: {signals: {go: {schema: {type: int}}}, tasks: [{id: x, type: noop}]}\n",
+      /workflow\.signals\.go\.schema\.type: expected a type/,
+    ],
     ["id: a\nworkflow: {timeout: soon, graph: g}\n", /workflow\.timeout: expected a duration/],
     ["id: a\nworkflow: {timeout: 1h1h, graph: g}\n", /workflow\.timeout: "1h1h" names a unit twice; .* "2h"/],
     ["id: a\nworkflow: {timeout: -5, graph: g}\n", /workflow\.timeout: expected a duration/],
@@ -165,6 +169,10 @@ describe("tasks", () => {
     [
       "    - {id: a, type: signal, parameters: {name: 'pay ment'}}\n",
       /parameters\.name: expected the name of a signal/,
+    ],
+    [
+      "    - {id: a, type: approval, parameters: {form: {requird: [x]}}}\n",
+      /parameters\.form\.requird: .*did you mean "required"/,
     ],
     [
       "    - {id: a, type: parallel, parameters: {tasks: [{type: noop, tmeout: 1}]}}\n",

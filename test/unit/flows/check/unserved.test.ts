@@ -10,31 +10,33 @@ test("what nothing serves is refused with the place and the cure, in groups too"
     "{id: b, type: http, parameters: {service: billing, path: /x}}",
     "{id: c, type: map, parameters: {items: [1], task: {type: emit, parameters: {topic: t}}}}",
     "{id: d, type: ai, parameters: {prompt: why}}",
+    "{id: e, type: emit, parameters: {webhook: billing}}",
+    "{id: f, type: emit, parameters: {stream: s}}",
   );
   const { problems } = await judgeFlow({ text }, undefined, SERVED);
   expect(
     problems.map(({ field, line, description }) => `${line} ${field}: ${description.split(" ", 4).join(" ")}`),
   ).toEqual([
-    "4 workflow.tasks[0].type: events of emit leave",
-    "5 workflow.tasks[1].parameters.service: registered services are reserved",
-    "6 workflow.tasks[2].parameters.task.type: events of emit leave",
+    "4 workflow.tasks[0].parameters.topic: events of emit for",
+    "5 workflow.tasks[1].parameters.service: there is no service",
+    "6 workflow.tasks[2].parameters.task.parameters.topic: events of emit for",
     "7 workflow.tasks[3].type: agents get tasks of",
+    "8 workflow.tasks[4].parameters.webhook: there is no endpoint",
+    "9 workflow.tasks[5].parameters.stream: events of emit for",
   ]);
   // Cause: `flows validate` refused flows that a service with Redis takes.
   const judged = await judgeFlow({ text }, undefined, SERVABLE);
-  expect(judged.problems.map(({ line }) => line)).toEqual([5]);
+  expect(judged.problems).toEqual([]);
 });
 
 // Cause: budgets were kept with the flow and nothing enforced them, so that `max_time: 5s` bounded nothing.
-test("a budget is refused, each limit with what bounds a run meanwhile", async () => {
+test("limits of time and steps are refused, each with what bounds a run meanwhile; the others are served", async () => {
   const text =
     "id: a\nworkflow:\n  budget: {max_time: 5s, max_steps: 3, max_tokens: 5, max_cost_usd: 0.5}\n  tasks: [{id: a, type: noop}]\n";
   const { problems } = await judgeFlow({ text }, undefined, SERVED);
   expect(problems.map(({ field, description }) => `${field}: ${description}`)).toEqual([
     expect.stringMatching(/^workflow\.budget\.max_time: .*; write workflow\.timeout instead$/),
     expect.stringMatching(/^workflow\.budget\.max_steps: .*max_transitions/),
-    expect.stringMatching(/^workflow\.budget\.max_tokens: budgets are reserved for a later version/),
-    expect.stringMatching(/^workflow\.budget\.max_cost_usd: budgets are reserved for a later version/),
   ]);
 });
 
@@ -44,4 +46,22 @@ test("the engine's own tests may use everything, and a url is served", async () 
   });
   const text = tasks("{id: b, type: http, parameters: {url: 'http://x'}}");
   expect(await judgeFlow({ text }, undefined, SERVED)).toMatchObject({ problems: [] });
+});
+
+test("where a budget limits the cost, models without a price are refused, as far as they are written", async () => {
+  const open = { model: "small", perMinute: new Map<string, number>(), priced: new Set(["small"]) };
+  const models = { known: new Map([["open", open]]), standard: "open" };
+  const ask = (more: string): string => `{id: a, type: ai, parameters: {prompt: hi${more}}}`;
+  const judge = async (budget: string, more: string) => {
+    const text = `id: a\nvariables: [{name: m, type: string, default: x}]\nworkflow:\n  budget: {${budget}}\n  tasks: [${ask(more)}]\n`;
+    const { problems } = await judgeFlow({ text }, undefined, { ...SERVED, models });
+    return problems.map(({ field, description }) => `${field}: ${description}`);
+  };
+  expect(await judge("max_cost_usd: 1", "")).toEqual([]);
+  expect(await judge("max_cost_usd: 1", ', model: "${vars.m}"')).toEqual([]);
+  expect(await judge("max_tokens: 1", ", model: free")).toEqual([]);
+  expect(await judge("max_cost_usd: 1", ", model: free, fallback: [{model: other, on: [TIMEOUT]}]")).toEqual([
+    expect.stringMatching(/^workflow\.tasks\[0\]\.parameters\.model: .* model free has no price; add input_price/),
+    expect.stringMatching(/^workflow\.tasks\[0\]\.parameters\.fallback\[0\]\.model: .* model other has no price/),
+  ]);
 });

@@ -223,6 +223,20 @@ describe("a folder that changes", () => {
     await soon(async () => expect(await versions()).toEqual(["a 2"]));
   });
 
+  // Mounts of other machines notify nobody, and a caller that was told too early starts what was there before.
+  it("shows a change without a notification to the first use a second after it, which waits for it", async () => {
+    const { folder, versions } = await open({});
+    mkdirSync(join(folder, "below"));
+    writeFileSync(join(folder, "below", "a.yaml"), flow("a", "1"));
+    symlinkSync("below/a.yaml", join(folder, "a.yaml"));
+    await soon(async () => expect(await versions()).toEqual(["a 1"]));
+    // Nothing in the folder itself changes.
+    writeFileSync(join(folder, "below", "a.yaml"), flow("a", "2"));
+    const changedAt = performance.now();
+    await eventually(() => expect(performance.now() - changedAt).toBeGreaterThan(1_100));
+    expect(await versions()).toEqual(["a 2"]);
+  });
+
   it("names a file that is too large or cannot be read", async () => {
     const { folder, write, refused, catalogue } = await open({});
     write("large.yaml", `${flow("large")}# ${"x".repeat(300_000)}`);

@@ -40,6 +40,7 @@ function createStarts(first: FlowTemplate) {
       );
       return { outcome: "deleted", deletedAt: 1 };
     },
+    listDeclared: async () => [],
     listFlows: async () => [],
     listVersions: async () => [],
   };

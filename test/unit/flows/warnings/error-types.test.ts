@@ -1,4 +1,6 @@
+import { STATUS_CODES } from "node:http";
 import { expect, test } from "vitest";
+import { statusType } from "../../../../src/base/net/http-status.ts";
 import { ERROR_TYPES } from "../../../../src/tasks/error-types.ts";
 import { readSourceFiles } from "../../../house/source-files.ts";
 import { linesOf, tasks } from "./judge.ts";
@@ -66,4 +68,14 @@ test("the table holds every error type that the code gives", () => {
   // What ends a run is no error of a task.
   given.delete("TRANSITION_LIMIT");
   expect([...given].filter((name) => !ERROR_TYPES.has(name))).toEqual([]);
+});
+
+// Cause: a type whose errors were no longer made was still proposed to authors.
+test("the table holds no error type that nothing gives", () => {
+  const statuses = new Set(Object.keys(STATUS_CODES).map((status) => statusType(Number(status))));
+  const texts = readSourceFiles()
+    .filter(({ path }) => path !== "src/tasks/error-types.ts")
+    .map(({ text }) => text);
+  const isGiven = (name: string): boolean => texts.some((text) => text.includes(`"${name}"`));
+  expect([...ERROR_TYPES].filter((name) => !statuses.has(name) && !isGiven(name))).toEqual([]);
 });

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { OrchestratorError } from "../../../../src/base/errors.ts";
-import { statusType } from "../../../../src/base/http-status.ts";
+import { statusType } from "../../../../src/base/net/http-status.ts";
+import type { ToolCall } from "../../../../src/engine/ports/tools.ts";
 import { createAddressPolicy } from "../../../../src/tools/http/address-policy.ts";
-import { parseHttpDate } from "../../../../src/tools/http/http-date.ts";
-import { parseRetryAfterMs } from "../../../../src/tools/http/http-failure.ts";
-import { buildRequest, RequestRefused } from "../../../../src/tools/http/http-request.ts";
+import { buildRequest, parseUrl, RequestRefused } from "../../../../src/tools/http/http-request.ts";
+import { parseHttpDate } from "../../../../src/tools/http-date.ts";
+import { parseRetryAfterMs } from "../../../../src/tools/retry-after.ts";
 import { aCall } from "../a-call.ts";
 
 const SECURE = { host: "api.example", port: 443, secure: true };
@@ -72,6 +73,11 @@ describe("address policy", () => {
   });
 });
 
+/** The request of a call that has a URL. */
+function build(call: ToolCall) {
+  return buildRequest(call, parseUrl((call.input as { readonly url: string }).url));
+}
+
 describe("requests", () => {
   test.each([
     ["Host", "x", "set by the service"],
@@ -85,8 +91,8 @@ describe("requests", () => {
     ["", "1", "no name"],
   ])("refuse the header %j: %j", (name, value, why) => {
     const call = aCall("http", { url: "https://api.example/", headers: { [name]: value } });
-    expect(() => buildRequest(call)).toThrow(RequestRefused);
-    expect(() => buildRequest(call)).toThrow(why);
+    expect(() => build(call)).toThrow(RequestRefused);
+    expect(() => build(call)).toThrow(why);
   });
 
   test("the flow may choose its own idempotency key but not speak for another attempt", () => {
@@ -95,7 +101,7 @@ describe("requests", () => {
       "X-Orchestrator-Fencing-Token": "999",
       "x-orchestrator-run-id": "other",
     };
-    const request = buildRequest(aCall("http", { url: "https://api.example/", headers }));
+    const request = build(aCall("http", { url: "https://api.example/", headers }));
     expect(request.headers).toMatchObject({
       "idempotency-key": "mine",
       "x-orchestrator-fencing-token": "7",
@@ -104,26 +110,20 @@ describe("requests", () => {
   });
 
   test("ids that headers cannot carry are encoded", () => {
-    const request = buildRequest(
+    const request = build(
       aCall("http", { url: "https://api.example/" }, { runId: "läufer-日", correlationId: "a\r\nb" }),
     );
     expect(request.headers["x-orchestrator-run-id"]).toBe("l%C3%A4ufer-%E6%97%A5");
     expect(request.headers["x-correlation-id"]).toBe("a%0D%0Ab");
   });
 
-  test("a service by name is refused as long as there is no registry", () => {
-    expect(() => buildRequest(aCall("http", { service: "billing", path: "/x" }))).toThrow("billing");
-  });
-
   test("GET carries no body; a body makes POST", () => {
-    expect(() => buildRequest(aCall("http", { url: "https://api.example/", method: "GET", body: 1 }))).toThrow(
-      RequestRefused,
-    );
-    expect(buildRequest(aCall("http", { url: "https://api.example/", text: "x" }))).toMatchObject({
+    expect(() => build(aCall("http", { url: "https://api.example/", method: "GET", body: 1 }))).toThrow(RequestRefused);
+    expect(build(aCall("http", { url: "https://api.example/", text: "x" }))).toMatchObject({
       method: "POST",
       body: "x",
     });
-    expect(buildRequest(aCall("http", { url: "https://api.example/", body: null }))).toMatchObject({
+    expect(build(aCall("http", { url: "https://api.example/", body: null }))).toMatchObject({
       method: "POST",
       body: "null",
     });

@@ -27,7 +27,7 @@ function openCaller(run: RemoteAdapter["run"], more: Partial<ToolCallerOptions> 
   const adapter: RemoteAdapter = {
     type: "http",
     local: false,
-    originOf: (call) => (call.input as { to: string }).to,
+    placeOf: (call) => ({ origin: (call.input as { to: string }).to, service: "" }),
     run,
   };
   const tools = createToolCaller({

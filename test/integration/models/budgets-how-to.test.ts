@@ -1,0 +1,42 @@
+/** docs/how-to/budgets.md, executed: its flow and its commands. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { FlowService } from "../../../src/gen/orchestrator/v1/flow_service_pb.ts";
+import { RunState } from "../../../src/gen/orchestrator/v1/run_pb.ts";
+import { openModelBed } from "../../support/model-service.ts";
+import { runCommand } from "../../support/run-command.ts";
+import { createTemporaryFolder } from "../../support/temporary-folder.ts";
+
+const text = readFileSync("docs/how-to/budgets.md", "utf8");
+const blocksOf = (language: string): string[] =>
+  [...text.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "gs"))].map(([, block = ""]) => block);
+
+test("the run of the page is suspended, and goes on once its budget is raised", { timeout: 120_000 }, async () => {
+  const bed = await openModelBed();
+  bed.models.script((request, index) => request.say(`answer ${index}`, { usage: { input: 10, output: 200 } }));
+  const [value = ""] = blocksOf("yaml");
+  const definition = { case: "source" as const, value };
+  expect((await bed.client.call(FlowService.method.registerFlow, { definition })).problems).toEqual([]);
+  const runId = await bed.start("research", { question: "why?" });
+  await bed.reaches(runId, RunState.SUSPENDED);
+  const folder = createTemporaryFolder();
+  const run = async (line: string): Promise<string> => {
+    const words = line.replace("$RUN", runId).match(/"[^"]*"|\S+/g) ?? [];
+    const args = words.slice(1).map((word) => word.replaceAll('"', ""));
+    const { code, out, err } = await runCommand([...args, "--server", bed.address, "--by", "ann"], folder, {});
+    expect(code, err).toBe(0);
+    return out;
+  };
+  const commands = blocksOf("sh").flatMap((block) => block.trim().split("\n"));
+  expect(commands).toHaveLength(5);
+  const printed: string[] = [];
+  for (const line of commands.slice(0, 1)) printed.push(await run(line));
+  await bed.reaches(runId, RunState.COMPLETED);
+  for (const line of commands.slice(1)) printed.push(await run(line));
+  expect(await bed.outputOf(runId)).toBe("answer 1");
+  const [raised = "", , , listed = "", used = ""] = printed;
+  expect(raised).toMatch(/run\.\S+ +\$0\.01 +\$0\.00041 /);
+  expect(raised).toMatch(/set by ann at .*: worth it/);
+  for (const id of ["flow.research", `run.${runId}`, "tenant"]) expect(listed).toContain(id);
+  expect(used).toMatch(/research open\/small +2 +20 +400 +\$0\.00082/);
+});

@@ -1,0 +1,152 @@
+/** Budgets on a real database: instances that die at any moment, and what is removed when it is old. */
+import { randomUUID } from "node:crypto";
+import { beforeEach, expect, test } from "vitest";
+import { silentLog } from "../../../src/base/log.ts";
+import { BudgetMeter } from "../../../src/engine/budgets/meter.ts";
+import type { BudgetLedger } from "../../../src/engine/ports/models/budgets.ts";
+import type { MeteredCall } from "../../../src/engine/ports/models/meter.ts";
+import { createBudgetControl } from "../../../src/store/budgets/budget-control.ts";
+import { createBudgetLedger } from "../../../src/store/budgets/ledger.ts";
+import { removeOldSpending } from "../../../src/store/budgets/spending-retention.ts";
+import { createTestDatabase } from "../../support/postgres.ts";
+
+const { database } = await createTestDatabase();
+const control = createBudgetControl(database);
+const caller = { tenantId: "t", actor: "ann" };
+const { signal } = new AbortController();
+const sql = async <Row extends object>(text: string): Promise<Row[]> => (await database.reads.query<Row>(text)).rows;
+
+beforeEach(() => sql("TRUNCATE orchestrator.budgets, orchestrator.model_calls, orchestrator.budget_waits"));
+
+const aCall = (runId: string, more: Partial<MeteredCall> = {}): MeteredCall => ({
+  ...{ tenantId: "t", runId, flowId: "f", userId: "u", budgets: [], path: "q", attempt: 1, number: 1 },
+  ...{ callKey: `${runId}/q/0/call 1`, provider: "p", model: "m", inputTokens: 2, maxOutputTokens: 8 },
+  ...{ inputPriceMicros: 1_000_000, outputPriceMicros: 2_000_000 },
+  ...more,
+});
+
+/** An instance; once it is dead, nothing of it reaches the database. */
+function openInstance(random: () => number) {
+  const id = randomUUID();
+  const own = createBudgetLedger(database, id);
+  let dead = false;
+  const { promise: death, resolve } = Promise.withResolvers<undefined>();
+  const die = (): Promise<never> => {
+    dead = true;
+    resolve(undefined);
+    return new Promise(() => {});
+  };
+  const ledger: BudgetLedger = {
+    listAbandoned: own.listAbandoned,
+    async transact(query, decide) {
+      // It dies before the commit, or after it and before anybody hears of it.
+      const moment = random();
+      if (dead || moment < 0.03) await die();
+      await own.transact(query, decide);
+      if (dead || moment > 0.97) await die();
+    },
+  };
+  const meter = new BudgetMeter({
+    ...{ ledger, log: silentLog, isStopping: () => true },
+    holds: { hold: async () => {} },
+    metrics: { settled: () => {}, overran: () => {}, refused: () => {}, warned: () => {}, abandoned: () => {} },
+  });
+  return { meter, death, isDead: () => dead };
+}
+
+/** A generator of numbers in [0, 1) that a seed repeats. */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
+}
+
+test("whatever dies at whatever moment: reserved is what is open, and together with what is settled within the limit", async () => {
+  const random = createRandom(20_261_130);
+  const key = { scope: "tenant", id: "" } as const;
+  await control.setLimits(caller, key, { maxCostMicros: 900, maxTokens: null }, "", true);
+  const check = async (): Promise<void> => {
+    const [row] = await sql<{ settled: number; reserved: number; open: number; charged: number }>(`SELECT
+      b.settled_cost_micros AS settled, b.reserved_cost_micros AS reserved,
+      (SELECT coalesce(sum(reserved_cost_micros), 0)::int8 FROM orchestrator.model_calls WHERE settled_at IS NULL) AS open,
+      (SELECT coalesce(sum(cost_micros), 0)::int8 FROM orchestrator.model_calls WHERE settled_at IS NOT NULL) AS charged
+      FROM orchestrator.budgets b WHERE b.scope = 'tenant'`);
+    if (row === undefined) throw new Error("there is no budget");
+    expect(row.reserved).toBe(row.open);
+    expect(row.settled).toBe(row.charged);
+    expect(row.settled + row.reserved).toBeLessThanOrEqual(900);
+  };
+  let instances = [openInstance(random), openInstance(random)];
+  let made = 0;
+  for (let round = 0; round < 60; round++) {
+    await Promise.all(
+      Array.from({ length: 6 }, async (_, index) => {
+        const instance = instances[index % 2] as (typeof instances)[number];
+        // Some calls are repeated: their instance died, or their attempt began again.
+        const runId = `r${Math.floor(random() * 40)}`;
+        const reserved = await Promise.race([instance.meter.reserve(aCall(runId), signal), instance.death]);
+        if (reserved?.ok !== true) return;
+        made += 1;
+        if (random() < 0.1) return;
+        const outputTokens = Math.floor(random() * 3);
+        const costMicros = 2 + 2 * outputTokens;
+        const settled = reserved.settle({ inputTokens: 2, outputTokens, costMicros, basis: "reported" });
+        await Promise.race([settled, instance.death]);
+      }),
+    );
+    await check();
+    instances = instances.map((instance) => (instance.isDead() ? openInstance(random) : instance));
+  }
+  expect(made).toBeGreaterThan(60);
+  // All of them are gone.
+  const last = openInstance(() => 0.5);
+  while ((await last.meter.chargeAbandoned()) > 0) await check();
+  await check();
+  const [left] = await sql<{ count: number }>(
+    "SELECT count(*) AS count FROM orchestrator.model_calls WHERE settled_at IS NULL",
+  );
+  expect(left?.count).toBe(0);
+});
+
+test("a budget of a run comes with its first call; usage is grouped, and pages follow each other", async () => {
+  const { meter } = openInstance(() => 0.5);
+  for (const runId of ["a", "b"]) {
+    const reserved = await meter.reserve(aCall(runId, { budgets: [{ runId, maxTokens: 100 }] }), signal);
+    if (!reserved.ok) throw new Error(reserved.outcome.error.message);
+    await reserved.settle({ inputTokens: 3, outputTokens: 4, costMicros: null, basis: "estimated" });
+  }
+  expect(await control.getBudget(caller, { scope: "run", id: "a" })).toMatchObject({
+    ...{ maxTokens: 100, maxCostMicros: null, settled: { tokens: 7, costMicros: 0 }, reserved: { tokens: 0 } },
+  });
+  const now = Date.now();
+  const query = { from: now - 60_000, to: now + 60_000, flowId: "", skip: 0, limit: 10 };
+  expect(await control.listUsage(caller, { ...query, by: ["model", "user"] })).toEqual([
+    {
+      ...{ group: { model: "p/m", user: "u" }, calls: 2, inputTokens: 6, outputTokens: 8, costMicros: 0 },
+      ...{ estimatedCalls: 2, unpricedCalls: 2 },
+    },
+  ]);
+  const second = await control.listUsage(caller, { ...query, by: ["run"], skip: 1, limit: 1 });
+  expect(second.map(({ group }) => group)).toEqual([{ run: "b" }]);
+  expect(await control.listUsage({ tenantId: "other", actor: "" }, { ...query, by: [] })).toMatchObject([{ calls: 0 }]);
+});
+
+test("old calls are removed, and what belongs to no run; budgets of flows and open calls stay", async () => {
+  const { meter } = openInstance(() => 0.5);
+  await control.setLimits(caller, { scope: "flow", id: "f" }, { maxCostMicros: null, maxTokens: 8 }, "", true);
+  const open = await meter.reserve(aCall("open", { flowId: "g", budgets: [{ runId: "open", maxTokens: 50 }] }), signal);
+  expect(open.ok).toBe(true);
+  const done = await meter.reserve(aCall("done", { flowId: "g", budgets: [{ runId: "done", maxTokens: 50 }] }), signal);
+  if (!done.ok) throw new Error(done.outcome.error.message);
+  await done.settle({ inputTokens: 1, outputTokens: 1, costMicros: 3, basis: "reported" });
+  expect(await meter.reserve(aCall("short"), signal)).toMatchObject({ ok: false });
+  const names = async () =>
+    (await control.listBudgets(caller, null, null, 10)).map(({ scope, id }) => `${scope} ${id}`);
+  expect(await names()).toEqual(["flow f", "run done", "run open"]);
+  expect(await removeOldSpending(database, 60_000)).toBe(0);
+  // The call, its budget, and the wait of a run that does not exist.
+  expect(await removeOldSpending(database, 0, () => false, 0)).toBe(3);
+  expect(await names()).toEqual(["flow f", "run open"]);
+});
