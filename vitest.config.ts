@@ -16,7 +16,7 @@ const suites = [
   { name: "kafka", timeoutMs: 120_000, postgres: true, kafka: true },
   { name: "redis", timeoutMs: 60_000, postgres: true, redis: true },
   { name: "seeds", timeoutMs: 120_000, postgres: true, kafka: true, redis: true },
-  { name: "clients", timeoutMs: 300_000 },
+  { name: "clients", timeoutMs: 300_000, postgres: true },
   { name: "judges", timeoutMs: 300_000 },
   { name: "crash", timeoutMs: 300_000, postgres: true },
   { name: "package", timeoutMs: 300_000 },

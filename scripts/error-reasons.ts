@@ -3,8 +3,8 @@
  * Generation begins with it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import type { RetryClass } from "../src/base/error-catalog/entry.ts";
 import { ERRORS } from "../src/base/error-catalog.ts";
-import type { RetryClass } from "../src/base/error-entry.ts";
 import type { ErrorCode } from "../src/base/errors.ts";
 
 /**
@@ -21,6 +21,7 @@ export const LOCAL_CODES: readonly ErrorCode[] = [
   "EMBEDDED_POSTGRES_MISSING",
   "MIGRATION_INVALID",
   "CONFIG_INVALID",
+  "SECRET_NOT_FOUND",
   "PORT_IN_USE",
   "GRAPH_MODULE_INVALID",
   "SERVICE_UNREACHABLE",

@@ -6,9 +6,10 @@
 import { createFileRegistry, type DescMessage, type DescMethod, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { stringify } from "yaml";
+import { ROUTING_OPENAPI } from "../src/api/legacy/routing/openapi.ts";
 import { WORKFLOW_OPENAPI } from "../src/api/legacy/workflows/openapi.ts";
 import { toOperationErrors, toSharedResponses } from "./openapi-errors.ts";
-import { isOfBatch, type Json, maskedMessage, oneofsOf, toKeywords } from "./openapi-rules.ts";
+import { groupRulesOf, isOfBatch, type Json, maskedMessage, oneofsOf, toKeywords } from "./openapi-rules.ts";
 
 type Schema = Json & { properties?: Record<string, Schema>; required?: string[] };
 
@@ -52,13 +53,19 @@ function constrainSchema(schema: Schema, message: DescMessage, closed: boolean, 
     if (rule.required && field.oneof === undefined) required.add(field.jsonName);
   }
   if (required.size > 0) schema.required = [...required].sort();
+  const isShown = (name: string): boolean => schema.properties?.[name] !== undefined;
   const groups = oneofsOf(message)
-    .map((group) => ({ ...group, names: group.names.filter((name) => schema.properties?.[name] !== undefined) }))
+    .map((group) => ({ ...group, names: group.names.filter(isShown) }))
     .filter(({ names }) => names.length > 1);
-  const rules = groups.map(({ names, required: isRequired }) => {
+  const rules: Json[] = groups.map(({ names, required: isRequired }) => {
     const alone = names.map((name) => ({ required: [name] }));
     return { oneOf: isRequired ? alone : [...alone, { not: { anyOf: alone } }] };
   });
+  rules.push(
+    ...groupRulesOf(message)
+      .filter(({ names }) => names.every(isShown))
+      .map(({ rule }) => rule),
+  );
   if (rules.length > 0) schema.allOf = rules;
   if (closed) schema.additionalProperties = false;
 }
@@ -148,10 +155,12 @@ export function renderOpenapi(merged: string, image: Uint8Array): string {
     if (method === undefined) throw new Error(`no method for operation ${operation.operationId}`);
     finishOperation(operation, method);
   }
-  const { paths, components } = WORKFLOW_OPENAPI;
-  document.components.responses = { ...usedResponses(document), ...components.responses };
-  Object.assign(document.components.schemas, components.schemas);
-  Object.assign(document.paths, paths);
+  document.components.responses = usedResponses(document);
+  for (const { paths, components } of [WORKFLOW_OPENAPI, ROUTING_OPENAPI]) {
+    Object.assign(document.components.responses, components.responses);
+    Object.assign(document.components.schemas, components.schemas);
+    Object.assign(document.paths, paths);
+  }
   const head = "# Generated from contracts/orchestrator and src/api/legacy by scripts/generate.sh; do not edit.\n";
   return head + stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
 }

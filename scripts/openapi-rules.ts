@@ -10,12 +10,13 @@ import {
   hasOption,
   ScalarType,
 } from "@bufbuild/protobuf";
-import type { Duration } from "@bufbuild/protobuf/wkt";
+import { type Duration, FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import {
   type FieldRules,
   field as fieldRules,
   oneof as oneofRules,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { groupsOf } from "../src/api/requests/field-groups.ts";
 
 /** A schema, or a part of one. */
 export type Json = Record<string, unknown>;
@@ -74,7 +75,7 @@ function toSingle(
     case ScalarType.INT32:
       return ofInt32(rules);
     case ScalarType.INT64:
-      return { keywords: { pattern: "^-?(0|[1-9][0-9]{0,18})$" }, required: false };
+      return ofInt64(rules);
     default:
       return { keywords: {}, required: false };
   }
@@ -96,6 +97,13 @@ function ofBytes(rules: FieldRules | undefined): FieldKeywords {
   if (own?.minLen) keywords.minLength = Math.ceil(Number(own.minLen) / 3) * 4;
   if (own?.maxLen) keywords.maxLength = Math.ceil(Number(own.maxLen) / 3) * 4;
   return { keywords, required: false };
+}
+
+/** Digits in text. Numbers of 18 digits fit, whatever they are. */
+function ofInt64(rules: FieldRules | undefined): FieldKeywords {
+  const own = rules?.type.case === "int64" ? rules.type.value : undefined;
+  const sign = own?.greaterThan.case === "gte" && own.greaterThan.value >= 0n ? "" : "-?";
+  return { keywords: { pattern: `^${sign}(0|[1-9][0-9]{0,17})$` }, required: false };
 }
 
 function ofInt32(rules: FieldRules | undefined): FieldKeywords {
@@ -178,4 +186,23 @@ export function oneofsOf(message: DescMessage): { readonly names: readonly strin
     names: oneof.fields.map((field) => field.jsonName),
     required: hasOption(oneof, oneofRules) && getOption(oneof, oneofRules).required === true,
   }));
+}
+
+/** What a message demands of several of its fields, by JSON name: one of them, or one and none of the others. */
+export function groupRulesOf(message: DescMessage): { readonly names: readonly string[]; readonly rule: Json }[] {
+  return groupsOf(message).map(({ fields, exclusive }) => {
+    const alternatives = fields.map((field) => ({ required: [field.jsonName], ...whenSet(field) }));
+    const rule = exclusive ? { oneOf: alternatives } : { anyOf: alternatives };
+    return { names: fields.map(({ jsonName }) => jsonName), rule };
+  });
+}
+
+/** A field without presence is not set while it holds its default. */
+function whenSet(field: DescField): Json {
+  if (field.fieldKind === "list") return { properties: { [field.jsonName]: { minItems: 1 } } };
+  if (field.scalar === ScalarType.STRING && field.presence === FeatureSet_FieldPresence.IMPLICIT)
+    return { properties: { [field.jsonName]: { minLength: 1 } } };
+  if (field.presence === FeatureSet_FieldPresence.IMPLICIT)
+    throw new Error(`when ${field.toString()} is set is not known`);
+  return {};
 }

@@ -212,6 +212,27 @@ export const BARS: readonly Bar[] = [
     measure: (read) => read.figure("hot-state", "batchShare"),
   },
   {
+    title: "what routing adds to a call, p50 ÷ (2 commits of a journal row + 1 ms)",
+    unit: "times",
+    rule: "atMost",
+    limit: 1,
+    measure: (read) => read.figure("routing", "addedShare"),
+  },
+  {
+    title: "routed tasks, 50 in flight, calls/s ÷ bare proxy that keeps the same record",
+    unit: "times",
+    rule: "atLeast",
+    limit: 0.5,
+    measure: (read) => read.figure("routing", "rateShare"),
+  },
+  {
+    title: "what a limit with room adds to a task, p50",
+    unit: "ms",
+    rule: "atMost",
+    limit: 15,
+    measure: (read) => read.figure("limits", "addedP50Ms"),
+  },
+  {
     title: "100,000 waiting runs, resident memory added",
     unit: "MB",
     rule: "atMost",

@@ -53,17 +53,11 @@ export async function measureSubject(
   const database = `subject_${entry.name.replaceAll("-", "_")}`;
   const databaseUrl = await place.postgres.freshDatabase(database);
   const before = await readDatabaseCounters(place.postgres, database);
-  const profile = profileArguments(place, entry.name);
   const subject = await openSubject({
     file: fileURLToPath(new URL(`../${entry.file}`, import.meta.url)),
-    settings: {
-      ...entry.settings,
-      databaseUrl,
-      folder: place.folder,
-      ...(profile.length === 0 ? {} : { profile: profile.join(" ") }),
-    },
+    settings: { ...entry.settings, databaseUrl, folder: place.folder },
     ...(entry.usesPostgres ? { postgresPid: place.postgres.pid } : {}),
-    nodeArguments: profile,
+    nodeArguments: profileArguments(place, entry.name),
   });
   const windows: Record<string, MeasuredLoad> = {};
   try {

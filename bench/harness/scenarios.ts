@@ -42,6 +42,22 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     quick: { rounds: 1, seconds: 2 },
   },
   {
+    name: "limits",
+    title: "tasks under a limit, engine in process",
+    file: "workloads/limited-tasks.ts",
+    database: "plain",
+    full: { count: 2_000 },
+    quick: { count: 200 },
+  },
+  {
+    name: "routing",
+    title: "routed tasks of a service that answers at once",
+    file: "workloads/routing/routed-tasks.ts",
+    database: "plain",
+    full: { count: 1_000, rounds: 3 },
+    quick: { count: 200, rounds: 1 },
+  },
+  {
     name: "start",
     title: "start to serving with the embedded store, idle memory",
     file: "workloads/service-start.ts",

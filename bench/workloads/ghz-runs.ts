@@ -34,7 +34,6 @@ serveSubject(async (settings) => {
   await runFile(path.join(root, "node_modules/.bin/buf"), ["build", "-o", image], { cwd: root });
   const service = await startServiceProcess({
     databaseUrl: String(settings.databaseUrl),
-    ...(settings.profile === undefined ? {} : { nodeOptions: String(settings.profile) }),
   });
   const client = openGrpcClient(service.port);
   const source = await readFile(new URL("../flows/three-steps.yaml", import.meta.url), "utf8");

@@ -18,7 +18,6 @@ serveSubject(async (settings) => {
   const batch = Number(settings.batch);
   const service = await startServiceProcess({
     databaseUrl: String(settings.databaseUrl),
-    ...(settings.profile === undefined ? {} : { nodeOptions: String(settings.profile) }),
   });
   const client = openGrpcClient(service.port);
   const source = await readFile(new URL("../flows/three-steps.yaml", import.meta.url), "utf8");

@@ -19,8 +19,6 @@ export interface ServiceSettings {
   readonly dataDir?: string;
   /** Further settings. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Options of Node, for profiles. */
-  readonly nodeOptions?: string;
 }
 
 /** Starts the service and waits until it serves. Rejects with its output if that takes more than a minute. */
@@ -37,7 +35,8 @@ export async function startServiceProcess(settings: ServiceSettings): Promise<Se
       LOG_LEVEL: "info",
       ...(settings.databaseUrl === undefined ? {} : { DATABASE_URL: settings.databaseUrl }),
       ...(settings.dataDir === undefined ? {} : { ORCHESTRATOR_DATA_DIR: settings.dataDir }),
-      ...(settings.nodeOptions === undefined ? {} : { NODE_OPTIONS: settings.nodeOptions }),
+      // The service of a profiled workload is profiled, too.
+      NODE_OPTIONS: process.execArgv.filter((option) => option.startsWith("--cpu-prof")).join(" "),
       ...settings.env,
     },
     stdio: ["ignore", "pipe", "pipe"],
