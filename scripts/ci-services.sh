@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tools of the tests beside Node: PostgreSQL 15 for the store suite (ORCHESTRATOR_TEST_POSTGRES15=1), PgBouncer, Kafka,
-# Redis, Python and Go for the clients, shells for completion.
+# Redis, Python and Go for the clients, shells for completion, podman for containers of agents.
 #   ci-services.sh install                    installs what is missing (Debian, root); Go goes to .tools/go, prints the folder to put on PATH
 #   ci-services.sh start-postgres15 FOLDER    prints "socket-folder port user"
 #   ci-services.sh stop-postgres15 FOLDER
@@ -22,7 +22,8 @@ case ${1:-} in
     command -v mvn >/dev/null || packages="$packages maven"
     # For promtool. The server of the package is left alone.
     command -v promtool >/dev/null || packages="$packages prometheus"
-    for program in curl zsh fish; do
+    # Containers of the exec agent.
+    for program in curl zsh fish podman runc; do
       command -v "$program" >/dev/null || packages="$packages $program"
     done
     if [ -n "$packages" ]; then

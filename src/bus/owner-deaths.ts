@@ -31,11 +31,15 @@ export class OwnerDeaths {
 
   /**
    * Makes the attempts at one message. `apply` says when an instance has gone to which it had given the message. Throws
-   * `MessageRefused` after too many deaths.
+   * `MessageRefused` after too many deaths. Its reader is told of each by `ownerDied`.
    */
-  attemptsOf(apply: (ownerDied: () => void) => Promise<void>): () => Promise<void> {
+  attemptsOf(apply: (ownerDied: () => void) => Promise<void>, ownerDied?: () => void): () => Promise<void> {
     let deaths = 0;
-    const once = (): Promise<void> => apply(() => (deaths += 1));
+    const died = (): void => {
+      deaths += 1;
+      ownerDied?.();
+    };
+    const once = (): Promise<void> => apply(died);
     return async () => {
       if (deaths >= BEFORE_TRIAL + MAX_DEATHS)
         throw new MessageRefused(KILLS_ITS_READER, "the owners of its run died of it");

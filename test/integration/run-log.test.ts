@@ -158,3 +158,20 @@ test("the log of a start names each variable that is set and has no effect", asy
     "warn: ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION has no effect: this version does not support goals yet",
   ]);
 });
+
+// Cause: a library warned of a call that it deprecates, on standard error, where readers of the log expect JSON.
+test("a warning of a library is a line of the log", async () => {
+  const script = "process.on('SIGUSR2', () => process.emitWarning('this is old', 'DeprecationWarning'))";
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
+  const service = await startServeForTest({ folder: createTemporaryFolder(), env });
+  service.child.kill("SIGUSR2");
+  await eventually(() => expect(service.output()).toContain("this is old"));
+  const entries = service
+    .output()
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(entries).toContainEqual(
+    expect.objectContaining({ level: "warn", warning: "DeprecationWarning", reason: "this is old" }),
+  );
+});

@@ -345,3 +345,42 @@ test.skipIf(skips)(
     await eventually(() => expect(pendingOf(redis)).toBe(0));
   },
 );
+
+// Cause: the shard of a run came to its reader, which died of it while it tried an innocent entry: that was rejected.
+test.skipIf(skips)(
+  "an entry with which an owner has died stays on trial until it is done, and no other is tried beside it",
+  { timeout: 60_000 },
+  async () => {
+    const redis = await startRedisForTest();
+    redis.cli("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM");
+    const [bad = "", beside = ""] = ["bad", "beside"].map((text) =>
+      redis.cli("XADD", "s", "*", "message", text).trim(),
+    );
+    redis.cli("XREADGROUP", "GROUP", "g", "dead", "STREAMS", "s", ">");
+    for (const id of [bad, beside]) redis.cli("XCLAIM", "s", "g", "dead", "0", id, "IDLE", "40000", "JUSTID");
+    const waiting = () => redis.cli("XPENDING", "s", "g", bad, bad, "1").trim().split("\n");
+    const end = Promise.withResolvers<Verdict>();
+    const texts: string[] = [];
+    await read(redis, "alive", (messages) =>
+      messages.map((message) => {
+        texts.push(message.value.toString());
+        if (!message.value.equals(Buffer.from("bad"))) return Promise.resolve("done");
+        message.ownerDied?.();
+        return end.promise;
+      }),
+    );
+    // Longer than a trial without a death.
+    await eventually(
+      () => {
+        const [, consumer, idleMs, deliveries] = waiting();
+        expect([consumer, deliveries]).toEqual(["alive", "2"]);
+        expect(Number(idleMs)).toBeGreaterThan(1_000);
+      },
+      { timeoutMs: 20_000 },
+    );
+    expect(texts).toEqual(["bad"]);
+    end.resolve("done");
+    await eventually(() => expect(texts).toEqual(["bad", "beside"]), { timeoutMs: 20_000 });
+    await eventually(() => expect(pendingOf(redis)).toBe(0));
+  },
+);

@@ -177,12 +177,7 @@ export async function untilDone(
     log.warn("a message was rejected", { topic, partition, offset: String(offset), reason: problem.reason });
   };
   const isExpected = (error: unknown): boolean => error instanceof RegistryAway;
-  const attempt = ownerDeaths.attemptsOf((ownerDied) =>
-    apply(() => {
-      trials.ownerDied(message);
-      ownerDied();
-    }),
-  );
+  const attempt = ownerDeaths.attemptsOf(apply, () => trials.ownerDied(message));
   const attempted = (): void => trials.attempted(message);
   const end = await applyMessage({
     apply: attempt,

@@ -25,6 +25,8 @@ export interface RedisMessage {
   readonly seenAt: number;
   /** It was delivered before: this instance has taken shards since, or an entry was claimed. */
   readonly again: boolean;
+  /** To be called each time an instance has gone to which the message had been given; absent for pub/sub. */
+  ownerDied?(): void;
 }
 
 /**

@@ -20,8 +20,13 @@ import type { StreamLoad } from "./stream-load.ts";
 /** An entry that nobody has acknowledged for so long is claimed, milliseconds; and how many at once. */
 const CLAIM_IDLE_MS = 30_000;
 const CLAIM_COUNT = 100;
-/** How long an entry is tried alone, milliseconds: if its process lives then, something else killed the one before. */
+/**
+ * How long an entry is tried alone, milliseconds: if its process lives then, something else killed the one before. With
+ * an entry that has killed an owner it takes until that entry is done: its shard may come here, and then it kills here.
+ */
 const TRIAL_MS = 250;
+/** How often an entry on a long trial is kept from being claimed by others, milliseconds. */
+const KEEP_EVERY_MS = 5_000;
 /** About how many rejected entries are kept. */
 const MAX_REJECTED = 10_000;
 /** Consumers without entries are removed after so long, milliseconds. */
@@ -87,7 +92,7 @@ export class ReadStream {
   /**
    * Takes over what nobody has acknowledged for long: an instance died with it, or it was lost on its way. Each entry
    * is tried alone, and its number of deliveries is raised before: who dies of it leaves it raised, who lives on sets
-   * it back. An entry with which three have died is rejected.
+   * it back. An entry with which three have died is rejected. None is tried beside an entry with which an owner died.
    */
   async claim(): Promise<void> {
     const { group, commands, load } = this.#parts;
@@ -95,7 +100,7 @@ export class ReadStream {
       const page = [from, "+", CLAIM_COUNT] as const;
       const pending = (await commands.xpending(this.name, group, "IDLE", CLAIM_IDLE_MS, ...page)) as readonly Pending[];
       for (const [id, , , deliveries] of pending) {
-        if (load.isFull) return;
+        if (load.isFull || load.hasSuspects) return;
         if (this.#underWay.has(id)) continue;
         if (deliveries >= MAX_DEATHS) await this.#reject(id, deliveries);
         else await this.#try(id, deliveries);
@@ -107,7 +112,7 @@ export class ReadStream {
   }
 
   async #try(id: string, deliveries: number): Promise<void> {
-    const { group, consumer, commands, source, counts } = this.#parts;
+    const { group, consumer, commands, source, counts, load } = this.#parts;
     const [entry] = (await commands.callBuffer(
       "XCLAIM",
       ...[this.name, group, consumer, CLAIM_IDLE_MS, id, "RETRYCOUNT", deliveries + 1],
@@ -117,10 +122,18 @@ export class ReadStream {
     if (entry === null) await commands.xack(this.name, group, id);
     if (this.take([entry], true) === 0) return;
     counts.counted(source, "claimed", 1);
-    const until = performance.now() + TRIAL_MS;
-    while (this.#underWay.has(id) && performance.now() < until) await sleep(Math.min(TRIAL_MS, 5));
+    const keep = (...deliveries: readonly ["RETRYCOUNT", number] | readonly []): Promise<unknown> =>
+      commands.call("XCLAIM", this.name, group, consumer, 0, id, ...deliveries, "JUSTID");
+    const startedAt = performance.now();
+    let keptAt = startedAt;
+    while (this.#underWay.has(id) && (load.hasSuspects || performance.now() < startedAt + TRIAL_MS)) {
+      await sleep(5);
+      if (performance.now() < keptAt + KEEP_EVERY_MS) continue;
+      keptAt = performance.now();
+      await keep();
+    }
     // It takes its time, and kills nobody.
-    if (this.#underWay.has(id)) await commands.xclaim(this.name, group, consumer, 0, id, "RETRYCOUNT", 1, "JUSTID");
+    if (this.#underWay.has(id)) await keep("RETRYCOUNT", 1);
   }
 
   /** Rejects an entry of which its readers died. */
@@ -146,6 +159,11 @@ export class ReadStream {
     }
   }
 
+  /** Its name among the entries of all Streams of the reader. */
+  #keyOf(id: string): string {
+    return `${this.name} ${id}`;
+  }
+
   async removeConsumers(): Promise<void> {
     const { group, commands } = this.#parts;
     const consumers = (await commands.xinfo("CONSUMERS", this.name, group)) as readonly unknown[][];
@@ -169,7 +187,8 @@ export class ReadStream {
       const size = fields.reduce((sum, field) => sum + field.length, 0);
       this.#underWay.set(entryId, size);
       load.add(size);
-      return [{ source, entryId, value, fields, seenAt, again }];
+      const ownerDied = (): void => load.suspect(this.#keyOf(entryId));
+      return [{ source, entryId, value, fields, seenAt, again, ownerDied }];
     });
     if (messages.length === 0) return 0;
     counts.counted(source, "received", messages.length);
@@ -240,8 +259,10 @@ export class ReadStream {
   }
 
   #forget(ids: readonly string[]): void {
+    const { load } = this.#parts;
     for (const id of ids) {
-      this.#parts.load.remove(this.#underWay.get(id) ?? 0);
+      load.clear(this.#keyOf(id));
+      load.remove(this.#underWay.get(id) ?? 0);
       this.#underWay.delete(id);
     }
   }

@@ -12,6 +12,7 @@ export class StreamLoad {
   #bytes = 0;
   #averageBytes = 1_024;
   #less = Promise.withResolvers<void>();
+  readonly #suspects = new Set<string>();
 
   get isEmpty(): boolean {
     return this.#entries === 0;
@@ -31,6 +32,19 @@ export class StreamLoad {
   /** Resolves when there is less. */
   get less(): Promise<void> {
     return this.#less.promise;
+  }
+
+  /** Entries under way with which an owner has died: this instance may be next, whatever else it tries. */
+  get hasSuspects(): boolean {
+    return this.#suspects.size > 0;
+  }
+
+  suspect(entry: string): void {
+    this.#suspects.add(entry);
+  }
+
+  clear(entry: string): void {
+    this.#suspects.delete(entry);
   }
 
   add(bytes: number): void {

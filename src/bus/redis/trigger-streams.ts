@@ -41,7 +41,10 @@ export function readTriggerStreams(parts: TriggerStreamsParts): TriggerStreams {
     const problems: Problem[] = [];
     const applyTo = (trigger: KnownTrigger) =>
       applyMessage({
-        apply: ownerDeaths.attemptsOf((ownerDied) => applyToTrigger(events, trigger, listens, event, ownerDied)),
+        apply: ownerDeaths.attemptsOf(
+          (ownerDied) => applyToTrigger(events, trigger, listens, event, ownerDied),
+          () => message.ownerDied?.(),
+        ),
         refuse: async (problem) => void problems.push(problem),
         ...{ stopping: stopping.signal, log },
       });

@@ -29,6 +29,7 @@ export function defineServe(command: Command, context: CommandContext): void {
       const fields = { instanceId: config.engine.instanceId };
       const log = await openLogger({ ...config.log, fields, redact: secrets.redact });
       for (const warning of loaded.warnings) log.warn(warning);
+      logWarnings(log);
       dieInGoodOrder(log);
       const service = await startUnlessStopped(loaded, secrets, log);
       if (service === null) return context.exitWith(EXIT.OK);
@@ -90,6 +91,12 @@ function dieInGoodOrder(log: Logger): void {
   };
   process.on("uncaughtException", die);
   process.on("unhandledRejection", die);
+}
+
+/** Warnings of Node and of libraries are lines of the log: others on standard error would break it for its readers. */
+function logWarnings(log: Logger): void {
+  process.removeAllListeners("warning");
+  process.on("warning", ({ name, message }) => log.warn("the runtime warns", { warning: name, reason: message }));
 }
 
 function isForPeople({ config }: LoadedConfig): boolean {

@@ -207,6 +207,13 @@ function isIdle(client: ClientBase): boolean {
 export function openSession(client: Client, mode: () => StatementMode, failed: (error: unknown) => void): SqlSession {
   let ended = false;
   const listeners: ((error: Error) => void)[] = [];
+  // One statement at a time: the driver refuses to queue them.
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
+    const result = last.then(run);
+    last = result.catch(() => {});
+    return result;
+  };
   const lose = (error: Error) => {
     if (ended) return;
     ended = true;
@@ -218,7 +225,7 @@ export function openSession(client: Client, mode: () => StatementMode, failed: (
     pooled: mode().prelude !== null,
     async query<Row extends object>(statement: Statement | string, values?: readonly SqlValue[]) {
       try {
-        return await runAlone<Row>(client, mode(), statement, values);
+        return await inTurn(() => runAlone<Row>(client, mode(), statement, values));
       } catch (error) {
         failed(error);
         if (isSpoiled(error)) {

@@ -51,3 +51,21 @@ test("several channels are heard over one connection, which is opened again afte
   await eventually(async () => expect(await sessions()).toEqual([]));
   await hearing.close();
 });
+
+// Cause: the driver was given a second LISTEN while it ran the first one, of which it warns, and will refuse it.
+test("channels that are listened to in one turn are heard, and the driver has nothing to warn of", async () => {
+  const hearing = await openDatabase({ target, log: silentLog });
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on("warning", onWarning);
+  const heard: string[] = [];
+  const listen = (name: string) => hearing.listen(`orchestrator_${name}`, () => heard.push(name), { pollMs: 60_000 });
+  const first = listen("one");
+  await eventually(() => expect(heard).toEqual(["one"]));
+  const others = ["two", "three", "four"].map(listen);
+  await eventually(() => expect(heard).toEqual(["one", "two", "three", "four"]));
+  await Promise.all([first, ...others].map((leave) => leave()));
+  await hearing.close();
+  process.off("warning", onWarning);
+  expect(warnings).toEqual([]);
+});

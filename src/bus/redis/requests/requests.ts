@@ -138,7 +138,10 @@ class Requests {
       }
     };
     const end = await applyMessage({
-      apply: ownerDeaths.attemptsOf((ownerDied) => begin(null, ownerDied)),
+      apply: ownerDeaths.attemptsOf(
+        (ownerDied) => begin(null, ownerDied),
+        () => message.ownerDied?.(),
+      ),
       ...{ refuse, owns, stopping, log },
     });
     return end === "left" ? "elsewhere" : verdict;
