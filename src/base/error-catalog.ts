@@ -6,6 +6,7 @@
 import { CLIENT_ERRORS } from "./error-catalog/clients.ts";
 import type { CatalogueEntry } from "./error-catalog/entry.ts";
 import { FLOW_ERRORS } from "./error-catalog/flows.ts";
+import { GOAL_ERRORS } from "./error-catalog/goals.ts";
 import { REQUEST_ERRORS } from "./error-catalog/requests.ts";
 import { RUN_ERRORS } from "./error-catalog/runs.ts";
 import { SERVICE_ERRORS } from "./error-catalog/service.ts";
@@ -21,7 +22,11 @@ export const ERRORS = {
   ...RUN_ERRORS,
   ...SERVICE_ERRORS,
   ...CLIENT_ERRORS,
+  ...GOAL_ERRORS,
 } as const satisfies Record<string, CatalogueEntry>;
 
 /** Codes that nothing raises yet: they are reserved for planned features. A test checks the list against the code. */
-export const RESERVED_CODES: readonly (keyof typeof ERRORS)[] = ["EXPRESSION_INVALID", "TASK_FAILED"];
+export const RESERVED_CODES: readonly (keyof typeof ERRORS)[] = [
+  ...(["EXPRESSION_INVALID", "TASK_FAILED"] as const),
+  ...(["GOAL_NOT_FOUND", "GOAL_REFUSED", "SAFETY_CHECK_UNAVAILABLE"] as const),
+];

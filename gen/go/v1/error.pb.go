@@ -257,6 +257,12 @@ const (
 	ErrorReason_ERROR_REASON_BUDGET_NOT_FOUND ErrorReason = 104
 	// the budget {budgetId} has {field} {limit} now, which is more; PutBudget lowers limits.
 	ErrorReason_ERROR_REASON_BUDGET_NOT_RAISED ErrorReason = 105
+	// goal {goalId} does not exist.
+	ErrorReason_ERROR_REASON_GOAL_NOT_FOUND ErrorReason = 106
+	// Safety check failed: {reason}.
+	ErrorReason_ERROR_REASON_GOAL_REFUSED ErrorReason = 107
+	// the goal cannot be checked: {problem}; nothing is stored.
+	ErrorReason_ERROR_REASON_SAFETY_CHECK_UNAVAILABLE ErrorReason = 108
 )
 
 // Enum value maps for ErrorReason.
@@ -368,6 +374,9 @@ var (
 		103: "ERROR_REASON_TOO_MANY_OVERRIDES",
 		104: "ERROR_REASON_BUDGET_NOT_FOUND",
 		105: "ERROR_REASON_BUDGET_NOT_RAISED",
+		106: "ERROR_REASON_GOAL_NOT_FOUND",
+		107: "ERROR_REASON_GOAL_REFUSED",
+		108: "ERROR_REASON_SAFETY_CHECK_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -476,6 +485,9 @@ var (
 		"ERROR_REASON_TOO_MANY_OVERRIDES":        103,
 		"ERROR_REASON_BUDGET_NOT_FOUND":          104,
 		"ERROR_REASON_BUDGET_NOT_RAISED":         105,
+		"ERROR_REASON_GOAL_NOT_FOUND":            106,
+		"ERROR_REASON_GOAL_REFUSED":              107,
+		"ERROR_REASON_SAFETY_CHECK_UNAVAILABLE":  108,
 	}
 )
 
@@ -510,7 +522,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x82\x1d\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xed\x1d\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -618,7 +630,10 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x1eERROR_REASON_UPGRADE_UNDER_WAY\x10f\x12#\n" +
 	"\x1fERROR_REASON_TOO_MANY_OVERRIDES\x10g\x12!\n" +
 	"\x1dERROR_REASON_BUDGET_NOT_FOUND\x10h\x12\"\n" +
-	"\x1eERROR_REASON_BUDGET_NOT_RAISED\x10iB\x86\x01\n" +
+	"\x1eERROR_REASON_BUDGET_NOT_RAISED\x10i\x12\x1f\n" +
+	"\x1bERROR_REASON_GOAL_NOT_FOUND\x10j\x12\x1d\n" +
+	"\x19ERROR_REASON_GOAL_REFUSED\x10k\x12)\n" +
+	"%ERROR_REASON_SAFETY_CHECK_UNAVAILABLE\x10lB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

@@ -660,5 +660,23 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_BUDGET_NOT_RAISED = 105;
      */
-    BUDGET_NOT_RAISED = 105
+    BUDGET_NOT_RAISED = 105,
+    /**
+     * goal {goalId} does not exist.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_GOAL_NOT_FOUND = 106;
+     */
+    GOAL_NOT_FOUND = 106,
+    /**
+     * Safety check failed: {reason}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_GOAL_REFUSED = 107;
+     */
+    GOAL_REFUSED = 107,
+    /**
+     * the goal cannot be checked: {problem}; nothing is stored.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_SAFETY_CHECK_UNAVAILABLE = 108;
+     */
+    SAFETY_CHECK_UNAVAILABLE = 108
 }

@@ -666,4 +666,22 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_BUDGET_NOT_RAISED = 105;
      */
     ErrorReason[ErrorReason["BUDGET_NOT_RAISED"] = 105] = "BUDGET_NOT_RAISED";
+    /**
+     * goal {goalId} does not exist.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_GOAL_NOT_FOUND = 106;
+     */
+    ErrorReason[ErrorReason["GOAL_NOT_FOUND"] = 106] = "GOAL_NOT_FOUND";
+    /**
+     * Safety check failed: {reason}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_GOAL_REFUSED = 107;
+     */
+    ErrorReason[ErrorReason["GOAL_REFUSED"] = 107] = "GOAL_REFUSED";
+    /**
+     * the goal cannot be checked: {problem}; nothing is stored.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_SAFETY_CHECK_UNAVAILABLE = 108;
+     */
+    ErrorReason[ErrorReason["SAFETY_CHECK_UNAVAILABLE"] = 108] = "SAFETY_CHECK_UNAVAILABLE";
 })(ErrorReason || (ErrorReason = {}));

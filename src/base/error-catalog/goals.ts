@@ -1,0 +1,14 @@
+/** Errors of goals. */
+import { type CatalogueEntry, entry } from "./entry.ts";
+
+/** A part of the catalog; see `../error-catalog.ts` for its rules. */
+export const GOAL_ERRORS = {
+  GOAL_NOT_FOUND: entry("NOT_FOUND", 404, "no", "goal {goalId} does not exist"),
+  GOAL_REFUSED: entry("PERMISSION_DENIED", 403, "no", "Safety check failed: {reason}", "rule"),
+  SAFETY_CHECK_UNAVAILABLE: entry(
+    "UNAVAILABLE",
+    503,
+    "yes",
+    "the goal cannot be checked: {problem}; nothing is stored",
+  ),
+} as const satisfies Record<string, CatalogueEntry>;
