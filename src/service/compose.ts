@@ -10,6 +10,7 @@ import type { ApprovalIndex } from "../engine/ports/approvals.ts";
 import type { RejectedList } from "../engine/ports/bus/rejected.ts";
 import type { InboundTopics } from "../engine/ports/bus/topics.ts";
 import type { UndeliveredMessages } from "../engine/ports/bus/undelivered.ts";
+import type { GoalCheck } from "../engine/ports/gate/goal-check.ts";
 import type { BudgetControl } from "../engine/ports/models/budgets.ts";
 import type { ServiceCatalogue } from "../engine/ports/routing/services.ts";
 import type { Breakers, ToolOverrides } from "../engine/ports/routing/tool-overrides.ts";
@@ -61,6 +62,8 @@ export interface Core extends RunningEngine, TriggerParts, Routing {
   readonly rejectedMessages: RejectedList;
   readonly undelivered: UndeliveredMessages;
   readonly budgets: BudgetControl;
+  /** Null: goals are not checked. */
+  readonly goalCheck: GoalCheck | null;
   readonly runIndex: RunIndex;
   readonly approvalIndex: ApprovalIndex;
   readonly flows: FlowRegistry;
@@ -152,6 +155,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       ...triggers,
       ...routing,
       budgets: budgets.budgets,
+      goalCheck: null,
       services: services.catalogue,
       breakers: { instanceId, listBreakers: tools.listBreakers },
       toolOverrides,

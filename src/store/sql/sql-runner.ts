@@ -211,6 +211,7 @@ export function openSession(client: Client, mode: () => StatementMode, failed: (
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
     const result = last.then(run);
+    // The caller of the statement sees its error; the next one only waits for its end.
     last = result.catch(() => {});
     return result;
   };
