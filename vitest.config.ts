@@ -24,8 +24,8 @@ const suites = [
 
 export default defineConfig({
   test: {
-    // Most files wait for processes that they started: on two cores two at a time.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Most files wait, for processes that they started and for time to pass: two at a time keep half of two cores busy.
+    maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: SlowFirst },
     // Hundreds of processes start from the sources: what one has compiled serves the next.
     env: {
