@@ -1,5 +1,7 @@
 /** The setting of the services that tasks call by name. */
 import { z } from "zod";
+import { refuseField } from "../base/field-error.ts";
+import type { JsonObject } from "../base/json/json.ts";
 import { SERVICE_NAME, SERVICE_NAME_RULE } from "../base/net/service-name.ts";
 import { durationWithin, namedEntriesSetting, plainUrl, requestHeaders } from "./named-entries.ts";
 
@@ -25,6 +27,34 @@ const service = z.strictObject({
     .regex(/^\/(?!\/)[^\s\\#\u0000-\u001f]{0,1023}$/, { error: "expected a path with a slash in front" })
     .optional(),
 });
+
+/** What the setting says of a service. */
+export type ServiceEntry = z.infer<typeof service>;
+
+/** Without headers: those are the operator's. */
+const putService = service.omit({ headers: true });
+
+/** Reads what a call says of a service, by the rules of the setting. Error: INVALID_REQUEST. */
+export function readServiceEntry(entry: JsonObject): Omit<ServiceEntry, "headers"> {
+  const read = putService.safeParse(entry);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  return refuseField(["entry", ...(issue?.path ?? [])].join("."), issue?.message ?? "it cannot be read");
+}
+
+/** An origin, as URLs have it: scheme, host, and port. */
+const ORIGIN = /^https?:\/\/[^/?#@\\\s\u0000-\u001f]+$/;
+
+/** Headers by the origin that they are for: a map, or its JSON. */
+export function originsSetting() {
+  return namedEntriesSetting({
+    noun: "origin",
+    name: ORIGIN,
+    nameRule: "scheme, host, and port: https://billing.example",
+    entry: requestHeaders,
+    example: '"https://billing.example": {Authorization: "secret://billing"}',
+  });
+}
 
 /** Services by name: a map, or its JSON. */
 export function servicesSetting() {

@@ -12,7 +12,7 @@ import type { InboundTopics } from "../engine/ports/bus/topics.ts";
 import type { UndeliveredMessages } from "../engine/ports/bus/undelivered.ts";
 import type { GoalCheck } from "../engine/ports/gate/goal-check.ts";
 import type { BudgetControl } from "../engine/ports/models/budgets.ts";
-import type { ServiceCatalogue } from "../engine/ports/routing/services.ts";
+import type { PutServices, ServiceCatalogue } from "../engine/ports/routing/services.ts";
 import type { Breakers, ToolOverrides } from "../engine/ports/routing/tool-overrides.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
@@ -21,6 +21,7 @@ import type { TemplateCatalogue, TemplateStarts } from "../flows/ports/templates
 import { createRejectedList } from "../store/bus/rejected.ts";
 import { createUndeliveredMessages } from "../store/bus/undelivered.ts";
 import { keepSetting } from "../store/kept-settings.ts";
+import { createPutServiceStore } from "../store/routing/put-services.ts";
 import { createRunIndex } from "../store/run-index.ts";
 import type { Database } from "../store/sql/pool.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -55,6 +56,7 @@ import { boundHeapGrowth } from "./processes/heap-growth.ts";
  */
 export interface Core extends RunningEngine, TriggerParts, Routing {
   readonly services: ServiceCatalogue;
+  readonly putServices: PutServices;
   readonly breakers: Breakers;
   readonly toolOverrides: ToolOverrides;
   /** Null without Kafka. */
@@ -108,10 +110,10 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const instanceId = config.engine.instanceId ?? makeInstanceId();
     if (options.watchdog === true) openWatchdog(config, store, instanceId, log, parts);
     const secrets = options.secrets ?? openSecrets(config);
-    const flows = await openFlows(config, database, log, parts);
+    const services = await openServices(config, { store: createPutServiceStore(database, store), secrets }, log, parts);
+    const flows = await openFlows(config, { database, services }, log, parts);
     const key = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));
     const tokenKey = Buffer.from(key, "base64");
-    const services = openServices(config, secrets, log, parts);
     const budgets = openBudgets(config, { database, instanceId }, log, parts);
     const models = openModels(config, { database, secrets, meter: budgets.meter }, log, parts);
     const { toolOverrides, rules } = await openOverrides(store, log, parts);
@@ -157,6 +159,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       budgets: budgets.budgets,
       goalCheck: null,
       services: services.catalogue,
+      putServices: services.put.control,
       breakers: { instanceId, listBreakers: tools.listBreakers },
       toolOverrides,
       inboundTopics,

@@ -70,8 +70,8 @@ export type Place = Pick<CallTarget, "origin" | "service">;
 
 export interface TargetParts {
   readonly policy: TargetPolicy;
-  /** What is said of a service; null: nothing. */
-  readonly policyOf: (service: string) => Partial<TargetPolicy> | null;
+  /** What is said of a service, read again when {@link rules} change; null: nothing. */
+  readonly policyOf: (service: string, tenantId: string) => Partial<TargetPolicy> | null;
   readonly rules: TargetRules;
   readonly clock: Clock;
   /** Called when a breaker opens, closes, or lets a probe through. */
@@ -118,9 +118,9 @@ class MemoryTarget implements Target {
   readonly service: string;
   readonly flowId: string;
   readonly task: string;
-  readonly policy: TargetPolicy;
   readonly slots: Slots;
   readonly #parts: TargetParts;
+  #policy: TargetPolicy;
   #breaker: CircuitBreakerPolicy;
   #counter: ConsecutiveBreaker;
   #reopensAt = 0;
@@ -134,12 +134,16 @@ class MemoryTarget implements Target {
     this.flowId = flowId;
     this.task = task;
     this.#parts = parts;
-    this.policy = service === "" ? parts.policy : { ...parts.policy, ...parts.policyOf(service) };
+    this.#policy = this.#readPolicy();
     this.#version = parts.rules.version;
     this.#rule = parts.rules.ruleOf(this);
     this.slots = new Slots(this.#bounds());
     this.#counter = new ConsecutiveBreaker(this.policy.failuresToOpen);
     this.#breaker = this.#createBreaker();
+  }
+
+  get policy(): TargetPolicy {
+    return this.#policy;
   }
 
   get breaker(): CircuitBreakerPolicy {
@@ -155,9 +159,17 @@ class MemoryTarget implements Target {
     if (rules.version !== this.#version || clock.now() >= this.#rule.until) {
       this.#version = rules.version;
       this.#rule = rules.ruleOf(this);
+      const before = this.#policy;
+      this.#policy = this.#readPolicy();
+      if (breakerOf(before) !== breakerOf(this.#policy)) this.reset();
       this.slots.resize(this.#bounds());
     }
     return this.#rule;
+  }
+
+  #readPolicy(): TargetPolicy {
+    const { policy, policyOf } = this.#parts;
+    return this.service === "" ? policy : { ...policy, ...policyOf(this.service, this.tenantId) };
   }
 
   /** Forgets failures. Calls under way count for the breaker of before. */
@@ -207,6 +219,11 @@ class MemoryTarget implements Target {
  */
 function isFault(outcome: Outcome): boolean {
   return !outcome.ok && outcome.error.retryable && outcome.error.type !== TOO_MANY_REQUESTS;
+}
+
+/** What a breaker is made with. */
+function breakerOf({ failuresToOpen, openMs, maxOpenMs }: TargetPolicy): string {
+  return [failuresToOpen, openMs, maxOpenMs].join(" ");
 }
 
 function toState(state: CircuitState): BreakerState {

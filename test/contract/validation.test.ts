@@ -127,7 +127,7 @@ function createValid(schema: DescField["parent"]): ReflectMessage {
   for (const field of schema.fields) {
     if (!hasOption(field, fieldRules)) continue;
     const { type, required } = getOption(field, fieldRules);
-    if (required) message.set(field, reflect(DurationSchema, create(DurationSchema, { seconds: 1n })));
+    if (required) message.set(field, type.case === "duration" ? aSecond() : validValue(field));
     if (type.case === "int32" && leastOf(type.value) > 0) message.set(field, leastOf(type.value));
     if (type.case === "string" && field.oneof === undefined && !message.isSet(field))
       message.set(field, validText(type.value));
@@ -147,6 +147,8 @@ function createValid(schema: DescField["parent"]): ReflectMessage {
   if (definition !== undefined) message.set(definition, "id: a");
   return message;
 }
+
+const aSecond = (): ReflectMessage => reflect(DurationSchema, create(DurationSchema, { seconds: 1n }));
 
 /** The smallest number that a rule accepts. */
 const leastOf = ({ greaterThan }: Int32Rules): number => (greaterThan.case === "gte" ? greaterThan.value : 0);

@@ -263,6 +263,10 @@ const (
 	ErrorReason_ERROR_REASON_GOAL_REFUSED ErrorReason = 107
 	// the goal cannot be checked: {problem}; nothing is stored.
 	ErrorReason_ERROR_REASON_SAFETY_CHECK_UNAVAILABLE ErrorReason = 108
+	// service {service} is not the one that was read: {problem}; read it and try again.
+	ErrorReason_ERROR_REASON_SERVICE_CHANGED ErrorReason = 109
+	// there are {limit} services that were put, the most that a tenant may have; delete some first.
+	ErrorReason_ERROR_REASON_TOO_MANY_SERVICES ErrorReason = 110
 )
 
 // Enum value maps for ErrorReason.
@@ -377,6 +381,8 @@ var (
 		106: "ERROR_REASON_GOAL_NOT_FOUND",
 		107: "ERROR_REASON_GOAL_REFUSED",
 		108: "ERROR_REASON_SAFETY_CHECK_UNAVAILABLE",
+		109: "ERROR_REASON_SERVICE_CHANGED",
+		110: "ERROR_REASON_TOO_MANY_SERVICES",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -488,6 +494,8 @@ var (
 		"ERROR_REASON_GOAL_NOT_FOUND":            106,
 		"ERROR_REASON_GOAL_REFUSED":              107,
 		"ERROR_REASON_SAFETY_CHECK_UNAVAILABLE":  108,
+		"ERROR_REASON_SERVICE_CHANGED":           109,
+		"ERROR_REASON_TOO_MANY_SERVICES":         110,
 	}
 )
 
@@ -522,7 +530,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xed\x1d\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xb3\x1e\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -633,7 +641,9 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x1eERROR_REASON_BUDGET_NOT_RAISED\x10i\x12\x1f\n" +
 	"\x1bERROR_REASON_GOAL_NOT_FOUND\x10j\x12\x1d\n" +
 	"\x19ERROR_REASON_GOAL_REFUSED\x10k\x12)\n" +
-	"%ERROR_REASON_SAFETY_CHECK_UNAVAILABLE\x10lB\x86\x01\n" +
+	"%ERROR_REASON_SAFETY_CHECK_UNAVAILABLE\x10l\x12 \n" +
+	"\x1cERROR_REASON_SERVICE_CHANGED\x10m\x12\"\n" +
+	"\x1eERROR_REASON_TOO_MANY_SERVICES\x10nB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

@@ -25,6 +25,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ServiceRetry is which failures of calls of a service may be retried. A task may still retry fewer.
+type ServiceRetry int32
+
+const (
+	// Not set: those that the task retries.
+	ServiceRetry_SERVICE_RETRY_UNSPECIFIED ServiceRetry = 0
+	// Those that the task retries.
+	ServiceRetry_SERVICE_RETRY_TASK ServiceRetry = 1
+	// Those of requests that change nothing, and of requests that did not arrive.
+	ServiceRetry_SERVICE_RETRY_SAFE ServiceRetry = 2
+	// None.
+	ServiceRetry_SERVICE_RETRY_NEVER ServiceRetry = 3
+)
+
+// Enum value maps for ServiceRetry.
+var (
+	ServiceRetry_name = map[int32]string{
+		0: "SERVICE_RETRY_UNSPECIFIED",
+		1: "SERVICE_RETRY_TASK",
+		2: "SERVICE_RETRY_SAFE",
+		3: "SERVICE_RETRY_NEVER",
+	}
+	ServiceRetry_value = map[string]int32{
+		"SERVICE_RETRY_UNSPECIFIED": 0,
+		"SERVICE_RETRY_TASK":        1,
+		"SERVICE_RETRY_SAFE":        2,
+		"SERVICE_RETRY_NEVER":       3,
+	}
+)
+
+func (x ServiceRetry) Enum() *ServiceRetry {
+	p := new(ServiceRetry)
+	*p = x
+	return p
+}
+
+func (x ServiceRetry) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ServiceRetry) Descriptor() protoreflect.EnumDescriptor {
+	return file_orchestrator_v1_tool_service_proto_enumTypes[0].Descriptor()
+}
+
+func (ServiceRetry) Type() protoreflect.EnumType {
+	return &file_orchestrator_v1_tool_service_proto_enumTypes[0]
+}
+
+func (x ServiceRetry) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ServiceRetry.Descriptor instead.
+func (ServiceRetry) EnumDescriptor() ([]byte, []int) {
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{0}
+}
+
 // NamedServiceSource is who says where a service is.
 type NamedServiceSource int32
 
@@ -35,6 +92,8 @@ const (
 	NamedServiceSource_NAMED_SERVICE_SOURCE_CONFIGURATION NamedServiceSource = 1
 	// The registry.
 	NamedServiceSource_NAMED_SERVICE_SOURCE_REGISTRY NamedServiceSource = 2
+	// PutService.
+	NamedServiceSource_NAMED_SERVICE_SOURCE_CALL NamedServiceSource = 3
 )
 
 // Enum value maps for NamedServiceSource.
@@ -43,11 +102,13 @@ var (
 		0: "NAMED_SERVICE_SOURCE_UNSPECIFIED",
 		1: "NAMED_SERVICE_SOURCE_CONFIGURATION",
 		2: "NAMED_SERVICE_SOURCE_REGISTRY",
+		3: "NAMED_SERVICE_SOURCE_CALL",
 	}
 	NamedServiceSource_value = map[string]int32{
 		"NAMED_SERVICE_SOURCE_UNSPECIFIED":   0,
 		"NAMED_SERVICE_SOURCE_CONFIGURATION": 1,
 		"NAMED_SERVICE_SOURCE_REGISTRY":      2,
+		"NAMED_SERVICE_SOURCE_CALL":          3,
 	}
 )
 
@@ -62,11 +123,11 @@ func (x NamedServiceSource) String() string {
 }
 
 func (NamedServiceSource) Descriptor() protoreflect.EnumDescriptor {
-	return file_orchestrator_v1_tool_service_proto_enumTypes[0].Descriptor()
+	return file_orchestrator_v1_tool_service_proto_enumTypes[1].Descriptor()
 }
 
 func (NamedServiceSource) Type() protoreflect.EnumType {
-	return &file_orchestrator_v1_tool_service_proto_enumTypes[0]
+	return &file_orchestrator_v1_tool_service_proto_enumTypes[1]
 }
 
 func (x NamedServiceSource) Number() protoreflect.EnumNumber {
@@ -75,7 +136,7 @@ func (x NamedServiceSource) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use NamedServiceSource.Descriptor instead.
 func (NamedServiceSource) EnumDescriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{0}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{1}
 }
 
 // ServiceRegistryState is whether a registry can be relied on.
@@ -119,11 +180,11 @@ func (x ServiceRegistryState) String() string {
 }
 
 func (ServiceRegistryState) Descriptor() protoreflect.EnumDescriptor {
-	return file_orchestrator_v1_tool_service_proto_enumTypes[1].Descriptor()
+	return file_orchestrator_v1_tool_service_proto_enumTypes[2].Descriptor()
 }
 
 func (ServiceRegistryState) Type() protoreflect.EnumType {
-	return &file_orchestrator_v1_tool_service_proto_enumTypes[1]
+	return &file_orchestrator_v1_tool_service_proto_enumTypes[2]
 }
 
 func (x ServiceRegistryState) Number() protoreflect.EnumNumber {
@@ -132,7 +193,7 @@ func (x ServiceRegistryState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ServiceRegistryState.Descriptor instead.
 func (ServiceRegistryState) EnumDescriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{1}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{2}
 }
 
 // ServiceRegistryOrigin is where entries of a registry came from.
@@ -172,11 +233,11 @@ func (x ServiceRegistryOrigin) String() string {
 }
 
 func (ServiceRegistryOrigin) Descriptor() protoreflect.EnumDescriptor {
-	return file_orchestrator_v1_tool_service_proto_enumTypes[2].Descriptor()
+	return file_orchestrator_v1_tool_service_proto_enumTypes[3].Descriptor()
 }
 
 func (ServiceRegistryOrigin) Type() protoreflect.EnumType {
-	return &file_orchestrator_v1_tool_service_proto_enumTypes[2]
+	return &file_orchestrator_v1_tool_service_proto_enumTypes[3]
 }
 
 func (x ServiceRegistryOrigin) Number() protoreflect.EnumNumber {
@@ -185,7 +246,7 @@ func (x ServiceRegistryOrigin) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ServiceRegistryOrigin.Descriptor instead.
 func (ServiceRegistryOrigin) EnumDescriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{2}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{3}
 }
 
 // Request of ToolService.ListServices.
@@ -246,7 +307,7 @@ func (x *ListServicesRequest) GetPageToken() string {
 // Response of ToolService.ListServices.
 type ListServicesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The page, by name.
+	// The page, by name; of one name, the entry that calls use comes first.
 	Services []*NamedService `protobuf:"bytes,1,rep,name=services,proto3" json:"services,omitempty"`
 	// Token of the next page; empty on the last page and only there.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -320,7 +381,21 @@ type NamedService struct {
 	// registry's sync.
 	Reachable bool `protobuf:"varint,4,opt,name=reachable,proto3" json:"reachable,omitempty"`
 	// When that was; absent if it was never.
-	LastCallTime  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_call_time,json=lastCallTime,proto3" json:"last_call_time,omitempty"`
+	LastCallTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_call_time,json=lastCallTime,proto3" json:"last_call_time,omitempty"`
+	// What its source says of it.
+	Entry *ServiceEntry `protobuf:"bytes,6,opt,name=entry,proto3" json:"entry,omitempty"`
+	// Names of the headers that its source or `secrets.origins` adds to every call.
+	HeaderNames []string `protobuf:"bytes,7,rep,name=header_names,json=headerNames,proto3" json:"header_names,omitempty"`
+	// Whether calls use the entry of another source with this name.
+	Hidden bool `protobuf:"varint,8,opt,name=hidden,proto3" json:"hidden,omitempty"`
+	// Changes with the entry. Only for those of PutService.
+	Etag string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
+	// When it was put. Only for those of PutService.
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Who has put it; empty if unknown. Only for those of PutService.
+	Actor string `protobuf:"bytes,11,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Why. Only for those of PutService.
+	ChangeReason  string `protobuf:"bytes,12,opt,name=change_reason,json=changeReason,proto3" json:"change_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -390,6 +465,531 @@ func (x *NamedService) GetLastCallTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *NamedService) GetEntry() *ServiceEntry {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+func (x *NamedService) GetHeaderNames() []string {
+	if x != nil {
+		return x.HeaderNames
+	}
+	return nil
+}
+
+func (x *NamedService) GetHidden() bool {
+	if x != nil {
+		return x.Hidden
+	}
+	return false
+}
+
+func (x *NamedService) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *NamedService) GetUpdateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateTime
+	}
+	return nil
+}
+
+func (x *NamedService) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *NamedService) GetChangeReason() string {
+	if x != nil {
+		return x.ChangeReason
+	}
+	return ""
+}
+
+// ServiceEntry says where a service is and how it is called, as an entry of `routing.services` does. What is absent is as for other
+// calls.
+type ServiceEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// URL below which paths of tasks are: http or https, without user, password, query, and fragment.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// Longest time of one request, whatever the task allows: 1 ms to 1 h.
+	Timeout *durationpb.Duration `protobuf:"bytes,2,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Which failures may be retried.
+	Retry ServiceRetry `protobuf:"varint,3,opt,name=retry,proto3,enum=orchestrator.v1.ServiceRetry" json:"retry,omitempty"`
+	// Failures in a row that open a breaker, from 1 to 1,000.
+	BreakerFailures *int32 `protobuf:"varint,4,opt,name=breaker_failures,json=breakerFailures,proto3,oneof" json:"breaker_failures,omitempty"`
+	// How long a breaker stays open at first: 1 ms to 1 h.
+	BreakerOpen *durationpb.Duration `protobuf:"bytes,5,opt,name=breaker_open,json=breakerOpen,proto3" json:"breaker_open,omitempty"`
+	// How long it stays open at most: 1 ms to 1 h.
+	BreakerMaxOpen *durationpb.Duration `protobuf:"bytes,6,opt,name=breaker_max_open,json=breakerMaxOpen,proto3" json:"breaker_max_open,omitempty"`
+	// Most calls of one task under way at once, at each instance, from 1 to 1,000,000.
+	MaxConcurrent *int32 `protobuf:"varint,7,opt,name=max_concurrent,json=maxConcurrent,proto3,oneof" json:"max_concurrent,omitempty"`
+	// Most calls of one task that wait for a slot, at each instance, from 0 to 1,000,000.
+	MaxQueued *int32 `protobuf:"varint,8,opt,name=max_queued,json=maxQueued,proto3,oneof" json:"max_queued,omitempty"`
+	// Path below the URL that answers 2xx when the service works. Empty: a connection is enough.
+	HealthPath    string `protobuf:"bytes,9,opt,name=health_path,json=healthPath,proto3" json:"health_path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServiceEntry) Reset() {
+	*x = ServiceEntry{}
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServiceEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServiceEntry) ProtoMessage() {}
+
+func (x *ServiceEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServiceEntry.ProtoReflect.Descriptor instead.
+func (*ServiceEntry) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ServiceEntry) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *ServiceEntry) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *ServiceEntry) GetRetry() ServiceRetry {
+	if x != nil {
+		return x.Retry
+	}
+	return ServiceRetry_SERVICE_RETRY_UNSPECIFIED
+}
+
+func (x *ServiceEntry) GetBreakerFailures() int32 {
+	if x != nil && x.BreakerFailures != nil {
+		return *x.BreakerFailures
+	}
+	return 0
+}
+
+func (x *ServiceEntry) GetBreakerOpen() *durationpb.Duration {
+	if x != nil {
+		return x.BreakerOpen
+	}
+	return nil
+}
+
+func (x *ServiceEntry) GetBreakerMaxOpen() *durationpb.Duration {
+	if x != nil {
+		return x.BreakerMaxOpen
+	}
+	return nil
+}
+
+func (x *ServiceEntry) GetMaxConcurrent() int32 {
+	if x != nil && x.MaxConcurrent != nil {
+		return *x.MaxConcurrent
+	}
+	return 0
+}
+
+func (x *ServiceEntry) GetMaxQueued() int32 {
+	if x != nil && x.MaxQueued != nil {
+		return *x.MaxQueued
+	}
+	return 0
+}
+
+func (x *ServiceEntry) GetHealthPath() string {
+	if x != nil {
+		return x.HealthPath
+	}
+	return ""
+}
+
+// Request of ToolService.GetService.
+type GetServiceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the service.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetServiceRequest) Reset() {
+	*x = GetServiceRequest{}
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetServiceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetServiceRequest) ProtoMessage() {}
+
+func (x *GetServiceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetServiceRequest.ProtoReflect.Descriptor instead.
+func (*GetServiceRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetServiceRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Response of ToolService.GetService.
+type GetServiceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The entry that calls use.
+	Service *NamedService `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// Entries of other sources with this name, which it hides.
+	HiddenServices []*NamedService `protobuf:"bytes,2,rep,name=hidden_services,json=hiddenServices,proto3" json:"hidden_services,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *GetServiceResponse) Reset() {
+	*x = GetServiceResponse{}
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetServiceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetServiceResponse) ProtoMessage() {}
+
+func (x *GetServiceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetServiceResponse.ProtoReflect.Descriptor instead.
+func (*GetServiceResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetServiceResponse) GetService() *NamedService {
+	if x != nil {
+		return x.Service
+	}
+	return nil
+}
+
+func (x *GetServiceResponse) GetHiddenServices() []*NamedService {
+	if x != nil {
+		return x.HiddenServices
+	}
+	return nil
+}
+
+// Request of ToolService.PutService.
+type PutServiceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the service.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What is said of it.
+	Entry *ServiceEntry `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
+	// The etag of the entry that is to be replaced; `new`: there must be none. Empty: whatever there is.
+	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Why, for people. At most 1,024 characters.
+	ChangeReason string `protobuf:"bytes,4,opt,name=change_reason,json=changeReason,proto3" json:"change_reason,omitempty"`
+	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutServiceRequest) Reset() {
+	*x = PutServiceRequest{}
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutServiceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutServiceRequest) ProtoMessage() {}
+
+func (x *PutServiceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutServiceRequest.ProtoReflect.Descriptor instead.
+func (*PutServiceRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PutServiceRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PutServiceRequest) GetEntry() *ServiceEntry {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+func (x *PutServiceRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *PutServiceRequest) GetChangeReason() string {
+	if x != nil {
+		return x.ChangeReason
+	}
+	return ""
+}
+
+func (x *PutServiceRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Response of ToolService.PutService.
+type PutServiceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The entry that was put. `hidden` says whether the configuration names the service as well.
+	Service *NamedService `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// Whether none was put before.
+	Created       bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutServiceResponse) Reset() {
+	*x = PutServiceResponse{}
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutServiceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutServiceResponse) ProtoMessage() {}
+
+func (x *PutServiceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutServiceResponse.ProtoReflect.Descriptor instead.
+func (*PutServiceResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PutServiceResponse) GetService() *NamedService {
+	if x != nil {
+		return x.Service
+	}
+	return nil
+}
+
+func (x *PutServiceResponse) GetCreated() bool {
+	if x != nil {
+		return x.Created
+	}
+	return false
+}
+
+// Request of ToolService.DeleteService.
+type DeleteServiceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the service.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The etag of the entry that is to be deleted. Empty: whatever there is.
+	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Why, for people. At most 1,024 characters.
+	ChangeReason string `protobuf:"bytes,3,opt,name=change_reason,json=changeReason,proto3" json:"change_reason,omitempty"`
+	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteServiceRequest) Reset() {
+	*x = DeleteServiceRequest{}
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteServiceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteServiceRequest) ProtoMessage() {}
+
+func (x *DeleteServiceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteServiceRequest.ProtoReflect.Descriptor instead.
+func (*DeleteServiceRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *DeleteServiceRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DeleteServiceRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *DeleteServiceRequest) GetChangeReason() string {
+	if x != nil {
+		return x.ChangeReason
+	}
+	return ""
+}
+
+func (x *DeleteServiceRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Response of ToolService.DeleteService.
+type DeleteServiceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it was put.
+	WasPut        bool `protobuf:"varint,1,opt,name=was_put,json=wasPut,proto3" json:"was_put,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteServiceResponse) Reset() {
+	*x = DeleteServiceResponse{}
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteServiceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteServiceResponse) ProtoMessage() {}
+
+func (x *DeleteServiceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteServiceResponse.ProtoReflect.Descriptor instead.
+func (*DeleteServiceResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DeleteServiceResponse) GetWasPut() bool {
+	if x != nil {
+		return x.WasPut
+	}
+	return false
+}
+
 // ServiceRegistry is what an instance knows of the registry.
 type ServiceRegistry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -419,7 +1019,7 @@ type ServiceRegistry struct {
 
 func (x *ServiceRegistry) Reset() {
 	*x = ServiceRegistry{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[3]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -431,7 +1031,7 @@ func (x *ServiceRegistry) String() string {
 func (*ServiceRegistry) ProtoMessage() {}
 
 func (x *ServiceRegistry) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[3]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -444,7 +1044,7 @@ func (x *ServiceRegistry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRegistry.ProtoReflect.Descriptor instead.
 func (*ServiceRegistry) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{3}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ServiceRegistry) GetUrl() string {
@@ -536,7 +1136,7 @@ type ListBreakersRequest struct {
 
 func (x *ListBreakersRequest) Reset() {
 	*x = ListBreakersRequest{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[4]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -548,7 +1148,7 @@ func (x *ListBreakersRequest) String() string {
 func (*ListBreakersRequest) ProtoMessage() {}
 
 func (x *ListBreakersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[4]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -561,7 +1161,7 @@ func (x *ListBreakersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBreakersRequest.ProtoReflect.Descriptor instead.
 func (*ListBreakersRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{4}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListBreakersRequest) GetService() string {
@@ -614,7 +1214,7 @@ type ListBreakersResponse struct {
 
 func (x *ListBreakersResponse) Reset() {
 	*x = ListBreakersResponse{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[5]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +1226,7 @@ func (x *ListBreakersResponse) String() string {
 func (*ListBreakersResponse) ProtoMessage() {}
 
 func (x *ListBreakersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[5]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +1239,7 @@ func (x *ListBreakersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBreakersResponse.ProtoReflect.Descriptor instead.
 func (*ListBreakersResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{5}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListBreakersResponse) GetBreakers() []*Breaker {
@@ -684,7 +1284,7 @@ type ResetBreakersRequest struct {
 
 func (x *ResetBreakersRequest) Reset() {
 	*x = ResetBreakersRequest{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[6]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -696,7 +1296,7 @@ func (x *ResetBreakersRequest) String() string {
 func (*ResetBreakersRequest) ProtoMessage() {}
 
 func (x *ResetBreakersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[6]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -709,7 +1309,7 @@ func (x *ResetBreakersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetBreakersRequest.ProtoReflect.Descriptor instead.
 func (*ResetBreakersRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{6}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ResetBreakersRequest) GetService() string {
@@ -763,7 +1363,7 @@ type ResetBreakersResponse struct {
 
 func (x *ResetBreakersResponse) Reset() {
 	*x = ResetBreakersResponse{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[7]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +1375,7 @@ func (x *ResetBreakersResponse) String() string {
 func (*ResetBreakersResponse) ProtoMessage() {}
 
 func (x *ResetBreakersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[7]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +1388,7 @@ func (x *ResetBreakersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetBreakersResponse.ProtoReflect.Descriptor instead.
 func (*ResetBreakersResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{7}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{14}
 }
 
 // Request of ToolService.ListToolOverrides.
@@ -804,7 +1404,7 @@ type ListToolOverridesRequest struct {
 
 func (x *ListToolOverridesRequest) Reset() {
 	*x = ListToolOverridesRequest{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +1416,7 @@ func (x *ListToolOverridesRequest) String() string {
 func (*ListToolOverridesRequest) ProtoMessage() {}
 
 func (x *ListToolOverridesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[8]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +1429,7 @@ func (x *ListToolOverridesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListToolOverridesRequest.ProtoReflect.Descriptor instead.
 func (*ListToolOverridesRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{8}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListToolOverridesRequest) GetPageSize() int32 {
@@ -859,7 +1459,7 @@ type ListToolOverridesResponse struct {
 
 func (x *ListToolOverridesResponse) Reset() {
 	*x = ListToolOverridesResponse{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -871,7 +1471,7 @@ func (x *ListToolOverridesResponse) String() string {
 func (*ListToolOverridesResponse) ProtoMessage() {}
 
 func (x *ListToolOverridesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[9]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -884,7 +1484,7 @@ func (x *ListToolOverridesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListToolOverridesResponse.ProtoReflect.Descriptor instead.
 func (*ListToolOverridesResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{9}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListToolOverridesResponse) GetOverrides() []*ToolOverride {
@@ -930,7 +1530,7 @@ type PutToolOverrideRequest struct {
 
 func (x *PutToolOverrideRequest) Reset() {
 	*x = PutToolOverrideRequest{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -942,7 +1542,7 @@ func (x *PutToolOverrideRequest) String() string {
 func (*PutToolOverrideRequest) ProtoMessage() {}
 
 func (x *PutToolOverrideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +1555,7 @@ func (x *PutToolOverrideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutToolOverrideRequest.ProtoReflect.Descriptor instead.
 func (*PutToolOverrideRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{10}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PutToolOverrideRequest) GetService() string {
@@ -1039,7 +1639,7 @@ type PutToolOverrideResponse struct {
 
 func (x *PutToolOverrideResponse) Reset() {
 	*x = PutToolOverrideResponse{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1651,7 @@ func (x *PutToolOverrideResponse) String() string {
 func (*PutToolOverrideResponse) ProtoMessage() {}
 
 func (x *PutToolOverrideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1664,7 @@ func (x *PutToolOverrideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutToolOverrideResponse.ProtoReflect.Descriptor instead.
 func (*PutToolOverrideResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{11}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PutToolOverrideResponse) GetOverride() *ToolOverride {
@@ -1095,7 +1695,7 @@ type LiftToolOverrideRequest struct {
 
 func (x *LiftToolOverrideRequest) Reset() {
 	*x = LiftToolOverrideRequest{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[12]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1107,7 +1707,7 @@ func (x *LiftToolOverrideRequest) String() string {
 func (*LiftToolOverrideRequest) ProtoMessage() {}
 
 func (x *LiftToolOverrideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[12]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1120,7 +1720,7 @@ func (x *LiftToolOverrideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiftToolOverrideRequest.ProtoReflect.Descriptor instead.
 func (*LiftToolOverrideRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{12}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LiftToolOverrideRequest) GetService() string {
@@ -1176,7 +1776,7 @@ type LiftToolOverrideResponse struct {
 
 func (x *LiftToolOverrideResponse) Reset() {
 	*x = LiftToolOverrideResponse{}
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[13]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1188,7 +1788,7 @@ func (x *LiftToolOverrideResponse) String() string {
 func (*LiftToolOverrideResponse) ProtoMessage() {}
 
 func (x *LiftToolOverrideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[13]
+	mi := &file_orchestrator_v1_tool_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1201,7 +1801,7 @@ func (x *LiftToolOverrideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiftToolOverrideResponse.ProtoReflect.Descriptor instead.
 func (*LiftToolOverrideResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{13}
+	return file_orchestrator_v1_tool_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LiftToolOverrideResponse) GetWasInForce() bool {
@@ -1223,13 +1823,60 @@ const file_orchestrator_v1_tool_service_proto_rawDesc = "" +
 	"\x14ListServicesResponse\x129\n" +
 	"\bservices\x18\x01 \x03(\v2\x1d.orchestrator.v1.NamedServiceR\bservices\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12<\n" +
-	"\bregistry\x18\x03 \x01(\v2 .orchestrator.v1.ServiceRegistryR\bregistry\"\xd1\x01\n" +
+	"\bregistry\x18\x03 \x01(\v2 .orchestrator.v1.ServiceRegistryR\bregistry\"\xcd\x03\n" +
 	"\fNamedService\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12;\n" +
 	"\x06source\x18\x03 \x01(\x0e2#.orchestrator.v1.NamedServiceSourceR\x06source\x12\x1c\n" +
 	"\treachable\x18\x04 \x01(\bR\treachable\x12@\n" +
-	"\x0elast_call_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\flastCallTime\"\xec\x03\n" +
+	"\x0elast_call_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\flastCallTime\x123\n" +
+	"\x05entry\x18\x06 \x01(\v2\x1d.orchestrator.v1.ServiceEntryR\x05entry\x12!\n" +
+	"\fheader_names\x18\a \x03(\tR\vheaderNames\x12\x16\n" +
+	"\x06hidden\x18\b \x01(\bR\x06hidden\x12\x12\n" +
+	"\x04etag\x18\t \x01(\tR\x04etag\x12;\n" +
+	"\vupdate_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"updateTime\x12\x14\n" +
+	"\x05actor\x18\v \x01(\tR\x05actor\x12#\n" +
+	"\rchange_reason\x18\f \x01(\tR\fchangeReason\"\xe5\x03\n" +
+	"\fServiceEntry\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x123\n" +
+	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x123\n" +
+	"\x05retry\x18\x03 \x01(\x0e2\x1d.orchestrator.v1.ServiceRetryR\x05retry\x12.\n" +
+	"\x10breaker_failures\x18\x04 \x01(\x05H\x00R\x0fbreakerFailures\x88\x01\x01\x12<\n" +
+	"\fbreaker_open\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\vbreakerOpen\x12C\n" +
+	"\x10breaker_max_open\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x0ebreakerMaxOpen\x12*\n" +
+	"\x0emax_concurrent\x18\a \x01(\x05H\x01R\rmaxConcurrent\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"max_queued\x18\b \x01(\x05H\x02R\tmaxQueued\x88\x01\x01\x12\x1f\n" +
+	"\vhealth_path\x18\t \x01(\tR\n" +
+	"healthPathB\x13\n" +
+	"\x11_breaker_failuresB\x11\n" +
+	"\x0f_max_concurrentB\r\n" +
+	"\v_max_queued\"'\n" +
+	"\x11GetServiceRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x95\x01\n" +
+	"\x12GetServiceResponse\x127\n" +
+	"\aservice\x18\x01 \x01(\v2\x1d.orchestrator.v1.NamedServiceR\aservice\x12F\n" +
+	"\x0fhidden_services\x18\x02 \x03(\v2\x1d.orchestrator.v1.NamedServiceR\x0ehiddenServices\"\xb4\x01\n" +
+	"\x11PutServiceRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
+	"\x05entry\x18\x02 \x01(\v2\x1d.orchestrator.v1.ServiceEntryR\x05entry\x12\x12\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x12#\n" +
+	"\rchange_reason\x18\x04 \x01(\tR\fchangeReason\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\"g\n" +
+	"\x12PutServiceResponse\x127\n" +
+	"\aservice\x18\x01 \x01(\v2\x1d.orchestrator.v1.NamedServiceR\aservice\x12\x18\n" +
+	"\acreated\x18\x02 \x01(\bR\acreated\"\x82\x01\n" +
+	"\x14DeleteServiceRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\x12#\n" +
+	"\rchange_reason\x18\x03 \x01(\tR\fchangeReason\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"0\n" +
+	"\x15DeleteServiceResponse\x12\x17\n" +
+	"\awas_put\x18\x01 \x01(\bR\x06wasPut\"\xec\x03\n" +
 	"\x0fServiceRegistry\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12;\n" +
 	"\x05state\x18\x02 \x01(\x0e2%.orchestrator.v1.ServiceRegistryStateR\x05state\x12G\n" +
@@ -1301,11 +1948,17 @@ const file_orchestrator_v1_tool_service_proto_rawDesc = "" +
 	"request_id\x18\x06 \x01(\tR\trequestId\"<\n" +
 	"\x18LiftToolOverrideResponse\x12 \n" +
 	"\fwas_in_force\x18\x01 \x01(\bR\n" +
-	"wasInForce*\x85\x01\n" +
+	"wasInForce*v\n" +
+	"\fServiceRetry\x12\x1d\n" +
+	"\x19SERVICE_RETRY_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12SERVICE_RETRY_TASK\x10\x01\x12\x16\n" +
+	"\x12SERVICE_RETRY_SAFE\x10\x02\x12\x17\n" +
+	"\x13SERVICE_RETRY_NEVER\x10\x03*\xa4\x01\n" +
 	"\x12NamedServiceSource\x12$\n" +
 	" NAMED_SERVICE_SOURCE_UNSPECIFIED\x10\x00\x12&\n" +
 	"\"NAMED_SERVICE_SOURCE_CONFIGURATION\x10\x01\x12!\n" +
-	"\x1dNAMED_SERVICE_SOURCE_REGISTRY\x10\x02*\xab\x01\n" +
+	"\x1dNAMED_SERVICE_SOURCE_REGISTRY\x10\x02\x12\x1d\n" +
+	"\x19NAMED_SERVICE_SOURCE_CALL\x10\x03*\xab\x01\n" +
 	"\x14ServiceRegistryState\x12&\n" +
 	"\"SERVICE_REGISTRY_STATE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dSERVICE_REGISTRY_STATE_ACTIVE\x10\x01\x12 \n" +
@@ -1314,9 +1967,14 @@ const file_orchestrator_v1_tool_service_proto_rawDesc = "" +
 	"\x15ServiceRegistryOrigin\x12'\n" +
 	"#SERVICE_REGISTRY_ORIGIN_UNSPECIFIED\x10\x00\x12$\n" +
 	" SERVICE_REGISTRY_ORIGIN_REGISTRY\x10\x01\x12 \n" +
-	"\x1cSERVICE_REGISTRY_ORIGIN_DISK\x10\x022\xf1\x04\n" +
+	"\x1cSERVICE_REGISTRY_ORIGIN_DISK\x10\x022\x84\a\n" +
 	"\vToolService\x12`\n" +
-	"\fListServices\x12$.orchestrator.v1.ListServicesRequest\x1a%.orchestrator.v1.ListServicesResponse\"\x03\x90\x02\x01\x12`\n" +
+	"\fListServices\x12$.orchestrator.v1.ListServicesRequest\x1a%.orchestrator.v1.ListServicesResponse\"\x03\x90\x02\x01\x12Z\n" +
+	"\n" +
+	"GetService\x12\".orchestrator.v1.GetServiceRequest\x1a#.orchestrator.v1.GetServiceResponse\"\x03\x90\x02\x01\x12U\n" +
+	"\n" +
+	"PutService\x12\".orchestrator.v1.PutServiceRequest\x1a#.orchestrator.v1.PutServiceResponse\x12^\n" +
+	"\rDeleteService\x12%.orchestrator.v1.DeleteServiceRequest\x1a&.orchestrator.v1.DeleteServiceResponse\x12`\n" +
 	"\fListBreakers\x12$.orchestrator.v1.ListBreakersRequest\x1a%.orchestrator.v1.ListBreakersResponse\"\x03\x90\x02\x01\x12^\n" +
 	"\rResetBreakers\x12%.orchestrator.v1.ResetBreakersRequest\x1a&.orchestrator.v1.ResetBreakersResponse\x12o\n" +
 	"\x11ListToolOverrides\x12).orchestrator.v1.ListToolOverridesRequest\x1a*.orchestrator.v1.ListToolOverridesResponse\"\x03\x90\x02\x01\x12d\n" +
@@ -1336,64 +1994,88 @@ func file_orchestrator_v1_tool_service_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_tool_service_proto_rawDescData
 }
 
-var file_orchestrator_v1_tool_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_orchestrator_v1_tool_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_orchestrator_v1_tool_service_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_orchestrator_v1_tool_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_orchestrator_v1_tool_service_proto_goTypes = []any{
-	(NamedServiceSource)(0),           // 0: orchestrator.v1.NamedServiceSource
-	(ServiceRegistryState)(0),         // 1: orchestrator.v1.ServiceRegistryState
-	(ServiceRegistryOrigin)(0),        // 2: orchestrator.v1.ServiceRegistryOrigin
-	(*ListServicesRequest)(nil),       // 3: orchestrator.v1.ListServicesRequest
-	(*ListServicesResponse)(nil),      // 4: orchestrator.v1.ListServicesResponse
-	(*NamedService)(nil),              // 5: orchestrator.v1.NamedService
-	(*ServiceRegistry)(nil),           // 6: orchestrator.v1.ServiceRegistry
-	(*ListBreakersRequest)(nil),       // 7: orchestrator.v1.ListBreakersRequest
-	(*ListBreakersResponse)(nil),      // 8: orchestrator.v1.ListBreakersResponse
-	(*ResetBreakersRequest)(nil),      // 9: orchestrator.v1.ResetBreakersRequest
-	(*ResetBreakersResponse)(nil),     // 10: orchestrator.v1.ResetBreakersResponse
-	(*ListToolOverridesRequest)(nil),  // 11: orchestrator.v1.ListToolOverridesRequest
-	(*ListToolOverridesResponse)(nil), // 12: orchestrator.v1.ListToolOverridesResponse
-	(*PutToolOverrideRequest)(nil),    // 13: orchestrator.v1.PutToolOverrideRequest
-	(*PutToolOverrideResponse)(nil),   // 14: orchestrator.v1.PutToolOverrideResponse
-	(*LiftToolOverrideRequest)(nil),   // 15: orchestrator.v1.LiftToolOverrideRequest
-	(*LiftToolOverrideResponse)(nil),  // 16: orchestrator.v1.LiftToolOverrideResponse
-	(*timestamppb.Timestamp)(nil),     // 17: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),       // 18: google.protobuf.Duration
-	(*Breaker)(nil),                   // 19: orchestrator.v1.Breaker
-	(*ToolOverride)(nil),              // 20: orchestrator.v1.ToolOverride
-	(ForcedBreaker)(0),                // 21: orchestrator.v1.ForcedBreaker
+	(ServiceRetry)(0),                 // 0: orchestrator.v1.ServiceRetry
+	(NamedServiceSource)(0),           // 1: orchestrator.v1.NamedServiceSource
+	(ServiceRegistryState)(0),         // 2: orchestrator.v1.ServiceRegistryState
+	(ServiceRegistryOrigin)(0),        // 3: orchestrator.v1.ServiceRegistryOrigin
+	(*ListServicesRequest)(nil),       // 4: orchestrator.v1.ListServicesRequest
+	(*ListServicesResponse)(nil),      // 5: orchestrator.v1.ListServicesResponse
+	(*NamedService)(nil),              // 6: orchestrator.v1.NamedService
+	(*ServiceEntry)(nil),              // 7: orchestrator.v1.ServiceEntry
+	(*GetServiceRequest)(nil),         // 8: orchestrator.v1.GetServiceRequest
+	(*GetServiceResponse)(nil),        // 9: orchestrator.v1.GetServiceResponse
+	(*PutServiceRequest)(nil),         // 10: orchestrator.v1.PutServiceRequest
+	(*PutServiceResponse)(nil),        // 11: orchestrator.v1.PutServiceResponse
+	(*DeleteServiceRequest)(nil),      // 12: orchestrator.v1.DeleteServiceRequest
+	(*DeleteServiceResponse)(nil),     // 13: orchestrator.v1.DeleteServiceResponse
+	(*ServiceRegistry)(nil),           // 14: orchestrator.v1.ServiceRegistry
+	(*ListBreakersRequest)(nil),       // 15: orchestrator.v1.ListBreakersRequest
+	(*ListBreakersResponse)(nil),      // 16: orchestrator.v1.ListBreakersResponse
+	(*ResetBreakersRequest)(nil),      // 17: orchestrator.v1.ResetBreakersRequest
+	(*ResetBreakersResponse)(nil),     // 18: orchestrator.v1.ResetBreakersResponse
+	(*ListToolOverridesRequest)(nil),  // 19: orchestrator.v1.ListToolOverridesRequest
+	(*ListToolOverridesResponse)(nil), // 20: orchestrator.v1.ListToolOverridesResponse
+	(*PutToolOverrideRequest)(nil),    // 21: orchestrator.v1.PutToolOverrideRequest
+	(*PutToolOverrideResponse)(nil),   // 22: orchestrator.v1.PutToolOverrideResponse
+	(*LiftToolOverrideRequest)(nil),   // 23: orchestrator.v1.LiftToolOverrideRequest
+	(*LiftToolOverrideResponse)(nil),  // 24: orchestrator.v1.LiftToolOverrideResponse
+	(*timestamppb.Timestamp)(nil),     // 25: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),       // 26: google.protobuf.Duration
+	(*Breaker)(nil),                   // 27: orchestrator.v1.Breaker
+	(*ToolOverride)(nil),              // 28: orchestrator.v1.ToolOverride
+	(ForcedBreaker)(0),                // 29: orchestrator.v1.ForcedBreaker
 }
 var file_orchestrator_v1_tool_service_proto_depIdxs = []int32{
-	5,  // 0: orchestrator.v1.ListServicesResponse.services:type_name -> orchestrator.v1.NamedService
-	6,  // 1: orchestrator.v1.ListServicesResponse.registry:type_name -> orchestrator.v1.ServiceRegistry
-	0,  // 2: orchestrator.v1.NamedService.source:type_name -> orchestrator.v1.NamedServiceSource
-	17, // 3: orchestrator.v1.NamedService.last_call_time:type_name -> google.protobuf.Timestamp
-	1,  // 4: orchestrator.v1.ServiceRegistry.state:type_name -> orchestrator.v1.ServiceRegistryState
-	2,  // 5: orchestrator.v1.ServiceRegistry.served_from:type_name -> orchestrator.v1.ServiceRegistryOrigin
-	17, // 6: orchestrator.v1.ServiceRegistry.sync_time:type_name -> google.protobuf.Timestamp
-	18, // 7: orchestrator.v1.ServiceRegistry.sync_duration:type_name -> google.protobuf.Duration
-	18, // 8: orchestrator.v1.ServiceRegistry.age:type_name -> google.protobuf.Duration
-	19, // 9: orchestrator.v1.ListBreakersResponse.breakers:type_name -> orchestrator.v1.Breaker
-	20, // 10: orchestrator.v1.ListToolOverridesResponse.overrides:type_name -> orchestrator.v1.ToolOverride
-	21, // 11: orchestrator.v1.PutToolOverrideRequest.breaker:type_name -> orchestrator.v1.ForcedBreaker
-	17, // 12: orchestrator.v1.PutToolOverrideRequest.expire_time:type_name -> google.protobuf.Timestamp
-	20, // 13: orchestrator.v1.PutToolOverrideResponse.override:type_name -> orchestrator.v1.ToolOverride
-	3,  // 14: orchestrator.v1.ToolService.ListServices:input_type -> orchestrator.v1.ListServicesRequest
-	7,  // 15: orchestrator.v1.ToolService.ListBreakers:input_type -> orchestrator.v1.ListBreakersRequest
-	9,  // 16: orchestrator.v1.ToolService.ResetBreakers:input_type -> orchestrator.v1.ResetBreakersRequest
-	11, // 17: orchestrator.v1.ToolService.ListToolOverrides:input_type -> orchestrator.v1.ListToolOverridesRequest
-	13, // 18: orchestrator.v1.ToolService.PutToolOverride:input_type -> orchestrator.v1.PutToolOverrideRequest
-	15, // 19: orchestrator.v1.ToolService.LiftToolOverride:input_type -> orchestrator.v1.LiftToolOverrideRequest
-	4,  // 20: orchestrator.v1.ToolService.ListServices:output_type -> orchestrator.v1.ListServicesResponse
-	8,  // 21: orchestrator.v1.ToolService.ListBreakers:output_type -> orchestrator.v1.ListBreakersResponse
-	10, // 22: orchestrator.v1.ToolService.ResetBreakers:output_type -> orchestrator.v1.ResetBreakersResponse
-	12, // 23: orchestrator.v1.ToolService.ListToolOverrides:output_type -> orchestrator.v1.ListToolOverridesResponse
-	14, // 24: orchestrator.v1.ToolService.PutToolOverride:output_type -> orchestrator.v1.PutToolOverrideResponse
-	16, // 25: orchestrator.v1.ToolService.LiftToolOverride:output_type -> orchestrator.v1.LiftToolOverrideResponse
-	20, // [20:26] is the sub-list for method output_type
-	14, // [14:20] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	6,  // 0: orchestrator.v1.ListServicesResponse.services:type_name -> orchestrator.v1.NamedService
+	14, // 1: orchestrator.v1.ListServicesResponse.registry:type_name -> orchestrator.v1.ServiceRegistry
+	1,  // 2: orchestrator.v1.NamedService.source:type_name -> orchestrator.v1.NamedServiceSource
+	25, // 3: orchestrator.v1.NamedService.last_call_time:type_name -> google.protobuf.Timestamp
+	7,  // 4: orchestrator.v1.NamedService.entry:type_name -> orchestrator.v1.ServiceEntry
+	25, // 5: orchestrator.v1.NamedService.update_time:type_name -> google.protobuf.Timestamp
+	26, // 6: orchestrator.v1.ServiceEntry.timeout:type_name -> google.protobuf.Duration
+	0,  // 7: orchestrator.v1.ServiceEntry.retry:type_name -> orchestrator.v1.ServiceRetry
+	26, // 8: orchestrator.v1.ServiceEntry.breaker_open:type_name -> google.protobuf.Duration
+	26, // 9: orchestrator.v1.ServiceEntry.breaker_max_open:type_name -> google.protobuf.Duration
+	6,  // 10: orchestrator.v1.GetServiceResponse.service:type_name -> orchestrator.v1.NamedService
+	6,  // 11: orchestrator.v1.GetServiceResponse.hidden_services:type_name -> orchestrator.v1.NamedService
+	7,  // 12: orchestrator.v1.PutServiceRequest.entry:type_name -> orchestrator.v1.ServiceEntry
+	6,  // 13: orchestrator.v1.PutServiceResponse.service:type_name -> orchestrator.v1.NamedService
+	2,  // 14: orchestrator.v1.ServiceRegistry.state:type_name -> orchestrator.v1.ServiceRegistryState
+	3,  // 15: orchestrator.v1.ServiceRegistry.served_from:type_name -> orchestrator.v1.ServiceRegistryOrigin
+	25, // 16: orchestrator.v1.ServiceRegistry.sync_time:type_name -> google.protobuf.Timestamp
+	26, // 17: orchestrator.v1.ServiceRegistry.sync_duration:type_name -> google.protobuf.Duration
+	26, // 18: orchestrator.v1.ServiceRegistry.age:type_name -> google.protobuf.Duration
+	27, // 19: orchestrator.v1.ListBreakersResponse.breakers:type_name -> orchestrator.v1.Breaker
+	28, // 20: orchestrator.v1.ListToolOverridesResponse.overrides:type_name -> orchestrator.v1.ToolOverride
+	29, // 21: orchestrator.v1.PutToolOverrideRequest.breaker:type_name -> orchestrator.v1.ForcedBreaker
+	25, // 22: orchestrator.v1.PutToolOverrideRequest.expire_time:type_name -> google.protobuf.Timestamp
+	28, // 23: orchestrator.v1.PutToolOverrideResponse.override:type_name -> orchestrator.v1.ToolOverride
+	4,  // 24: orchestrator.v1.ToolService.ListServices:input_type -> orchestrator.v1.ListServicesRequest
+	8,  // 25: orchestrator.v1.ToolService.GetService:input_type -> orchestrator.v1.GetServiceRequest
+	10, // 26: orchestrator.v1.ToolService.PutService:input_type -> orchestrator.v1.PutServiceRequest
+	12, // 27: orchestrator.v1.ToolService.DeleteService:input_type -> orchestrator.v1.DeleteServiceRequest
+	15, // 28: orchestrator.v1.ToolService.ListBreakers:input_type -> orchestrator.v1.ListBreakersRequest
+	17, // 29: orchestrator.v1.ToolService.ResetBreakers:input_type -> orchestrator.v1.ResetBreakersRequest
+	19, // 30: orchestrator.v1.ToolService.ListToolOverrides:input_type -> orchestrator.v1.ListToolOverridesRequest
+	21, // 31: orchestrator.v1.ToolService.PutToolOverride:input_type -> orchestrator.v1.PutToolOverrideRequest
+	23, // 32: orchestrator.v1.ToolService.LiftToolOverride:input_type -> orchestrator.v1.LiftToolOverrideRequest
+	5,  // 33: orchestrator.v1.ToolService.ListServices:output_type -> orchestrator.v1.ListServicesResponse
+	9,  // 34: orchestrator.v1.ToolService.GetService:output_type -> orchestrator.v1.GetServiceResponse
+	11, // 35: orchestrator.v1.ToolService.PutService:output_type -> orchestrator.v1.PutServiceResponse
+	13, // 36: orchestrator.v1.ToolService.DeleteService:output_type -> orchestrator.v1.DeleteServiceResponse
+	16, // 37: orchestrator.v1.ToolService.ListBreakers:output_type -> orchestrator.v1.ListBreakersResponse
+	18, // 38: orchestrator.v1.ToolService.ResetBreakers:output_type -> orchestrator.v1.ResetBreakersResponse
+	20, // 39: orchestrator.v1.ToolService.ListToolOverrides:output_type -> orchestrator.v1.ListToolOverridesResponse
+	22, // 40: orchestrator.v1.ToolService.PutToolOverride:output_type -> orchestrator.v1.PutToolOverrideResponse
+	24, // 41: orchestrator.v1.ToolService.LiftToolOverride:output_type -> orchestrator.v1.LiftToolOverrideResponse
+	33, // [33:42] is the sub-list for method output_type
+	24, // [24:33] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_tool_service_proto_init() }
@@ -1402,14 +2084,15 @@ func file_orchestrator_v1_tool_service_proto_init() {
 		return
 	}
 	file_orchestrator_v1_breaker_proto_init()
-	file_orchestrator_v1_tool_service_proto_msgTypes[10].OneofWrappers = []any{}
+	file_orchestrator_v1_tool_service_proto_msgTypes[3].OneofWrappers = []any{}
+	file_orchestrator_v1_tool_service_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_tool_service_proto_rawDesc), len(file_orchestrator_v1_tool_service_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   14,
+			NumEnums:      4,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

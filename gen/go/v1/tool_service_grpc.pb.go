@@ -22,6 +22,9 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	ToolService_ListServices_FullMethodName      = "/orchestrator.v1.ToolService/ListServices"
+	ToolService_GetService_FullMethodName        = "/orchestrator.v1.ToolService/GetService"
+	ToolService_PutService_FullMethodName        = "/orchestrator.v1.ToolService/PutService"
+	ToolService_DeleteService_FullMethodName     = "/orchestrator.v1.ToolService/DeleteService"
 	ToolService_ListBreakers_FullMethodName      = "/orchestrator.v1.ToolService/ListBreakers"
 	ToolService_ResetBreakers_FullMethodName     = "/orchestrator.v1.ToolService/ResetBreakers"
 	ToolService_ListToolOverrides_FullMethodName = "/orchestrator.v1.ToolService/ListToolOverrides"
@@ -36,9 +39,21 @@ const (
 // ToolService shows what tasks can call, and lets operators stop calls and change how many there are.
 type ToolServiceClient interface {
 	// ListServices returns the services that can be called by name, as the instance that answers knows them, and the state of the
-	// registry. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask does. Errors:
-	// PAGE_TOKEN_INVALID.
+	// registry. Where several sources name a service, calls use the entry of the first one: the configuration, PutService, the
+	// registry; the others are hidden. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask
+	// does. Errors: PAGE_TOKEN_INVALID.
 	ListServices(ctx context.Context, in *ListServicesRequest, opts ...grpc.CallOption) (*ListServicesResponse, error)
+	// GetService returns a service as the instance that answers knows it: the entry that calls use, and those that it hides. Errors:
+	// SERVICE_UNKNOWN.
+	GetService(ctx context.Context, in *GetServiceRequest, opts ...grpc.CallOption) (*GetServiceResponse, error)
+	// PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
+	// instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
+	// registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
+	// from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+	PutService(ctx context.Context, in *PutServiceRequest, opts ...grpc.CallOption) (*PutServiceResponse, error)
+	// DeleteService removes what PutService said, at every instance within a second; an entry of the registry that it hid is called
+	// again. Without one, tasks that name the service fail. A service that was not put stays as it is. Errors: SERVICE_CHANGED.
+	DeleteService(ctx context.Context, in *DeleteServiceRequest, opts ...grpc.CallOption) (*DeleteServiceResponse, error)
 	// ListBreakers returns the breakers of all instances by origin, flow, task, and instance. Instances that do not answer in time
 	// are left out and counted. Errors: PAGE_TOKEN_INVALID.
 	ListBreakers(ctx context.Context, in *ListBreakersRequest, opts ...grpc.CallOption) (*ListBreakersResponse, error)
@@ -68,6 +83,36 @@ func (c *toolServiceClient) ListServices(ctx context.Context, in *ListServicesRe
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListServicesResponse)
 	err := c.cc.Invoke(ctx, ToolService_ListServices_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *toolServiceClient) GetService(ctx context.Context, in *GetServiceRequest, opts ...grpc.CallOption) (*GetServiceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetServiceResponse)
+	err := c.cc.Invoke(ctx, ToolService_GetService_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *toolServiceClient) PutService(ctx context.Context, in *PutServiceRequest, opts ...grpc.CallOption) (*PutServiceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutServiceResponse)
+	err := c.cc.Invoke(ctx, ToolService_PutService_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *toolServiceClient) DeleteService(ctx context.Context, in *DeleteServiceRequest, opts ...grpc.CallOption) (*DeleteServiceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteServiceResponse)
+	err := c.cc.Invoke(ctx, ToolService_DeleteService_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -131,9 +176,21 @@ func (c *toolServiceClient) LiftToolOverride(ctx context.Context, in *LiftToolOv
 // ToolService shows what tasks can call, and lets operators stop calls and change how many there are.
 type ToolServiceServer interface {
 	// ListServices returns the services that can be called by name, as the instance that answers knows them, and the state of the
-	// registry. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask does. Errors:
-	// PAGE_TOKEN_INVALID.
+	// registry. Where several sources name a service, calls use the entry of the first one: the configuration, PutService, the
+	// registry; the others are hidden. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask
+	// does. Errors: PAGE_TOKEN_INVALID.
 	ListServices(context.Context, *ListServicesRequest) (*ListServicesResponse, error)
+	// GetService returns a service as the instance that answers knows it: the entry that calls use, and those that it hides. Errors:
+	// SERVICE_UNKNOWN.
+	GetService(context.Context, *GetServiceRequest) (*GetServiceResponse, error)
+	// PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
+	// instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
+	// registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
+	// from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+	PutService(context.Context, *PutServiceRequest) (*PutServiceResponse, error)
+	// DeleteService removes what PutService said, at every instance within a second; an entry of the registry that it hid is called
+	// again. Without one, tasks that name the service fail. A service that was not put stays as it is. Errors: SERVICE_CHANGED.
+	DeleteService(context.Context, *DeleteServiceRequest) (*DeleteServiceResponse, error)
 	// ListBreakers returns the breakers of all instances by origin, flow, task, and instance. Instances that do not answer in time
 	// are left out and counted. Errors: PAGE_TOKEN_INVALID.
 	ListBreakers(context.Context, *ListBreakersRequest) (*ListBreakersResponse, error)
@@ -161,6 +218,15 @@ type UnimplementedToolServiceServer struct{}
 
 func (UnimplementedToolServiceServer) ListServices(context.Context, *ListServicesRequest) (*ListServicesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListServices not implemented")
+}
+func (UnimplementedToolServiceServer) GetService(context.Context, *GetServiceRequest) (*GetServiceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetService not implemented")
+}
+func (UnimplementedToolServiceServer) PutService(context.Context, *PutServiceRequest) (*PutServiceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutService not implemented")
+}
+func (UnimplementedToolServiceServer) DeleteService(context.Context, *DeleteServiceRequest) (*DeleteServiceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteService not implemented")
 }
 func (UnimplementedToolServiceServer) ListBreakers(context.Context, *ListBreakersRequest) (*ListBreakersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListBreakers not implemented")
@@ -212,6 +278,60 @@ func _ToolService_ListServices_Handler(srv interface{}, ctx context.Context, dec
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ToolServiceServer).ListServices(ctx, req.(*ListServicesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ToolService_GetService_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetServiceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ToolServiceServer).GetService(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ToolService_GetService_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ToolServiceServer).GetService(ctx, req.(*GetServiceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ToolService_PutService_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutServiceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ToolServiceServer).PutService(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ToolService_PutService_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ToolServiceServer).PutService(ctx, req.(*PutServiceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ToolService_DeleteService_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteServiceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ToolServiceServer).DeleteService(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ToolService_DeleteService_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ToolServiceServer).DeleteService(ctx, req.(*DeleteServiceRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -316,6 +436,18 @@ var ToolService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListServices",
 			Handler:    _ToolService_ListServices_Handler,
+		},
+		{
+			MethodName: "GetService",
+			Handler:    _ToolService_GetService_Handler,
+		},
+		{
+			MethodName: "PutService",
+			Handler:    _ToolService_PutService_Handler,
+		},
+		{
+			MethodName: "DeleteService",
+			Handler:    _ToolService_DeleteService_Handler,
 		},
 		{
 			MethodName: "ListBreakers",

@@ -184,7 +184,8 @@ function compileSingle(
     if (field.message?.typeName === "google.protobuf.Duration")
       return joinChecks(checkDuration, rules === null ? null : compileDuration(field, rules));
     if (field.message?.typeName === "google.protobuf.Timestamp" && rules === null) return checkTimestamp;
-    if (rules !== null) throw new Error(`rules of message field ${field.toString()} are not known`);
+    // `required` is no rule of a kind: compileField looks whether the field is set.
+    if (rules !== null) expectRules(field, rules, undefined, []);
     return field.message === undefined ? null : compileMessage(field.message, known);
   }
   switch (field.scalar) {
@@ -372,13 +373,13 @@ function rulesOf(field: DescField): FieldRules | null {
 function expectRules<T extends Message>(
   field: DescField,
   rules: FieldRules,
-  kind: string,
+  kind: string | undefined,
   names: readonly string[],
 ): T {
   if (rules.type.case !== kind || rules.cel.length > 0 || rules.celExpression.length > 0 || rules.ignore !== 0) {
     throw new Error(`rules of ${field.toString()} are not known: ${rules.type.case ?? "cel"}`);
   }
-  const own = rules.type.value as unknown as Record<string, unknown>;
+  const own = (rules.type.value ?? {}) as Record<string, unknown>;
   for (const [name, value] of Object.entries(own)) {
     if (name.startsWith("$") || names.includes(name) || isUnset(value)) continue;
     throw new Error(`rule ${kind}.${name} of ${field.toString()} is not known`);

@@ -37,6 +37,18 @@ export const REQUEST_ERRORS = {
     "no",
     "there are {limit} overrides of breakers and bulkheads, which is the most there can be; lift one",
   ),
+  SERVICE_CHANGED: entry(
+    "ABORTED",
+    409,
+    "no",
+    "service {service} is not the one that was read: {problem}; read it and try again",
+  ),
+  TOO_MANY_SERVICES: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "there are {limit} services that were put, the most that a tenant may have; delete some first",
+  ),
   ROUTED_TASK_NOT_FOUND: entry("NOT_FOUND", 404, "no", "routed task {taskId} does not exist"),
   ROUTING_LOOP: entry("FAILED_PRECONDITION", 409, "no", "the call came through {hops} services; the limit is {limit}"),
   SERVICE_NOT_FOUND: entry("NOT_FOUND", 404, "no", "service {service} is unknown"),

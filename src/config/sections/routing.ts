@@ -12,7 +12,7 @@ export const ROUTING = {
   registryUrl: setting({
     schema: urlSetting("http", "https"),
     env: ["ORCHESTRATOR_REGISTRY_URL", "REGISTRY_URL"],
-    text: "Registry of services: its list (`GET /droplets`, else `GET /registry`) says where further services are that `http` tasks name. By default `http://localhost:8000`, which is read from the first call on that routes a task or lists services. Entries of `routing.services` hide those of the same name.",
+    text: "Registry of services: its list (`GET /droplets`, else `GET /registry`) says where further services are that `http` tasks name. By default `http://localhost:8000`, which is read from the first call on that routes a task or lists services. Entries of `routing.services` and services that were put hide those of the same name.",
   }),
   registrySyncInterval: setting({
     schema: durationSetting(1_000),

@@ -11,6 +11,9 @@ import { holdsExpression } from "../interpolation/template.ts";
 import { viewFlow } from "../warnings/view.ts";
 import { checkAi } from "./check-ai.ts";
 
+/** Names of services. Those that it lists are proposed for names that it does not have. */
+export type ServedServices = Pick<ReadonlySet<string>, "has"> & Iterable<string>;
+
 /** Features of the parts around the engine. */
 export interface Served {
   /** Whether something relays events of `emit` to topics, and to Redis Streams. */
@@ -19,7 +22,7 @@ export interface Served {
   /** Endpoints that events of `emit` may name; null: any. */
   readonly webhooks: ReadonlySet<string> | null;
   /** Services that `http` tasks may name; null: any. */
-  readonly services: ReadonlySet<string> | null;
+  readonly services: ServedServices | null;
   /** Whether tasks are published for agents. */
   readonly agents: boolean;
   /** Providers of models that `ai` tasks may name; null: any. */
@@ -81,7 +84,7 @@ export function checkServed(document: FlowDocument, served: Served, problems: Pr
     if (served.services?.has(service) === false)
       problems.add(
         [...path, "parameters", "service"],
-        `there is no service ${service}${suggest(service, [...served.services]) || "; name it in routing.services (ORCHESTRATOR_ROUTING_SERVICES)"}`,
+        `there is no service ${service}${suggest(service, [...served.services]) || "; put it (orchestrator services put), or name it in routing.services (ORCHESTRATOR_ROUTING_SERVICES)"}`,
       );
   }
 }

@@ -18,6 +18,7 @@ import type { Carrier } from "../../tasks/define.ts";
 import { modelsForFlows } from "./models.ts";
 import type { Parts } from "./parts.ts";
 import { redisAddressOf } from "./redis.ts";
+import type { Services } from "./routing/services.ts";
 
 /** Flows, templates, and graphs that runs are created from. */
 export interface Flows {
@@ -29,7 +30,12 @@ export interface Flows {
 }
 
 /** Opens the registry of flows and loads templates and graphs. Error: GRAPH_MODULE_INVALID. */
-export async function openFlows(config: Config, database: Database, log: Log, parts: Parts): Promise<Flows> {
+export async function openFlows(
+  config: Config,
+  { database, services }: { readonly database: Database; readonly services: Pick<Services, "served"> },
+  log: Log,
+  parts: Parts,
+): Promise<Flows> {
   const compiler = openCompilerProcess();
   parts.onClose(() => compiler.close());
   const graphs = await openGraphs(config, database, log, parts);
@@ -45,8 +51,7 @@ export async function openFlows(config: Config, database: Database, log: Log, pa
         topics: hasTopics,
         streams: hasRedis,
         webhooks: new Set(Object.keys(config.webhooks.endpoints)),
-        // Those of a registry come and go.
-        services: config.routing.registryUrl === undefined ? new Set(Object.keys(config.routing.services)) : null,
+        services: services.served,
         agents: hasRedis,
         models,
       };

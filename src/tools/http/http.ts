@@ -44,6 +44,8 @@ export interface HttpAdapterOptions {
   readonly contacts?: Contacts;
   /** Which addresses services of a registry may have; by default those that any task may call. */
   readonly registryPolicy?: HttpToolPolicy;
+  /** The same for services that calls put. */
+  readonly callPolicy?: HttpToolPolicy;
   readonly clock: Clock;
   /** Maximum size of a response body, both as sent and decompressed, bytes; 4 MiB by default. */
   readonly maxResponseBytes?: number;
@@ -71,13 +73,14 @@ const NO_SERVICES: ServiceDirectory = { find: () => null, names: () => [] };
 /** Creates the adapter. Throws CONFIG_INVALID for an invalid policy. */
 export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
   const { clock, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, maxRedirects = DEFAULT_MAX_REDIRECTS } = options;
-  const { policy, services = NO_SERVICES, contacts, registryPolicy = policy, lookup } = options;
+  const { policy, services = NO_SERVICES, contacts, registryPolicy = policy, callPolicy = policy, lookup } = options;
   // Each has connections of its own: a flow that writes the address of a service gets none that was made for it.
   const open = (allowed: HttpToolPolicy): HttpClient => createHttpClient(createAddressPolicy(allowed), lookup);
   const clients = {
     url: open(policy),
     configuration: open(withServices(policy, services)),
     registry: open(registryPolicy),
+    call: open(callPolicy),
   };
 
   /** Where the call goes. Throws RequestRefused and {@link ServiceMissing}. */
@@ -85,8 +88,9 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
     const { url, service: name, path = "/" } = call.input as unknown as HttpParameters;
     if (name === undefined)
       return { request: buildRequest(call, parseUrl(url ?? "")), client: clients.url, service: null };
-    const service = services.find(name) ?? (await findLate(services, name, call.flowId));
-    if (service === null) throw new ServiceMissing(`there is no service ${name}${knownNames(services)}`);
+    const service = services.find(name, call.tenantId) ?? (await findLate(services, name, call));
+    if (service === null)
+      throw new ServiceMissing(`there is no service ${name}${knownNames(services.names(call.tenantId))}`);
     const request = buildRequest(call, urlAt(service, path), await service.headers(), FIRST_HOP);
     return { request, client: clients[service.source], service };
   };
@@ -130,12 +134,12 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
     const parameters = call.input as unknown as HttpParameters;
     const progress: Progress = { where: "the request", answered: false };
     let signal = stop;
-    let called: string | null = null;
+    let called: NamedService | null = null;
     try {
       const route = await routeOf(call);
       const { timeoutMs = null } = route.service ?? {};
       if (timeoutMs !== null) signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
-      if (route.service !== null) called = route.service.name;
+      called = route.service;
       const { status, url, headers, stream } = await exchange(route, parameters, call, progress, signal);
       if (called !== null) contacts?.note(called, true);
       if (!isExpected(status, parameters)) {
@@ -170,9 +174,10 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
     type: "http",
     local: false,
     isSafe: ({ input }) => isSafeMethod(input as unknown as HttpParameters),
-    placeOf: (call) => {
-      const { url = "", service = "" } = call.input as unknown as HttpParameters;
-      return { service, origin: service === "" ? originOf(url) : (services.find(service)?.baseUrl.origin ?? "") };
+    placeOf: ({ input, tenantId }) => {
+      const { url = "", service = "" } = input as unknown as HttpParameters;
+      const known = service === "" ? null : services.find(service, tenantId);
+      return { service, origin: service === "" ? originOf(url) : (known?.baseUrl.origin ?? "") };
     },
     run,
     close: async () => {
@@ -181,10 +186,10 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
   };
 }
 
-/** A registry that has not been read since the start may know the service. */
-async function findLate(services: ServiceDirectory, name: string, flowId: string): Promise<NamedService | null> {
-  await services.settle?.(flowId);
-  return services.find(name);
+/** A registry that has not been read since the start may know the service, or it was put a moment ago. */
+async function findLate(services: ServiceDirectory, name: string, call: ToolCall): Promise<NamedService | null> {
+  await services.settle?.(call.flowId);
+  return services.find(name, call.tenantId);
 }
 
 /** As {@link buildRequest} chooses the method. */
@@ -203,8 +208,8 @@ interface Route {
 
 /** The policy for services of the configuration: an entry there allows its address. */
 export function withServices(policy: HttpToolPolicy, services: ServiceDirectory): HttpToolPolicy {
-  const places = services.names().flatMap((name) => {
-    const service = services.find(name);
+  const places = services.names(null).flatMap((name) => {
+    const service = services.find(name, null);
     return service?.source === "configuration" ? [placeOfUrl(service.baseUrl)] : [];
   });
   return { ...policy, allow: [...policy.allow, ...places] };
@@ -215,8 +220,7 @@ function placeOfUrl(url: URL): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function knownNames(services: ServiceDirectory): string {
-  const names = services.names();
+function knownNames(names: readonly string[]): string {
   if (names.length === 0) return ": none is known (routing.services, routing.registry_url)";
   const some = names.slice(0, MOST_NAMED).join(", ");
   return `; there are: ${some}${names.length > MOST_NAMED ? " and others" : ""}`;

@@ -2,13 +2,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../base/time/clock.ts";
 import type {
+  PutService,
   RegistryView,
   ServiceCatalogue,
   ServiceTarget,
   ServiceView,
 } from "../../engine/ports/routing/services.ts";
 import type { Contacts } from "../services/contacts.ts";
-import type { NamedService, ServiceDirectory } from "../services/directory.ts";
+import { joinDirectories, type NamedService, type ServiceDirectory } from "../services/directory.ts";
 import type { Registry } from "../services/registry.ts";
 import type { AddressPolicy } from "./address-policy.ts";
 import { RequestRefused } from "./http-request.ts";
@@ -16,7 +17,10 @@ import { probeService } from "./probe.ts";
 import { urlAt } from "./service-url.ts";
 
 export interface CatalogueOptions {
-  readonly directory: ServiceDirectory;
+  /** Of each source, in the order in which they are asked. */
+  readonly directories: readonly ServiceDirectory[];
+  /** The row of a service that a call put. */
+  readonly putOf?: (tenantId: string, name: string) => PutService | null;
   /** Null: no registry is read. */
   readonly registry: { readonly url: string; readonly reader: Registry } | null;
   readonly contacts: Contacts;
@@ -34,12 +38,13 @@ const MAX_PROBES = 50;
 
 /** Creates the catalogue. */
 export function createServiceCatalogue(options: CatalogueOptions): ServiceCatalogue {
-  const { directory, registry, contacts, freshMs, policies, clock } = options;
+  const { directories, putOf = () => null, registry, contacts, freshMs, policies, clock } = options;
+  const directory = joinDirectories(directories);
 
-  const isFresh = (name: string): boolean => clock.now() - (contacts.of(name)?.at ?? 0) <= freshMs;
+  const isFresh = (service: NamedService): boolean => clock.now() - (contacts.of(service)?.at ?? 0) <= freshMs;
 
   const probe = async (service: NamedService): Promise<void> =>
-    contacts.note(service.name, await probeService(service, policies[service.source]));
+    contacts.note(service, await probeService(service, policies[service.source]));
 
   /** The first second of the round of probes that is under way. */
   let round: Promise<void> | null = null;
@@ -55,21 +60,33 @@ export function createServiceCatalogue(options: CatalogueOptions): ServiceCatalo
     return round;
   };
 
-  const viewOf = ({ name, baseUrl, source }: NamedService): ServiceView => {
-    const contact = contacts.of(name);
-    const reachable = contact?.answered === true && isFresh(name);
-    return { name, url: toText(baseUrl), source, reachable, lastCallAt: contact?.at ?? null };
+  const viewOf = (service: NamedService, tenantId: string, hidden: boolean): ServiceView => {
+    const { name, baseUrl, source, entry, headerNames } = service;
+    const contact = contacts.of(service);
+    return {
+      ...{ name, url: toText(baseUrl), source, entry, headerNames, hidden },
+      put: source === "call" ? putOf(tenantId, name) : null,
+      reachable: contact?.answered === true && isFresh(service),
+      lastCallAt: contact?.at ?? null,
+    };
   };
+
+  /** Of all sources: the one that is called comes first. */
+  const entriesOf = (tenantId: string, name: string): readonly NamedService[] =>
+    directories.flatMap((one) => one.find(name, tenantId) ?? []);
+
+  const viewsOf = (tenantId: string, name: string): readonly ServiceView[] =>
+    entriesOf(tenantId, name).map((service, index) => viewOf(service, tenantId, index > 0));
 
   return {
     begin: async () => registry?.reader.begin(),
-    resolve(name, path): ServiceTarget {
-      const service = directory.find(name);
+    resolve(tenantId, name, path): ServiceTarget {
+      const service = directory.find(name, tenantId);
       if (service === null) {
         const status = registry?.reader.status();
         return status?.state === "unavailable"
           ? { kind: "unavailable", url: registry?.url ?? "", problem: status.problem }
-          : { kind: "unknown", names: directory.names() };
+          : { kind: "unknown", names: directory.names(tenantId) };
       }
       try {
         return { kind: "known", url: urlAt(service, path).href };
@@ -78,12 +95,13 @@ export function createServiceCatalogue(options: CatalogueOptions): ServiceCatalo
         throw error;
       }
     },
-    async list() {
-      const services = directory.names().flatMap((name) => directory.find(name) ?? []);
-      const old = services.filter(({ name }) => !isFresh(name));
+    async list(tenantId) {
+      const names = directory.names(tenantId).toSorted();
+      const old = names.flatMap((name) => entriesOf(tenantId, name)).filter((service) => !isFresh(service));
       if (old.length > 0) await probeAll(old);
-      return services.map(viewOf).sort((a, b) => (a.name < b.name ? -1 : 1));
+      return names.flatMap((name) => viewsOf(tenantId, name));
     },
+    view: viewsOf,
     registry(): RegistryView | null {
       if (registry === null) return null;
       const { services: _, ...status } = registry.reader.status();

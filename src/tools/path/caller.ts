@@ -20,7 +20,7 @@ export interface ToolCallerOptions {
   /** Limits for each target; missing ones default to DEFAULT_TARGET_POLICY. */
   readonly policies?: Partial<TargetPolicy>;
   /** What is said of a service by its name; null: nothing. */
-  readonly policyOf?: (service: string) => ServicePolicy | null;
+  readonly policyOf?: (service: string, tenantId: string) => ServicePolicy | null;
   /** What operators say about targets; nothing by default. */
   readonly rules?: TargetRules;
   readonly metrics?: ToolMetrics;
@@ -68,7 +68,7 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
   // reservation and the gate's second check belong after the bulkhead, so that nothing is reserved while a call waits.
   const steps: readonly Step[] = [
     withObservation(metrics, log, clock),
-    withRetryClass((service) => options.policyOf?.(service)?.retry ?? "task"),
+    withRetryClass(({ service, tenantId }) => options.policyOf?.(service, tenantId)?.retry ?? "task"),
     withBreaker(clock),
     withBulkhead(),
     withDeadline(),

@@ -1,5 +1,6 @@
 /** When services were last called, and whether they answered. */
 import type { Clock } from "../../base/time/clock.ts";
+import type { NamedService } from "./directory.ts";
 
 /** The newest contact with a service. */
 export interface Contact {
@@ -9,11 +10,14 @@ export interface Contact {
   readonly answered: boolean;
 }
 
-/** Contacts of this process, by name of the service. */
+/** What a contact is with: another URL is another service, whatever its name. */
+type Called = Pick<NamedService, "name" | "baseUrl">;
+
+/** Contacts of this process. */
 export interface Contacts {
-  note(service: string, answered: boolean): void;
+  note(service: Called, answered: boolean): void;
   /** Null: there was none. */
-  of(service: string): Contact | null;
+  of(service: Called): Contact | null;
 }
 
 /** Most services that are remembered; the ones that were called longest ago are forgotten first. */
@@ -24,10 +28,15 @@ export function createContacts(clock: Clock): Contacts {
   const contacts = new Map<string, Contact>();
   return {
     note(service, answered) {
-      contacts.delete(service);
-      contacts.set(service, { at: clock.now(), answered });
+      const key = keyOf(service);
+      contacts.delete(key);
+      contacts.set(key, { at: clock.now(), answered });
       if (contacts.size > MAX_SERVICES) contacts.delete(contacts.keys().next().value ?? "");
     },
-    of: (service) => contacts.get(service) ?? null,
+    of: (service) => contacts.get(keyOf(service)) ?? null,
   };
+}
+
+function keyOf({ name, baseUrl }: Called): string {
+  return `${name} ${baseUrl.href}`;
 }

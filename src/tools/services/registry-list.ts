@@ -49,8 +49,10 @@ function toService(value: unknown): NamedService | null {
   return {
     name,
     source: "registry",
+    entry: { url: place },
     baseUrl: baseOf(place),
     headers: async () => ({}),
+    headerNames: [],
     timeoutMs: null,
     policy: NO_POLICY,
     healthPath: null,

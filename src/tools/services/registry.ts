@@ -37,6 +37,8 @@ export interface RegistryStatus {
 }
 
 export interface Registry extends Required<ServiceDirectory> {
+  find(name: string): NamedService | null;
+  names(): readonly string[];
   /** Starts to sync, unless that has begun. Resolves when the first sync has ended, and never rejects. */
   begin(): Promise<void>;
   status(): RegistryStatus;

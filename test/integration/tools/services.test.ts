@@ -37,7 +37,7 @@ function openTools(services: Record<string, ConfiguredService>) {
   const directory = createConfiguredServices(services, createSecrets({ dir, variable: () => undefined }));
   const policy = { allowPrivate: false, allow: [] };
   const adapters = createAdapters({ http: { policy, clock: systemClock, services: directory } });
-  const policyOf = (service: string) => directory.find(service)?.policy ?? null;
+  const policyOf = (service: string) => directory.find(service, null)?.policy ?? null;
   const tools = createToolCaller({ adapters, policyOf, log: silentLog, clock: systemClock });
   onTestFinished(() => tools.close());
   return {
@@ -208,8 +208,14 @@ test.each([
   const directory = createConfiguredServices({ billing: { url: tool.origin, healthPath } }, secrets);
   const policy = createAddressPolicy(withServices({ allowPrivate: false, allow: [] }, directory));
   const catalogue = createServiceCatalogue({
-    ...{ directory, registry: null, contacts: createContacts(systemClock), freshMs: 1_000, clock: systemClock },
-    policies: { configuration: policy, registry: policy },
+    ...{
+      directories: [directory],
+      registry: null,
+      contacts: createContacts(systemClock),
+      freshMs: 1_000,
+      clock: systemClock,
+    },
+    policies: { configuration: policy, call: policy, registry: policy },
   });
-  expect(await catalogue.list()).toMatchObject([{ name: "billing", reachable }]);
+  expect(await catalogue.list("default")).toMatchObject([{ name: "billing", reachable }]);
 });

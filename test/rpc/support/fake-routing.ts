@@ -1,6 +1,6 @@
 /** Services that nobody calls, and routed tasks that nobody has made. */
 import type { RoutedTasks, RoutingStats } from "../../../src/engine/ports/routing/routed-tasks.ts";
-import type { ServiceCatalogue } from "../../../src/engine/ports/routing/services.ts";
+import type { PutServices, ServiceCatalogue, ServiceView } from "../../../src/engine/ports/routing/services.ts";
 import type { Breakers, ToolOverrides } from "../../../src/engine/ports/routing/tool-overrides.ts";
 import { createBuiltInFlows } from "../../../src/flows/builtin/built-in-flows.ts";
 import type { RouteRules } from "../../../src/flows/builtin/route.ts";
@@ -10,12 +10,18 @@ import type { FlowRegistry } from "../../../src/flows/ports/registry.ts";
 interface FakeRouting {
   readonly builtIns: BuiltInFlows;
   readonly services: ServiceCatalogue;
+  readonly putServices: PutServices;
   readonly breakers: Breakers;
   readonly toolOverrides: ToolOverrides;
   readonly routedTasks: RoutedTasks;
   readonly routingStats: RoutingStats;
   readonly routeRules: RouteRules;
 }
+
+const BILLING: ServiceView = {
+  ...{ name: "billing", url: "http://127.0.0.1:9000", source: "configuration", reachable: false, lastCallAt: null },
+  ...{ entry: { url: "http://127.0.0.1:9000" }, headerNames: [], hidden: false, put: null },
+};
 
 /** One service, `billing`, and no registry. */
 export function createFakeRouting(flows: FlowRegistry): FakeRouting {
@@ -32,14 +38,20 @@ export function createFakeRouting(flows: FlowRegistry): FakeRouting {
     },
     services: {
       begin: async () => {},
-      resolve: (service, path) =>
+      resolve: (_tenantId, service, path) =>
         service === "billing"
           ? { kind: "known", url: `http://127.0.0.1:9000${path}` }
           : { kind: "unknown", names: ["billing"] },
-      list: async () => [
-        { name: "billing", url: "http://127.0.0.1:9000", source: "configuration", reachable: false, lastCallAt: null },
-      ],
+      list: async () => [BILLING],
+      view: (_tenantId, name) => (name === "billing" ? [BILLING] : []),
       registry: () => null,
+    },
+    putServices: {
+      put: async ({ tenantId, actor }, name, entry, _etag, why) => ({
+        service: { tenantId, name, entry, revision: "1", by: actor, why, updatedAt: Date.now() },
+        created: true,
+      }),
+      delete: async () => false,
     },
     routedTasks: { list: async () => [], count: async () => 0 },
     routingStats: {

@@ -10,11 +10,19 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ServiceRetry(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SERVICE_RETRY_UNSPECIFIED: _ClassVar[ServiceRetry]
+    SERVICE_RETRY_TASK: _ClassVar[ServiceRetry]
+    SERVICE_RETRY_SAFE: _ClassVar[ServiceRetry]
+    SERVICE_RETRY_NEVER: _ClassVar[ServiceRetry]
+
 class NamedServiceSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     NAMED_SERVICE_SOURCE_UNSPECIFIED: _ClassVar[NamedServiceSource]
     NAMED_SERVICE_SOURCE_CONFIGURATION: _ClassVar[NamedServiceSource]
     NAMED_SERVICE_SOURCE_REGISTRY: _ClassVar[NamedServiceSource]
+    NAMED_SERVICE_SOURCE_CALL: _ClassVar[NamedServiceSource]
 
 class ServiceRegistryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -28,9 +36,14 @@ class ServiceRegistryOrigin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SERVICE_REGISTRY_ORIGIN_UNSPECIFIED: _ClassVar[ServiceRegistryOrigin]
     SERVICE_REGISTRY_ORIGIN_REGISTRY: _ClassVar[ServiceRegistryOrigin]
     SERVICE_REGISTRY_ORIGIN_DISK: _ClassVar[ServiceRegistryOrigin]
+SERVICE_RETRY_UNSPECIFIED: ServiceRetry
+SERVICE_RETRY_TASK: ServiceRetry
+SERVICE_RETRY_SAFE: ServiceRetry
+SERVICE_RETRY_NEVER: ServiceRetry
 NAMED_SERVICE_SOURCE_UNSPECIFIED: NamedServiceSource
 NAMED_SERVICE_SOURCE_CONFIGURATION: NamedServiceSource
 NAMED_SERVICE_SOURCE_REGISTRY: NamedServiceSource
+NAMED_SERVICE_SOURCE_CALL: NamedServiceSource
 SERVICE_REGISTRY_STATE_UNSPECIFIED: ServiceRegistryState
 SERVICE_REGISTRY_STATE_ACTIVE: ServiceRegistryState
 SERVICE_REGISTRY_STATE_STALE: ServiceRegistryState
@@ -58,18 +71,108 @@ class ListServicesResponse(_message.Message):
     def __init__(self, services: _Optional[_Iterable[_Union[NamedService, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., registry: _Optional[_Union[ServiceRegistry, _Mapping]] = ...) -> None: ...
 
 class NamedService(_message.Message):
-    __slots__ = ("name", "url", "source", "reachable", "last_call_time")
+    __slots__ = ("name", "url", "source", "reachable", "last_call_time", "entry", "header_names", "hidden", "etag", "update_time", "actor", "change_reason")
     NAME_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     REACHABLE_FIELD_NUMBER: _ClassVar[int]
     LAST_CALL_TIME_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    HEADER_NAMES_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_REASON_FIELD_NUMBER: _ClassVar[int]
     name: str
     url: str
     source: NamedServiceSource
     reachable: bool
     last_call_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., url: _Optional[str] = ..., source: _Optional[_Union[NamedServiceSource, str]] = ..., reachable: bool = ..., last_call_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    entry: ServiceEntry
+    header_names: _containers.RepeatedScalarFieldContainer[str]
+    hidden: bool
+    etag: str
+    update_time: _timestamp_pb2.Timestamp
+    actor: str
+    change_reason: str
+    def __init__(self, name: _Optional[str] = ..., url: _Optional[str] = ..., source: _Optional[_Union[NamedServiceSource, str]] = ..., reachable: bool = ..., last_call_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., entry: _Optional[_Union[ServiceEntry, _Mapping]] = ..., header_names: _Optional[_Iterable[str]] = ..., hidden: bool = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., change_reason: _Optional[str] = ...) -> None: ...
+
+class ServiceEntry(_message.Message):
+    __slots__ = ("url", "timeout", "retry", "breaker_failures", "breaker_open", "breaker_max_open", "max_concurrent", "max_queued", "health_path")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    RETRY_FIELD_NUMBER: _ClassVar[int]
+    BREAKER_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    BREAKER_OPEN_FIELD_NUMBER: _ClassVar[int]
+    BREAKER_MAX_OPEN_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUEUED_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_PATH_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    timeout: _duration_pb2.Duration
+    retry: ServiceRetry
+    breaker_failures: int
+    breaker_open: _duration_pb2.Duration
+    breaker_max_open: _duration_pb2.Duration
+    max_concurrent: int
+    max_queued: int
+    health_path: str
+    def __init__(self, url: _Optional[str] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., retry: _Optional[_Union[ServiceRetry, str]] = ..., breaker_failures: _Optional[int] = ..., breaker_open: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., breaker_max_open: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_concurrent: _Optional[int] = ..., max_queued: _Optional[int] = ..., health_path: _Optional[str] = ...) -> None: ...
+
+class GetServiceRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetServiceResponse(_message.Message):
+    __slots__ = ("service", "hidden_services")
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_SERVICES_FIELD_NUMBER: _ClassVar[int]
+    service: NamedService
+    hidden_services: _containers.RepeatedCompositeFieldContainer[NamedService]
+    def __init__(self, service: _Optional[_Union[NamedService, _Mapping]] = ..., hidden_services: _Optional[_Iterable[_Union[NamedService, _Mapping]]] = ...) -> None: ...
+
+class PutServiceRequest(_message.Message):
+    __slots__ = ("name", "entry", "etag", "change_reason", "request_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    entry: ServiceEntry
+    etag: str
+    change_reason: str
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., entry: _Optional[_Union[ServiceEntry, _Mapping]] = ..., etag: _Optional[str] = ..., change_reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class PutServiceResponse(_message.Message):
+    __slots__ = ("service", "created")
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    service: NamedService
+    created: bool
+    def __init__(self, service: _Optional[_Union[NamedService, _Mapping]] = ..., created: bool = ...) -> None: ...
+
+class DeleteServiceRequest(_message.Message):
+    __slots__ = ("name", "etag", "change_reason", "request_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    etag: str
+    change_reason: str
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., etag: _Optional[str] = ..., change_reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class DeleteServiceResponse(_message.Message):
+    __slots__ = ("was_put",)
+    WAS_PUT_FIELD_NUMBER: _ClassVar[int]
+    was_put: bool
+    def __init__(self, was_put: bool = ...) -> None: ...
 
 class ServiceRegistry(_message.Message):
     __slots__ = ("url", "state", "served_from", "succeeded_sync_count", "failed_sync_count", "sync_time", "sync_duration", "age", "skipped_count", "problem")

@@ -40,6 +40,21 @@ class ToolServiceStub(object):
                 request_serializer=orchestrator_dot_v1_dot_tool__service__pb2.ListServicesRequest.SerializeToString,
                 response_deserializer=orchestrator_dot_v1_dot_tool__service__pb2.ListServicesResponse.FromString,
                 _registered_method=True)
+        self.GetService = channel.unary_unary(
+                '/orchestrator.v1.ToolService/GetService',
+                request_serializer=orchestrator_dot_v1_dot_tool__service__pb2.GetServiceRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_tool__service__pb2.GetServiceResponse.FromString,
+                _registered_method=True)
+        self.PutService = channel.unary_unary(
+                '/orchestrator.v1.ToolService/PutService',
+                request_serializer=orchestrator_dot_v1_dot_tool__service__pb2.PutServiceRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_tool__service__pb2.PutServiceResponse.FromString,
+                _registered_method=True)
+        self.DeleteService = channel.unary_unary(
+                '/orchestrator.v1.ToolService/DeleteService',
+                request_serializer=orchestrator_dot_v1_dot_tool__service__pb2.DeleteServiceRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_tool__service__pb2.DeleteServiceResponse.FromString,
+                _registered_method=True)
         self.ListBreakers = channel.unary_unary(
                 '/orchestrator.v1.ToolService/ListBreakers',
                 request_serializer=orchestrator_dot_v1_dot_tool__service__pb2.ListBreakersRequest.SerializeToString,
@@ -73,8 +88,35 @@ class ToolServiceServicer(object):
 
     def ListServices(self, request, context):
         """ListServices returns the services that can be called by name, as the instance that answers knows them, and the state of the
-        registry. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask does. Errors:
-        PAGE_TOKEN_INVALID.
+        registry. Where several sources name a service, calls use the entry of the first one: the configuration, PutService, the
+        registry; the others are hidden. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask
+        does. Errors: PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetService(self, request, context):
+        """GetService returns a service as the instance that answers knows it: the entry that calls use, and those that it hides. Errors:
+        SERVICE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutService(self, request, context):
+        """PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
+        instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
+        registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
+        from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteService(self, request, context):
+        """DeleteService removes what PutService said, at every instance within a second; an entry of the registry that it hid is called
+        again. Without one, tasks that name the service fail. A service that was not put stays as it is. Errors: SERVICE_CHANGED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,6 +169,21 @@ def add_ToolServiceServicer_to_server(servicer, server):
                     servicer.ListServices,
                     request_deserializer=orchestrator_dot_v1_dot_tool__service__pb2.ListServicesRequest.FromString,
                     response_serializer=orchestrator_dot_v1_dot_tool__service__pb2.ListServicesResponse.SerializeToString,
+            ),
+            'GetService': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetService,
+                    request_deserializer=orchestrator_dot_v1_dot_tool__service__pb2.GetServiceRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_tool__service__pb2.GetServiceResponse.SerializeToString,
+            ),
+            'PutService': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutService,
+                    request_deserializer=orchestrator_dot_v1_dot_tool__service__pb2.PutServiceRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_tool__service__pb2.PutServiceResponse.SerializeToString,
+            ),
+            'DeleteService': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteService,
+                    request_deserializer=orchestrator_dot_v1_dot_tool__service__pb2.DeleteServiceRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_tool__service__pb2.DeleteServiceResponse.SerializeToString,
             ),
             'ListBreakers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBreakers,
@@ -182,6 +239,87 @@ class ToolService(object):
             '/orchestrator.v1.ToolService/ListServices',
             orchestrator_dot_v1_dot_tool__service__pb2.ListServicesRequest.SerializeToString,
             orchestrator_dot_v1_dot_tool__service__pb2.ListServicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetService(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.ToolService/GetService',
+            orchestrator_dot_v1_dot_tool__service__pb2.GetServiceRequest.SerializeToString,
+            orchestrator_dot_v1_dot_tool__service__pb2.GetServiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutService(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.ToolService/PutService',
+            orchestrator_dot_v1_dot_tool__service__pb2.PutServiceRequest.SerializeToString,
+            orchestrator_dot_v1_dot_tool__service__pb2.PutServiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteService(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.ToolService/DeleteService',
+            orchestrator_dot_v1_dot_tool__service__pb2.DeleteServiceRequest.SerializeToString,
+            orchestrator_dot_v1_dot_tool__service__pb2.DeleteServiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

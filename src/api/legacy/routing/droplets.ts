@@ -9,7 +9,7 @@ import {
 } from "../../../gen/orchestrator/v1/tool_service_pb.ts";
 import type { ApiClient } from "../../client/client.ts";
 import { type Answer, answer, type Exchange } from "../exchange.ts";
-import { cacheStatusOf, originOf } from "./words.ts";
+import { cacheStatusOf, originOf, type SOURCES } from "./words.ts";
 
 /** What the routes say of the service. */
 export interface RoutingFacts {
@@ -23,6 +23,12 @@ export interface RoutingFacts {
 
 const SERVICE = "orchestrator";
 
+const SOURCE: ReadonlyMap<NamedServiceSource, (typeof SOURCES)[number]> = new Map([
+  [NamedServiceSource.CONFIGURATION, "configuration"],
+  [NamedServiceSource.REGISTRY, "registry"],
+  [NamedServiceSource.CALL, "call"],
+]);
+
 /** All droplets, and the registry. */
 export async function listDroplets(
   client: ApiClient,
@@ -30,7 +36,7 @@ export async function listDroplets(
   const services: NamedService[] = [];
   for (let pageToken = ""; ; ) {
     const page = await client.call(ToolService.method.listServices, { pageSize: 500, pageToken });
-    services.push(...page.services);
+    services.push(...page.services.filter(({ hidden }) => !hidden));
     pageToken = page.nextPageToken;
     if (pageToken === "") return { services, registry: page.registry };
   }
@@ -44,7 +50,7 @@ export async function getDroplets({ client }: Exchange): Promise<Answer> {
       ...{
         name,
         endpoint: url,
-        source: source === NamedServiceSource.REGISTRY ? "registry" : "configuration",
+        source: SOURCE.get(source) ?? "configuration",
         reachable,
       },
       last_call: lastCallTime === undefined ? null : timestampMs(lastCallTime) / 1_000,

@@ -11,7 +11,7 @@ export type TaskStatus = (typeof TASK_STATUSES)[number];
 export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 /** Who says where a droplet is. */
-export const SOURCES = ["registry", "configuration"] as const;
+export const SOURCES = ["registry", "configuration", "call"] as const;
 
 /** Codes of errors with their HTTP statuses. */
 export const ERROR_STATUS = {

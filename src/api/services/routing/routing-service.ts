@@ -60,7 +60,7 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof RoutingService> {
     const hops = hopsOf(call);
     await services.begin();
     const { service, path = "/" } = request;
-    const targetUrl = targetOf(services, service, path === "" ? "/" : path);
+    const targetUrl = targetOf(services, call.caller.tenantId, service, path === "" ? "/" : path);
     const stored = await readReferences(runReader, call.caller, [request.payloadValue]);
     const payload = fromPayload(request.payloadValue, "payload", null, limits, stored);
     const method = request.method === "" ? (payload === null ? "GET" : "POST") : request.method;
@@ -159,8 +159,8 @@ function hopsOf(call: CallContext): number {
 }
 
 /** Errors: SERVICE_UNKNOWN, REGISTRY_UNAVAILABLE, INVALID_REQUEST. */
-function targetOf(services: ServiceCatalogue, service: string, path: string): string {
-  const target = services.resolve(service, path);
+function targetOf(services: ServiceCatalogue, tenantId: string, service: string, path: string): string {
+  const target = services.resolve(tenantId, service, path);
   switch (target.kind) {
     case "known":
       return target.url;

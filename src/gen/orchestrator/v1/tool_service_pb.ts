@@ -20,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/tool_service.proto.
  */
 export const file_orchestrator_v1_tool_service: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcmNoZXN0cmF0b3IvdjEvdG9vbF9zZXJ2aWNlLnByb3RvEg9vcmNoZXN0cmF0b3IudjEiVwoTTGlzdFNlcnZpY2VzUmVxdWVzdBIeCglwYWdlX3NpemUYASABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAiABKAlCDOJBAQG6SAVyAxiAECKUAQoUTGlzdFNlcnZpY2VzUmVzcG9uc2USLwoIc2VydmljZXMYASADKAsyHS5vcmNoZXN0cmF0b3IudjEuTmFtZWRTZXJ2aWNlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIyCghyZWdpc3RyeRgDIAEoCzIgLm9yY2hlc3RyYXRvci52MS5TZXJ2aWNlUmVnaXN0cnkiwwEKDE5hbWVkU2VydmljZRISCgRuYW1lGAEgASgJQgTiQQEDEhEKA3VybBgCIAEoCUIE4kEBAxI5CgZzb3VyY2UYAyABKA4yIy5vcmNoZXN0cmF0b3IudjEuTmFtZWRTZXJ2aWNlU291cmNlQgTiQQEDEhcKCXJlYWNoYWJsZRgEIAEoCEIE4kEBAxI4Cg5sYXN0X2NhbGxfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMitwMKD1NlcnZpY2VSZWdpc3RyeRIRCgN1cmwYASABKAlCBOJBAQMSOgoFc3RhdGUYAiABKA4yJS5vcmNoZXN0cmF0b3IudjEuU2VydmljZVJlZ2lzdHJ5U3RhdGVCBOJBAQMSQQoLc2VydmVkX2Zyb20YAyABKA4yJi5vcmNoZXN0cmF0b3IudjEuU2VydmljZVJlZ2lzdHJ5T3JpZ2luQgTiQQEDEiIKFHN1Y2NlZWRlZF9zeW5jX2NvdW50GAQgASgFQgTiQQEDEh8KEWZhaWxlZF9zeW5jX2NvdW50GAUgASgFQgTiQQEDEjMKCXN5bmNfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNgoNc3luY19kdXJhdGlvbhgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIE4kEBAxIsCgNhZ2UYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSGwoNc2tpcHBlZF9jb3VudBgJIAEoBUIE4kEBAxIVCgdwcm9ibGVtGAogASgJQgTiQQEDIrEBChNMaXN0QnJlYWtlcnNSZXF1ZXN0EhwKB3NlcnZpY2UYASABKAlCC+JBAQG6SARyAhhkEhwKBm9yaWdpbhgCIAEoCUIM4kEBAbpIBXIDGLYCEhwKB2Zsb3dfaWQYAyABKAlCC+JBAQG6SARyAhhAEh4KCXBhZ2Vfc2l6ZRgEIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgFIAEoCUIM4kEBAbpIBXIDGIAQInoKFExpc3RCcmVha2Vyc1Jlc3BvbnNlEioKCGJyZWFrZXJzGAEgAygLMhgub3JjaGVzdHJhdG9yLnYxLkJyZWFrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEh0KFXNpbGVudF9pbnN0YW5jZV9jb3VudBgDIAEoBSL1AgoUUmVzZXRCcmVha2Vyc1JlcXVlc3QSQQoHc2VydmljZRgBIAEoCUIw4kEBAbpIKXInMiVeKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9KT8kEj0KBm9yaWdpbhgCIAEoCUIt4kEBAbpIJnIkMiJeKGh0dHBzPzovL1teLz8jQFxzXHgwMF17MSwzMDB9KT8kEi4KB2Zsb3dfaWQYAyABKAlCHeJBAQG6SBZyFDISXlthLXowLTlfLV17MCw2NH0kEjEKBHRhc2sYBCABKAlCI+JBAQG6SBxyGjIYXlthLXpBLVowLTkuX34tXXswLDI1Nn0kEi8KDWNoYW5nZV9yZWFzb24YBSABKAlCGOJBAQG6SBFyDxiACDIKXlteXHgwMF0qJBItCgpyZXF1ZXN0X2lkGAYgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kOhi6SBUiEwoHc2VydmljZQoGb3JpZ2luEAEiFwoVUmVzZXRCcmVha2Vyc1Jlc3BvbnNlIlwKGExpc3RUb29sT3ZlcnJpZGVzUmVxdWVzdBIeCglwYWdlX3NpemUYASABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAiABKAlCDOJBAQG6SAVyAxiAECJmChlMaXN0VG9vbE92ZXJyaWRlc1Jlc3BvbnNlEjAKCW92ZXJyaWRlcxgBIAMoCzIdLm9yY2hlc3RyYXRvci52MS5Ub29sT3ZlcnJpZGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIr8FChZQdXRUb29sT3ZlcnJpZGVSZXF1ZXN0EkEKB3NlcnZpY2UYASABKAlCMOJBAQG6SClyJzIlXihbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSk/JBI9CgZvcmlnaW4YAiABKAlCLeJBAQG6SCZyJDIiXihodHRwcz86Ly9bXi8/I0Bcc1x4MDBdezEsMzAwfSk/JBIuCgdmbG93X2lkGAMgASgJQh3iQQEBukgWchQyEl5bYS16MC05Xy1dezAsNjR9JBIxCgR0YXNrGAQgASgJQiPiQQEBukgcchoyGF5bYS16QS1aMC05Ll9+LV17MCwyNTZ9JBJCCgdicmVha2VyGAUgASgOMh4ub3JjaGVzdHJhdG9yLnYxLkZvcmNlZEJyZWFrZXJCDOJBAQG6SAWCAQIQAUgAiAEBEiwKDm1heF9jb25jdXJyZW50GAYgASgFQg/iQQEBukgIGgYYwIQ9KAFIAYgBARIoCgptYXhfcXVldWVkGAcgASgFQg/iQQEBukgIGgYYwIQ9KABIAogBARI1CgtleHBpcmVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQESLwoNY2hhbmdlX3JlYXNvbhgJIAEoCUIY4kEBAbpIEXIPGIAIMgpeW15ceDAwXSokEi0KCnJlcXVlc3RfaWQYCiABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQ6X7pIXCITCgdzZXJ2aWNlCgZvcmlnaW4QASpFaGFzKHRoaXMuYnJlYWtlcikgfHwgaGFzKHRoaXMubWF4X2NvbmN1cnJlbnQpIHx8IGhhcyh0aGlzLm1heF9xdWV1ZWQpQgoKCF9icmVha2VyQhEKD19tYXhfY29uY3VycmVudEINCgtfbWF4X3F1ZXVlZCJKChdQdXRUb29sT3ZlcnJpZGVSZXNwb25zZRIvCghvdmVycmlkZRgBIAEoCzIdLm9yY2hlc3RyYXRvci52MS5Ub29sT3ZlcnJpZGUi+AIKF0xpZnRUb29sT3ZlcnJpZGVSZXF1ZXN0EkEKB3NlcnZpY2UYASABKAlCMOJBAQG6SClyJzIlXihbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSk/JBI9CgZvcmlnaW4YAiABKAlCLeJBAQG6SCZyJDIiXihodHRwcz86Ly9bXi8/I0Bcc1x4MDBdezEsMzAwfSk/JBIuCgdmbG93X2lkGAMgASgJQh3iQQEBukgWchQyEl5bYS16MC05Xy1dezAsNjR9JBIxCgR0YXNrGAQgASgJQiPiQQEBukgcchoyGF5bYS16QS1aMC05Ll9+LV17MCwyNTZ9JBIvCg1jaGFuZ2VfcmVhc29uGAUgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSLQoKcmVxdWVzdF9pZBgGIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JDoYukgVIhMKB3NlcnZpY2UKBm9yaWdpbhABIjAKGExpZnRUb29sT3ZlcnJpZGVSZXNwb25zZRIUCgx3YXNfaW5fZm9yY2UYASABKAgqhQEKEk5hbWVkU2VydmljZVNvdXJjZRIkCiBOQU1FRF9TRVJWSUNFX1NPVVJDRV9VTlNQRUNJRklFRBAAEiYKIk5BTUVEX1NFUlZJQ0VfU09VUkNFX0NPTkZJR1VSQVRJT04QARIhCh1OQU1FRF9TRVJWSUNFX1NPVVJDRV9SRUdJU1RSWRACKqsBChRTZXJ2aWNlUmVnaXN0cnlTdGF0ZRImCiJTRVJWSUNFX1JFR0lTVFJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASIQodU0VSVklDRV9SRUdJU1RSWV9TVEFURV9BQ1RJVkUQARIgChxTRVJWSUNFX1JFR0lTVFJZX1NUQVRFX1NUQUxFEAISJgoiU0VSVklDRV9SRUdJU1RSWV9TVEFURV9VTkFWQUlMQUJMRRADKogBChVTZXJ2aWNlUmVnaXN0cnlPcmlnaW4SJwojU0VSVklDRV9SRUdJU1RSWV9PUklHSU5fVU5TUEVDSUZJRUQQABIkCiBTRVJWSUNFX1JFR0lTVFJZX09SSUdJTl9SRUdJU1RSWRABEiAKHFNFUlZJQ0VfUkVHSVNUUllfT1JJR0lOX0RJU0sQAjK7BwoLVG9vbFNlcnZpY2USjgEKDExpc3RTZXJ2aWNlcxIkLm9yY2hlc3RyYXRvci52MS5MaXN0U2VydmljZXNSZXF1ZXN0GiUub3JjaGVzdHJhdG9yLnYxLkxpc3RTZXJ2aWNlc1Jlc3BvbnNlIjGQAgGC0+STAg4SDC92MS9zZXJ2aWNlc8ql9uwMFAoKdG9vbHMucmVhZBgBIAMqAggBEo4BCgxMaXN0QnJlYWtlcnMSJC5vcmNoZXN0cmF0b3IudjEuTGlzdEJyZWFrZXJzUmVxdWVzdBolLm9yY2hlc3RyYXRvci52MS5MaXN0QnJlYWtlcnNSZXNwb25zZSIxkAIBgtPkkwIOEgwvdjEvYnJlYWtlcnPKpfbsDBQKCnRvb2xzLnJlYWQYASADKgIIARKYAQoNUmVzZXRCcmVha2VycxIlLm9yY2hlc3RyYXRvci52MS5SZXNldEJyZWFrZXJzUmVxdWVzdBomLm9yY2hlc3RyYXRvci52MS5SZXNldEJyZWFrZXJzUmVzcG9uc2UiOILT5JMCFzoBKiISL3YxL2JyZWFrZXJzOnJlc2V0yqX27AwVCgt0b29scy53cml0ZRgCIAQqAggBEqIBChFMaXN0VG9vbE92ZXJyaWRlcxIpLm9yY2hlc3RyYXRvci52MS5MaXN0VG9vbE92ZXJyaWRlc1JlcXVlc3QaKi5vcmNoZXN0cmF0b3IudjEuTGlzdFRvb2xPdmVycmlkZXNSZXNwb25zZSI2kAIBgtPkkwITEhEvdjEvdG9vbE92ZXJyaWRlc8ql9uwMFAoKdG9vbHMucmVhZBgBIAMqAggBEqEBCg9QdXRUb29sT3ZlcnJpZGUSJy5vcmNoZXN0cmF0b3IudjEuUHV0VG9vbE92ZXJyaWRlUmVxdWVzdBooLm9yY2hlc3RyYXRvci52MS5QdXRUb29sT3ZlcnJpZGVSZXNwb25zZSI7gtPkkwIaOgEqIhUvdjEvdG9vbE92ZXJyaWRlczpwdXTKpfbsDBUKC3Rvb2xzLndyaXRlGAIgBCoCCAESpQEKEExpZnRUb29sT3ZlcnJpZGUSKC5vcmNoZXN0cmF0b3IudjEuTGlmdFRvb2xPdmVycmlkZVJlcXVlc3QaKS5vcmNoZXN0cmF0b3IudjEuTGlmdFRvb2xPdmVycmlkZVJlc3BvbnNlIjyC0+STAhs6ASoiFi92MS90b29sT3ZlcnJpZGVzOmxpZnTKpfbsDBUKC3Rvb2xzLndyaXRlGAIgBCoCCAFCjAEKD29yY2hlc3RyYXRvci52MUIQVG9vbFNlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_orchestrator_options_v1_options, file_orchestrator_v1_breaker]);
+  fileDesc("CiJvcmNoZXN0cmF0b3IvdjEvdG9vbF9zZXJ2aWNlLnByb3RvEg9vcmNoZXN0cmF0b3IudjEiVwoTTGlzdFNlcnZpY2VzUmVxdWVzdBIeCglwYWdlX3NpemUYASABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAiABKAlCDOJBAQG6SAVyAxiAECKUAQoUTGlzdFNlcnZpY2VzUmVzcG9uc2USLwoIc2VydmljZXMYASADKAsyHS5vcmNoZXN0cmF0b3IudjEuTmFtZWRTZXJ2aWNlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIyCghyZWdpc3RyeRgDIAEoCzIgLm9yY2hlc3RyYXRvci52MS5TZXJ2aWNlUmVnaXN0cnkipgMKDE5hbWVkU2VydmljZRISCgRuYW1lGAEgASgJQgTiQQEDEhEKA3VybBgCIAEoCUIE4kEBAxI5CgZzb3VyY2UYAyABKA4yIy5vcmNoZXN0cmF0b3IudjEuTmFtZWRTZXJ2aWNlU291cmNlQgTiQQEDEhcKCXJlYWNoYWJsZRgEIAEoCEIE4kEBAxI4Cg5sYXN0X2NhbGxfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSMgoFZW50cnkYBiABKAsyHS5vcmNoZXN0cmF0b3IudjEuU2VydmljZUVudHJ5QgTiQQEDEhoKDGhlYWRlcl9uYW1lcxgHIAMoCUIE4kEBAxIUCgZoaWRkZW4YCCABKAhCBOJBAQMSEgoEZXRhZxgJIAEoCUIE4kEBAxI1Cgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSEwoFYWN0b3IYCyABKAlCBOJBAQMSGwoNY2hhbmdlX3JlYXNvbhgMIAEoCUIE4kEBAyKTBAoMU2VydmljZUVudHJ5EhsKA3VybBgBIAEoCUIO4kEBArpIB3IFEAEYgBASPQoHdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIR4kEBAbpICqoBByIDCJAcKgASOgoFcmV0cnkYAyABKA4yHS5vcmNoZXN0cmF0b3IudjEuU2VydmljZVJldHJ5QgziQQEBukgFggECEAESLQoQYnJlYWtlcl9mYWlsdXJlcxgEIAEoBUIO4kEBAbpIBxoFGOgHKAFIAIgBARJCCgxicmVha2VyX29wZW4YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEeJBAQG6SAqqAQciAwiQHCoAEkYKEGJyZWFrZXJfbWF4X29wZW4YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEeJBAQG6SAqqAQciAwiQHCoAEiwKDm1heF9jb25jdXJyZW50GAcgASgFQg/iQQEBukgIGgYYwIQ9KAFIAYgBARIoCgptYXhfcXVldWVkGAggASgFQg/iQQEBukgIGgYYwIQ9KABIAogBARIhCgtoZWFsdGhfcGF0aBgJIAEoCUIM4kEBAbpIBXIDGIAIQhMKEV9icmVha2VyX2ZhaWx1cmVzQhEKD19tYXhfY29uY3VycmVudEINCgtfbWF4X3F1ZXVlZCJQChFHZXRTZXJ2aWNlUmVxdWVzdBI7CgRuYW1lGAEgASgJQi3iQQECukgmciQyIl5bQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSQifAoSR2V0U2VydmljZVJlc3BvbnNlEi4KB3NlcnZpY2UYASABKAsyHS5vcmNoZXN0cmF0b3IudjEuTmFtZWRTZXJ2aWNlEjYKD2hpZGRlbl9zZXJ2aWNlcxgCIAMoCzIdLm9yY2hlc3RyYXRvci52MS5OYW1lZFNlcnZpY2UikwIKEVB1dFNlcnZpY2VSZXF1ZXN0EjsKBG5hbWUYASABKAlCLeJBAQK6SCZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9JBI4CgVlbnRyeRgCIAEoCzIdLm9yY2hlc3RyYXRvci52MS5TZXJ2aWNlRW50cnlCCuJBAQK6SAPIAQESJwoEZXRhZxgDIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JBIvCg1jaGFuZ2VfcmVhc29uGAQgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSLQoKcmVxdWVzdF9pZBgFIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JCJVChJQdXRTZXJ2aWNlUmVzcG9uc2USLgoHc2VydmljZRgBIAEoCzIdLm9yY2hlc3RyYXRvci52MS5OYW1lZFNlcnZpY2USDwoHY3JlYXRlZBgCIAEoCCLcAQoURGVsZXRlU2VydmljZVJlcXVlc3QSOwoEbmFtZRgBIAEoCUIt4kEBArpIJnIkMiJeW0EtWmEtejAtOV1bQS1aYS16MC05Ll8tXXswLDEyN30kEicKBGV0YWcYAiABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQSLwoNY2hhbmdlX3JlYXNvbhgDIAEoCUIY4kEBAbpIEXIPGIAIMgpeW15ceDAwXSokEi0KCnJlcXVlc3RfaWQYBCABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQiKAoVRGVsZXRlU2VydmljZVJlc3BvbnNlEg8KB3dhc19wdXQYASABKAgitwMKD1NlcnZpY2VSZWdpc3RyeRIRCgN1cmwYASABKAlCBOJBAQMSOgoFc3RhdGUYAiABKA4yJS5vcmNoZXN0cmF0b3IudjEuU2VydmljZVJlZ2lzdHJ5U3RhdGVCBOJBAQMSQQoLc2VydmVkX2Zyb20YAyABKA4yJi5vcmNoZXN0cmF0b3IudjEuU2VydmljZVJlZ2lzdHJ5T3JpZ2luQgTiQQEDEiIKFHN1Y2NlZWRlZF9zeW5jX2NvdW50GAQgASgFQgTiQQEDEh8KEWZhaWxlZF9zeW5jX2NvdW50GAUgASgFQgTiQQEDEjMKCXN5bmNfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNgoNc3luY19kdXJhdGlvbhgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIE4kEBAxIsCgNhZ2UYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSGwoNc2tpcHBlZF9jb3VudBgJIAEoBUIE4kEBAxIVCgdwcm9ibGVtGAogASgJQgTiQQEDIrEBChNMaXN0QnJlYWtlcnNSZXF1ZXN0EhwKB3NlcnZpY2UYASABKAlCC+JBAQG6SARyAhhkEhwKBm9yaWdpbhgCIAEoCUIM4kEBAbpIBXIDGLYCEhwKB2Zsb3dfaWQYAyABKAlCC+JBAQG6SARyAhhAEh4KCXBhZ2Vfc2l6ZRgEIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgFIAEoCUIM4kEBAbpIBXIDGIAQInoKFExpc3RCcmVha2Vyc1Jlc3BvbnNlEioKCGJyZWFrZXJzGAEgAygLMhgub3JjaGVzdHJhdG9yLnYxLkJyZWFrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEh0KFXNpbGVudF9pbnN0YW5jZV9jb3VudBgDIAEoBSL1AgoUUmVzZXRCcmVha2Vyc1JlcXVlc3QSQQoHc2VydmljZRgBIAEoCUIw4kEBAbpIKXInMiVeKFtBLVphLXowLTldW0EtWmEtejAtOS5fLV17MCwxMjd9KT8kEj0KBm9yaWdpbhgCIAEoCUIt4kEBAbpIJnIkMiJeKGh0dHBzPzovL1teLz8jQFxzXHgwMF17MSwzMDB9KT8kEi4KB2Zsb3dfaWQYAyABKAlCHeJBAQG6SBZyFDISXlthLXowLTlfLV17MCw2NH0kEjEKBHRhc2sYBCABKAlCI+JBAQG6SBxyGjIYXlthLXpBLVowLTkuX34tXXswLDI1Nn0kEi8KDWNoYW5nZV9yZWFzb24YBSABKAlCGOJBAQG6SBFyDxiACDIKXlteXHgwMF0qJBItCgpyZXF1ZXN0X2lkGAYgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kOhi6SBUiEwoHc2VydmljZQoGb3JpZ2luEAEiFwoVUmVzZXRCcmVha2Vyc1Jlc3BvbnNlIlwKGExpc3RUb29sT3ZlcnJpZGVzUmVxdWVzdBIeCglwYWdlX3NpemUYASABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAiABKAlCDOJBAQG6SAVyAxiAECJmChlMaXN0VG9vbE92ZXJyaWRlc1Jlc3BvbnNlEjAKCW92ZXJyaWRlcxgBIAMoCzIdLm9yY2hlc3RyYXRvci52MS5Ub29sT3ZlcnJpZGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIr8FChZQdXRUb29sT3ZlcnJpZGVSZXF1ZXN0EkEKB3NlcnZpY2UYASABKAlCMOJBAQG6SClyJzIlXihbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSk/JBI9CgZvcmlnaW4YAiABKAlCLeJBAQG6SCZyJDIiXihodHRwcz86Ly9bXi8/I0Bcc1x4MDBdezEsMzAwfSk/JBIuCgdmbG93X2lkGAMgASgJQh3iQQEBukgWchQyEl5bYS16MC05Xy1dezAsNjR9JBIxCgR0YXNrGAQgASgJQiPiQQEBukgcchoyGF5bYS16QS1aMC05Ll9+LV17MCwyNTZ9JBJCCgdicmVha2VyGAUgASgOMh4ub3JjaGVzdHJhdG9yLnYxLkZvcmNlZEJyZWFrZXJCDOJBAQG6SAWCAQIQAUgAiAEBEiwKDm1heF9jb25jdXJyZW50GAYgASgFQg/iQQEBukgIGgYYwIQ9KAFIAYgBARIoCgptYXhfcXVldWVkGAcgASgFQg/iQQEBukgIGgYYwIQ9KABIAogBARI1CgtleHBpcmVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQESLwoNY2hhbmdlX3JlYXNvbhgJIAEoCUIY4kEBAbpIEXIPGIAIMgpeW15ceDAwXSokEi0KCnJlcXVlc3RfaWQYCiABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQ6X7pIXCITCgdzZXJ2aWNlCgZvcmlnaW4QASpFaGFzKHRoaXMuYnJlYWtlcikgfHwgaGFzKHRoaXMubWF4X2NvbmN1cnJlbnQpIHx8IGhhcyh0aGlzLm1heF9xdWV1ZWQpQgoKCF9icmVha2VyQhEKD19tYXhfY29uY3VycmVudEINCgtfbWF4X3F1ZXVlZCJKChdQdXRUb29sT3ZlcnJpZGVSZXNwb25zZRIvCghvdmVycmlkZRgBIAEoCzIdLm9yY2hlc3RyYXRvci52MS5Ub29sT3ZlcnJpZGUi+AIKF0xpZnRUb29sT3ZlcnJpZGVSZXF1ZXN0EkEKB3NlcnZpY2UYASABKAlCMOJBAQG6SClyJzIlXihbQS1aYS16MC05XVtBLVphLXowLTkuXy1dezAsMTI3fSk/JBI9CgZvcmlnaW4YAiABKAlCLeJBAQG6SCZyJDIiXihodHRwcz86Ly9bXi8/I0Bcc1x4MDBdezEsMzAwfSk/JBIuCgdmbG93X2lkGAMgASgJQh3iQQEBukgWchQyEl5bYS16MC05Xy1dezAsNjR9JBIxCgR0YXNrGAQgASgJQiPiQQEBukgcchoyGF5bYS16QS1aMC05Ll9+LV17MCwyNTZ9JBIvCg1jaGFuZ2VfcmVhc29uGAUgASgJQhjiQQEBukgRcg8YgAgyCl5bXlx4MDBdKiQSLQoKcmVxdWVzdF9pZBgGIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JDoYukgVIhMKB3NlcnZpY2UKBm9yaWdpbhABIjAKGExpZnRUb29sT3ZlcnJpZGVSZXNwb25zZRIUCgx3YXNfaW5fZm9yY2UYASABKAgqdgoMU2VydmljZVJldHJ5Eh0KGVNFUlZJQ0VfUkVUUllfVU5TUEVDSUZJRUQQABIWChJTRVJWSUNFX1JFVFJZX1RBU0sQARIWChJTRVJWSUNFX1JFVFJZX1NBRkUQAhIXChNTRVJWSUNFX1JFVFJZX05FVkVSEAMqpAEKEk5hbWVkU2VydmljZVNvdXJjZRIkCiBOQU1FRF9TRVJWSUNFX1NPVVJDRV9VTlNQRUNJRklFRBAAEiYKIk5BTUVEX1NFUlZJQ0VfU09VUkNFX0NPTkZJR1VSQVRJT04QARIhCh1OQU1FRF9TRVJWSUNFX1NPVVJDRV9SRUdJU1RSWRACEh0KGU5BTUVEX1NFUlZJQ0VfU09VUkNFX0NBTEwQAyqrAQoUU2VydmljZVJlZ2lzdHJ5U3RhdGUSJgoiU0VSVklDRV9SRUdJU1RSWV9TVEFURV9VTlNQRUNJRklFRBAAEiEKHVNFUlZJQ0VfUkVHSVNUUllfU1RBVEVfQUNUSVZFEAESIAocU0VSVklDRV9SRUdJU1RSWV9TVEFURV9TVEFMRRACEiYKIlNFUlZJQ0VfUkVHSVNUUllfU1RBVEVfVU5BVkFJTEFCTEUQAyqIAQoVU2VydmljZVJlZ2lzdHJ5T3JpZ2luEicKI1NFUlZJQ0VfUkVHSVNUUllfT1JJR0lOX1VOU1BFQ0lGSUVEEAASJAogU0VSVklDRV9SRUdJU1RSWV9PUklHSU5fUkVHSVNUUlkQARIgChxTRVJWSUNFX1JFR0lTVFJZX09SSUdJTl9ESVNLEAIy/QoKC1Rvb2xTZXJ2aWNlEo4BCgxMaXN0U2VydmljZXMSJC5vcmNoZXN0cmF0b3IudjEuTGlzdFNlcnZpY2VzUmVxdWVzdBolLm9yY2hlc3RyYXRvci52MS5MaXN0U2VydmljZXNSZXNwb25zZSIxkAIBgtPkkwIOEgwvdjEvc2VydmljZXPKpfbsDBQKCnRvb2xzLnJlYWQYASADKgIIARKPAQoKR2V0U2VydmljZRIiLm9yY2hlc3RyYXRvci52MS5HZXRTZXJ2aWNlUmVxdWVzdBojLm9yY2hlc3RyYXRvci52MS5HZXRTZXJ2aWNlUmVzcG9uc2UiOJACAYLT5JMCFRITL3YxL3NlcnZpY2VzL3tuYW1lfcql9uwMFAoKdG9vbHMucmVhZBgBIAIqAggBEpQBCgpQdXRTZXJ2aWNlEiIub3JjaGVzdHJhdG9yLnYxLlB1dFNlcnZpY2VSZXF1ZXN0GiMub3JjaGVzdHJhdG9yLnYxLlB1dFNlcnZpY2VSZXNwb25zZSI9gtPkkwIcOgEqIhcvdjEvc2VydmljZXMve25hbWV9OnB1dMql9uwMFQoLdG9vbHMud3JpdGUYAiAEKgIIARKWAQoNRGVsZXRlU2VydmljZRIlLm9yY2hlc3RyYXRvci52MS5EZWxldGVTZXJ2aWNlUmVxdWVzdBomLm9yY2hlc3RyYXRvci52MS5EZWxldGVTZXJ2aWNlUmVzcG9uc2UiNoLT5JMCFSoTL3YxL3NlcnZpY2VzL3tuYW1lfcql9uwMFQoLdG9vbHMud3JpdGUYAiAEKgIIARKOAQoMTGlzdEJyZWFrZXJzEiQub3JjaGVzdHJhdG9yLnYxLkxpc3RCcmVha2Vyc1JlcXVlc3QaJS5vcmNoZXN0cmF0b3IudjEuTGlzdEJyZWFrZXJzUmVzcG9uc2UiMZACAYLT5JMCDhIML3YxL2JyZWFrZXJzyqX27AwUCgp0b29scy5yZWFkGAEgAyoCCAESmAEKDVJlc2V0QnJlYWtlcnMSJS5vcmNoZXN0cmF0b3IudjEuUmVzZXRCcmVha2Vyc1JlcXVlc3QaJi5vcmNoZXN0cmF0b3IudjEuUmVzZXRCcmVha2Vyc1Jlc3BvbnNlIjiC0+STAhc6ASoiEi92MS9icmVha2VyczpyZXNldMql9uwMFQoLdG9vbHMud3JpdGUYAiAEKgIIARKiAQoRTGlzdFRvb2xPdmVycmlkZXMSKS5vcmNoZXN0cmF0b3IudjEuTGlzdFRvb2xPdmVycmlkZXNSZXF1ZXN0Gioub3JjaGVzdHJhdG9yLnYxLkxpc3RUb29sT3ZlcnJpZGVzUmVzcG9uc2UiNpACAYLT5JMCExIRL3YxL3Rvb2xPdmVycmlkZXPKpfbsDBQKCnRvb2xzLnJlYWQYASADKgIIARKhAQoPUHV0VG9vbE92ZXJyaWRlEicub3JjaGVzdHJhdG9yLnYxLlB1dFRvb2xPdmVycmlkZVJlcXVlc3QaKC5vcmNoZXN0cmF0b3IudjEuUHV0VG9vbE92ZXJyaWRlUmVzcG9uc2UiO4LT5JMCGjoBKiIVL3YxL3Rvb2xPdmVycmlkZXM6cHV0yqX27AwVCgt0b29scy53cml0ZRgCIAQqAggBEqUBChBMaWZ0VG9vbE92ZXJyaWRlEigub3JjaGVzdHJhdG9yLnYxLkxpZnRUb29sT3ZlcnJpZGVSZXF1ZXN0Gikub3JjaGVzdHJhdG9yLnYxLkxpZnRUb29sT3ZlcnJpZGVSZXNwb25zZSI8gtPkkwIbOgEqIhYvdjEvdG9vbE92ZXJyaWRlczpsaWZ0yqX27AwVCgt0b29scy53cml0ZRgCIAQqAggBQowBCg9vcmNoZXN0cmF0b3IudjFCEFRvb2xTZXJ2aWNlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_orchestrator_options_v1_options, file_orchestrator_v1_breaker]);
 
 /**
  * Request of ToolService.ListServices.
@@ -57,7 +57,7 @@ export const ListServicesRequestSchema: GenMessage<ListServicesRequest> = /*@__P
  */
 export type ListServicesResponse = Message<"orchestrator.v1.ListServicesResponse"> & {
   /**
-   * The page, by name.
+   * The page, by name; of one name, the entry that calls use comes first.
    *
    * @generated from field: repeated orchestrator.v1.NamedService services = 1;
    */
@@ -126,6 +126,55 @@ export type NamedService = Message<"orchestrator.v1.NamedService"> & {
    * @generated from field: google.protobuf.Timestamp last_call_time = 5;
    */
   lastCallTime?: Timestamp | undefined;
+
+  /**
+   * What its source says of it.
+   *
+   * @generated from field: orchestrator.v1.ServiceEntry entry = 6;
+   */
+  entry?: ServiceEntry | undefined;
+
+  /**
+   * Names of the headers that its source or `secrets.origins` adds to every call.
+   *
+   * @generated from field: repeated string header_names = 7;
+   */
+  headerNames: string[];
+
+  /**
+   * Whether calls use the entry of another source with this name.
+   *
+   * @generated from field: bool hidden = 8;
+   */
+  hidden: boolean;
+
+  /**
+   * Changes with the entry. Only for those of PutService.
+   *
+   * @generated from field: string etag = 9;
+   */
+  etag: string;
+
+  /**
+   * When it was put. Only for those of PutService.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 10;
+   */
+  updateTime?: Timestamp | undefined;
+
+  /**
+   * Who has put it; empty if unknown. Only for those of PutService.
+   *
+   * @generated from field: string actor = 11;
+   */
+  actor: string;
+
+  /**
+   * Why. Only for those of PutService.
+   *
+   * @generated from field: string change_reason = 12;
+   */
+  changeReason: string;
 };
 
 /**
@@ -134,6 +183,273 @@ export type NamedService = Message<"orchestrator.v1.NamedService"> & {
  */
 export const NamedServiceSchema: GenMessage<NamedService> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_tool_service, 2);
+
+/**
+ * ServiceEntry says where a service is and how it is called, as an entry of `routing.services` does. What is absent is as for other
+ * calls.
+ *
+ * @generated from message orchestrator.v1.ServiceEntry
+ */
+export type ServiceEntry = Message<"orchestrator.v1.ServiceEntry"> & {
+  /**
+   * URL below which paths of tasks are: http or https, without user, password, query, and fragment.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Longest time of one request, whatever the task allows: 1 ms to 1 h.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * Which failures may be retried.
+   *
+   * @generated from field: orchestrator.v1.ServiceRetry retry = 3;
+   */
+  retry: ServiceRetry;
+
+  /**
+   * Failures in a row that open a breaker, from 1 to 1,000.
+   *
+   * @generated from field: optional int32 breaker_failures = 4;
+   */
+  breakerFailures?: number | undefined;
+
+  /**
+   * How long a breaker stays open at first: 1 ms to 1 h.
+   *
+   * @generated from field: google.protobuf.Duration breaker_open = 5;
+   */
+  breakerOpen?: Duration | undefined;
+
+  /**
+   * How long it stays open at most: 1 ms to 1 h.
+   *
+   * @generated from field: google.protobuf.Duration breaker_max_open = 6;
+   */
+  breakerMaxOpen?: Duration | undefined;
+
+  /**
+   * Most calls of one task under way at once, at each instance, from 1 to 1,000,000.
+   *
+   * @generated from field: optional int32 max_concurrent = 7;
+   */
+  maxConcurrent?: number | undefined;
+
+  /**
+   * Most calls of one task that wait for a slot, at each instance, from 0 to 1,000,000.
+   *
+   * @generated from field: optional int32 max_queued = 8;
+   */
+  maxQueued?: number | undefined;
+
+  /**
+   * Path below the URL that answers 2xx when the service works. Empty: a connection is enough.
+   *
+   * @generated from field: string health_path = 9;
+   */
+  healthPath: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ServiceEntry.
+ * Use `create(ServiceEntrySchema)` to create a new message.
+ */
+export const ServiceEntrySchema: GenMessage<ServiceEntry> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_tool_service, 3);
+
+/**
+ * Request of ToolService.GetService.
+ *
+ * @generated from message orchestrator.v1.GetServiceRequest
+ */
+export type GetServiceRequest = Message<"orchestrator.v1.GetServiceRequest"> & {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.GetServiceRequest.
+ * Use `create(GetServiceRequestSchema)` to create a new message.
+ */
+export const GetServiceRequestSchema: GenMessage<GetServiceRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_tool_service, 4);
+
+/**
+ * Response of ToolService.GetService.
+ *
+ * @generated from message orchestrator.v1.GetServiceResponse
+ */
+export type GetServiceResponse = Message<"orchestrator.v1.GetServiceResponse"> & {
+  /**
+   * The entry that calls use.
+   *
+   * @generated from field: orchestrator.v1.NamedService service = 1;
+   */
+  service?: NamedService | undefined;
+
+  /**
+   * Entries of other sources with this name, which it hides.
+   *
+   * @generated from field: repeated orchestrator.v1.NamedService hidden_services = 2;
+   */
+  hiddenServices: NamedService[];
+};
+
+/**
+ * Describes the message orchestrator.v1.GetServiceResponse.
+ * Use `create(GetServiceResponseSchema)` to create a new message.
+ */
+export const GetServiceResponseSchema: GenMessage<GetServiceResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_tool_service, 5);
+
+/**
+ * Request of ToolService.PutService.
+ *
+ * @generated from message orchestrator.v1.PutServiceRequest
+ */
+export type PutServiceRequest = Message<"orchestrator.v1.PutServiceRequest"> & {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What is said of it.
+   *
+   * @generated from field: orchestrator.v1.ServiceEntry entry = 2;
+   */
+  entry?: ServiceEntry | undefined;
+
+  /**
+   * The etag of the entry that is to be replaced; `new`: there must be none. Empty: whatever there is.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * Why, for people. At most 1,024 characters.
+   *
+   * @generated from field: string change_reason = 4;
+   */
+  changeReason: string;
+
+  /**
+   * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.PutServiceRequest.
+ * Use `create(PutServiceRequestSchema)` to create a new message.
+ */
+export const PutServiceRequestSchema: GenMessage<PutServiceRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_tool_service, 6);
+
+/**
+ * Response of ToolService.PutService.
+ *
+ * @generated from message orchestrator.v1.PutServiceResponse
+ */
+export type PutServiceResponse = Message<"orchestrator.v1.PutServiceResponse"> & {
+  /**
+   * The entry that was put. `hidden` says whether the configuration names the service as well.
+   *
+   * @generated from field: orchestrator.v1.NamedService service = 1;
+   */
+  service?: NamedService | undefined;
+
+  /**
+   * Whether none was put before.
+   *
+   * @generated from field: bool created = 2;
+   */
+  created: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.PutServiceResponse.
+ * Use `create(PutServiceResponseSchema)` to create a new message.
+ */
+export const PutServiceResponseSchema: GenMessage<PutServiceResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_tool_service, 7);
+
+/**
+ * Request of ToolService.DeleteService.
+ *
+ * @generated from message orchestrator.v1.DeleteServiceRequest
+ */
+export type DeleteServiceRequest = Message<"orchestrator.v1.DeleteServiceRequest"> & {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The etag of the entry that is to be deleted. Empty: whatever there is.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * Why, for people. At most 1,024 characters.
+   *
+   * @generated from field: string change_reason = 3;
+   */
+  changeReason: string;
+
+  /**
+   * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteServiceRequest.
+ * Use `create(DeleteServiceRequestSchema)` to create a new message.
+ */
+export const DeleteServiceRequestSchema: GenMessage<DeleteServiceRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_tool_service, 8);
+
+/**
+ * Response of ToolService.DeleteService.
+ *
+ * @generated from message orchestrator.v1.DeleteServiceResponse
+ */
+export type DeleteServiceResponse = Message<"orchestrator.v1.DeleteServiceResponse"> & {
+  /**
+   * Whether it was put.
+   *
+   * @generated from field: bool was_put = 1;
+   */
+  wasPut: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteServiceResponse.
+ * Use `create(DeleteServiceResponseSchema)` to create a new message.
+ */
+export const DeleteServiceResponseSchema: GenMessage<DeleteServiceResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_tool_service, 9);
 
 /**
  * ServiceRegistry is what an instance knows of the registry.
@@ -217,7 +533,7 @@ export type ServiceRegistry = Message<"orchestrator.v1.ServiceRegistry"> & {
  * Use `create(ServiceRegistrySchema)` to create a new message.
  */
 export const ServiceRegistrySchema: GenMessage<ServiceRegistry> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 3);
+  messageDesc(file_orchestrator_v1_tool_service, 10);
 
 /**
  * Request of ToolService.ListBreakers.
@@ -266,7 +582,7 @@ export type ListBreakersRequest = Message<"orchestrator.v1.ListBreakersRequest">
  * Use `create(ListBreakersRequestSchema)` to create a new message.
  */
 export const ListBreakersRequestSchema: GenMessage<ListBreakersRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 4);
+  messageDesc(file_orchestrator_v1_tool_service, 11);
 
 /**
  * Response of ToolService.ListBreakers.
@@ -301,7 +617,7 @@ export type ListBreakersResponse = Message<"orchestrator.v1.ListBreakersResponse
  * Use `create(ListBreakersResponseSchema)` to create a new message.
  */
 export const ListBreakersResponseSchema: GenMessage<ListBreakersResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 5);
+  messageDesc(file_orchestrator_v1_tool_service, 12);
 
 /**
  * Request of ToolService.ResetBreakers.
@@ -357,7 +673,7 @@ export type ResetBreakersRequest = Message<"orchestrator.v1.ResetBreakersRequest
  * Use `create(ResetBreakersRequestSchema)` to create a new message.
  */
 export const ResetBreakersRequestSchema: GenMessage<ResetBreakersRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 6);
+  messageDesc(file_orchestrator_v1_tool_service, 13);
 
 /**
  * Response of ToolService.ResetBreakers.
@@ -372,7 +688,7 @@ export type ResetBreakersResponse = Message<"orchestrator.v1.ResetBreakersRespon
  * Use `create(ResetBreakersResponseSchema)` to create a new message.
  */
 export const ResetBreakersResponseSchema: GenMessage<ResetBreakersResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 7);
+  messageDesc(file_orchestrator_v1_tool_service, 14);
 
 /**
  * Request of ToolService.ListToolOverrides.
@@ -400,7 +716,7 @@ export type ListToolOverridesRequest = Message<"orchestrator.v1.ListToolOverride
  * Use `create(ListToolOverridesRequestSchema)` to create a new message.
  */
 export const ListToolOverridesRequestSchema: GenMessage<ListToolOverridesRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 8);
+  messageDesc(file_orchestrator_v1_tool_service, 15);
 
 /**
  * Response of ToolService.ListToolOverrides.
@@ -428,7 +744,7 @@ export type ListToolOverridesResponse = Message<"orchestrator.v1.ListToolOverrid
  * Use `create(ListToolOverridesResponseSchema)` to create a new message.
  */
 export const ListToolOverridesResponseSchema: GenMessage<ListToolOverridesResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 9);
+  messageDesc(file_orchestrator_v1_tool_service, 16);
 
 /**
  * Request of ToolService.PutToolOverride.
@@ -512,7 +828,7 @@ export type PutToolOverrideRequest = Message<"orchestrator.v1.PutToolOverrideReq
  * Use `create(PutToolOverrideRequestSchema)` to create a new message.
  */
 export const PutToolOverrideRequestSchema: GenMessage<PutToolOverrideRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 10);
+  messageDesc(file_orchestrator_v1_tool_service, 17);
 
 /**
  * Response of ToolService.PutToolOverride.
@@ -533,7 +849,7 @@ export type PutToolOverrideResponse = Message<"orchestrator.v1.PutToolOverrideRe
  * Use `create(PutToolOverrideResponseSchema)` to create a new message.
  */
 export const PutToolOverrideResponseSchema: GenMessage<PutToolOverrideResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 11);
+  messageDesc(file_orchestrator_v1_tool_service, 18);
 
 /**
  * Request of ToolService.LiftToolOverride.
@@ -589,7 +905,7 @@ export type LiftToolOverrideRequest = Message<"orchestrator.v1.LiftToolOverrideR
  * Use `create(LiftToolOverrideRequestSchema)` to create a new message.
  */
 export const LiftToolOverrideRequestSchema: GenMessage<LiftToolOverrideRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 12);
+  messageDesc(file_orchestrator_v1_tool_service, 19);
 
 /**
  * Response of ToolService.LiftToolOverride.
@@ -610,7 +926,55 @@ export type LiftToolOverrideResponse = Message<"orchestrator.v1.LiftToolOverride
  * Use `create(LiftToolOverrideResponseSchema)` to create a new message.
  */
 export const LiftToolOverrideResponseSchema: GenMessage<LiftToolOverrideResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_tool_service, 13);
+  messageDesc(file_orchestrator_v1_tool_service, 20);
+
+/**
+ * ServiceRetry is which failures of calls of a service may be retried. A task may still retry fewer.
+ *
+ * @generated from enum orchestrator.v1.ServiceRetry
+ */
+export const ServiceRetry = {
+  /**
+   * Not set: those that the task retries.
+   *
+   * @generated from enum value: SERVICE_RETRY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Those that the task retries.
+   *
+   * @generated from enum value: SERVICE_RETRY_TASK = 1;
+   */
+  TASK: 1,
+
+  /**
+   * Those of requests that change nothing, and of requests that did not arrive.
+   *
+   * @generated from enum value: SERVICE_RETRY_SAFE = 2;
+   */
+  SAFE: 2,
+
+  /**
+   * None.
+   *
+   * @generated from enum value: SERVICE_RETRY_NEVER = 3;
+   */
+  NEVER: 3,
+} as const;
+
+/**
+ * ServiceRetry is which failures of calls of a service may be retried. A task may still retry fewer.
+ *
+ * @generated from enum orchestrator.v1.ServiceRetry
+ */
+export type ServiceRetry = (typeof ServiceRetry)[keyof typeof ServiceRetry] | UnknownEnum;
+
+/**
+ * Describes the enum orchestrator.v1.ServiceRetry.
+ */
+export const ServiceRetrySchema: GenEnum<ServiceRetry> = /*@__PURE__*/
+  enumDesc(file_orchestrator_v1_tool_service, 0);
 
 /**
  * NamedServiceSource is who says where a service is.
@@ -638,6 +1002,13 @@ export const NamedServiceSource = {
    * @generated from enum value: NAMED_SERVICE_SOURCE_REGISTRY = 2;
    */
   REGISTRY: 2,
+
+  /**
+   * PutService.
+   *
+   * @generated from enum value: NAMED_SERVICE_SOURCE_CALL = 3;
+   */
+  CALL: 3,
 } as const;
 
 /**
@@ -651,7 +1022,7 @@ export type NamedServiceSource = (typeof NamedServiceSource)[keyof typeof NamedS
  * Describes the enum orchestrator.v1.NamedServiceSource.
  */
 export const NamedServiceSourceSchema: GenEnum<NamedServiceSource> = /*@__PURE__*/
-  enumDesc(file_orchestrator_v1_tool_service, 0);
+  enumDesc(file_orchestrator_v1_tool_service, 1);
 
 /**
  * ServiceRegistryState is whether a registry can be relied on.
@@ -699,7 +1070,7 @@ export type ServiceRegistryState = (typeof ServiceRegistryState)[keyof typeof Se
  * Describes the enum orchestrator.v1.ServiceRegistryState.
  */
 export const ServiceRegistryStateSchema: GenEnum<ServiceRegistryState> = /*@__PURE__*/
-  enumDesc(file_orchestrator_v1_tool_service, 1);
+  enumDesc(file_orchestrator_v1_tool_service, 2);
 
 /**
  * ServiceRegistryOrigin is where entries of a registry came from.
@@ -740,7 +1111,7 @@ export type ServiceRegistryOrigin = (typeof ServiceRegistryOrigin)[keyof typeof 
  * Describes the enum orchestrator.v1.ServiceRegistryOrigin.
  */
 export const ServiceRegistryOriginSchema: GenEnum<ServiceRegistryOrigin> = /*@__PURE__*/
-  enumDesc(file_orchestrator_v1_tool_service, 2);
+  enumDesc(file_orchestrator_v1_tool_service, 3);
 
 /**
  * ToolService shows what tasks can call, and lets operators stop calls and change how many there are.
@@ -750,8 +1121,9 @@ export const ServiceRegistryOriginSchema: GenEnum<ServiceRegistryOrigin> = /*@__
 export const ToolService: GenService<{
   /**
    * ListServices returns the services that can be called by name, as the instance that answers knows them, and the state of the
-   * registry. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask does. Errors:
-   * PAGE_TOKEN_INVALID.
+   * registry. Where several sources name a service, calls use the entry of the first one: the configuration, PutService, the
+   * registry; the others are hidden. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask
+   * does. Errors: PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.ToolService.ListServices
    */
@@ -759,6 +1131,41 @@ export const ToolService: GenService<{
     methodKind: "unary";
     input: typeof ListServicesRequestSchema;
     output: typeof ListServicesResponseSchema;
+  },
+  /**
+   * GetService returns a service as the instance that answers knows it: the entry that calls use, and those that it hides. Errors:
+   * SERVICE_UNKNOWN.
+   *
+   * @generated from rpc orchestrator.v1.ToolService.GetService
+   */
+  getService: {
+    methodKind: "unary";
+    input: typeof GetServiceRequestSchema;
+    output: typeof GetServiceResponseSchema;
+  },
+  /**
+   * PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
+   * instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
+   * registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
+   * from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+   *
+   * @generated from rpc orchestrator.v1.ToolService.PutService
+   */
+  putService: {
+    methodKind: "unary";
+    input: typeof PutServiceRequestSchema;
+    output: typeof PutServiceResponseSchema;
+  },
+  /**
+   * DeleteService removes what PutService said, at every instance within a second; an entry of the registry that it hid is called
+   * again. Without one, tasks that name the service fail. A service that was not put stays as it is. Errors: SERVICE_CHANGED.
+   *
+   * @generated from rpc orchestrator.v1.ToolService.DeleteService
+   */
+  deleteService: {
+    methodKind: "unary";
+    input: typeof DeleteServiceRequestSchema;
+    output: typeof DeleteServiceResponseSchema;
   },
   /**
    * ListBreakers returns the breakers of all instances by origin, flow, task, and instance. Instances that do not answer in time

@@ -1,23 +1,32 @@
-/** Services that are called by name: those of the configuration, and those of a registry. */
+/** Services that are called by name: those of the configuration, those that calls put, and those of a registry. */
 import { accessSync, constants, existsSync } from "node:fs";
+import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
+import { refuseField } from "../../../base/field-error.ts";
+import type { JsonObject } from "../../../base/json/json.ts";
 import type { Log } from "../../../base/log.ts";
 import type { Secrets } from "../../../base/secrets/secrets.ts";
 import { systemClock } from "../../../base/time/clock.ts";
 import { parseDurationMs } from "../../../base/time/duration.ts";
 import { leadsToItself } from "../../../config/check.ts";
+import { readServiceEntry, type ServiceEntry } from "../../../config/service-entries.ts";
 import type { Config } from "../../../config/settings.ts";
-import type { ServiceCatalogue } from "../../../engine/ports/routing/services.ts";
+import type { PutServiceStore, ServiceCatalogue } from "../../../engine/ports/routing/services.ts";
+import { type OpenedServices, openPutServices } from "../../../engine/routing/put-services.ts";
 import { ROUTE_FLOW } from "../../../flows/builtin/ids.ts";
-import { createAddressPolicy, type HttpToolPolicy } from "../../../tools/http/address-policy.ts";
+import type { ServedServices } from "../../../flows/check/unserved.ts";
+import { type AddressPolicy, createAddressPolicy, type HttpToolPolicy } from "../../../tools/http/address-policy.ts";
 import { withServices } from "../../../tools/http/http.ts";
+import { destinationOf } from "../../../tools/http/http-request.ts";
 import { createServiceCatalogue } from "../../../tools/http/service-catalogue.ts";
 import type { ServicePolicy } from "../../../tools/service-policy.ts";
 import { type Contacts, createContacts } from "../../../tools/services/contacts.ts";
 import {
   type ConfiguredService,
   createConfiguredServices,
+  createNamedService,
   joinDirectories,
+  type NamedService,
   type ServiceDirectory,
 } from "../../../tools/services/directory.ts";
 import { createRegistry, type Registry } from "../../../tools/services/registry.ts";
@@ -36,6 +45,9 @@ const USUAL_REGISTRY = "http://localhost:8000";
 /** Services by name. */
 export interface Services {
   readonly directory: ServiceDirectory;
+  readonly put: OpenedServices<NamedService>;
+  /** Those that flows may name when they are registered; null: any, since those of a registry come and go. */
+  readonly served: ServedServices | null;
   readonly contacts: Contacts;
   readonly catalogue: ServiceCatalogue;
 }
@@ -44,19 +56,71 @@ export interface Services {
  * Creates the directory of services. A registry that is configured is read from now on, and the start does not wait for
  * it; the one at the usual place is read once somebody asks for services.
  */
-export function openServices(config: Config, secrets: Secrets, log: Log, parts: Parts): Services {
-  const own = createConfiguredServices(toConfigured(config.routing.services), secrets);
+export async function openServices(
+  config: Config,
+  { store, secrets }: { readonly store: PutServiceStore; readonly secrets: Secrets },
+  log: Log,
+  parts: Parts,
+): Promise<Services> {
+  const own = createConfiguredServices(
+    Object.fromEntries(Object.entries(config.routing.services).map(([name, entry]) => [name, toConfigured(entry)])),
+    secrets,
+  );
+  const callPolicy = createAddressPolicy(callPolicyOf(config));
+  const put = await openPutServices({
+    store,
+    read: (name, entry) => readPutService(name, entry, config, secrets),
+    check: ({ baseUrl }) => checkAddress(baseUrl, callPolicy),
+    log,
+  });
+  parts.onClose(() => put.stop());
   const registry = openRegistry(config, log, parts);
-  const directory = registry === null ? own : joinDirectories([own, readWhenAsked(config, registry.reader)]);
+  const sources = [own, toDirectory(put), ...(registry === null ? [] : [readWhenAsked(config, registry.reader)])];
+  const directory = joinDirectories(sources);
   if (config.routing.registryUrl !== undefined) void registry?.reader.begin();
   const contacts = createContacts(systemClock);
   const policies = {
     configuration: createAddressPolicy(withServices({ allowPrivate: false, allow: [] }, own)),
+    call: callPolicy,
     registry: createAddressPolicy(registryPolicyOf(config)),
   };
   const freshMs = 2 * config.routing.registrySyncInterval;
-  const catalogue = createServiceCatalogue({ directory, registry, contacts, freshMs, policies, clock: systemClock });
-  return { directory, contacts, catalogue };
+  const catalogue = createServiceCatalogue({
+    ...{ directories: sources, registry, contacts, freshMs, policies, clock: systemClock },
+    putOf: (tenantId, name) => put.find(tenantId, name)?.row ?? null,
+  });
+  return { directory, put, served: servedBy(config, put), contacts, catalogue };
+}
+
+/** Those of the configuration are proposed for unknown names; a tenant does not learn of those of another. */
+function servedBy({ routing }: Config, put: OpenedServices<NamedService>): ServedServices | null {
+  if (routing.registryUrl !== undefined) return null;
+  const own = new Set(Object.keys(routing.services));
+  return { has: (name) => own.has(name) || put.has(name), [Symbol.iterator]: () => own.values() };
+}
+
+function toDirectory({ find, names, refresh }: OpenedServices<NamedService>): ServiceDirectory {
+  return {
+    find: (name, tenantId) => (tenantId === null ? null : (find(tenantId, name)?.service ?? null)),
+    names: (tenantId) => (tenantId === null ? [] : names(tenantId)),
+    // Another instance may have put it a moment ago.
+    settle: refresh,
+  };
+}
+
+/** Reads what a call says, as if the configuration did; headers are those of the origin. Error: INVALID_REQUEST. */
+function readPutService(name: string, entry: JsonObject, config: Config, secrets: Secrets): NamedService {
+  const said = toConfigured(readServiceEntry(entry));
+  const { origin } = new URL(said.url);
+  const headers = Object.entries(config.secrets.origins).find(([of]) => new URL(of).origin === origin)?.[1];
+  return createNamedService(name, "call", { ...said, headers }, secrets);
+}
+
+/** Refuses an address that no call would reach; that of a host name is judged when it is called. */
+function checkAddress(url: URL, policy: AddressPolicy): void {
+  const destination = destinationOf(url);
+  const problem = isIP(destination.host) === 0 ? null : policy.judge(destination.host, destination);
+  if (problem !== null) refuseField("entry.url", `${destination.host} is ${problem}`);
 }
 
 /**
@@ -71,8 +135,17 @@ function readWhenAsked({ routing }: Config, reader: Registry): ServiceDirectory 
 
 /** Which addresses services of a registry may have. */
 export function registryPolicyOf(config: Config): HttpToolPolicy {
-  const ownPorts = config.metrics.port === 0 ? [] : [config.metrics.port];
-  return { allowPrivate: true, allowPlain: true, allow: [], networks: config.routing.registryNetworks, ownPorts };
+  const { registryNetworks: networks } = config.routing;
+  return { allowPrivate: true, allowPlain: true, allow: [], networks, ownPorts: ownPortsOf(config) };
+}
+
+/** Which addresses services may have that calls put: those of URLs in tasks, but no port for operators. */
+export function callPolicyOf(config: Config): HttpToolPolicy {
+  return { allowPrivate: false, allow: config.http.allow, ownPorts: ownPortsOf(config) };
+}
+
+function ownPortsOf({ metrics }: Config): readonly number[] {
+  return metrics.port === 0 ? [] : [metrics.port];
 }
 
 /** Null: its usual place is this service itself. */
@@ -108,16 +181,11 @@ function defaultCacheFolder(dataDir: string): string {
   }
 }
 
-function toConfigured(entries: Config["routing"]["services"]): Record<string, ConfiguredService> {
-  return Object.fromEntries(
-    Object.entries(entries).map(([name, { url, headers, timeout, health_path: healthPath, ...policy }]) => [
-      name,
-      { url, headers, healthPath, timeoutMs: durationOf(timeout), policy: toPolicy(policy) },
-    ]),
-  );
+function toConfigured({ headers, ...said }: ServiceEntry): ConfiguredService {
+  const { url, timeout, health_path: healthPath, ...policy } = said;
+  const entry = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)) as JsonObject;
+  return { url, headers, healthPath, entry, timeoutMs: durationOf(timeout), policy: toPolicy(policy) };
 }
-
-type ServiceEntry = Config["routing"]["services"][string];
 
 /** Only what is said: the rest is as for other calls. */
 function toPolicy(entry: Omit<ServiceEntry, "url" | "headers" | "timeout" | "health_path">): ServicePolicy {

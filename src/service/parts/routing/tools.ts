@@ -8,7 +8,7 @@ import { createAdapters } from "../../../tools/index.ts";
 import type { ModelAdapterOptions } from "../../../tools/model/model.ts";
 import { createToolCaller } from "../../../tools/path/caller.ts";
 import type { Parts } from "../parts.ts";
-import { registryPolicyOf, type Services } from "./services.ts";
+import { callPolicyOf, registryPolicyOf, type Services } from "./services.ts";
 
 /** What adapters need. */
 export interface ToolNeeds {
@@ -33,6 +33,7 @@ export function openTools(
         services: services.directory,
         contacts: services.contacts,
         registryPolicy: registryPolicyOf(config),
+        callPolicy: callPolicyOf(config),
         clock: systemClock,
         maxResponseBytes: config.http.maxResponseBytes,
         maxRedirects: config.http.maxRedirects,
@@ -40,8 +41,8 @@ export function openTools(
       ...(graphs === undefined ? {} : { graphs }),
       models,
     }),
-    policyOf: (service) => services.directory.find(service)?.policy ?? null,
-    rules,
+    policyOf: (service, tenantId) => services.directory.find(service, tenantId)?.policy ?? null,
+    rules: withServices(rules, services.put),
     policies: {
       failuresToOpen: config.tools.breakerFailures,
       openMs: config.tools.breakerOpen,
@@ -61,4 +62,19 @@ export function openTools(
   });
   parts.onClose(() => tools.close());
   return tools;
+}
+
+/** What is said of a service changes as overrides do. */
+function withServices(rules: TargetRules, services: Services["put"]): TargetRules {
+  return {
+    get version() {
+      return rules.version + services.version();
+    },
+    ruleOf: rules.ruleOf,
+    onChange(listener) {
+      rules.onChange(listener);
+      services.onChange(listener);
+    },
+    onReset: rules.onReset,
+  };
 }

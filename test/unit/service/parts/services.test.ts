@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../../src/base/log.ts";
 import { loadConfig, openSecrets } from "../../../../src/config/config.ts";
+import type { PutServiceStore } from "../../../../src/engine/ports/routing/services.ts";
 import { createParts } from "../../../../src/service/parts/parts.ts";
 import { openServices } from "../../../../src/service/parts/routing/services.ts";
 import { createTemporaryFolder } from "../../../support/temporary-folder.ts";
@@ -11,10 +12,26 @@ test("a registry at its usual place is read for routed tasks only", async () => 
   const { config } = await loadConfig({ env });
   const parts = createParts(silentLog);
   onTestFinished(() => parts.close());
-  const { directory, catalogue } = openServices(config, openSecrets(config), silentLog, parts);
+  const store = noServices();
+  const { directory, catalogue } = await openServices(
+    config,
+    { store, secrets: openSecrets(config) },
+    silentLog,
+    parts,
+  );
   const syncs = () => Object.values(catalogue.registry()?.syncs ?? {}).reduce((sum, count) => sum + count, 0);
   await directory.settle?.("invoice-approval");
   expect(syncs()).toBe(0);
   await directory.settle?.("orchestrator-route");
   expect(syncs()).toBe(1);
 });
+
+/** A store without services. */
+function noServices(): PutServiceStore {
+  return {
+    list: async () => [],
+    put: () => Promise.reject(new Error("nothing is put here")),
+    delete: async () => false,
+    listen: () => async () => {},
+  };
+}

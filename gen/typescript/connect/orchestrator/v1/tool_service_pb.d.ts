@@ -48,7 +48,7 @@ export declare const ListServicesRequestSchema: GenMessage<ListServicesRequest>;
  */
 export declare type ListServicesResponse = Message<"orchestrator.v1.ListServicesResponse"> & {
   /**
-   * The page, by name.
+   * The page, by name; of one name, the entry that calls use comes first.
    *
    * @generated from field: repeated orchestrator.v1.NamedService services = 1;
    */
@@ -116,6 +116,55 @@ export declare type NamedService = Message<"orchestrator.v1.NamedService"> & {
    * @generated from field: google.protobuf.Timestamp last_call_time = 5;
    */
   lastCallTime?: Timestamp | undefined;
+
+  /**
+   * What its source says of it.
+   *
+   * @generated from field: orchestrator.v1.ServiceEntry entry = 6;
+   */
+  entry?: ServiceEntry | undefined;
+
+  /**
+   * Names of the headers that its source or `secrets.origins` adds to every call.
+   *
+   * @generated from field: repeated string header_names = 7;
+   */
+  headerNames: string[];
+
+  /**
+   * Whether calls use the entry of another source with this name.
+   *
+   * @generated from field: bool hidden = 8;
+   */
+  hidden: boolean;
+
+  /**
+   * Changes with the entry. Only for those of PutService.
+   *
+   * @generated from field: string etag = 9;
+   */
+  etag: string;
+
+  /**
+   * When it was put. Only for those of PutService.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 10;
+   */
+  updateTime?: Timestamp | undefined;
+
+  /**
+   * Who has put it; empty if unknown. Only for those of PutService.
+   *
+   * @generated from field: string actor = 11;
+   */
+  actor: string;
+
+  /**
+   * Why. Only for those of PutService.
+   *
+   * @generated from field: string change_reason = 12;
+   */
+  changeReason: string;
 };
 
 /**
@@ -123,6 +172,266 @@ export declare type NamedService = Message<"orchestrator.v1.NamedService"> & {
  * Use `create(NamedServiceSchema)` to create a new message.
  */
 export declare const NamedServiceSchema: GenMessage<NamedService>;
+
+/**
+ * ServiceEntry says where a service is and how it is called, as an entry of `routing.services` does. What is absent is as for other
+ * calls.
+ *
+ * @generated from message orchestrator.v1.ServiceEntry
+ */
+export declare type ServiceEntry = Message<"orchestrator.v1.ServiceEntry"> & {
+  /**
+   * URL below which paths of tasks are: http or https, without user, password, query, and fragment.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Longest time of one request, whatever the task allows: 1 ms to 1 h.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * Which failures may be retried.
+   *
+   * @generated from field: orchestrator.v1.ServiceRetry retry = 3;
+   */
+  retry: ServiceRetry;
+
+  /**
+   * Failures in a row that open a breaker, from 1 to 1,000.
+   *
+   * @generated from field: optional int32 breaker_failures = 4;
+   */
+  breakerFailures?: number | undefined;
+
+  /**
+   * How long a breaker stays open at first: 1 ms to 1 h.
+   *
+   * @generated from field: google.protobuf.Duration breaker_open = 5;
+   */
+  breakerOpen?: Duration | undefined;
+
+  /**
+   * How long it stays open at most: 1 ms to 1 h.
+   *
+   * @generated from field: google.protobuf.Duration breaker_max_open = 6;
+   */
+  breakerMaxOpen?: Duration | undefined;
+
+  /**
+   * Most calls of one task under way at once, at each instance, from 1 to 1,000,000.
+   *
+   * @generated from field: optional int32 max_concurrent = 7;
+   */
+  maxConcurrent?: number | undefined;
+
+  /**
+   * Most calls of one task that wait for a slot, at each instance, from 0 to 1,000,000.
+   *
+   * @generated from field: optional int32 max_queued = 8;
+   */
+  maxQueued?: number | undefined;
+
+  /**
+   * Path below the URL that answers 2xx when the service works. Empty: a connection is enough.
+   *
+   * @generated from field: string health_path = 9;
+   */
+  healthPath: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ServiceEntry.
+ * Use `create(ServiceEntrySchema)` to create a new message.
+ */
+export declare const ServiceEntrySchema: GenMessage<ServiceEntry>;
+
+/**
+ * Request of ToolService.GetService.
+ *
+ * @generated from message orchestrator.v1.GetServiceRequest
+ */
+export declare type GetServiceRequest = Message<"orchestrator.v1.GetServiceRequest"> & {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.GetServiceRequest.
+ * Use `create(GetServiceRequestSchema)` to create a new message.
+ */
+export declare const GetServiceRequestSchema: GenMessage<GetServiceRequest>;
+
+/**
+ * Response of ToolService.GetService.
+ *
+ * @generated from message orchestrator.v1.GetServiceResponse
+ */
+export declare type GetServiceResponse = Message<"orchestrator.v1.GetServiceResponse"> & {
+  /**
+   * The entry that calls use.
+   *
+   * @generated from field: orchestrator.v1.NamedService service = 1;
+   */
+  service?: NamedService | undefined;
+
+  /**
+   * Entries of other sources with this name, which it hides.
+   *
+   * @generated from field: repeated orchestrator.v1.NamedService hidden_services = 2;
+   */
+  hiddenServices: NamedService[];
+};
+
+/**
+ * Describes the message orchestrator.v1.GetServiceResponse.
+ * Use `create(GetServiceResponseSchema)` to create a new message.
+ */
+export declare const GetServiceResponseSchema: GenMessage<GetServiceResponse>;
+
+/**
+ * Request of ToolService.PutService.
+ *
+ * @generated from message orchestrator.v1.PutServiceRequest
+ */
+export declare type PutServiceRequest = Message<"orchestrator.v1.PutServiceRequest"> & {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What is said of it.
+   *
+   * @generated from field: orchestrator.v1.ServiceEntry entry = 2;
+   */
+  entry?: ServiceEntry | undefined;
+
+  /**
+   * The etag of the entry that is to be replaced; `new`: there must be none. Empty: whatever there is.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * Why, for people. At most 1,024 characters.
+   *
+   * @generated from field: string change_reason = 4;
+   */
+  changeReason: string;
+
+  /**
+   * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.PutServiceRequest.
+ * Use `create(PutServiceRequestSchema)` to create a new message.
+ */
+export declare const PutServiceRequestSchema: GenMessage<PutServiceRequest>;
+
+/**
+ * Response of ToolService.PutService.
+ *
+ * @generated from message orchestrator.v1.PutServiceResponse
+ */
+export declare type PutServiceResponse = Message<"orchestrator.v1.PutServiceResponse"> & {
+  /**
+   * The entry that was put. `hidden` says whether the configuration names the service as well.
+   *
+   * @generated from field: orchestrator.v1.NamedService service = 1;
+   */
+  service?: NamedService | undefined;
+
+  /**
+   * Whether none was put before.
+   *
+   * @generated from field: bool created = 2;
+   */
+  created: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.PutServiceResponse.
+ * Use `create(PutServiceResponseSchema)` to create a new message.
+ */
+export declare const PutServiceResponseSchema: GenMessage<PutServiceResponse>;
+
+/**
+ * Request of ToolService.DeleteService.
+ *
+ * @generated from message orchestrator.v1.DeleteServiceRequest
+ */
+export declare type DeleteServiceRequest = Message<"orchestrator.v1.DeleteServiceRequest"> & {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The etag of the entry that is to be deleted. Empty: whatever there is.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
+
+  /**
+   * Why, for people. At most 1,024 characters.
+   *
+   * @generated from field: string change_reason = 3;
+   */
+  changeReason: string;
+
+  /**
+   * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteServiceRequest.
+ * Use `create(DeleteServiceRequestSchema)` to create a new message.
+ */
+export declare const DeleteServiceRequestSchema: GenMessage<DeleteServiceRequest>;
+
+/**
+ * Response of ToolService.DeleteService.
+ *
+ * @generated from message orchestrator.v1.DeleteServiceResponse
+ */
+export declare type DeleteServiceResponse = Message<"orchestrator.v1.DeleteServiceResponse"> & {
+  /**
+   * Whether it was put.
+   *
+   * @generated from field: bool was_put = 1;
+   */
+  wasPut: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteServiceResponse.
+ * Use `create(DeleteServiceResponseSchema)` to create a new message.
+ */
+export declare const DeleteServiceResponseSchema: GenMessage<DeleteServiceResponse>;
 
 /**
  * ServiceRegistry is what an instance knows of the registry.
@@ -591,6 +900,46 @@ export declare type LiftToolOverrideResponse = Message<"orchestrator.v1.LiftTool
 export declare const LiftToolOverrideResponseSchema: GenMessage<LiftToolOverrideResponse>;
 
 /**
+ * ServiceRetry is which failures of calls of a service may be retried. A task may still retry fewer.
+ *
+ * @generated from enum orchestrator.v1.ServiceRetry
+ */
+export enum ServiceRetry {
+  /**
+   * Not set: those that the task retries.
+   *
+   * @generated from enum value: SERVICE_RETRY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Those that the task retries.
+   *
+   * @generated from enum value: SERVICE_RETRY_TASK = 1;
+   */
+  TASK = 1,
+
+  /**
+   * Those of requests that change nothing, and of requests that did not arrive.
+   *
+   * @generated from enum value: SERVICE_RETRY_SAFE = 2;
+   */
+  SAFE = 2,
+
+  /**
+   * None.
+   *
+   * @generated from enum value: SERVICE_RETRY_NEVER = 3;
+   */
+  NEVER = 3,
+}
+
+/**
+ * Describes the enum orchestrator.v1.ServiceRetry.
+ */
+export declare const ServiceRetrySchema: GenEnum<ServiceRetry>;
+
+/**
  * NamedServiceSource is who says where a service is.
  *
  * @generated from enum orchestrator.v1.NamedServiceSource
@@ -616,6 +965,13 @@ export enum NamedServiceSource {
    * @generated from enum value: NAMED_SERVICE_SOURCE_REGISTRY = 2;
    */
   REGISTRY = 2,
+
+  /**
+   * PutService.
+   *
+   * @generated from enum value: NAMED_SERVICE_SOURCE_CALL = 3;
+   */
+  CALL = 3,
 }
 
 /**
@@ -704,8 +1060,9 @@ export declare const ServiceRegistryOriginSchema: GenEnum<ServiceRegistryOrigin>
 export declare const ToolService: GenService<{
   /**
    * ListServices returns the services that can be called by name, as the instance that answers knows them, and the state of the
-   * registry. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask does. Errors:
-   * PAGE_TOKEN_INVALID.
+   * registry. Where several sources name a service, calls use the entry of the first one: the configuration, PutService, the
+   * registry; the others are hidden. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask
+   * does. Errors: PAGE_TOKEN_INVALID.
    *
    * @generated from rpc orchestrator.v1.ToolService.ListServices
    */
@@ -713,6 +1070,41 @@ export declare const ToolService: GenService<{
     methodKind: "unary";
     input: typeof ListServicesRequestSchema;
     output: typeof ListServicesResponseSchema;
+  },
+  /**
+   * GetService returns a service as the instance that answers knows it: the entry that calls use, and those that it hides. Errors:
+   * SERVICE_UNKNOWN.
+   *
+   * @generated from rpc orchestrator.v1.ToolService.GetService
+   */
+  getService: {
+    methodKind: "unary";
+    input: typeof GetServiceRequestSchema;
+    output: typeof GetServiceResponseSchema;
+  },
+  /**
+   * PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
+   * instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
+   * registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
+   * from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+   *
+   * @generated from rpc orchestrator.v1.ToolService.PutService
+   */
+  putService: {
+    methodKind: "unary";
+    input: typeof PutServiceRequestSchema;
+    output: typeof PutServiceResponseSchema;
+  },
+  /**
+   * DeleteService removes what PutService said, at every instance within a second; an entry of the registry that it hid is called
+   * again. Without one, tasks that name the service fail. A service that was not put stays as it is. Errors: SERVICE_CHANGED.
+   *
+   * @generated from rpc orchestrator.v1.ToolService.DeleteService
+   */
+  deleteService: {
+    methodKind: "unary";
+    input: typeof DeleteServiceRequestSchema;
+    output: typeof DeleteServiceResponseSchema;
   },
   /**
    * ListBreakers returns the breakers of all instances by origin, flow, task, and instance. Instances that do not answer in time

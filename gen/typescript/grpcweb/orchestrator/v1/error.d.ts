@@ -678,5 +678,17 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_SAFETY_CHECK_UNAVAILABLE = 108;
      */
-    SAFETY_CHECK_UNAVAILABLE = 108
+    SAFETY_CHECK_UNAVAILABLE = 108,
+    /**
+     * service {service} is not the one that was read: {problem}; read it and try again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_SERVICE_CHANGED = 109;
+     */
+    SERVICE_CHANGED = 109,
+    /**
+     * there are {limit} services that were put, the most that a tenant may have; delete some first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOO_MANY_SERVICES = 110;
+     */
+    TOO_MANY_SERVICES = 110
 }

@@ -684,4 +684,16 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_SAFETY_CHECK_UNAVAILABLE = 108;
      */
     ErrorReason[ErrorReason["SAFETY_CHECK_UNAVAILABLE"] = 108] = "SAFETY_CHECK_UNAVAILABLE";
+    /**
+     * service {service} is not the one that was read: {problem}; read it and try again.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_SERVICE_CHANGED = 109;
+     */
+    ErrorReason[ErrorReason["SERVICE_CHANGED"] = 109] = "SERVICE_CHANGED";
+    /**
+     * there are {limit} services that were put, the most that a tenant may have; delete some first.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TOO_MANY_SERVICES = 110;
+     */
+    ErrorReason[ErrorReason["TOO_MANY_SERVICES"] = 110] = "TOO_MANY_SERVICES";
 })(ErrorReason || (ErrorReason = {}));

@@ -14,6 +14,12 @@ import type { ResetBreakersResponse } from "./tool_service.js";
 import type { ResetBreakersRequest } from "./tool_service.js";
 import type { ListBreakersResponse } from "./tool_service.js";
 import type { ListBreakersRequest } from "./tool_service.js";
+import type { DeleteServiceResponse } from "./tool_service.js";
+import type { DeleteServiceRequest } from "./tool_service.js";
+import type { PutServiceResponse } from "./tool_service.js";
+import type { PutServiceRequest } from "./tool_service.js";
+import type { GetServiceResponse } from "./tool_service.js";
+import type { GetServiceRequest } from "./tool_service.js";
 import type { ListServicesResponse } from "./tool_service.js";
 import type { ListServicesRequest } from "./tool_service.js";
 import type { UnaryCall } from "@protobuf-ts/runtime-rpc";
@@ -26,12 +32,36 @@ import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
 export interface IToolServiceClient {
     /**
      * ListServices returns the services that can be called by name, as the instance that answers knows them, and the state of the
-     * registry. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask does. Errors:
-     * PAGE_TOKEN_INVALID.
+     * registry. Where several sources name a service, calls use the entry of the first one: the configuration, PutService, the
+     * registry; the others are hidden. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask
+     * does. Errors: PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListServices
      */
     listServices(input: ListServicesRequest, options?: RpcOptions): UnaryCall<ListServicesRequest, ListServicesResponse>;
+    /**
+     * GetService returns a service as the instance that answers knows it: the entry that calls use, and those that it hides. Errors:
+     * SERVICE_UNKNOWN.
+     *
+     * @generated from protobuf rpc: GetService
+     */
+    getService(input: GetServiceRequest, options?: RpcOptions): UnaryCall<GetServiceRequest, GetServiceResponse>;
+    /**
+     * PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
+     * instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
+     * registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
+     * from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+     *
+     * @generated from protobuf rpc: PutService
+     */
+    putService(input: PutServiceRequest, options?: RpcOptions): UnaryCall<PutServiceRequest, PutServiceResponse>;
+    /**
+     * DeleteService removes what PutService said, at every instance within a second; an entry of the registry that it hid is called
+     * again. Without one, tasks that name the service fail. A service that was not put stays as it is. Errors: SERVICE_CHANGED.
+     *
+     * @generated from protobuf rpc: DeleteService
+     */
+    deleteService(input: DeleteServiceRequest, options?: RpcOptions): UnaryCall<DeleteServiceRequest, DeleteServiceResponse>;
     /**
      * ListBreakers returns the breakers of all instances by origin, flow, task, and instance. Instances that do not answer in time
      * are left out and counted. Errors: PAGE_TOKEN_INVALID.
@@ -81,12 +111,36 @@ export declare class ToolServiceClient implements IToolServiceClient, ServiceInf
     constructor(_transport: RpcTransport);
     /**
      * ListServices returns the services that can be called by name, as the instance that answers knows them, and the state of the
-     * registry. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask does. Errors:
-     * PAGE_TOKEN_INVALID.
+     * registry. Where several sources name a service, calls use the entry of the first one: the configuration, PutService, the
+     * registry; the others are hidden. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask
+     * does. Errors: PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListServices
      */
     listServices(input: ListServicesRequest, options?: RpcOptions): UnaryCall<ListServicesRequest, ListServicesResponse>;
+    /**
+     * GetService returns a service as the instance that answers knows it: the entry that calls use, and those that it hides. Errors:
+     * SERVICE_UNKNOWN.
+     *
+     * @generated from protobuf rpc: GetService
+     */
+    getService(input: GetServiceRequest, options?: RpcOptions): UnaryCall<GetServiceRequest, GetServiceResponse>;
+    /**
+     * PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
+     * instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
+     * registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
+     * from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+     *
+     * @generated from protobuf rpc: PutService
+     */
+    putService(input: PutServiceRequest, options?: RpcOptions): UnaryCall<PutServiceRequest, PutServiceResponse>;
+    /**
+     * DeleteService removes what PutService said, at every instance within a second; an entry of the registry that it hid is called
+     * again. Without one, tasks that name the service fail. A service that was not put stays as it is. Errors: SERVICE_CHANGED.
+     *
+     * @generated from protobuf rpc: DeleteService
+     */
+    deleteService(input: DeleteServiceRequest, options?: RpcOptions): UnaryCall<DeleteServiceRequest, DeleteServiceResponse>;
     /**
      * ListBreakers returns the breakers of all instances by origin, flow, task, and instance. Instances that do not answer in time
      * are left out and counted. Errors: PAGE_TOKEN_INVALID.

@@ -18,13 +18,46 @@ export class ToolServiceClient {
     }
     /**
      * ListServices returns the services that can be called by name, as the instance that answers knows them, and the state of the
-     * registry. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask does. Errors:
-     * PAGE_TOKEN_INVALID.
+     * registry. Where several sources name a service, calls use the entry of the first one: the configuration, PutService, the
+     * registry; the others are hidden. Without `routing.registry_url` it begins to read the registry at its usual place, as RouteTask
+     * does. Errors: PAGE_TOKEN_INVALID.
      *
      * @generated from protobuf rpc: ListServices
      */
     listServices(input, options) {
         const method = this.methods[0], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
+     * GetService returns a service as the instance that answers knows it: the entry that calls use, and those that it hides. Errors:
+     * SERVICE_UNKNOWN.
+     *
+     * @generated from protobuf rpc: GetService
+     */
+    getService(input, options) {
+        const method = this.methods[1], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
+     * PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
+     * instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
+     * registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
+     * from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+     *
+     * @generated from protobuf rpc: PutService
+     */
+    putService(input, options) {
+        const method = this.methods[2], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
+     * DeleteService removes what PutService said, at every instance within a second; an entry of the registry that it hid is called
+     * again. Without one, tasks that name the service fail. A service that was not put stays as it is. Errors: SERVICE_CHANGED.
+     *
+     * @generated from protobuf rpc: DeleteService
+     */
+    deleteService(input, options) {
+        const method = this.methods[3], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -34,7 +67,7 @@ export class ToolServiceClient {
      * @generated from protobuf rpc: ListBreakers
      */
     listBreakers(input, options) {
-        const method = this.methods[1], opt = this._transport.mergeOptions(options);
+        const method = this.methods[4], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -44,7 +77,7 @@ export class ToolServiceClient {
      * @generated from protobuf rpc: ResetBreakers
      */
     resetBreakers(input, options) {
-        const method = this.methods[2], opt = this._transport.mergeOptions(options);
+        const method = this.methods[5], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -53,7 +86,7 @@ export class ToolServiceClient {
      * @generated from protobuf rpc: ListToolOverrides
      */
     listToolOverrides(input, options) {
-        const method = this.methods[3], opt = this._transport.mergeOptions(options);
+        const method = this.methods[6], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -64,7 +97,7 @@ export class ToolServiceClient {
      * @generated from protobuf rpc: PutToolOverride
      */
     putToolOverride(input, options) {
-        const method = this.methods[4], opt = this._transport.mergeOptions(options);
+        const method = this.methods[7], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
@@ -74,7 +107,7 @@ export class ToolServiceClient {
      * @generated from protobuf rpc: LiftToolOverride
      */
     liftToolOverride(input, options) {
-        const method = this.methods[5], opt = this._transport.mergeOptions(options);
+        const method = this.methods[8], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
 }

@@ -39,7 +39,7 @@ export interface ListServicesRequest {
  */
 export interface ListServicesResponse {
     /**
-     * The page, by name.
+     * The page, by name; of one name, the entry that calls use comes first.
      *
      * @generated from protobuf field: repeated orchestrator.v1.NamedService services = 1
      */
@@ -94,6 +94,242 @@ export interface NamedService {
      * @generated from protobuf field: google.protobuf.Timestamp last_call_time = 5
      */
     lastCallTime?: Timestamp;
+    /**
+     * What its source says of it.
+     *
+     * @generated from protobuf field: orchestrator.v1.ServiceEntry entry = 6
+     */
+    entry?: ServiceEntry;
+    /**
+     * Names of the headers that its source or `secrets.origins` adds to every call.
+     *
+     * @generated from protobuf field: repeated string header_names = 7
+     */
+    headerNames: string[];
+    /**
+     * Whether calls use the entry of another source with this name.
+     *
+     * @generated from protobuf field: bool hidden = 8
+     */
+    hidden: boolean;
+    /**
+     * Changes with the entry. Only for those of PutService.
+     *
+     * @generated from protobuf field: string etag = 9
+     */
+    etag: string;
+    /**
+     * When it was put. Only for those of PutService.
+     *
+     * @generated from protobuf field: google.protobuf.Timestamp update_time = 10
+     */
+    updateTime?: Timestamp;
+    /**
+     * Who has put it; empty if unknown. Only for those of PutService.
+     *
+     * @generated from protobuf field: string actor = 11
+     */
+    actor: string;
+    /**
+     * Why. Only for those of PutService.
+     *
+     * @generated from protobuf field: string change_reason = 12
+     */
+    changeReason: string;
+}
+/**
+ * ServiceEntry says where a service is and how it is called, as an entry of `routing.services` does. What is absent is as for other
+ * calls.
+ *
+ * @generated from protobuf message orchestrator.v1.ServiceEntry
+ */
+export interface ServiceEntry {
+    /**
+     * URL below which paths of tasks are: http or https, without user, password, query, and fragment.
+     *
+     * @generated from protobuf field: string url = 1
+     */
+    url: string;
+    /**
+     * Longest time of one request, whatever the task allows: 1 ms to 1 h.
+     *
+     * @generated from protobuf field: google.protobuf.Duration timeout = 2
+     */
+    timeout?: Duration;
+    /**
+     * Which failures may be retried.
+     *
+     * @generated from protobuf field: orchestrator.v1.ServiceRetry retry = 3
+     */
+    retry: ServiceRetry;
+    /**
+     * Failures in a row that open a breaker, from 1 to 1,000.
+     *
+     * @generated from protobuf field: optional int32 breaker_failures = 4
+     */
+    breakerFailures?: number;
+    /**
+     * How long a breaker stays open at first: 1 ms to 1 h.
+     *
+     * @generated from protobuf field: google.protobuf.Duration breaker_open = 5
+     */
+    breakerOpen?: Duration;
+    /**
+     * How long it stays open at most: 1 ms to 1 h.
+     *
+     * @generated from protobuf field: google.protobuf.Duration breaker_max_open = 6
+     */
+    breakerMaxOpen?: Duration;
+    /**
+     * Most calls of one task under way at once, at each instance, from 1 to 1,000,000.
+     *
+     * @generated from protobuf field: optional int32 max_concurrent = 7
+     */
+    maxConcurrent?: number;
+    /**
+     * Most calls of one task that wait for a slot, at each instance, from 0 to 1,000,000.
+     *
+     * @generated from protobuf field: optional int32 max_queued = 8
+     */
+    maxQueued?: number;
+    /**
+     * Path below the URL that answers 2xx when the service works. Empty: a connection is enough.
+     *
+     * @generated from protobuf field: string health_path = 9
+     */
+    healthPath: string;
+}
+/**
+ * Request of ToolService.GetService.
+ *
+ * @generated from protobuf message orchestrator.v1.GetServiceRequest
+ */
+export interface GetServiceRequest {
+    /**
+     * Name of the service.
+     *
+     * @generated from protobuf field: string name = 1
+     */
+    name: string;
+}
+/**
+ * Response of ToolService.GetService.
+ *
+ * @generated from protobuf message orchestrator.v1.GetServiceResponse
+ */
+export interface GetServiceResponse {
+    /**
+     * The entry that calls use.
+     *
+     * @generated from protobuf field: orchestrator.v1.NamedService service = 1
+     */
+    service?: NamedService;
+    /**
+     * Entries of other sources with this name, which it hides.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.NamedService hidden_services = 2
+     */
+    hiddenServices: NamedService[];
+}
+/**
+ * Request of ToolService.PutService.
+ *
+ * @generated from protobuf message orchestrator.v1.PutServiceRequest
+ */
+export interface PutServiceRequest {
+    /**
+     * Name of the service.
+     *
+     * @generated from protobuf field: string name = 1
+     */
+    name: string;
+    /**
+     * What is said of it.
+     *
+     * @generated from protobuf field: orchestrator.v1.ServiceEntry entry = 2
+     */
+    entry?: ServiceEntry;
+    /**
+     * The etag of the entry that is to be replaced; `new`: there must be none. Empty: whatever there is.
+     *
+     * @generated from protobuf field: string etag = 3
+     */
+    etag: string;
+    /**
+     * Why, for people. At most 1,024 characters.
+     *
+     * @generated from protobuf field: string change_reason = 4
+     */
+    changeReason: string;
+    /**
+     * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+     *
+     * @generated from protobuf field: string request_id = 5
+     */
+    requestId: string;
+}
+/**
+ * Response of ToolService.PutService.
+ *
+ * @generated from protobuf message orchestrator.v1.PutServiceResponse
+ */
+export interface PutServiceResponse {
+    /**
+     * The entry that was put. `hidden` says whether the configuration names the service as well.
+     *
+     * @generated from protobuf field: orchestrator.v1.NamedService service = 1
+     */
+    service?: NamedService;
+    /**
+     * Whether none was put before.
+     *
+     * @generated from protobuf field: bool created = 2
+     */
+    created: boolean;
+}
+/**
+ * Request of ToolService.DeleteService.
+ *
+ * @generated from protobuf message orchestrator.v1.DeleteServiceRequest
+ */
+export interface DeleteServiceRequest {
+    /**
+     * Name of the service.
+     *
+     * @generated from protobuf field: string name = 1
+     */
+    name: string;
+    /**
+     * The etag of the entry that is to be deleted. Empty: whatever there is.
+     *
+     * @generated from protobuf field: string etag = 2
+     */
+    etag: string;
+    /**
+     * Why, for people. At most 1,024 characters.
+     *
+     * @generated from protobuf field: string change_reason = 3
+     */
+    changeReason: string;
+    /**
+     * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+     *
+     * @generated from protobuf field: string request_id = 4
+     */
+    requestId: string;
+}
+/**
+ * Response of ToolService.DeleteService.
+ *
+ * @generated from protobuf message orchestrator.v1.DeleteServiceResponse
+ */
+export interface DeleteServiceResponse {
+    /**
+     * Whether it was put.
+     *
+     * @generated from protobuf field: bool was_put = 1
+     */
+    wasPut: boolean;
 }
 /**
  * ServiceRegistry is what an instance knows of the registry.
@@ -449,6 +685,37 @@ export interface LiftToolOverrideResponse {
     wasInForce: boolean;
 }
 /**
+ * ServiceRetry is which failures of calls of a service may be retried. A task may still retry fewer.
+ *
+ * @generated from protobuf enum orchestrator.v1.ServiceRetry
+ */
+export declare enum ServiceRetry {
+    /**
+     * Not set: those that the task retries.
+     *
+     * @generated from protobuf enum value: SERVICE_RETRY_UNSPECIFIED = 0;
+     */
+    UNSPECIFIED = 0,
+    /**
+     * Those that the task retries.
+     *
+     * @generated from protobuf enum value: SERVICE_RETRY_TASK = 1;
+     */
+    TASK = 1,
+    /**
+     * Those of requests that change nothing, and of requests that did not arrive.
+     *
+     * @generated from protobuf enum value: SERVICE_RETRY_SAFE = 2;
+     */
+    SAFE = 2,
+    /**
+     * None.
+     *
+     * @generated from protobuf enum value: SERVICE_RETRY_NEVER = 3;
+     */
+    NEVER = 3
+}
+/**
  * NamedServiceSource is who says where a service is.
  *
  * @generated from protobuf enum orchestrator.v1.NamedServiceSource
@@ -471,7 +738,13 @@ export declare enum NamedServiceSource {
      *
      * @generated from protobuf enum value: NAMED_SERVICE_SOURCE_REGISTRY = 2;
      */
-    REGISTRY = 2
+    REGISTRY = 2,
+    /**
+     * PutService.
+     *
+     * @generated from protobuf enum value: NAMED_SERVICE_SOURCE_CALL = 3;
+     */
+    CALL = 3
 }
 /**
  * ServiceRegistryState is whether a registry can be relied on.
@@ -559,6 +832,76 @@ declare class NamedService$Type extends MessageType<NamedService> {
  * @generated MessageType for protobuf message orchestrator.v1.NamedService
  */
 export declare const NamedService: NamedService$Type;
+declare class ServiceEntry$Type extends MessageType<ServiceEntry> {
+    constructor();
+    create(value?: PartialMessage<ServiceEntry>): ServiceEntry;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: ServiceEntry): ServiceEntry;
+    internalBinaryWrite(message: ServiceEntry, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ServiceEntry
+ */
+export declare const ServiceEntry: ServiceEntry$Type;
+declare class GetServiceRequest$Type extends MessageType<GetServiceRequest> {
+    constructor();
+    create(value?: PartialMessage<GetServiceRequest>): GetServiceRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: GetServiceRequest): GetServiceRequest;
+    internalBinaryWrite(message: GetServiceRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.GetServiceRequest
+ */
+export declare const GetServiceRequest: GetServiceRequest$Type;
+declare class GetServiceResponse$Type extends MessageType<GetServiceResponse> {
+    constructor();
+    create(value?: PartialMessage<GetServiceResponse>): GetServiceResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: GetServiceResponse): GetServiceResponse;
+    internalBinaryWrite(message: GetServiceResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.GetServiceResponse
+ */
+export declare const GetServiceResponse: GetServiceResponse$Type;
+declare class PutServiceRequest$Type extends MessageType<PutServiceRequest> {
+    constructor();
+    create(value?: PartialMessage<PutServiceRequest>): PutServiceRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: PutServiceRequest): PutServiceRequest;
+    internalBinaryWrite(message: PutServiceRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.PutServiceRequest
+ */
+export declare const PutServiceRequest: PutServiceRequest$Type;
+declare class PutServiceResponse$Type extends MessageType<PutServiceResponse> {
+    constructor();
+    create(value?: PartialMessage<PutServiceResponse>): PutServiceResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: PutServiceResponse): PutServiceResponse;
+    internalBinaryWrite(message: PutServiceResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.PutServiceResponse
+ */
+export declare const PutServiceResponse: PutServiceResponse$Type;
+declare class DeleteServiceRequest$Type extends MessageType<DeleteServiceRequest> {
+    constructor();
+    create(value?: PartialMessage<DeleteServiceRequest>): DeleteServiceRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DeleteServiceRequest): DeleteServiceRequest;
+    internalBinaryWrite(message: DeleteServiceRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteServiceRequest
+ */
+export declare const DeleteServiceRequest: DeleteServiceRequest$Type;
+declare class DeleteServiceResponse$Type extends MessageType<DeleteServiceResponse> {
+    constructor();
+    create(value?: PartialMessage<DeleteServiceResponse>): DeleteServiceResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DeleteServiceResponse): DeleteServiceResponse;
+    internalBinaryWrite(message: DeleteServiceResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteServiceResponse
+ */
+export declare const DeleteServiceResponse: DeleteServiceResponse$Type;
 declare class ServiceRegistry$Type extends MessageType<ServiceRegistry> {
     constructor();
     create(value?: PartialMessage<ServiceRegistry>): ServiceRegistry;

@@ -17,6 +17,38 @@ import { Breaker } from "./breaker.js";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 /**
+ * ServiceRetry is which failures of calls of a service may be retried. A task may still retry fewer.
+ *
+ * @generated from protobuf enum orchestrator.v1.ServiceRetry
+ */
+export var ServiceRetry;
+(function (ServiceRetry) {
+    /**
+     * Not set: those that the task retries.
+     *
+     * @generated from protobuf enum value: SERVICE_RETRY_UNSPECIFIED = 0;
+     */
+    ServiceRetry[ServiceRetry["UNSPECIFIED"] = 0] = "UNSPECIFIED";
+    /**
+     * Those that the task retries.
+     *
+     * @generated from protobuf enum value: SERVICE_RETRY_TASK = 1;
+     */
+    ServiceRetry[ServiceRetry["TASK"] = 1] = "TASK";
+    /**
+     * Those of requests that change nothing, and of requests that did not arrive.
+     *
+     * @generated from protobuf enum value: SERVICE_RETRY_SAFE = 2;
+     */
+    ServiceRetry[ServiceRetry["SAFE"] = 2] = "SAFE";
+    /**
+     * None.
+     *
+     * @generated from protobuf enum value: SERVICE_RETRY_NEVER = 3;
+     */
+    ServiceRetry[ServiceRetry["NEVER"] = 3] = "NEVER";
+})(ServiceRetry || (ServiceRetry = {}));
+/**
  * NamedServiceSource is who says where a service is.
  *
  * @generated from protobuf enum orchestrator.v1.NamedServiceSource
@@ -41,6 +73,12 @@ export var NamedServiceSource;
      * @generated from protobuf enum value: NAMED_SERVICE_SOURCE_REGISTRY = 2;
      */
     NamedServiceSource[NamedServiceSource["REGISTRY"] = 2] = "REGISTRY";
+    /**
+     * PutService.
+     *
+     * @generated from protobuf enum value: NAMED_SERVICE_SOURCE_CALL = 3;
+     */
+    NamedServiceSource[NamedServiceSource["CALL"] = 3] = "CALL";
 })(NamedServiceSource || (NamedServiceSource = {}));
 /**
  * ServiceRegistryState is whether a registry can be relied on.
@@ -225,7 +263,14 @@ class NamedService$Type extends MessageType {
             { no: 2, name: "url", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 3, name: "source", kind: "enum", T: () => ["orchestrator.v1.NamedServiceSource", NamedServiceSource, "NAMED_SERVICE_SOURCE_"] },
             { no: 4, name: "reachable", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
-            { no: 5, name: "last_call_time", kind: "message", T: () => Timestamp }
+            { no: 5, name: "last_call_time", kind: "message", T: () => Timestamp },
+            { no: 6, name: "entry", kind: "message", T: () => ServiceEntry },
+            { no: 7, name: "header_names", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
+            { no: 8, name: "hidden", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
+            { no: 9, name: "etag", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 10, name: "update_time", kind: "message", T: () => Timestamp },
+            { no: 11, name: "actor", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 12, name: "change_reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -234,6 +279,11 @@ class NamedService$Type extends MessageType {
         message.url = "";
         message.source = 0;
         message.reachable = false;
+        message.headerNames = [];
+        message.hidden = false;
+        message.etag = "";
+        message.actor = "";
+        message.changeReason = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -257,6 +307,27 @@ class NamedService$Type extends MessageType {
                     break;
                 case /* google.protobuf.Timestamp last_call_time */ 5:
                     message.lastCallTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.lastCallTime);
+                    break;
+                case /* orchestrator.v1.ServiceEntry entry */ 6:
+                    message.entry = ServiceEntry.internalBinaryRead(reader, reader.uint32(), options, message.entry);
+                    break;
+                case /* repeated string header_names */ 7:
+                    message.headerNames.push(reader.string());
+                    break;
+                case /* bool hidden */ 8:
+                    message.hidden = reader.bool();
+                    break;
+                case /* string etag */ 9:
+                    message.etag = reader.string();
+                    break;
+                case /* google.protobuf.Timestamp update_time */ 10:
+                    message.updateTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.updateTime);
+                    break;
+                case /* string actor */ 11:
+                    message.actor = reader.string();
+                    break;
+                case /* string change_reason */ 12:
+                    message.changeReason = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -285,6 +356,27 @@ class NamedService$Type extends MessageType {
         /* google.protobuf.Timestamp last_call_time = 5; */
         if (message.lastCallTime)
             Timestamp.internalBinaryWrite(message.lastCallTime, writer.tag(5, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.ServiceEntry entry = 6; */
+        if (message.entry)
+            ServiceEntry.internalBinaryWrite(message.entry, writer.tag(6, WireType.LengthDelimited).fork(), options).join();
+        /* repeated string header_names = 7; */
+        for (let i = 0; i < message.headerNames.length; i++)
+            writer.tag(7, WireType.LengthDelimited).string(message.headerNames[i]);
+        /* bool hidden = 8; */
+        if (message.hidden !== false)
+            writer.tag(8, WireType.Varint).bool(message.hidden);
+        /* string etag = 9; */
+        if (message.etag !== "")
+            writer.tag(9, WireType.LengthDelimited).string(message.etag);
+        /* google.protobuf.Timestamp update_time = 10; */
+        if (message.updateTime)
+            Timestamp.internalBinaryWrite(message.updateTime, writer.tag(10, WireType.LengthDelimited).fork(), options).join();
+        /* string actor = 11; */
+        if (message.actor !== "")
+            writer.tag(11, WireType.LengthDelimited).string(message.actor);
+        /* string change_reason = 12; */
+        if (message.changeReason !== "")
+            writer.tag(12, WireType.LengthDelimited).string(message.changeReason);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -295,6 +387,462 @@ class NamedService$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.NamedService
  */
 export const NamedService = new NamedService$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class ServiceEntry$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.ServiceEntry", [
+            { no: 1, name: "url", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "timeout", kind: "message", T: () => Duration },
+            { no: 3, name: "retry", kind: "enum", T: () => ["orchestrator.v1.ServiceRetry", ServiceRetry, "SERVICE_RETRY_"] },
+            { no: 4, name: "breaker_failures", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
+            { no: 5, name: "breaker_open", kind: "message", T: () => Duration },
+            { no: 6, name: "breaker_max_open", kind: "message", T: () => Duration },
+            { no: 7, name: "max_concurrent", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
+            { no: 8, name: "max_queued", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
+            { no: 9, name: "health_path", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.url = "";
+        message.retry = 0;
+        message.healthPath = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string url */ 1:
+                    message.url = reader.string();
+                    break;
+                case /* google.protobuf.Duration timeout */ 2:
+                    message.timeout = Duration.internalBinaryRead(reader, reader.uint32(), options, message.timeout);
+                    break;
+                case /* orchestrator.v1.ServiceRetry retry */ 3:
+                    message.retry = reader.int32();
+                    break;
+                case /* optional int32 breaker_failures */ 4:
+                    message.breakerFailures = reader.int32();
+                    break;
+                case /* google.protobuf.Duration breaker_open */ 5:
+                    message.breakerOpen = Duration.internalBinaryRead(reader, reader.uint32(), options, message.breakerOpen);
+                    break;
+                case /* google.protobuf.Duration breaker_max_open */ 6:
+                    message.breakerMaxOpen = Duration.internalBinaryRead(reader, reader.uint32(), options, message.breakerMaxOpen);
+                    break;
+                case /* optional int32 max_concurrent */ 7:
+                    message.maxConcurrent = reader.int32();
+                    break;
+                case /* optional int32 max_queued */ 8:
+                    message.maxQueued = reader.int32();
+                    break;
+                case /* string health_path */ 9:
+                    message.healthPath = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string url = 1; */
+        if (message.url !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.url);
+        /* google.protobuf.Duration timeout = 2; */
+        if (message.timeout)
+            Duration.internalBinaryWrite(message.timeout, writer.tag(2, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.ServiceRetry retry = 3; */
+        if (message.retry !== 0)
+            writer.tag(3, WireType.Varint).int32(message.retry);
+        /* optional int32 breaker_failures = 4; */
+        if (message.breakerFailures !== undefined)
+            writer.tag(4, WireType.Varint).int32(message.breakerFailures);
+        /* google.protobuf.Duration breaker_open = 5; */
+        if (message.breakerOpen)
+            Duration.internalBinaryWrite(message.breakerOpen, writer.tag(5, WireType.LengthDelimited).fork(), options).join();
+        /* google.protobuf.Duration breaker_max_open = 6; */
+        if (message.breakerMaxOpen)
+            Duration.internalBinaryWrite(message.breakerMaxOpen, writer.tag(6, WireType.LengthDelimited).fork(), options).join();
+        /* optional int32 max_concurrent = 7; */
+        if (message.maxConcurrent !== undefined)
+            writer.tag(7, WireType.Varint).int32(message.maxConcurrent);
+        /* optional int32 max_queued = 8; */
+        if (message.maxQueued !== undefined)
+            writer.tag(8, WireType.Varint).int32(message.maxQueued);
+        /* string health_path = 9; */
+        if (message.healthPath !== "")
+            writer.tag(9, WireType.LengthDelimited).string(message.healthPath);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.ServiceEntry
+ */
+export const ServiceEntry = new ServiceEntry$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class GetServiceRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.GetServiceRequest", [
+            { no: 1, name: "name", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.name = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string name */ 1:
+                    message.name = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string name = 1; */
+        if (message.name !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.name);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.GetServiceRequest
+ */
+export const GetServiceRequest = new GetServiceRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class GetServiceResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.GetServiceResponse", [
+            { no: 1, name: "service", kind: "message", T: () => NamedService },
+            { no: 2, name: "hidden_services", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => NamedService }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.hiddenServices = [];
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* orchestrator.v1.NamedService service */ 1:
+                    message.service = NamedService.internalBinaryRead(reader, reader.uint32(), options, message.service);
+                    break;
+                case /* repeated orchestrator.v1.NamedService hidden_services */ 2:
+                    message.hiddenServices.push(NamedService.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* orchestrator.v1.NamedService service = 1; */
+        if (message.service)
+            NamedService.internalBinaryWrite(message.service, writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+        /* repeated orchestrator.v1.NamedService hidden_services = 2; */
+        for (let i = 0; i < message.hiddenServices.length; i++)
+            NamedService.internalBinaryWrite(message.hiddenServices[i], writer.tag(2, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.GetServiceResponse
+ */
+export const GetServiceResponse = new GetServiceResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class PutServiceRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.PutServiceRequest", [
+            { no: 1, name: "name", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "entry", kind: "message", T: () => ServiceEntry },
+            { no: 3, name: "etag", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "change_reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 5, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.name = "";
+        message.etag = "";
+        message.changeReason = "";
+        message.requestId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string name */ 1:
+                    message.name = reader.string();
+                    break;
+                case /* orchestrator.v1.ServiceEntry entry */ 2:
+                    message.entry = ServiceEntry.internalBinaryRead(reader, reader.uint32(), options, message.entry);
+                    break;
+                case /* string etag */ 3:
+                    message.etag = reader.string();
+                    break;
+                case /* string change_reason */ 4:
+                    message.changeReason = reader.string();
+                    break;
+                case /* string request_id */ 5:
+                    message.requestId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string name = 1; */
+        if (message.name !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.name);
+        /* orchestrator.v1.ServiceEntry entry = 2; */
+        if (message.entry)
+            ServiceEntry.internalBinaryWrite(message.entry, writer.tag(2, WireType.LengthDelimited).fork(), options).join();
+        /* string etag = 3; */
+        if (message.etag !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.etag);
+        /* string change_reason = 4; */
+        if (message.changeReason !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.changeReason);
+        /* string request_id = 5; */
+        if (message.requestId !== "")
+            writer.tag(5, WireType.LengthDelimited).string(message.requestId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.PutServiceRequest
+ */
+export const PutServiceRequest = new PutServiceRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class PutServiceResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.PutServiceResponse", [
+            { no: 1, name: "service", kind: "message", T: () => NamedService },
+            { no: 2, name: "created", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.created = false;
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* orchestrator.v1.NamedService service */ 1:
+                    message.service = NamedService.internalBinaryRead(reader, reader.uint32(), options, message.service);
+                    break;
+                case /* bool created */ 2:
+                    message.created = reader.bool();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* orchestrator.v1.NamedService service = 1; */
+        if (message.service)
+            NamedService.internalBinaryWrite(message.service, writer.tag(1, WireType.LengthDelimited).fork(), options).join();
+        /* bool created = 2; */
+        if (message.created !== false)
+            writer.tag(2, WireType.Varint).bool(message.created);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.PutServiceResponse
+ */
+export const PutServiceResponse = new PutServiceResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DeleteServiceRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DeleteServiceRequest", [
+            { no: 1, name: "name", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "etag", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "change_reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.name = "";
+        message.etag = "";
+        message.changeReason = "";
+        message.requestId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string name */ 1:
+                    message.name = reader.string();
+                    break;
+                case /* string etag */ 2:
+                    message.etag = reader.string();
+                    break;
+                case /* string change_reason */ 3:
+                    message.changeReason = reader.string();
+                    break;
+                case /* string request_id */ 4:
+                    message.requestId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string name = 1; */
+        if (message.name !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.name);
+        /* string etag = 2; */
+        if (message.etag !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.etag);
+        /* string change_reason = 3; */
+        if (message.changeReason !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.changeReason);
+        /* string request_id = 4; */
+        if (message.requestId !== "")
+            writer.tag(4, WireType.LengthDelimited).string(message.requestId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteServiceRequest
+ */
+export const DeleteServiceRequest = new DeleteServiceRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DeleteServiceResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DeleteServiceResponse", [
+            { no: 1, name: "was_put", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.wasPut = false;
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* bool was_put */ 1:
+                    message.wasPut = reader.bool();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* bool was_put = 1; */
+        if (message.wasPut !== false)
+            writer.tag(1, WireType.Varint).bool(message.wasPut);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteServiceResponse
+ */
+export const DeleteServiceResponse = new DeleteServiceResponse$Type();
 // @generated message type with reflection information, may provide speed optimized methods
 class ServiceRegistry$Type extends MessageType {
     constructor() {
@@ -1088,6 +1636,9 @@ export const LiftToolOverrideResponse = new LiftToolOverrideResponse$Type();
  */
 export const ToolService = new ServiceType("orchestrator.v1.ToolService", [
     { name: "ListServices", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListServicesRequest, O: ListServicesResponse },
+    { name: "GetService", idempotency: "NO_SIDE_EFFECTS", options: {}, I: GetServiceRequest, O: GetServiceResponse },
+    { name: "PutService", options: {}, I: PutServiceRequest, O: PutServiceResponse },
+    { name: "DeleteService", options: {}, I: DeleteServiceRequest, O: DeleteServiceResponse },
     { name: "ListBreakers", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListBreakersRequest, O: ListBreakersResponse },
     { name: "ResetBreakers", options: {}, I: ResetBreakersRequest, O: ResetBreakersResponse },
     { name: "ListToolOverrides", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListToolOverridesRequest, O: ListToolOverridesResponse },
