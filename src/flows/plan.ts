@@ -103,10 +103,15 @@ export interface LimitSpec extends LimitBounds {
   readonly timeoutMs: number | null;
 }
 
-/** How much a run may spend: millionths of a dollar, and tokens of models. Absent: any amount. */
+/**
+ * How much a run may spend: millionths of a dollar and tokens of models, attempts, and milliseconds in which attempts
+ * run. Absent: any amount.
+ */
 export interface BudgetSpec {
   readonly maxCostMicros?: number;
   readonly maxTokens?: number;
+  readonly maxSteps?: number;
+  readonly maxTimeMs?: number;
 }
 
 /** The budget of a run. */

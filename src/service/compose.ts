@@ -127,6 +127,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       {
         ...{ store, runIndex: lists, flows, tools, instanceId, address, tokenKey },
         ...{ observers: [...observers, ...redis.observers], operationObservers, agentPost: agents.post },
+        attemptMeter: budgets.attemptMeter,
       },
       log,
       parts,

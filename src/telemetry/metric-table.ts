@@ -244,7 +244,7 @@ export const METRICS = {
     maxCells: MAX_LIMITS,
   },
   orchestrator_budget_refusals_total: counter(
-    "Calls to models that were not made for want of a budget, by what the budget is for, and what became of them.",
+    "Calls to models and attempts that were not made for want of a budget, by what the budget is for, and what became of them.",
     ["scope", "result"],
     ["run", "flow", "tenant"],
     ["deferred", "held", "unpriced"],

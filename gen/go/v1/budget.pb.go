@@ -4,13 +4,14 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/budget.proto
 
-// Budgets: what calls to models may cost, and what they have cost.
+// Budgets: what calls to models and attempts may cost, and what they have cost.
 
 package orchestratorv1
 
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -148,7 +149,8 @@ func (UsageGroup) EnumDescriptor() ([]byte, []int) {
 
 // Budget is what calls to models may cost together: those of a run with its child runs, of all runs of a flow, or of all runs of a
 // tenant. A call is charged to all budgets that it falls under. What is settled and reserved together is never more than a limit,
-// except where a provider bills more than it was asked for. All fields are set by the service.
+// except where a provider bills more than it was asked for. The budget of a run may also limit its attempts, with those of its child
+// runs: how many there are, and how long they run together. All fields are set by the service.
 type Budget struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names the budget: `run.` and a run id, `flow.` and a flow id, or `tenant`.
@@ -174,7 +176,19 @@ type Budget struct {
 	// Why, for people.
 	Reason string `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
 	// When the limits were set last.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Steps that the run may take: each attempt of a task is one. Absent: any number.
+	MaxStepCount *int64 `protobuf:"varint,13,opt,name=max_step_count,json=maxStepCount,proto3,oneof" json:"max_step_count,omitempty"`
+	// How long attempts of the run may run together. Absent: any time.
+	MaxTime *durationpb.Duration `protobuf:"bytes,14,opt,name=max_time,json=maxTime,proto3" json:"max_time,omitempty"`
+	// Steps of attempts that have ended. 0 where the flow limits neither steps nor time: its attempts are not counted.
+	SettledStepCount int64 `protobuf:"varint,15,opt,name=settled_step_count,json=settledStepCount,proto3" json:"settled_step_count,omitempty"`
+	// How long they ran. Absent where the flow limits neither.
+	SettledTime *durationpb.Duration `protobuf:"bytes,16,opt,name=settled_time,json=settledTime,proto3" json:"settled_time,omitempty"`
+	// Attempts under way.
+	ReservedStepCount int64 `protobuf:"varint,17,opt,name=reserved_step_count,json=reservedStepCount,proto3" json:"reserved_step_count,omitempty"`
+	// How long they may run at most, where time is limited.
+	ReservedTime  *durationpb.Duration `protobuf:"bytes,18,opt,name=reserved_time,json=reservedTime,proto3" json:"reserved_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -289,6 +303,48 @@ func (x *Budget) GetReason() string {
 func (x *Budget) GetUpdateTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.UpdateTime
+	}
+	return nil
+}
+
+func (x *Budget) GetMaxStepCount() int64 {
+	if x != nil && x.MaxStepCount != nil {
+		return *x.MaxStepCount
+	}
+	return 0
+}
+
+func (x *Budget) GetMaxTime() *durationpb.Duration {
+	if x != nil {
+		return x.MaxTime
+	}
+	return nil
+}
+
+func (x *Budget) GetSettledStepCount() int64 {
+	if x != nil {
+		return x.SettledStepCount
+	}
+	return 0
+}
+
+func (x *Budget) GetSettledTime() *durationpb.Duration {
+	if x != nil {
+		return x.SettledTime
+	}
+	return nil
+}
+
+func (x *Budget) GetReservedStepCount() int64 {
+	if x != nil {
+		return x.ReservedStepCount
+	}
+	return 0
+}
+
+func (x *Budget) GetReservedTime() *durationpb.Duration {
+	if x != nil {
+		return x.ReservedTime
 	}
 	return nil
 }
@@ -433,7 +489,7 @@ var File_orchestrator_v1_budget_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_budget_proto_rawDesc = "" +
 	"\n" +
-	"\x1corchestrator/v1/budget.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x03\n" +
+	"\x1corchestrator/v1/budget.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x06\n" +
 	"\x06Budget\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\x12\x1b\n" +
 	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12+\n" +
@@ -449,9 +505,16 @@ const file_orchestrator_v1_budget_proto_rawDesc = "" +
 	" \x01(\tR\x05actor\x12\x16\n" +
 	"\x06reason\x18\v \x01(\tR\x06reason\x12;\n" +
 	"\vupdate_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTimeB\x12\n" +
+	"updateTime\x12)\n" +
+	"\x0emax_step_count\x18\r \x01(\x03H\x02R\fmaxStepCount\x88\x01\x01\x124\n" +
+	"\bmax_time\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\amaxTime\x12,\n" +
+	"\x12settled_step_count\x18\x0f \x01(\x03R\x10settledStepCount\x12<\n" +
+	"\fsettled_time\x18\x10 \x01(\v2\x19.google.protobuf.DurationR\vsettledTime\x12.\n" +
+	"\x13reserved_step_count\x18\x11 \x01(\x03R\x11reservedStepCount\x12>\n" +
+	"\rreserved_time\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\freservedTimeB\x12\n" +
 	"\x10_max_cost_microsB\r\n" +
-	"\v_max_tokens\"\xe6\x02\n" +
+	"\v_max_tokensB\x11\n" +
+	"\x0f_max_step_count\"\xe6\x02\n" +
 	"\tUsageLine\x12\x17\n" +
 	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x17\n" +
@@ -502,14 +565,18 @@ var file_orchestrator_v1_budget_proto_goTypes = []any{
 	(*Budget)(nil),                // 2: orchestrator.v1.Budget
 	(*UsageLine)(nil),             // 3: orchestrator.v1.UsageLine
 	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
 }
 var file_orchestrator_v1_budget_proto_depIdxs = []int32{
 	4, // 0: orchestrator.v1.Budget.update_time:type_name -> google.protobuf.Timestamp
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	5, // 1: orchestrator.v1.Budget.max_time:type_name -> google.protobuf.Duration
+	5, // 2: orchestrator.v1.Budget.settled_time:type_name -> google.protobuf.Duration
+	5, // 3: orchestrator.v1.Budget.reserved_time:type_name -> google.protobuf.Duration
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_budget_proto_init() }

@@ -11,6 +11,7 @@ package orchestratorv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -247,7 +248,12 @@ type PutBudgetRequest struct {
 	// Why, for people.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
-	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Steps that the run may take; more than 2^53 - 1 counts as that. Absent: any number. Only for the budget of a run whose flow limits
+	// steps or time: other attempts are not counted.
+	MaxStepCount *int64 `protobuf:"varint,6,opt,name=max_step_count,json=maxStepCount,proto3,oneof" json:"max_step_count,omitempty"`
+	// How long attempts of the run may run together, at most ten years. Absent: any time. For the same budgets.
+	MaxTime       *durationpb.Duration `protobuf:"bytes,7,opt,name=max_time,json=maxTime,proto3" json:"max_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -317,6 +323,20 @@ func (x *PutBudgetRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *PutBudgetRequest) GetMaxStepCount() int64 {
+	if x != nil && x.MaxStepCount != nil {
+		return *x.MaxStepCount
+	}
+	return 0
+}
+
+func (x *PutBudgetRequest) GetMaxTime() *durationpb.Duration {
+	if x != nil {
+		return x.MaxTime
+	}
+	return nil
+}
+
 // Response of BudgetService.PutBudget.
 type PutBudgetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -375,7 +395,12 @@ type RaiseBudgetRequest struct {
 	// Why, for people.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
-	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Steps that the run may take; more than 2^53 - 1 counts as that. Absent: as it is. Only for the budget of a run whose flow limits
+	// steps or time: other attempts are not counted.
+	MaxStepCount *int64 `protobuf:"varint,6,opt,name=max_step_count,json=maxStepCount,proto3,oneof" json:"max_step_count,omitempty"`
+	// How long attempts of the run may run together, at most ten years. Absent: as it is. For the same budgets.
+	MaxTime       *durationpb.Duration `protobuf:"bytes,7,opt,name=max_time,json=maxTime,proto3" json:"max_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -443,6 +468,20 @@ func (x *RaiseBudgetRequest) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *RaiseBudgetRequest) GetMaxStepCount() int64 {
+	if x != nil && x.MaxStepCount != nil {
+		return *x.MaxStepCount
+	}
+	return 0
+}
+
+func (x *RaiseBudgetRequest) GetMaxTime() *durationpb.Duration {
+	if x != nil {
+		return x.MaxTime
+	}
+	return nil
 }
 
 // Response of BudgetService.RaiseBudget.
@@ -641,7 +680,7 @@ var File_orchestrator_v1_budget_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_budget_service_proto_rawDesc = "" +
 	"\n" +
-	"$orchestrator/v1/budget_service.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1corchestrator/v1/budget.proto\"/\n" +
+	"$orchestrator/v1/budget_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1corchestrator/v1/budget.proto\"/\n" +
 	"\x10GetBudgetRequest\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\"D\n" +
 	"\x11GetBudgetResponse\x12/\n" +
@@ -653,7 +692,7 @@ const file_orchestrator_v1_budget_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"p\n" +
 	"\x13ListBudgetsResponse\x121\n" +
 	"\abudgets\x18\x01 \x03(\v2\x17.orchestrator.v1.BudgetR\abudgets\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xda\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xce\x02\n" +
 	"\x10PutBudgetRequest\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\x12+\n" +
 	"\x0fmax_cost_micros\x18\x02 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x12\"\n" +
@@ -661,11 +700,14 @@ const file_orchestrator_v1_budget_service_proto_rawDesc = "" +
 	"max_tokens\x18\x03 \x01(\x03H\x01R\tmaxTokens\x88\x01\x01\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tR\trequestIdB\x12\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\x12)\n" +
+	"\x0emax_step_count\x18\x06 \x01(\x03H\x02R\fmaxStepCount\x88\x01\x01\x124\n" +
+	"\bmax_time\x18\a \x01(\v2\x19.google.protobuf.DurationR\amaxTimeB\x12\n" +
 	"\x10_max_cost_microsB\r\n" +
-	"\v_max_tokens\"D\n" +
+	"\v_max_tokensB\x11\n" +
+	"\x0f_max_step_count\"D\n" +
 	"\x11PutBudgetResponse\x12/\n" +
-	"\x06budget\x18\x01 \x01(\v2\x17.orchestrator.v1.BudgetR\x06budget\"\xdc\x01\n" +
+	"\x06budget\x18\x01 \x01(\v2\x17.orchestrator.v1.BudgetR\x06budget\"\xd0\x02\n" +
 	"\x12RaiseBudgetRequest\x12\x1b\n" +
 	"\tbudget_id\x18\x01 \x01(\tR\bbudgetId\x12+\n" +
 	"\x0fmax_cost_micros\x18\x02 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x12\"\n" +
@@ -673,9 +715,12 @@ const file_orchestrator_v1_budget_service_proto_rawDesc = "" +
 	"max_tokens\x18\x03 \x01(\x03H\x01R\tmaxTokens\x88\x01\x01\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tR\trequestIdB\x12\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\x12)\n" +
+	"\x0emax_step_count\x18\x06 \x01(\x03H\x02R\fmaxStepCount\x88\x01\x01\x124\n" +
+	"\bmax_time\x18\a \x01(\v2\x19.google.protobuf.DurationR\amaxTimeB\x12\n" +
 	"\x10_max_cost_microsB\r\n" +
-	"\v_max_tokens\"F\n" +
+	"\v_max_tokensB\x11\n" +
+	"\x0f_max_step_count\"F\n" +
 	"\x13RaiseBudgetResponse\x12/\n" +
 	"\x06budget\x18\x01 \x01(\v2\x17.orchestrator.v1.BudgetR\x06budget\"\x8d\x02\n" +
 	"\x10ListUsageRequest\x126\n" +
@@ -723,35 +768,38 @@ var file_orchestrator_v1_budget_service_proto_goTypes = []any{
 	(*ListUsageResponse)(nil),     // 9: orchestrator.v1.ListUsageResponse
 	(*Budget)(nil),                // 10: orchestrator.v1.Budget
 	(BudgetScope)(0),              // 11: orchestrator.v1.BudgetScope
-	(UsageGroup)(0),               // 12: orchestrator.v1.UsageGroup
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*UsageLine)(nil),             // 14: orchestrator.v1.UsageLine
+	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
+	(UsageGroup)(0),               // 13: orchestrator.v1.UsageGroup
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*UsageLine)(nil),             // 15: orchestrator.v1.UsageLine
 }
 var file_orchestrator_v1_budget_service_proto_depIdxs = []int32{
 	10, // 0: orchestrator.v1.GetBudgetResponse.budget:type_name -> orchestrator.v1.Budget
 	11, // 1: orchestrator.v1.ListBudgetsRequest.scope:type_name -> orchestrator.v1.BudgetScope
 	10, // 2: orchestrator.v1.ListBudgetsResponse.budgets:type_name -> orchestrator.v1.Budget
-	10, // 3: orchestrator.v1.PutBudgetResponse.budget:type_name -> orchestrator.v1.Budget
-	10, // 4: orchestrator.v1.RaiseBudgetResponse.budget:type_name -> orchestrator.v1.Budget
-	12, // 5: orchestrator.v1.ListUsageRequest.group_by:type_name -> orchestrator.v1.UsageGroup
-	13, // 6: orchestrator.v1.ListUsageRequest.from_time:type_name -> google.protobuf.Timestamp
-	13, // 7: orchestrator.v1.ListUsageRequest.to_time:type_name -> google.protobuf.Timestamp
-	14, // 8: orchestrator.v1.ListUsageResponse.lines:type_name -> orchestrator.v1.UsageLine
-	0,  // 9: orchestrator.v1.BudgetService.GetBudget:input_type -> orchestrator.v1.GetBudgetRequest
-	2,  // 10: orchestrator.v1.BudgetService.ListBudgets:input_type -> orchestrator.v1.ListBudgetsRequest
-	4,  // 11: orchestrator.v1.BudgetService.PutBudget:input_type -> orchestrator.v1.PutBudgetRequest
-	6,  // 12: orchestrator.v1.BudgetService.RaiseBudget:input_type -> orchestrator.v1.RaiseBudgetRequest
-	8,  // 13: orchestrator.v1.BudgetService.ListUsage:input_type -> orchestrator.v1.ListUsageRequest
-	1,  // 14: orchestrator.v1.BudgetService.GetBudget:output_type -> orchestrator.v1.GetBudgetResponse
-	3,  // 15: orchestrator.v1.BudgetService.ListBudgets:output_type -> orchestrator.v1.ListBudgetsResponse
-	5,  // 16: orchestrator.v1.BudgetService.PutBudget:output_type -> orchestrator.v1.PutBudgetResponse
-	7,  // 17: orchestrator.v1.BudgetService.RaiseBudget:output_type -> orchestrator.v1.RaiseBudgetResponse
-	9,  // 18: orchestrator.v1.BudgetService.ListUsage:output_type -> orchestrator.v1.ListUsageResponse
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	12, // 3: orchestrator.v1.PutBudgetRequest.max_time:type_name -> google.protobuf.Duration
+	10, // 4: orchestrator.v1.PutBudgetResponse.budget:type_name -> orchestrator.v1.Budget
+	12, // 5: orchestrator.v1.RaiseBudgetRequest.max_time:type_name -> google.protobuf.Duration
+	10, // 6: orchestrator.v1.RaiseBudgetResponse.budget:type_name -> orchestrator.v1.Budget
+	13, // 7: orchestrator.v1.ListUsageRequest.group_by:type_name -> orchestrator.v1.UsageGroup
+	14, // 8: orchestrator.v1.ListUsageRequest.from_time:type_name -> google.protobuf.Timestamp
+	14, // 9: orchestrator.v1.ListUsageRequest.to_time:type_name -> google.protobuf.Timestamp
+	15, // 10: orchestrator.v1.ListUsageResponse.lines:type_name -> orchestrator.v1.UsageLine
+	0,  // 11: orchestrator.v1.BudgetService.GetBudget:input_type -> orchestrator.v1.GetBudgetRequest
+	2,  // 12: orchestrator.v1.BudgetService.ListBudgets:input_type -> orchestrator.v1.ListBudgetsRequest
+	4,  // 13: orchestrator.v1.BudgetService.PutBudget:input_type -> orchestrator.v1.PutBudgetRequest
+	6,  // 14: orchestrator.v1.BudgetService.RaiseBudget:input_type -> orchestrator.v1.RaiseBudgetRequest
+	8,  // 15: orchestrator.v1.BudgetService.ListUsage:input_type -> orchestrator.v1.ListUsageRequest
+	1,  // 16: orchestrator.v1.BudgetService.GetBudget:output_type -> orchestrator.v1.GetBudgetResponse
+	3,  // 17: orchestrator.v1.BudgetService.ListBudgets:output_type -> orchestrator.v1.ListBudgetsResponse
+	5,  // 18: orchestrator.v1.BudgetService.PutBudget:output_type -> orchestrator.v1.PutBudgetResponse
+	7,  // 19: orchestrator.v1.BudgetService.RaiseBudget:output_type -> orchestrator.v1.RaiseBudgetResponse
+	9,  // 20: orchestrator.v1.BudgetService.ListUsage:output_type -> orchestrator.v1.ListUsageResponse
+	16, // [16:21] is the sub-list for method output_type
+	11, // [11:16] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_budget_service_proto_init() }

@@ -32,10 +32,10 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// BudgetService shows and changes budgets of calls to models, and says what calls have cost. What it changes is durable, and holds
+// BudgetService shows and changes budgets, and says what calls to models have cost. What it changes is durable, and holds
 // at every instance for the next call.
 type BudgetServiceClient interface {
-	// GetBudget returns a budget. That of a run exists once the run, or a run that it started, has called a model. Errors:
+	// GetBudget returns a budget. That of a run exists once the run, or a run that it started, has spent something. Errors:
 	// BUDGET_NOT_FOUND.
 	GetBudget(ctx context.Context, in *GetBudgetRequest, opts ...grpc.CallOption) (*GetBudgetResponse, error)
 	// ListBudgets returns the budgets of the tenant by name. Errors: PAGE_TOKEN_INVALID.
@@ -114,10 +114,10 @@ func (c *budgetServiceClient) ListUsage(ctx context.Context, in *ListUsageReques
 // All implementations must embed UnimplementedBudgetServiceServer
 // for forward compatibility.
 //
-// BudgetService shows and changes budgets of calls to models, and says what calls have cost. What it changes is durable, and holds
+// BudgetService shows and changes budgets, and says what calls to models have cost. What it changes is durable, and holds
 // at every instance for the next call.
 type BudgetServiceServer interface {
-	// GetBudget returns a budget. That of a run exists once the run, or a run that it started, has called a model. Errors:
+	// GetBudget returns a budget. That of a run exists once the run, or a run that it started, has spent something. Errors:
 	// BUDGET_NOT_FOUND.
 	GetBudget(context.Context, *GetBudgetRequest) (*GetBudgetResponse, error)
 	// ListBudgets returns the budgets of the tenant by name. Errors: PAGE_TOKEN_INVALID.

@@ -1,6 +1,7 @@
-/** BudgetService: budgets of calls to models, and what calls have cost. */
+/** BudgetService: budgets, and what calls to models have cost. */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
+import { refuseField } from "../../base/field-error.ts";
 import type { BudgetControl, BudgetLimits, BudgetScope, BudgetView } from "../../engine/ports/models/budgets.ts";
 import {
   BudgetService,
@@ -8,6 +9,7 @@ import {
   ListBudgetsResponseSchema,
   ListUsageResponseSchema,
   PutBudgetResponseSchema,
+  type RaiseBudgetRequest,
   RaiseBudgetResponseSchema,
 } from "../../gen/orchestrator/v1/budget_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "../calls/call.ts";
@@ -15,7 +17,7 @@ import { defineService } from "../calls/services.ts";
 import { cutPage, pageSizeOf } from "../lists/paging.ts";
 import type { Tokens } from "../lists/tokens.ts";
 import { BUDGET_SCOPES, fromBudgetId, fromUsageGroups, toBudget, toUsageLine } from "../mapping/limits/budget.ts";
-import { fromTimestamp } from "../mapping/time.ts";
+import { fromDuration, fromTimestamp } from "../mapping/time.ts";
 
 /** Usage is of so long by default, milliseconds. */
 const USAGE_MS = 30 * 86_400_000;
@@ -46,19 +48,25 @@ function createHandlers({ budgets, tokens }: Needs): ServiceHandlers<typeof Budg
       });
     },
 
-    async putBudget({ budgetId, maxCostMicros, maxTokens, reason }, { caller }) {
+    async putBudget({ budgetId, reason, ...given }, call) {
       const key = fromBudgetId(budgetId);
-      const limits = { maxCostMicros: toNumber(maxCostMicros), maxTokens: toNumber(maxTokens) };
-      const budget = await budgets.setLimits(caller, key, limits, reason, key.scope !== "run");
+      const limits = toLimits(given);
+      if (limits.maxSteps !== null || limits.maxTimeMs !== null)
+        checkCounts(limits, key.scope === "run" ? await view(call, budgetId) : null);
+      const budget = await budgets.setLimits(call.caller, key, limits, reason, key.scope !== "run");
       return create(PutBudgetResponseSchema, { budget: toBudget(budget) });
     },
 
-    async raiseBudget({ budgetId, maxCostMicros, maxTokens, reason }, call) {
+    async raiseBudget({ budgetId, reason, ...given }, call) {
       const key = fromBudgetId(budgetId);
       const before = await view(call, budgetId);
+      const wanted = toLimits(given);
+      checkCounts(wanted, key.scope === "run" ? before : null);
       const limits: BudgetLimits = {
-        maxCostMicros: raised(budgetId, "max_cost_micros", before.maxCostMicros, toNumber(maxCostMicros)),
-        maxTokens: raised(budgetId, "max_tokens", before.maxTokens, toNumber(maxTokens)),
+        maxCostMicros: raised(budgetId, "max_cost_micros", before.maxCostMicros, wanted.maxCostMicros),
+        maxTokens: raised(budgetId, "max_tokens", before.maxTokens, wanted.maxTokens),
+        maxSteps: raised(budgetId, "max_step_count", before.maxSteps, wanted.maxSteps),
+        maxTimeMs: raised(budgetId, "max_time", before.maxTimeMs, wanted.maxTimeMs),
       };
       const budget = await budgets.setLimits(call.caller, key, limits, reason, false);
       return create(RaiseBudgetResponseSchema, { budget: toBudget(budget) });
@@ -90,6 +98,27 @@ function createHandlers({ budgets, tokens }: Needs): ServiceHandlers<typeof Budg
 
 /** The largest limit that is told apart from larger ones. */
 const MAX_LIMIT = BigInt(Number.MAX_SAFE_INTEGER);
+
+type GivenLimits = Pick<RaiseBudgetRequest, "maxCostMicros" | "maxTokens" | "maxStepCount" | "maxTime">;
+
+function toLimits({ maxCostMicros, maxTokens, maxStepCount, maxTime }: GivenLimits): BudgetLimits {
+  return {
+    maxCostMicros: toNumber(maxCostMicros),
+    maxTokens: toNumber(maxTokens),
+    maxSteps: toNumber(maxStepCount),
+    maxTimeMs: maxTime === undefined ? null : fromDuration(maxTime),
+  };
+}
+
+/** Steps and time are limited only where they are counted. Null: the budget is not that of a run. */
+function checkCounts({ maxSteps, maxTimeMs }: BudgetLimits, budget: BudgetView | null): void {
+  if ((maxSteps === null && maxTimeMs === null) || budget?.countsAttempts === true) return;
+  const why =
+    budget === null
+      ? "only the budget of a run limits steps and time; limit the cost or the tokens of a flow or the tenant instead"
+      : "the flow of the run limits neither steps nor time, so its attempts are not counted; write budget.max_steps or budget.max_time in the flow";
+  refuseField(maxSteps === null ? "max_time" : "max_step_count", why);
+}
 
 function toNumber(limit: bigint | undefined): number | null {
   return limit === undefined ? null : Number(limit > MAX_LIMIT ? MAX_LIMIT : limit);

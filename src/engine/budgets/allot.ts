@@ -1,5 +1,5 @@
-/** Decides which calls fit into which budgets. Pure. */
-import type { Amount, Budget, BudgetKey, OpenCall } from "../ports/models/budgets.ts";
+/** Decides which calls and attempts fit into which budgets. Pure. */
+import type { Amount, Budget, BudgetKey, BudgetLimits, OpenCall } from "../ports/models/budgets.ts";
 import type { ModelUsage } from "../ports/models/meter.ts";
 
 /** The part of a limit at which there is a warning. */
@@ -9,7 +9,9 @@ const WARN_AT = 0.8;
 export interface Shortage {
   readonly budget: Budget;
   readonly wanted: Amount;
-  /** Other calls are under way that may cost less than they reserved. */
+  /** What there is too little of. */
+  readonly lacks: keyof Amount;
+  /** Others are under way that may cost less of that than they reserved. */
   readonly mayFitLater: boolean;
 }
 
@@ -17,7 +19,6 @@ export interface Shortage {
 export class Allotment {
   readonly #budgets = new Map<string, Budget>();
   readonly #changed = new Set<string>();
-  readonly #nearlyUsedUp = new Map<string, Budget>();
 
   constructor(budgets: readonly Budget[]) {
     for (const budget of budgets) this.#budgets.set(nameOf(budget), budget);
@@ -28,11 +29,6 @@ export class Allotment {
     return [...this.#changed].flatMap((name) => this.#budgets.get(name) ?? []);
   }
 
-  /** Those of which what is settled has just passed {@link WARN_AT}. */
-  get nearlyUsedUp(): readonly Budget[] {
-    return [...this.#nearlyUsedUp.values()];
-  }
-
   get(key: BudgetKey): Budget | undefined {
     return this.#budgets.get(nameOf(key));
   }
@@ -40,24 +36,28 @@ export class Allotment {
   /** Reserves an amount in all of these budgets, or in none. Budgets that do not exist limit nothing. */
   reserve(keys: readonly BudgetKey[], wanted: Amount): Shortage | null {
     const budgets = keys.flatMap((key) => this.get(key) ?? []);
-    const short = budgets.filter((budget) => !fits(budget, wanted));
+    const short = budgets.flatMap((budget) => shortagesOf(budget, wanted));
     // A budget in which nothing is under way decides: it will not fit there later.
-    const worst = short.find((budget) => !isBusy(budget)) ?? short[0];
-    if (worst !== undefined) return { budget: worst, wanted, mayFitLater: isBusy(worst) };
+    const worst = short.find(({ mayFitLater }) => !mayFitLater) ?? short[0];
+    if (worst !== undefined) return worst;
     for (const budget of budgets) this.#set({ ...budget, reserved: add(budget.reserved, wanted) });
     return null;
   }
 
-  /** Ends a call: what it used takes the place of what it reserved. */
-  settle({ charged, reserved }: Pick<OpenCall, "charged" | "reserved">, usage: ModelUsage): void {
-    const used = amountOf(usage);
+  /**
+   * Ends a call or an attempt: what it used takes the place of what it reserved. Returns the budgets of which what is
+   * settled has passed {@link WARN_AT} by that.
+   */
+  settle({ charged, reserved }: Pick<OpenCall, "charged" | "reserved">, used: Amount): readonly Budget[] {
+    const nearlyUsedUp: Budget[] = [];
     for (const key of charged) {
       const budget = this.get(key);
       if (budget === undefined) continue;
       const after = { ...budget, reserved: subtract(budget.reserved, reserved), settled: add(budget.settled, used) };
       this.#set(after);
-      if (isNearlyUsedUp(after) && !isNearlyUsedUp(budget)) this.#nearlyUsedUp.set(nameOf(key), after);
+      if (isNearlyUsedUp(after) && !isNearlyUsedUp(budget)) nearlyUsedUp.push(after);
     }
+    return nearlyUsedUp;
   }
 
   #set(budget: Budget): void {
@@ -69,7 +69,7 @@ export class Allotment {
 
 /** What a call used, as budgets count it. */
 export function amountOf({ inputTokens, outputTokens, costMicros }: ModelUsage): Amount {
-  return { tokens: inputTokens + outputTokens, costMicros: costMicros ?? 0 };
+  return { ...NOTHING, tokens: inputTokens + outputTokens, costMicros: costMicros ?? 0 };
 }
 
 /** A name of a budget that no other budget has. */
@@ -77,29 +77,46 @@ export function nameOf({ tenantId, scope, id }: BudgetKey): string {
   return JSON.stringify([tenantId, scope, id]);
 }
 
-function fits({ maxCostMicros, maxTokens, settled, reserved }: Budget, wanted: Amount): boolean {
-  const after = add(add(settled, reserved), wanted);
-  return (
-    (maxCostMicros === null || wanted.costMicros === 0 || after.costMicros <= maxCostMicros) &&
-    (maxTokens === null || after.tokens <= maxTokens)
-  );
+/** What there is too little of in a budget. */
+function shortagesOf(budget: Budget, wanted: Amount): readonly Shortage[] {
+  const after = add(add(budget.settled, budget.reserved), wanted);
+  return KINDS.filter(
+    (kind) => wanted[kind] > 0 && after[kind] > (limitOf(budget, kind) ?? Number.POSITIVE_INFINITY),
+  ).map((lacks) => ({ budget, wanted, lacks, mayFitLater: budget.reserved[lacks] > 0 }));
 }
 
-function isNearlyUsedUp({ maxCostMicros, maxTokens, settled }: Budget): boolean {
-  return (
-    (maxCostMicros !== null && settled.costMicros >= maxCostMicros * WARN_AT) ||
-    (maxTokens !== null && settled.tokens >= maxTokens * WARN_AT)
-  );
+/** The limit of a budget on one kind of amount; null: there is none. */
+export function limitOf(limits: BudgetLimits, kind: keyof Amount): number | null {
+  return limits[LIMITS[kind]];
 }
 
-function isBusy({ reserved }: Budget): boolean {
-  return reserved.costMicros > 0 || reserved.tokens > 0;
+const LIMITS = {
+  costMicros: "maxCostMicros",
+  tokens: "maxTokens",
+  steps: "maxSteps",
+  timeMs: "maxTimeMs",
+} as const satisfies Record<keyof Amount, keyof BudgetLimits>;
+
+const KINDS = Object.keys(LIMITS) as readonly (keyof Amount)[];
+
+function isNearlyUsedUp(budget: Budget): boolean {
+  return KINDS.some((kind) => {
+    const limit = limitOf(budget, kind);
+    return limit !== null && budget.settled[kind] >= limit * WARN_AT;
+  });
 }
+
+/** No amount of anything. */
+export const NOTHING: Amount = { costMicros: 0, tokens: 0, steps: 0, timeMs: 0 };
 
 function add(a: Amount, b: Amount): Amount {
-  return { costMicros: a.costMicros + b.costMicros, tokens: a.tokens + b.tokens };
+  return combine((kind) => a[kind] + b[kind]);
 }
 
 function subtract(a: Amount, b: Amount): Amount {
-  return { costMicros: Math.max(0, a.costMicros - b.costMicros), tokens: Math.max(0, a.tokens - b.tokens) };
+  return combine((kind) => Math.max(0, a[kind] - b[kind]));
+}
+
+function combine(of: (kind: keyof Amount) => number): Amount {
+  return { costMicros: of("costMicros"), tokens: of("tokens"), steps: of("steps"), timeMs: of("timeMs") };
 }

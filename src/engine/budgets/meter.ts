@@ -30,8 +30,9 @@ import type {
 } from "../ports/models/budgets.ts";
 import type { MeteredCall, ModelMeter, ModelUsage, Reserved } from "../ports/models/meter.ts";
 import { retryUntil } from "../shard/retry-until.ts";
-import { Allotment, amountOf, nameOf, type Shortage } from "./allot.ts";
+import { Allotment, amountOf, NOTHING, nameOf, type Shortage } from "./allot.ts";
 import { explainShortage } from "./explain-shortage.ts";
+import { runBudgetOf } from "./run-budgets.ts";
 
 /** What is counted. */
 export interface BudgetMetrics {
@@ -41,8 +42,6 @@ export interface BudgetMetrics {
   overran(call: MeteredCall): void;
   /** A call was not made: `deferred`, `held`, or `unpriced`. */
   refused(scope: BudgetKey["scope"], how: "deferred" | "held" | "unpriced"): void;
-  /** A budget has just been used up to four fifths. */
-  warned(scope: BudgetKey["scope"]): void;
   /** Calls whose instance died were charged in full. */
   abandoned(count: number): void;
 }
@@ -51,6 +50,8 @@ export interface BudgetMeterParts {
   readonly ledger: BudgetLedger;
   readonly holds: BudgetHolds;
   readonly metrics: BudgetMetrics;
+  /** A call of this run has just used a budget up to four fifths. */
+  readonly warn: (budget: Budget, runId: string) => void;
   readonly log: Log;
   /** Whether the instance is stopping: what cannot be settled then is charged in full later. */
   isStopping(): boolean;
@@ -119,7 +120,11 @@ export class BudgetMeter implements ModelMeter {
     let count = 0;
     await ledger.transact(queryOf([], open), (view) => {
       const allotment = new Allotment(view.budgets);
-      const settled = view.open.map((one) => chargeInFull(allotment, one));
+      const settled = view.open.map((one): CallSettlement => {
+        const usage = wholeOf(one);
+        allotment.settle(one, amountOf(usage));
+        return { callId: one.callId, usage };
+      });
       count = settled.length;
       return { budgets: allotment.changed, opened: [], settled, waiting: [] };
     });
@@ -179,10 +184,14 @@ export class BudgetMeter implements ModelMeter {
   }
 
   #decide(view: LedgerView, asked: readonly Asked[], ended: readonly Ended[]) {
-    const { metrics } = this.#parts;
+    const { metrics, warn } = this.#parts;
     const allotment = new Allotment(view.budgets);
     const told: Told[] = [];
     const settled: CallSettlement[] = [];
+    const settle = (open: OpenCall, usage: ModelUsage): void => {
+      settled.push({ callId: open.callId, usage });
+      for (const budget of allotment.settle(open, amountOf(usage))) told.push(() => warn(budget, open.runId));
+    };
     const stillOpen = new Map(view.open.map((one) => [one.callId, one]));
     for (const { callId, usage, done } of ended) {
       const open = stillOpen.get(callId);
@@ -190,19 +199,17 @@ export class BudgetMeter implements ModelMeter {
       // Somebody has charged it already, because this instance seemed to be gone.
       if (open === undefined) continue;
       stillOpen.delete(callId);
-      allotment.settle(open, usage);
-      settled.push({ callId, usage });
+      settle(open, usage);
     }
     for (const one of [...stillOpen.values()].filter(({ callId }) => this.#unmade.has(callId))) {
       stillOpen.delete(one.callId);
-      allotment.settle(one, NOT_MADE);
-      settled.push({ callId: one.callId, usage: NOT_MADE });
+      settle(one, NOT_MADE);
     }
     // What is left has the key of a call that is asked for again. If it is not under way here, nobody knows what became
     // of it.
     const again = new Set(asked.map(({ call }) => call.callKey));
     const lost = [...stillOpen.values()].filter(({ callId, callKey }) => again.has(callKey) && !this.#live.has(callId));
-    for (const one of lost) settled.push(chargeInFull(allotment, one));
+    for (const one of lost) settle(one, wholeOf(one));
     if (lost.length > 0) told.push(() => metrics.abandoned(lost.length));
     const opened: NewCall[] = [];
     const waiting: (BudgetKey & { readonly runId: string })[] = [];
@@ -217,12 +224,12 @@ export class BudgetMeter implements ModelMeter {
         told.push(() => answer(refuse(priceMissing(call))));
         continue;
       }
-      const wanted = reserved ?? { costMicros: 0, tokens: call.inputTokens + call.maxOutputTokens };
+      const wanted = reserved ?? { ...NOTHING, tokens: call.inputTokens + call.maxOutputTokens };
       const shortage = allotment.reserve(keys, wanted);
       if (shortage === null) {
         const callId = randomUUID();
         const charged = keys.filter((key) => allotment.get(key) !== undefined);
-        const made: NewCall = { callId, callKey: call.callKey, call, reserved: wanted, charged };
+        const made: NewCall = { callId, callKey: call.callKey, runId: call.runId, call, reserved: wanted, charged };
         opened.push(made);
         told.push(() => this.#live.add(callId));
         told.push(() => answer({ ok: true, settle: (usage) => this.#settle(made, usage) }));
@@ -237,16 +244,8 @@ export class BudgetMeter implements ModelMeter {
         told.push(() => void this.#hold(call, shortage, answer));
       }
     }
-    for (const budget of allotment.nearlyUsedUp) told.push(() => this.#warn(budget));
     const changes: LedgerChanges = { budgets: allotment.changed, opened, settled, waiting };
     return { changes, told };
-  }
-
-  #warn(budget: Budget): void {
-    const { tenantId, scope, id, settled, maxCostMicros, maxTokens } = budget;
-    this.#parts.metrics.warned(scope);
-    const fields = { tenantId, scope, id, spent: settled, maxCostMicros, maxTokens };
-    this.#parts.log.warn("a budget is nearly used up: runs will wait until it is raised", fields);
   }
 
   async #hold({ tenantId, runId }: MeteredCall, shortage: Shortage, answer: Answer): Promise<void> {
@@ -307,7 +306,7 @@ function reserveOf(call: MeteredCall): Amount | null {
   const { inputTokens, maxOutputTokens, inputPriceMicros, outputPriceMicros } = call;
   if (inputPriceMicros === null || outputPriceMicros === null) return null;
   const costMicros = Math.ceil((inputTokens * inputPriceMicros + maxOutputTokens * outputPriceMicros) / 1_000_000);
-  return { costMicros, tokens: inputTokens + maxOutputTokens };
+  return { ...NOTHING, costMicros, tokens: inputTokens + maxOutputTokens };
 }
 
 function queryOf(calls: readonly MeteredCall[], open: readonly OpenCall[]): LedgerQuery {
@@ -315,9 +314,9 @@ function queryOf(calls: readonly MeteredCall[], open: readonly OpenCall[]): Ledg
   const missing = new Map<string, BudgetKey & BudgetLimits>();
   for (const call of calls) {
     for (const key of keysOf(call)) keys.set(nameOf(key), key);
-    for (const { runId, maxCostMicros = null, maxTokens = null } of call.budgets) {
-      const key: BudgetKey = { tenantId: call.tenantId, scope: "run", id: runId };
-      missing.set(nameOf(key), { ...key, maxCostMicros, maxTokens });
+    for (const one of call.budgets) {
+      const budget = runBudgetOf(call.tenantId, one);
+      missing.set(nameOf(budget), budget);
     }
   }
   for (const { charged } of open) for (const key of charged) keys.set(nameOf(key), key);
@@ -330,11 +329,8 @@ function queryOf(calls: readonly MeteredCall[], open: readonly OpenCall[]): Ledg
 }
 
 /** Nobody knows whether the call was made: it is charged in full. */
-function chargeInFull(allotment: Allotment, open: OpenCall): CallSettlement {
-  const { tokens, costMicros } = open.reserved;
-  const usage: ModelUsage = { inputTokens: tokens, outputTokens: 0, costMicros, basis: "unknown" };
-  allotment.settle(open, usage);
-  return { callId: open.callId, usage };
+function wholeOf({ reserved: { tokens, costMicros } }: OpenCall): ModelUsage {
+  return { inputTokens: tokens, outputTokens: 0, costMicros, basis: "unknown" };
 }
 
 type Refused = Extract<Outcome, { readonly ok: false }>;

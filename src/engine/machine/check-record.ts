@@ -115,7 +115,9 @@ const PARTS = fieldChecks<{
   budget: (r) =>
     text("runId", r.runId) ??
     optional("maxCostMicros", r.maxCostMicros, count) ??
-    optional("maxTokens", r.maxTokens, count),
+    optional("maxTokens", r.maxTokens, count) ??
+    optional("maxSteps", r.maxSteps, count) ??
+    optional("maxTimeMs", r.maxTimeMs, count),
   parent: (r) =>
     text("runId", r.runId) ??
     text("task", r.task) ??

@@ -79,6 +79,14 @@ export function budgetsOf({ state, plan }: Run): readonly RunBudget[] {
 
 const NO_BUDGETS: readonly RunBudget[] = [];
 
+/** Those of the budgets that limit steps or time, compensation or not. */
+export function countedBudgetsOf({ state, plan }: Run): readonly RunBudget[] {
+  const above = state.facts.parent?.budgets ?? NO_BUDGETS;
+  if (plan.budget === undefined && above.length === 0) return NO_BUDGETS;
+  const own = plan.budget === undefined ? [] : [{ runId: state.runId, ...plan.budget }];
+  return [...own, ...above].filter(({ maxSteps, maxTimeMs }) => maxSteps !== undefined || maxTimeMs !== undefined);
+}
+
 /** The plan of a run that was refused at its start: it has no tasks, and no version of a flow. */
 export function emptyPlan(flowId: string): Plan {
   return {

@@ -11,6 +11,7 @@ import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { GrantTaker, JournaledSlots, LimitLines } from "../ports/dispatch/limits.ts";
 import type { Journal } from "../ports/journal.ts";
+import type { AttemptMeter } from "../ports/models/attempts.ts";
 import type { RowsOf } from "../ports/projections.ts";
 import type { ToolCaller } from "../ports/tools.ts";
 import type { Kind, Outside } from "../shard/kind.ts";
@@ -35,6 +36,7 @@ import { createRunStore, createRunSuspects } from "./run-store.ts";
 import { createTransition, firstSequenceOf } from "./transitions.ts";
 import { Attempts } from "./work/attempts.ts";
 import { Children } from "./work/children.ts";
+import { CountedAttempts } from "./work/counted-attempts.ts";
 import { Effects } from "./work/effects.ts";
 import { Family } from "./work/family.ts";
 import { LimitedTasks } from "./work/limited-tasks.ts";
@@ -67,6 +69,8 @@ export interface RunKindParts
   readonly outboxGates: OutboxGates;
   readonly waitingTasks: WaitingTaskStore;
   readonly limitLines: LimitLines;
+  /** Counts the attempts of runs whose budgets limit them; absent: nobody does. */
+  readonly attemptMeter?: AttemptMeter;
   /** How long the holder of a task may be silent before it is lost, milliseconds; 30 s when absent. */
   readonly sessionTimeoutMs?: number;
   /** Seals the URLs of callbacks. */
@@ -105,7 +109,9 @@ export function createRunKind(parts: RunKindParts): RunKind {
   const family = new Family(parts);
   const callbacks = new RunCallbacks(parts);
   const notes = new Notes();
-  const attempts = new Attempts({ ...parts, callbacks, notes, defaultTimeoutMs: parts.defaultTaskTimeoutMs ?? null });
+  const counted = new CountedAttempts(parts.attemptMeter ?? null);
+  const defaultTimeoutMs = parts.defaultTaskTimeoutMs ?? null;
+  const attempts = new Attempts({ ...parts, callbacks, notes, counted, defaultTimeoutMs });
   const children = new Children({ ...parts, family });
   const relay = (carrier: OutboxCarrier): Topics => {
     const outboxGate = parts.outboxGates[carrier] ?? new OutboxGate();
@@ -120,7 +126,8 @@ export function createRunKind(parts: RunKindParts): RunKind {
   const carriers = new Carriers({ workers: parts.takers, ...relayed, agents });
   const table = new HandOutTable();
   const reserved = new ReservedSlots();
-  const dispatch = { ...parts, takers: carriers, table, reserved, checkpoints: new Checkpoints(parts), notes };
+  const checkpoints = new Checkpoints(parts);
+  const dispatch = { ...parts, takers: carriers, table, reserved, checkpoints, counted, notes };
   const handOuts = new HandOuts(dispatch);
   const reports = new Reports(dispatch);
   for (const one of Object.values(relayed)) one.start(reports);
@@ -148,6 +155,7 @@ export function createRunKind(parts: RunKindParts): RunKind {
       if (!again) activeTasks.opened(resident);
       handOuts.opened(resident, liveness.sinceOf(resident.id));
       limitedTasks.opened(resident);
+      counted.opened(resident.entity);
       if (again || resident.gone || RUN_RULES.hasEnded(resident.entity)) return;
       // A run that was quarantined unread and is now readable stays held until it is released. From here on its journal
       // shows the hold too.

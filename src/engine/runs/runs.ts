@@ -23,6 +23,7 @@ export interface RunsParts
     | "outboxGates"
     | "waitingTasks"
     | "limitLines"
+    | "attemptMeter"
     | "sessionTimeoutMs"
     | "tokens"
     | "publicUrl"

@@ -27,8 +27,6 @@ export interface Served {
   readonly agents: boolean;
   /** Providers of models that `ai` tasks may name; null: any. */
   readonly models: ModelProviders | null;
-  /** Whether the limits of `workflow.budget` on time and steps are enforced. */
-  readonly budgets: boolean;
   /** Whether flows may have ids that the service keeps for its own; absent: they may not. */
   readonly reservedIds?: true;
 }
@@ -41,7 +39,6 @@ export const ALL_SERVED: Served = {
   services: null,
   agents: true,
   models: null,
-  budgets: true,
 };
 /** What this version supports without Kafka, Redis, and webhooks. */
 export const SERVED: Served = {
@@ -51,7 +48,6 @@ export const SERVED: Served = {
   services: new Set(),
   agents: false,
   models: { known: new Map(), standard: null },
-  budgets: false,
 };
 /** What it supports with all of them: for flows of a service whose configuration is not known. */
 export const SERVABLE: Served = {
@@ -66,7 +62,6 @@ export const SERVABLE: Served = {
 
 /** Adds a problem for every task that uses an unsupported feature. The document has passed all other checks. */
 export function checkServed(document: FlowDocument, served: Served, problems: Problems): void {
-  if (!served.budgets) checkBudget(document, problems);
   if (served.reservedIds !== true && isReservedFlowId(document.id))
     problems.add(["id"], `ids that begin with ${RESERVED_PREFIX} belong to flows of the service itself`);
   const limitsCost = document.workflow.budget?.max_cost_usd !== undefined;
@@ -113,19 +108,4 @@ function checkEmit(
       "webhook",
       `there is no endpoint ${webhook}${suggest(webhook, [...served.webhooks]) || "; name it in webhooks.endpoints (ORCHESTRATOR_WEBHOOKS_ENDPOINTS)"}`,
     );
-}
-
-/** What limits a run until budgets do. */
-const INSTEAD_OF: Readonly<Record<string, string>> = {
-  max_time: "write workflow.timeout instead",
-  max_steps: "max_transitions bounds a flow of states",
-};
-
-function checkBudget({ workflow }: FlowDocument, problems: Problems): void {
-  for (const key of Object.keys(workflow.budget ?? {}))
-    if (key in INSTEAD_OF)
-      problems.add(
-        ["workflow", "budget", key],
-        `a later version of the service enforces this, and nothing would now; ${INSTEAD_OF[key]}`,
-      );
 }

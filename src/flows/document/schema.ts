@@ -234,8 +234,10 @@ const budget = keyed({
     .optional()
     .meta({ description: "What calls to models may cost together, dollars." }),
   max_tokens: z.int().min(0).optional().meta({ description: "Tokens of models, of input and output together." }),
-  max_time: duration.optional(),
-  max_steps: z.int().min(0).optional(),
+  max_time: duration.optional().meta({
+    description: "How long attempts may run together; waits, holds, and questions to people do not count.",
+  }),
+  max_steps: z.int().min(0).optional().meta({ description: "How many attempts may be made together." }),
 });
 
 const recovery = keyed({
@@ -276,7 +278,7 @@ const workflow = keyed({
   }),
   budget: budget.optional().meta({
     description:
-      "What a run and its child runs may spend on models. A run that needs more is SUSPENDED until its budget is raised.",
+      "What a run and its child runs may spend. A run that needs more is SUSPENDED until its budget is raised.",
   }),
   tasks: z.array(taskSchema).min(1).max(MAX_TASKS).optional().meta({ description: "Tasks of a DAG flow." }),
   fail_fast: z

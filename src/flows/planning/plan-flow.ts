@@ -92,14 +92,15 @@ export function planFlow(document: FlowDocument, structure: Structure): Plan {
 }
 
 function planBudget({ budget }: Workflow): Pick<Plan, "budget"> {
-  const { max_cost_usd: cost, max_tokens: maxTokens } = budget ?? {};
-  if (cost === undefined && maxTokens === undefined) return {};
-  return {
-    budget: {
-      ...(cost === undefined ? {} : { maxCostMicros: Math.floor(cost * 1_000_000 + 1e-6) }),
-      ...(maxTokens === undefined ? {} : { maxTokens }),
-    },
+  const { max_cost_usd: cost, max_tokens: maxTokens, max_steps: maxSteps, max_time } = budget ?? {};
+  const maxTimeMs = durationOf(max_time);
+  const planned = {
+    ...(cost === undefined ? {} : { maxCostMicros: Math.floor(cost * 1_000_000 + 1e-6) }),
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+    ...(maxSteps === undefined ? {} : { maxSteps }),
+    ...(maxTimeMs === null ? {} : { maxTimeMs }),
   };
+  return Object.keys(planned).length === 0 ? {} : { budget: planned };
 }
 
 /** How long nothing may happen, unless the flow says otherwise, milliseconds. */

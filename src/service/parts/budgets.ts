@@ -1,11 +1,14 @@
-/** Budgets: the meter of calls to models, and the runs that wait for a raise. */
+/** Budgets: the meters of calls to models and of attempts, and the runs that wait for a raise. */
 import type { Log } from "../../base/log.ts";
 import { startNudgedLoop } from "../../bus/nudged-loop.ts";
 import type { Config } from "../../config/settings.ts";
-import { BudgetMeter } from "../../engine/budgets/meter.ts";
+import { CountingMeter } from "../../engine/budgets/attempt-meter.ts";
+import { BudgetMeter, type BudgetMetrics } from "../../engine/budgets/meter.ts";
 import { resumeRaised } from "../../engine/budgets/raised.ts";
-import type { BudgetControl } from "../../engine/ports/models/budgets.ts";
+import type { AttemptMeter } from "../../engine/ports/models/attempts.ts";
+import type { Budget, BudgetControl, BudgetHolds } from "../../engine/ports/models/budgets.ts";
 import type { ModelMeter } from "../../engine/ports/models/meter.ts";
+import { createAttemptLedger } from "../../store/budgets/attempt-ledger.ts";
 import { createBudgetControl } from "../../store/budgets/budget-control.ts";
 import { createBudgetLedger } from "../../store/budgets/ledger.ts";
 import { removeOldSpending } from "../../store/budgets/spending-retention.ts";
@@ -23,6 +26,7 @@ const LOOK_EVERY_MS = 300_000;
 export interface Budgets {
   readonly budgets: BudgetControl;
   readonly meter: ModelMeter;
+  readonly attemptMeter: AttemptMeter;
   /** Runs can be held, and go on, from now on. */
   attach(engine: Pick<RunningEngine, "holdForBudget" | "runControl" | "shards">): void;
 }
@@ -41,10 +45,23 @@ export function openBudgets(
   const store = createBudgetControl(database);
   let hold: RunningEngine["holdForBudget"] = async () => {};
   let stopping = false;
+  const holds: BudgetHolds = { hold: (runId, why) => hold(runId, why) };
+  const warn = ({ tenantId, scope, id, ...budget }: Budget): void => {
+    metrics.counter("orchestrator_budget_warnings_total", scope).add();
+    const { settled: spent, maxCostMicros, maxTokens, maxSteps, maxTimeMs } = budget;
+    const fields = { tenantId, scope, id, spent, maxCostMicros, maxTokens, maxSteps, maxTimeMs };
+    log.warn("a budget is nearly used up: runs will wait until it is raised", fields);
+  };
+  const refused: BudgetMetrics["refused"] = (scope, how) =>
+    metrics.counter("orchestrator_budget_refusals_total", scope, how).add();
+  const attemptMeter = new CountingMeter({
+    ledger: createAttemptLedger(database),
+    ...{ holds, warn, log, metrics: { refused } },
+    isStopping: () => stopping,
+  });
   const meter = new BudgetMeter({
     ledger: createBudgetLedger(database, instanceId),
-    holds: { hold: (runId, why) => hold(runId, why) },
-    log,
+    ...{ holds, warn, log },
     isStopping: () => stopping,
     metrics: {
       settled({ provider, model }, { inputTokens, outputTokens, costMicros }) {
@@ -54,18 +71,18 @@ export function openBudgets(
           metrics.counter("orchestrator_ai_cost_usd_total", provider, model).add(costMicros / MICROS);
       },
       overran: ({ provider, model }) => metrics.counter("orchestrator_budget_overrun_total", provider, model).add(),
-      refused: (scope, how) => metrics.counter("orchestrator_budget_refusals_total", scope, how).add(),
-      warned: (scope) => metrics.counter("orchestrator_budget_warnings_total", scope).add(),
+      refused,
       abandoned: (count) => metrics.counter("orchestrator_budget_abandoned_calls_total").add(count),
     },
   });
   parts.onClose(async () => {
     stopping = true;
-    await meter.close();
+    await Promise.all([meter.close(), attemptMeter.close()]);
   });
   return {
     budgets: store,
     meter,
+    attemptMeter,
     attach({ holdForBudget, runControl: control, shards }) {
       hold = holdForBudget;
       const loop = startNudgedLoop({

@@ -19,6 +19,7 @@ import type { HandOvers, Takers } from "../../engine/ports/dispatch/hand-overs.t
 import type { PeerDispatch } from "../../engine/ports/dispatch/peers.ts";
 import type { Queues } from "../../engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../engine/ports/dispatch/workers.ts";
+import type { AttemptMeter } from "../../engine/ports/models/attempts.ts";
 import type { Operations } from "../../engine/ports/operations.ts";
 import type { RunControl } from "../../engine/ports/run-control.ts";
 import type { RunIndex } from "../../engine/ports/run-index.ts";
@@ -73,6 +74,8 @@ export interface EngineNeeds {
   readonly tokenKey: Uint8Array;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
+  /** Counts the attempts of runs whose budgets limit them. */
+  readonly attemptMeter: AttemptMeter;
   /** The way to agents; null: none. */
   readonly agentPost: AgentPost | null;
 }
@@ -172,6 +175,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   const runs = createRuns(runtime, {
     ...dispatch,
     limitLines: limits.lines,
+    attemptMeter: needs.attemptMeter,
     ...(agents === null ? {} : { agents: agents.takers }),
     outboxGates,
     tokens,

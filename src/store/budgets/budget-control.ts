@@ -17,7 +17,7 @@ const CHANNEL = "orchestrator_budgets";
 /** Behind a pooler nothing is announced, and raises are looked for so often, milliseconds. */
 const POLL_EVERY_MS = 2_000;
 
-const VIEW = `${BUDGET_COLUMNS}, b.actor, b.reason, b.updated_at,
+const VIEW = `${BUDGET_COLUMNS}, b.counts_attempts, b.actor, b.reason, b.updated_at,
   (SELECT count(*) FROM orchestrator.budget_waits w WHERE w.tenant_id = b.tenant_id AND w.scope = b.scope AND w.id = b.id AND NOT w.raised)::int4 AS waiting`;
 
 const GET = prepared(
@@ -34,10 +34,11 @@ const LIST = prepared(
 
 const PUT = prepared(
   "budgets.put",
-  `INSERT INTO orchestrator.budgets AS b (tenant_id, scope, id, max_cost_micros, max_tokens, actor, reason)
-  SELECT $1, $2, $3, $4::int8, $5::int8, $6, $7
-  WHERE $8::bool OR EXISTS (SELECT FROM orchestrator.budgets e WHERE e.tenant_id = $1 AND e.scope = $2 AND e.id = $3)
+  `INSERT INTO orchestrator.budgets AS b (tenant_id, scope, id, max_cost_micros, max_tokens, max_steps, max_time_ms, actor, reason)
+  SELECT $1, $2, $3, $4::int8, $5::int8, $6::int8, $7::int8, $8, $9
+  WHERE $10::bool OR EXISTS (SELECT FROM orchestrator.budgets e WHERE e.tenant_id = $1 AND e.scope = $2 AND e.id = $3)
   ON CONFLICT (tenant_id, scope, id) DO UPDATE SET max_cost_micros = excluded.max_cost_micros, max_tokens = excluded.max_tokens,
+    max_steps = excluded.max_steps, max_time_ms = excluded.max_time_ms,
     actor = excluded.actor, reason = excluded.reason, updated_at = clock_timestamp()`,
 );
 
@@ -71,6 +72,7 @@ const GROUPS: Readonly<Record<UsageGroup, string>> = {
 };
 
 interface ViewRow extends BudgetRow {
+  readonly counts_attempts: boolean;
   readonly actor: string;
   readonly reason: string;
   readonly updated_at: number;
@@ -99,10 +101,20 @@ export function createBudgetControl(database: Database): BudgetControl & BudgetR
       const values = [tenantId, scope ?? "", after?.scope ?? "", after?.id ?? "", limit];
       return (await reads.query<ViewRow>(LIST, values)).rows.map(toView);
     },
-    setLimits: async ({ tenantId, actor }, { scope, id }, { maxCostMicros, maxTokens }, why, create) => {
+    setLimits: async ({ tenantId, actor }, { scope, id }, limits, why, create) => {
+      const { maxCostMicros, maxTokens, maxSteps, maxTimeMs } = limits;
       await reads.transaction(async (runner) => {
         const key = [tenantId, scope, id];
-        const { count } = await runner.query(PUT, [...key, maxCostMicros, maxTokens, actor, why, create]);
+        const { count } = await runner.query(PUT, [
+          ...key,
+          maxCostMicros,
+          maxTokens,
+          maxSteps,
+          maxTimeMs,
+          actor,
+          why,
+          create,
+        ]);
         if (count === 0) fail("BUDGET_NOT_FOUND", { budgetId: scope === "tenant" ? scope : `${scope}.${id}` });
         await runner.query(RAISE, key);
       });
@@ -138,8 +150,8 @@ export function createBudgetControl(database: Database): BudgetControl & BudgetR
 }
 
 function toView(row: ViewRow): BudgetView {
-  const { actor: by, reason: why, updated_at: updatedAt, waiting: waitingRuns } = row;
-  return { ...toBudget(row), by, why, updatedAt, waitingRuns };
+  const { counts_attempts: countsAttempts, actor: by, reason: why, updated_at: updatedAt, waiting: waitingRuns } = row;
+  return { ...toBudget(row), countsAttempts, by, why, updatedAt, waitingRuns };
 }
 
 function toUsage(row: UsageRow & Readonly<Record<string, string>>, by: readonly UsageGroup[]): UsageLine {

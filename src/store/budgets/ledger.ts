@@ -3,7 +3,6 @@
  * calls at all instances see each other's reserves.
  */
 import type {
-  BudgetKey,
   BudgetLedger,
   BudgetScope,
   CallSettlement,
@@ -14,39 +13,15 @@ import type {
 } from "../../engine/ports/models/budgets.ts";
 import type { Database } from "../sql/pool.ts";
 import { prepared, type SqlRunner, type SqlValue } from "../sql/sql.ts";
-import { BUDGET_COLUMNS, type BudgetRow, toBudget } from "./budget-rows.ts";
+import { lockBudgets, writeBudgets } from "./budget-rows.ts";
 
-const CREATE = prepared(
-  "budgets.create",
-  `INSERT INTO orchestrator.budgets (tenant_id, scope, id, max_cost_micros, max_tokens)
-  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::int8[]) AS b (tenant_id, scope, id, cost, tokens)
-  ORDER BY b.tenant_id, b.scope, b.id ON CONFLICT DO NOTHING`,
-);
-
-const LOCK = prepared(
-  "budgets.lock",
-  `SELECT ${BUDGET_COLUMNS}
-  FROM orchestrator.budgets b
-  WHERE (b.tenant_id, b.scope, b.id) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))
-  ORDER BY b.tenant_id, b.scope, b.id FOR UPDATE`,
-);
-
-const OPEN_CALL = "c.call_id, c.call_key, c.tenant_id, c.reserved_cost_micros, c.reserved_tokens, c.charged";
+const OPEN_CALL = "c.call_id, c.call_key, c.tenant_id, c.run_id, c.reserved_cost_micros, c.reserved_tokens, c.charged";
 
 const LOCK_CALLS = prepared(
   "model_calls.lock",
   `SELECT ${OPEN_CALL} FROM orchestrator.model_calls c
   WHERE c.settled_at IS NULL AND (c.call_id = ANY($1::uuid[]) OR c.call_key = ANY($2::text[]))
   ORDER BY c.call_id FOR UPDATE`,
-);
-
-const CHANGE = prepared(
-  "budgets.change",
-  `UPDATE orchestrator.budgets b SET settled_cost_micros = n.settled_cost, settled_tokens = n.settled_tokens,
-    reserved_cost_micros = n.reserved_cost, reserved_tokens = n.reserved_tokens
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::int8[])
-    AS n (tenant_id, scope, id, settled_cost, settled_tokens, reserved_cost, reserved_tokens)
-  WHERE b.tenant_id = n.tenant_id AND b.scope = n.scope AND b.id = n.id`,
 );
 
 const OPEN = prepared(
@@ -68,13 +43,6 @@ const SETTLE = prepared(
   WHERE c.call_id = n.call_id`,
 );
 
-const WAIT = prepared(
-  "budget_waits.insert",
-  `INSERT INTO orchestrator.budget_waits (tenant_id, scope, id, run_id)
-  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-  ON CONFLICT (tenant_id, scope, id, run_id) DO UPDATE SET raised = false`,
-);
-
 const ABANDONED = prepared(
   "model_calls.abandoned",
   `SELECT ${OPEN_CALL} FROM orchestrator.model_calls c
@@ -86,6 +54,7 @@ interface CallRow {
   readonly call_id: string;
   readonly call_key: string;
   readonly tenant_id: string;
+  readonly run_id: string;
   readonly reserved_cost_micros: number;
   readonly reserved_tokens: number;
   readonly charged: readonly (readonly [BudgetScope, string])[];
@@ -104,34 +73,16 @@ export function createBudgetLedger({ reads }: Database, instanceId: string): Bud
 }
 
 async function lock(runner: SqlRunner, { budgets, missing, callIds, callKeys }: LedgerQuery) {
-  if (missing.length > 0)
-    await runner.query(CREATE, [
-      ...keysOf(missing),
-      missing.map(({ maxCostMicros }) => maxCostMicros),
-      missing.map(({ maxTokens }) => maxTokens),
-    ]);
-  const { rows } = await runner.query<BudgetRow>(LOCK, keysOf(budgets));
+  const locked = await lockBudgets(runner, budgets, missing);
   const calls = await runner.query<CallRow>(LOCK_CALLS, [callIds, callKeys]);
-  return { budgets: rows.map(toBudget), open: calls.rows.map(toOpenCall) };
+  return { budgets: locked, open: calls.rows.map(toOpenCall) };
 }
 
 async function write(runner: SqlRunner, changes: LedgerChanges, instanceId: string): Promise<void> {
   const { budgets, opened, settled, waiting } = changes;
-  if (budgets.length > 0)
-    await runner.query(CHANGE, [
-      ...keysOf(budgets),
-      budgets.map((budget) => budget.settled.costMicros),
-      budgets.map((budget) => budget.settled.tokens),
-      budgets.map((budget) => budget.reserved.costMicros),
-      budgets.map((budget) => budget.reserved.tokens),
-    ]);
+  await writeBudgets(runner, budgets, waiting);
   if (opened.length > 0) await runner.query(OPEN, [...callsOf(opened), instanceId]);
   if (settled.length > 0) await runner.query(SETTLE, settlementsOf(settled));
-  if (waiting.length > 0) await runner.query(WAIT, [...keysOf(waiting), waiting.map(({ runId }) => runId)]);
-}
-
-function keysOf(keys: readonly BudgetKey[]): SqlValue[] {
-  return [keys.map(({ tenantId }) => tenantId), keys.map(({ scope }) => scope), keys.map(({ id }) => id)];
 }
 
 function callsOf(calls: readonly NewCall[]): SqlValue[] {
@@ -168,7 +119,8 @@ function toOpenCall(row: CallRow): OpenCall {
   return {
     callId: row.call_id,
     callKey: row.call_key,
-    reserved: { costMicros: row.reserved_cost_micros, tokens: row.reserved_tokens },
+    runId: row.run_id,
+    reserved: { costMicros: row.reserved_cost_micros, tokens: row.reserved_tokens, steps: 0, timeMs: 0 },
     charged: row.charged.map(([scope, id]) => ({ tenantId: row.tenant_id, scope, id })),
   };
 }

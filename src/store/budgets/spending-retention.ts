@@ -40,6 +40,17 @@ const WAITS = prepared(
   WHERE w.tenant_id = e.tenant_id AND w.scope = e.scope AND w.id = e.id AND w.run_id = e.run_id`,
 );
 
+const ATTEMPTS = prepared(
+  "counted_attempts.remove_gone",
+  `WITH gone AS (
+    SELECT a.attempt_id FROM orchestrator.counted_attempts a
+    WHERE a.began_at < clock_timestamp() - $1::float8 * interval '1 millisecond'
+      AND NOT EXISTS (SELECT FROM orchestrator.runs r WHERE r.run_id = a.run_id)
+    ORDER BY a.began_at LIMIT $2 FOR UPDATE SKIP LOCKED
+  )
+  DELETE FROM orchestrator.counted_attempts WHERE attempt_id IN (SELECT attempt_id FROM gone)`,
+);
+
 /** What has no run any more is kept for so long, milliseconds: its call may be on its way. */
 const GRACE_MS = 3_600_000;
 
@@ -55,6 +66,7 @@ export async function removeOldSpending(
     [CALLS, retentionMs],
     [BUDGETS, graceMs],
     [WAITS, graceMs],
+    [ATTEMPTS, graceMs],
   ] as const) {
     let removed = BATCH;
     while (removed === BATCH && !isStopping()) {

@@ -20,8 +20,8 @@ test("the run of the page is suspended, and goes on once its budget is raised", 
   const runId = await bed.start("research", { question: "why?" });
   await bed.reaches(runId, RunState.SUSPENDED);
   const folder = createTemporaryFolder();
-  const run = async (line: string): Promise<string> => {
-    const words = line.replace("$RUN", runId).match(/"[^"]*"|\S+/g) ?? [];
+  const run = async (line: string, ofRun = runId): Promise<string> => {
+    const words = line.replace("$RUN", ofRun).match(/"[^"]*"|\S+/g) ?? [];
     const args = words.slice(1).map((word) => word.replaceAll('"', ""));
     const { code, out, err } = await runCommand([...args, "--server", bed.address, "--by", "ann"], folder, {});
     expect(code, err).toBe(0);
@@ -39,4 +39,10 @@ test("the run of the page is suspended, and goes on once its budget is raised", 
   expect(raised).toMatch(/set by ann at .*: worth it/);
   for (const id of ["flow.research", `run.${runId}`, "tenant"]) expect(listed).toContain(id);
   expect(used).toMatch(/research open\/small +2 +20 +400 +\$0\.00082/);
+  const two = "[{id: a, type: noop}, {id: b, type: noop, depends_on: [a]}]";
+  await bed.register("steps", `  budget: {max_steps: 1, max_time: 10m}\n  tasks: ${two}`);
+  const counted = await bed.start("steps");
+  await bed.reaches(counted, RunState.SUSPENDED);
+  expect(await run(blocksOf("sh steps")[0]?.trim() ?? "", counted)).toMatch(/ 1 of 300 +\d+ms of 20m /);
+  await bed.reaches(counted, RunState.COMPLETED);
 });

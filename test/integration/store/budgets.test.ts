@@ -47,9 +47,9 @@ function openInstance(random: () => number) {
     },
   };
   const meter = new BudgetMeter({
-    ...{ ledger, log: silentLog, isStopping: () => true },
+    ...{ ledger, log: silentLog, isStopping: () => true, warn: () => {} },
     holds: { hold: async () => {} },
-    metrics: { settled: () => {}, overran: () => {}, refused: () => {}, warned: () => {}, abandoned: () => {} },
+    metrics: { settled: () => {}, overran: () => {}, refused: () => {}, abandoned: () => {} },
   });
   return { meter, death, isDead: () => dead };
 }
@@ -66,7 +66,13 @@ function createRandom(seed: number): () => number {
 test("whatever dies at whatever moment: reserved is what is open, and together with what is settled within the limit", async () => {
   const random = createRandom(20_261_130);
   const key = { scope: "tenant", id: "" } as const;
-  await control.setLimits(caller, key, { maxCostMicros: 900, maxTokens: null }, "", true);
+  await control.setLimits(
+    caller,
+    key,
+    { maxCostMicros: 900, maxTokens: null, maxSteps: null, maxTimeMs: null },
+    "",
+    true,
+  );
   const check = async (): Promise<void> => {
     const [row] = await sql<{ settled: number; reserved: number; open: number; charged: number }>(`SELECT
       b.settled_cost_micros AS settled, b.reserved_cost_micros AS reserved,
@@ -135,7 +141,13 @@ test("a budget of a run comes with its first call; usage is grouped, and pages f
 
 test("old calls are removed, and what belongs to no run; budgets of flows and open calls stay", async () => {
   const { meter } = openInstance(() => 0.5);
-  await control.setLimits(caller, { scope: "flow", id: "f" }, { maxCostMicros: null, maxTokens: 8 }, "", true);
+  await control.setLimits(
+    caller,
+    { scope: "flow", id: "f" },
+    { maxCostMicros: null, maxTokens: 8, maxSteps: null, maxTimeMs: null },
+    "",
+    true,
+  );
   const open = await meter.reserve(aCall("open", { flowId: "g", budgets: [{ runId: "open", maxTokens: 50 }] }), signal);
   expect(open.ok).toBe(true);
   const done = await meter.reserve(aCall("done", { flowId: "g", budgets: [{ runId: "done", maxTokens: 50 }] }), signal);

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1corchestrator/v1/budget.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x03\n\x06\x42udget\x12\x1b\n\tbudget_id\x18\x01 \x01(\tR\x08\x62udgetId\x12\x1b\n\ttenant_id\x18\x02 \x01(\tR\x08tenantId\x12+\n\x0fmax_cost_micros\x18\x03 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x12\"\n\nmax_tokens\x18\x04 \x01(\x03H\x01R\tmaxTokens\x88\x01\x01\x12.\n\x13settled_cost_micros\x18\x05 \x01(\x03R\x11settledCostMicros\x12%\n\x0esettled_tokens\x18\x06 \x01(\x03R\rsettledTokens\x12\x30\n\x14reserved_cost_micros\x18\x07 \x01(\x03R\x12reservedCostMicros\x12\'\n\x0freserved_tokens\x18\x08 \x01(\x03R\x0ereservedTokens\x12*\n\x11waiting_run_count\x18\t \x01(\x05R\x0fwaitingRunCount\x12\x14\n\x05\x61\x63tor\x18\n \x01(\tR\x05\x61\x63tor\x12\x16\n\x06reason\x18\x0b \x01(\tR\x06reason\x12;\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTimeB\x12\n\x10_max_cost_microsB\r\n\x0b_max_tokens\"\xe6\x02\n\tUsageLine\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x17\n\x07user_id\x18\x03 \x01(\tR\x06userId\x12\x10\n\x03\x64\x61y\x18\x04 \x01(\tR\x03\x64\x61y\x12\x15\n\x06run_id\x18\x05 \x01(\tR\x05runId\x12\x1d\n\ncall_count\x18\x06 \x01(\x05R\tcallCount\x12!\n\x0cinput_tokens\x18\x07 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x08 \x01(\x03R\x0coutputTokens\x12\x1f\n\x0b\x63ost_micros\x18\t \x01(\x03R\ncostMicros\x12\x30\n\x14\x65stimated_call_count\x18\n \x01(\x05R\x12\x65stimatedCallCount\x12.\n\x13unpriced_call_count\x18\x0b \x01(\x05R\x11unpricedCallCount*q\n\x0b\x42udgetScope\x12\x1c\n\x18\x42UDGET_SCOPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42UDGET_SCOPE_RUN\x10\x01\x12\x15\n\x11\x42UDGET_SCOPE_FLOW\x10\x02\x12\x17\n\x13\x42UDGET_SCOPE_TENANT\x10\x03*\x96\x01\n\nUsageGroup\x12\x1b\n\x17USAGE_GROUP_UNSPECIFIED\x10\x00\x12\x14\n\x10USAGE_GROUP_FLOW\x10\x01\x12\x15\n\x11USAGE_GROUP_MODEL\x10\x02\x12\x14\n\x10USAGE_GROUP_USER\x10\x03\x12\x13\n\x0fUSAGE_GROUP_DAY\x10\x04\x12\x13\n\x0fUSAGE_GROUP_RUN\x10\x05\x42\x87\x01\n\x0forchestrator.v1B\x0b\x42udgetProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1corchestrator/v1/budget.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x06\n\x06\x42udget\x12\x1b\n\tbudget_id\x18\x01 \x01(\tR\x08\x62udgetId\x12\x1b\n\ttenant_id\x18\x02 \x01(\tR\x08tenantId\x12+\n\x0fmax_cost_micros\x18\x03 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x12\"\n\nmax_tokens\x18\x04 \x01(\x03H\x01R\tmaxTokens\x88\x01\x01\x12.\n\x13settled_cost_micros\x18\x05 \x01(\x03R\x11settledCostMicros\x12%\n\x0esettled_tokens\x18\x06 \x01(\x03R\rsettledTokens\x12\x30\n\x14reserved_cost_micros\x18\x07 \x01(\x03R\x12reservedCostMicros\x12\'\n\x0freserved_tokens\x18\x08 \x01(\x03R\x0ereservedTokens\x12*\n\x11waiting_run_count\x18\t \x01(\x05R\x0fwaitingRunCount\x12\x14\n\x05\x61\x63tor\x18\n \x01(\tR\x05\x61\x63tor\x12\x16\n\x06reason\x18\x0b \x01(\tR\x06reason\x12;\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12)\n\x0emax_step_count\x18\r \x01(\x03H\x02R\x0cmaxStepCount\x88\x01\x01\x12\x34\n\x08max_time\x18\x0e \x01(\x0b\x32\x19.google.protobuf.DurationR\x07maxTime\x12,\n\x12settled_step_count\x18\x0f \x01(\x03R\x10settledStepCount\x12<\n\x0csettled_time\x18\x10 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bsettledTime\x12.\n\x13reserved_step_count\x18\x11 \x01(\x03R\x11reservedStepCount\x12>\n\rreserved_time\x18\x12 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0creservedTimeB\x12\n\x10_max_cost_microsB\r\n\x0b_max_tokensB\x11\n\x0f_max_step_count\"\xe6\x02\n\tUsageLine\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x17\n\x07user_id\x18\x03 \x01(\tR\x06userId\x12\x10\n\x03\x64\x61y\x18\x04 \x01(\tR\x03\x64\x61y\x12\x15\n\x06run_id\x18\x05 \x01(\tR\x05runId\x12\x1d\n\ncall_count\x18\x06 \x01(\x05R\tcallCount\x12!\n\x0cinput_tokens\x18\x07 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x08 \x01(\x03R\x0coutputTokens\x12\x1f\n\x0b\x63ost_micros\x18\t \x01(\x03R\ncostMicros\x12\x30\n\x14\x65stimated_call_count\x18\n \x01(\x05R\x12\x65stimatedCallCount\x12.\n\x13unpriced_call_count\x18\x0b \x01(\x05R\x11unpricedCallCount*q\n\x0b\x42udgetScope\x12\x1c\n\x18\x42UDGET_SCOPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42UDGET_SCOPE_RUN\x10\x01\x12\x15\n\x11\x42UDGET_SCOPE_FLOW\x10\x02\x12\x17\n\x13\x42UDGET_SCOPE_TENANT\x10\x03*\x96\x01\n\nUsageGroup\x12\x1b\n\x17USAGE_GROUP_UNSPECIFIED\x10\x00\x12\x14\n\x10USAGE_GROUP_FLOW\x10\x01\x12\x15\n\x11USAGE_GROUP_MODEL\x10\x02\x12\x14\n\x10USAGE_GROUP_USER\x10\x03\x12\x13\n\x0fUSAGE_GROUP_DAY\x10\x04\x12\x13\n\x0fUSAGE_GROUP_RUN\x10\x05\x42\x87\x01\n\x0forchestrator.v1B\x0b\x42udgetProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +34,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.v1.budget_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\013BudgetProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
-  _globals['_BUDGETSCOPE']._serialized_start=957
-  _globals['_BUDGETSCOPE']._serialized_end=1070
-  _globals['_USAGEGROUP']._serialized_start=1073
-  _globals['_USAGEGROUP']._serialized_end=1223
-  _globals['_BUDGET']._serialized_start=83
-  _globals['_BUDGET']._serialized_end=594
-  _globals['_USAGELINE']._serialized_start=597
-  _globals['_USAGELINE']._serialized_end=955
+  _globals['_BUDGETSCOPE']._serialized_start=1325
+  _globals['_BUDGETSCOPE']._serialized_end=1438
+  _globals['_USAGEGROUP']._serialized_start=1441
+  _globals['_USAGEGROUP']._serialized_end=1591
+  _globals['_BUDGET']._serialized_start=115
+  _globals['_BUDGET']._serialized_end=962
+  _globals['_USAGELINE']._serialized_start=965
+  _globals['_USAGELINE']._serialized_end=1323
 # @@protoc_insertion_point(module_scope)

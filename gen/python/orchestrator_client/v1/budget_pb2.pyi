@@ -1,3 +1,4 @@
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -34,7 +35,7 @@ USAGE_GROUP_DAY: UsageGroup
 USAGE_GROUP_RUN: UsageGroup
 
 class Budget(_message.Message):
-    __slots__ = ("budget_id", "tenant_id", "max_cost_micros", "max_tokens", "settled_cost_micros", "settled_tokens", "reserved_cost_micros", "reserved_tokens", "waiting_run_count", "actor", "reason", "update_time")
+    __slots__ = ("budget_id", "tenant_id", "max_cost_micros", "max_tokens", "settled_cost_micros", "settled_tokens", "reserved_cost_micros", "reserved_tokens", "waiting_run_count", "actor", "reason", "update_time", "max_step_count", "max_time", "settled_step_count", "settled_time", "reserved_step_count", "reserved_time")
     BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     MAX_COST_MICROS_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +48,12 @@ class Budget(_message.Message):
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MAX_TIME_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_STEP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_TIME_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_STEP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_TIME_FIELD_NUMBER: _ClassVar[int]
     budget_id: str
     tenant_id: str
     max_cost_micros: int
@@ -59,7 +66,13 @@ class Budget(_message.Message):
     actor: str
     reason: str
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, budget_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., max_cost_micros: _Optional[int] = ..., max_tokens: _Optional[int] = ..., settled_cost_micros: _Optional[int] = ..., settled_tokens: _Optional[int] = ..., reserved_cost_micros: _Optional[int] = ..., reserved_tokens: _Optional[int] = ..., waiting_run_count: _Optional[int] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    max_step_count: int
+    max_time: _duration_pb2.Duration
+    settled_step_count: int
+    settled_time: _duration_pb2.Duration
+    reserved_step_count: int
+    reserved_time: _duration_pb2.Duration
+    def __init__(self, budget_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., max_cost_micros: _Optional[int] = ..., max_tokens: _Optional[int] = ..., settled_cost_micros: _Optional[int] = ..., settled_tokens: _Optional[int] = ..., reserved_cost_micros: _Optional[int] = ..., reserved_tokens: _Optional[int] = ..., waiting_run_count: _Optional[int] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., max_step_count: _Optional[int] = ..., max_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., settled_step_count: _Optional[int] = ..., settled_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., reserved_step_count: _Optional[int] = ..., reserved_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class UsageLine(_message.Message):
     __slots__ = ("flow_id", "model", "user_id", "day", "run_id", "call_count", "input_tokens", "output_tokens", "cost_micros", "estimated_call_count", "unpriced_call_count")

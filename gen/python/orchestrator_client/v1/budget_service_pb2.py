@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from orchestrator_client.v1 import budget_pb2 as orchestrator_dot_v1_dot_budget__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$orchestrator/v1/budget_service.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1corchestrator/v1/budget.proto\"/\n\x10GetBudgetRequest\x12\x1b\n\tbudget_id\x18\x01 \x01(\tR\x08\x62udgetId\"D\n\x11GetBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x17.orchestrator.v1.BudgetR\x06\x62udget\"\x84\x01\n\x12ListBudgetsRequest\x12\x32\n\x05scope\x18\x01 \x01(\x0e\x32\x1c.orchestrator.v1.BudgetScopeR\x05scope\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"p\n\x13ListBudgetsResponse\x12\x31\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x17.orchestrator.v1.BudgetR\x07\x62udgets\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xda\x01\n\x10PutBudgetRequest\x12\x1b\n\tbudget_id\x18\x01 \x01(\tR\x08\x62udgetId\x12+\n\x0fmax_cost_micros\x18\x02 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x12\"\n\nmax_tokens\x18\x03 \x01(\x03H\x01R\tmaxTokens\x88\x01\x01\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x12\n\x10_max_cost_microsB\r\n\x0b_max_tokens\"D\n\x11PutBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x17.orchestrator.v1.BudgetR\x06\x62udget\"\xdc\x01\n\x12RaiseBudgetRequest\x12\x1b\n\tbudget_id\x18\x01 \x01(\tR\x08\x62udgetId\x12+\n\x0fmax_cost_micros\x18\x02 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x12\"\n\nmax_tokens\x18\x03 \x01(\x03H\x01R\tmaxTokens\x88\x01\x01\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x12\n\x10_max_cost_microsB\r\n\x0b_max_tokens\"F\n\x13RaiseBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x17.orchestrator.v1.BudgetR\x06\x62udget\"\x8d\x02\n\x10ListUsageRequest\x12\x36\n\x08group_by\x18\x01 \x03(\x0e\x32\x1b.orchestrator.v1.UsageGroupR\x07groupBy\x12\x37\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x66romTime\x12\x33\n\x07to_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06toTime\x12\x17\n\x07\x66low_id\x18\x04 \x01(\tR\x06\x66lowId\x12\x1b\n\tpage_size\x18\x05 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x06 \x01(\tR\tpageToken\"m\n\x11ListUsageResponse\x12\x30\n\x05lines\x18\x01 \x03(\x0b\x32\x1a.orchestrator.v1.UsageLineR\x05lines\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xce\x03\n\rBudgetService\x12W\n\tGetBudget\x12!.orchestrator.v1.GetBudgetRequest\x1a\".orchestrator.v1.GetBudgetResponse\"\x03\x90\x02\x01\x12]\n\x0bListBudgets\x12#.orchestrator.v1.ListBudgetsRequest\x1a$.orchestrator.v1.ListBudgetsResponse\"\x03\x90\x02\x01\x12R\n\tPutBudget\x12!.orchestrator.v1.PutBudgetRequest\x1a\".orchestrator.v1.PutBudgetResponse\x12X\n\x0bRaiseBudget\x12#.orchestrator.v1.RaiseBudgetRequest\x1a$.orchestrator.v1.RaiseBudgetResponse\x12W\n\tListUsage\x12!.orchestrator.v1.ListUsageRequest\x1a\".orchestrator.v1.ListUsageResponse\"\x03\x90\x02\x01\x42\x8e\x01\n\x0forchestrator.v1B\x12\x42udgetServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$orchestrator/v1/budget_service.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1corchestrator/v1/budget.proto\"/\n\x10GetBudgetRequest\x12\x1b\n\tbudget_id\x18\x01 \x01(\tR\x08\x62udgetId\"D\n\x11GetBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x17.orchestrator.v1.BudgetR\x06\x62udget\"\x84\x01\n\x12ListBudgetsRequest\x12\x32\n\x05scope\x18\x01 \x01(\x0e\x32\x1c.orchestrator.v1.BudgetScopeR\x05scope\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"p\n\x13ListBudgetsResponse\x12\x31\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x17.orchestrator.v1.BudgetR\x07\x62udgets\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xce\x02\n\x10PutBudgetRequest\x12\x1b\n\tbudget_id\x18\x01 \x01(\tR\x08\x62udgetId\x12+\n\x0fmax_cost_micros\x18\x02 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x12\"\n\nmax_tokens\x18\x03 \x01(\x03H\x01R\tmaxTokens\x88\x01\x01\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x12)\n\x0emax_step_count\x18\x06 \x01(\x03H\x02R\x0cmaxStepCount\x88\x01\x01\x12\x34\n\x08max_time\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07maxTimeB\x12\n\x10_max_cost_microsB\r\n\x0b_max_tokensB\x11\n\x0f_max_step_count\"D\n\x11PutBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x17.orchestrator.v1.BudgetR\x06\x62udget\"\xd0\x02\n\x12RaiseBudgetRequest\x12\x1b\n\tbudget_id\x18\x01 \x01(\tR\x08\x62udgetId\x12+\n\x0fmax_cost_micros\x18\x02 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x12\"\n\nmax_tokens\x18\x03 \x01(\x03H\x01R\tmaxTokens\x88\x01\x01\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x12)\n\x0emax_step_count\x18\x06 \x01(\x03H\x02R\x0cmaxStepCount\x88\x01\x01\x12\x34\n\x08max_time\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07maxTimeB\x12\n\x10_max_cost_microsB\r\n\x0b_max_tokensB\x11\n\x0f_max_step_count\"F\n\x13RaiseBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x17.orchestrator.v1.BudgetR\x06\x62udget\"\x8d\x02\n\x10ListUsageRequest\x12\x36\n\x08group_by\x18\x01 \x03(\x0e\x32\x1b.orchestrator.v1.UsageGroupR\x07groupBy\x12\x37\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x66romTime\x12\x33\n\x07to_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06toTime\x12\x17\n\x07\x66low_id\x18\x04 \x01(\tR\x06\x66lowId\x12\x1b\n\tpage_size\x18\x05 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x06 \x01(\tR\tpageToken\"m\n\x11ListUsageResponse\x12\x30\n\x05lines\x18\x01 \x03(\x0b\x32\x1a.orchestrator.v1.UsageLineR\x05lines\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xce\x03\n\rBudgetService\x12W\n\tGetBudget\x12!.orchestrator.v1.GetBudgetRequest\x1a\".orchestrator.v1.GetBudgetResponse\"\x03\x90\x02\x01\x12]\n\x0bListBudgets\x12#.orchestrator.v1.ListBudgetsRequest\x1a$.orchestrator.v1.ListBudgetsResponse\"\x03\x90\x02\x01\x12R\n\tPutBudget\x12!.orchestrator.v1.PutBudgetRequest\x1a\".orchestrator.v1.PutBudgetResponse\x12X\n\x0bRaiseBudget\x12#.orchestrator.v1.RaiseBudgetRequest\x1a$.orchestrator.v1.RaiseBudgetResponse\x12W\n\tListUsage\x12!.orchestrator.v1.ListUsageRequest\x1a\".orchestrator.v1.ListUsageResponse\"\x03\x90\x02\x01\x42\x8e\x01\n\x0forchestrator.v1B\x12\x42udgetServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,26 +41,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUDGETSERVICE'].methods_by_name['ListBudgets']._serialized_options = b'\220\002\001'
   _globals['_BUDGETSERVICE'].methods_by_name['ListUsage']._loaded_options = None
   _globals['_BUDGETSERVICE'].methods_by_name['ListUsage']._serialized_options = b'\220\002\001'
-  _globals['_GETBUDGETREQUEST']._serialized_start=120
-  _globals['_GETBUDGETREQUEST']._serialized_end=167
-  _globals['_GETBUDGETRESPONSE']._serialized_start=169
-  _globals['_GETBUDGETRESPONSE']._serialized_end=237
-  _globals['_LISTBUDGETSREQUEST']._serialized_start=240
-  _globals['_LISTBUDGETSREQUEST']._serialized_end=372
-  _globals['_LISTBUDGETSRESPONSE']._serialized_start=374
-  _globals['_LISTBUDGETSRESPONSE']._serialized_end=486
-  _globals['_PUTBUDGETREQUEST']._serialized_start=489
-  _globals['_PUTBUDGETREQUEST']._serialized_end=707
-  _globals['_PUTBUDGETRESPONSE']._serialized_start=709
-  _globals['_PUTBUDGETRESPONSE']._serialized_end=777
-  _globals['_RAISEBUDGETREQUEST']._serialized_start=780
-  _globals['_RAISEBUDGETREQUEST']._serialized_end=1000
-  _globals['_RAISEBUDGETRESPONSE']._serialized_start=1002
-  _globals['_RAISEBUDGETRESPONSE']._serialized_end=1072
-  _globals['_LISTUSAGEREQUEST']._serialized_start=1075
-  _globals['_LISTUSAGEREQUEST']._serialized_end=1344
-  _globals['_LISTUSAGERESPONSE']._serialized_start=1346
-  _globals['_LISTUSAGERESPONSE']._serialized_end=1455
-  _globals['_BUDGETSERVICE']._serialized_start=1458
-  _globals['_BUDGETSERVICE']._serialized_end=1920
+  _globals['_GETBUDGETREQUEST']._serialized_start=152
+  _globals['_GETBUDGETREQUEST']._serialized_end=199
+  _globals['_GETBUDGETRESPONSE']._serialized_start=201
+  _globals['_GETBUDGETRESPONSE']._serialized_end=269
+  _globals['_LISTBUDGETSREQUEST']._serialized_start=272
+  _globals['_LISTBUDGETSREQUEST']._serialized_end=404
+  _globals['_LISTBUDGETSRESPONSE']._serialized_start=406
+  _globals['_LISTBUDGETSRESPONSE']._serialized_end=518
+  _globals['_PUTBUDGETREQUEST']._serialized_start=521
+  _globals['_PUTBUDGETREQUEST']._serialized_end=855
+  _globals['_PUTBUDGETRESPONSE']._serialized_start=857
+  _globals['_PUTBUDGETRESPONSE']._serialized_end=925
+  _globals['_RAISEBUDGETREQUEST']._serialized_start=928
+  _globals['_RAISEBUDGETREQUEST']._serialized_end=1264
+  _globals['_RAISEBUDGETRESPONSE']._serialized_start=1266
+  _globals['_RAISEBUDGETRESPONSE']._serialized_end=1336
+  _globals['_LISTUSAGEREQUEST']._serialized_start=1339
+  _globals['_LISTUSAGEREQUEST']._serialized_end=1608
+  _globals['_LISTUSAGERESPONSE']._serialized_start=1610
+  _globals['_LISTUSAGERESPONSE']._serialized_end=1719
+  _globals['_BUDGETSERVICE']._serialized_start=1722
+  _globals['_BUDGETSERVICE']._serialized_end=2184
 # @@protoc_insertion_point(module_scope)

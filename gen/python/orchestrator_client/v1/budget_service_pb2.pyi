@@ -1,3 +1,4 @@
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from orchestrator_client.v1 import budget_pb2 as _budget_pb2
 from google.protobuf.internal import containers as _containers
@@ -39,18 +40,22 @@ class ListBudgetsResponse(_message.Message):
     def __init__(self, budgets: _Optional[_Iterable[_Union[_budget_pb2.Budget, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class PutBudgetRequest(_message.Message):
-    __slots__ = ("budget_id", "max_cost_micros", "max_tokens", "reason", "request_id")
+    __slots__ = ("budget_id", "max_cost_micros", "max_tokens", "reason", "request_id", "max_step_count", "max_time")
     BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
     MAX_COST_MICROS_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MAX_TIME_FIELD_NUMBER: _ClassVar[int]
     budget_id: str
     max_cost_micros: int
     max_tokens: int
     reason: str
     request_id: str
-    def __init__(self, budget_id: _Optional[str] = ..., max_cost_micros: _Optional[int] = ..., max_tokens: _Optional[int] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    max_step_count: int
+    max_time: _duration_pb2.Duration
+    def __init__(self, budget_id: _Optional[str] = ..., max_cost_micros: _Optional[int] = ..., max_tokens: _Optional[int] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., max_step_count: _Optional[int] = ..., max_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class PutBudgetResponse(_message.Message):
     __slots__ = ("budget",)
@@ -59,18 +64,22 @@ class PutBudgetResponse(_message.Message):
     def __init__(self, budget: _Optional[_Union[_budget_pb2.Budget, _Mapping]] = ...) -> None: ...
 
 class RaiseBudgetRequest(_message.Message):
-    __slots__ = ("budget_id", "max_cost_micros", "max_tokens", "reason", "request_id")
+    __slots__ = ("budget_id", "max_cost_micros", "max_tokens", "reason", "request_id", "max_step_count", "max_time")
     BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
     MAX_COST_MICROS_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MAX_TIME_FIELD_NUMBER: _ClassVar[int]
     budget_id: str
     max_cost_micros: int
     max_tokens: int
     reason: str
     request_id: str
-    def __init__(self, budget_id: _Optional[str] = ..., max_cost_micros: _Optional[int] = ..., max_tokens: _Optional[int] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    max_step_count: int
+    max_time: _duration_pb2.Duration
+    def __init__(self, budget_id: _Optional[str] = ..., max_cost_micros: _Optional[int] = ..., max_tokens: _Optional[int] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., max_step_count: _Optional[int] = ..., max_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class RaiseBudgetResponse(_message.Message):
     __slots__ = ("budget",)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class BudgetServiceStub(object):
-    """BudgetService shows and changes budgets of calls to models, and says what calls have cost. What it changes is durable, and holds
+    """BudgetService shows and changes budgets, and says what calls to models have cost. What it changes is durable, and holds
     at every instance for the next call.
     """
 
@@ -64,12 +64,12 @@ class BudgetServiceStub(object):
 
 
 class BudgetServiceServicer(object):
-    """BudgetService shows and changes budgets of calls to models, and says what calls have cost. What it changes is durable, and holds
+    """BudgetService shows and changes budgets, and says what calls to models have cost. What it changes is durable, and holds
     at every instance for the next call.
     """
 
     def GetBudget(self, request, context):
-        """GetBudget returns a budget. That of a run exists once the run, or a run that it started, has called a model. Errors:
+        """GetBudget returns a budget. That of a run exists once the run, or a run that it started, has spent something. Errors:
         BUDGET_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -145,7 +145,7 @@ def add_BudgetServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BudgetService(object):
-    """BudgetService shows and changes budgets of calls to models, and says what calls have cost. What it changes is durable, and holds
+    """BudgetService shows and changes budgets, and says what calls to models have cost. What it changes is durable, and holds
     at every instance for the next call.
     """
 

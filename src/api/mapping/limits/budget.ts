@@ -15,7 +15,7 @@ import {
   type UsageLine,
   UsageLineSchema,
 } from "../../../gen/orchestrator/v1/budget_pb.ts";
-import { toTimestamp } from "../time.ts";
+import { toDuration, toTimestamp } from "../time.ts";
 
 /** The name of a budget. */
 export function toBudgetId({ scope, id }: { readonly scope: Scope; readonly id: string }): string {
@@ -31,7 +31,8 @@ export function fromBudgetId(budgetId: string): { readonly scope: Scope; readonl
 }
 
 export function toBudget(view: BudgetView): Budget {
-  const { tenantId, maxCostMicros, maxTokens, settled, reserved, waitingRuns, by, why, updatedAt } = view;
+  const { tenantId, maxCostMicros, maxTokens, maxSteps, maxTimeMs, settled, reserved } = view;
+  const { waitingRuns, by, why, updatedAt } = view;
   return create(BudgetSchema, {
     ...{ budgetId: toBudgetId(view), tenantId, waitingRunCount: waitingRuns, actor: by, reason: why },
     ...(maxCostMicros === null ? {} : { maxCostMicros: BigInt(maxCostMicros) }),
@@ -40,6 +41,13 @@ export function toBudget(view: BudgetView): Budget {
     settledTokens: BigInt(settled.tokens),
     reservedCostMicros: BigInt(reserved.costMicros),
     reservedTokens: BigInt(reserved.tokens),
+    ...(maxSteps === null ? {} : { maxStepCount: BigInt(maxSteps) }),
+    ...(maxTimeMs === null ? {} : { maxTime: toDuration(maxTimeMs) }),
+    settledStepCount: BigInt(settled.steps),
+    reservedStepCount: BigInt(reserved.steps),
+    ...(view.countsAttempts
+      ? { settledTime: toDuration(settled.timeMs), reservedTime: toDuration(reserved.timeMs) }
+      : {}),
     updateTime: toTimestamp(updatedAt),
   });
 }

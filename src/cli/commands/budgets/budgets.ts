@@ -1,8 +1,9 @@
 /** `orchestrator budgets`: what calls to models may cost, raising it, and what they have cost. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ApiClient } from "../../../api/client/client.ts";
-import { toTimestamp } from "../../../api/mapping/time.ts";
+import { fromDuration, toDuration, toTimestamp } from "../../../api/mapping/time.ts";
 import { formatDollars } from "../../../base/money.ts";
+import { formatDuration, parseDurationMs } from "../../../base/time/duration.ts";
 import { parseInstantMs, TIME_FORM } from "../../../base/time/rfc3339.ts";
 import {
   type Budget,
@@ -33,6 +34,9 @@ type ListOptions = Options & { readonly limit: number };
 interface LimitOptions extends Options {
   readonly maxCostUsd?: bigint;
   readonly maxTokens?: bigint;
+  readonly maxSteps?: bigint;
+  /** Milliseconds. */
+  readonly maxTime?: number;
   readonly reason: string;
 }
 
@@ -64,6 +68,8 @@ export function defineBudgets(command: Command, _context: CommandContext): void 
     named(name, summary)
       .addOption(new Option("--max-cost-usd <dollars>", "what calls may cost").argParser(readDollars))
       .addOption(new Option("--max-tokens <count>", "tokens of input and output together").argParser(readTokens))
+      .addOption(new Option("--max-steps <count>", "attempts of a run and its child runs").argParser(readTokens))
+      .addOption(new Option("--max-time <duration>", "how long they may run, such as 10m").argParser(readDuration))
       .option("--reason <text>", "why, for those who look at the budget", "");
   const lines = (): Option => new Option("--limit <count>", "maximum number of lines").default(50).argParser(readCount);
 
@@ -77,16 +83,16 @@ export function defineBudgets(command: Command, _context: CommandContext): void 
       show(options, async (client) => (await client.call(method.getBudget, { budgetId })).budget),
     );
   limiting("put", "set the limits of a budget; one that is not given is none").action(
-    (budgetId: string, { maxCostUsd, maxTokens, reason, ...options }: LimitOptions) =>
+    (budgetId: string, options: LimitOptions) =>
       show(options, async (client) => {
-        const request = { budgetId, reason, ...limitsOf(maxCostUsd, maxTokens) };
+        const request = { budgetId, reason: options.reason, ...limitsOf(options) };
         return (await client.call(method.putBudget, request)).budget;
       }),
   );
   limiting("raise", "raise the limits of a budget: runs that wait for it go on").action(
-    (budgetId: string, { maxCostUsd, maxTokens, reason, ...options }: LimitOptions) =>
+    (budgetId: string, options: LimitOptions) =>
       show(options, async (client) => {
-        const request = { budgetId, reason, ...limitsOf(maxCostUsd, maxTokens) };
+        const request = { budgetId, reason: options.reason, ...limitsOf(options) };
         return (await client.call(method.raiseBudget, request)).budget;
       }),
   );
@@ -103,10 +109,12 @@ export function defineBudgets(command: Command, _context: CommandContext): void 
     .action(usage);
 }
 
-function limitsOf(maxCostMicros: bigint | undefined, maxTokens: bigint | undefined) {
+function limitsOf({ maxCostUsd: maxCostMicros, maxTokens, maxSteps: maxStepCount, maxTime }: LimitOptions) {
   return {
     ...(maxCostMicros === undefined ? {} : { maxCostMicros }),
     ...(maxTokens === undefined ? {} : { maxTokens }),
+    ...(maxStepCount === undefined ? {} : { maxStepCount }),
+    ...(maxTime === undefined ? {} : { maxTime: toDuration(maxTime) }),
   };
 }
 
@@ -164,10 +172,16 @@ function formatBudgets(budgets: readonly Budget[]): Shown {
     budget.maxTokens === undefined ? "any" : String(budget.maxTokens),
     String(budget.settledTokens),
     String(budget.reservedTokens),
+    budget.settledTime === undefined
+      ? ""
+      : `${budget.settledStepCount} of ${budget.maxStepCount === undefined ? "any" : budget.maxStepCount}`,
+    budget.settledTime === undefined
+      ? ""
+      : `${formatDuration(fromDuration(budget.settledTime))} of ${budget.maxTime === undefined ? "any" : formatDuration(fromDuration(budget.maxTime))}`,
     String(budget.waitingRunCount),
   ]);
-  const columns = ["BUDGET", "COST LIMIT", "SPENT", "RESERVED", "TOKEN LIMIT", "USED", "RESERVED", "RUNS WAITING"];
-  return formatTable(columns, rows);
+  const columns = ["BUDGET", "COST LIMIT", "SPENT", "RESERVED", "TOKEN LIMIT", "USED", "RESERVED"];
+  return formatTable([...columns, "STEPS", "TIME", "RUNS WAITING"], rows);
 }
 
 function formatUsage(lines: readonly UsageLine[]): Shown {
@@ -193,6 +207,14 @@ function readDollars(text: string): bigint {
 function readTokens(text: string): bigint {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("expected a whole number");
   return BigInt(text);
+}
+
+function readDuration(text: string): number {
+  try {
+    return parseDurationMs(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 function readGroups(text: string): UsageGroup[] {

@@ -12,23 +12,30 @@ export interface BudgetKey {
   readonly id: string;
 }
 
-/** How much may be spent: millionths of a dollar, and tokens of input and output together. Null: any amount. */
+/**
+ * How much may be spent: millionths of a dollar, and tokens of input and output together; of a run also attempts, and
+ * milliseconds in which they run. Null: any amount.
+ */
 export interface BudgetLimits {
   readonly maxCostMicros: number | null;
   readonly maxTokens: number | null;
+  readonly maxSteps: number | null;
+  readonly maxTimeMs: number | null;
 }
 
 /** An amount of each. */
 export interface Amount {
   readonly costMicros: number;
   readonly tokens: number;
+  readonly steps: number;
+  readonly timeMs: number;
 }
 
 /** A stored budget. At any time, what is settled and reserved together is within the limits, but for overruns. */
 export interface Budget extends BudgetKey, BudgetLimits {
-  /** What ended calls have cost. */
+  /** What ended calls and attempts have cost. */
   readonly settled: Amount;
-  /** What calls under way may cost at most. */
+  /** What those under way may cost at most. */
   readonly reserved: Amount;
 }
 
@@ -36,6 +43,7 @@ export interface Budget extends BudgetKey, BudgetLimits {
 export interface OpenCall {
   readonly callId: string;
   readonly callKey: string;
+  readonly runId: string;
   readonly reserved: Amount;
   readonly charged: readonly BudgetKey[];
 }
@@ -85,6 +93,8 @@ export interface BudgetLedger {
 
 /** A budget as operators see it. */
 export interface BudgetView extends Budget {
+  /** The flow of the run limits steps or time: its attempts are counted. */
+  readonly countsAttempts: boolean;
   /** Runs that wait for a raise. */
   readonly waitingRuns: number;
   readonly by: string;
@@ -132,7 +142,7 @@ export interface BudgetControl {
   ): Promise<readonly BudgetView[]>;
   /**
    * Sets limits, and lets runs that wait for them go on. Runs of other instances go on, too. `create`: the budget need
-   * not exist. Errors: BUDGET_NOT_FOUND.
+   * not exist. Limits of steps and time are those of a run whose attempts are counted. Errors: BUDGET_NOT_FOUND.
    */
   setLimits(
     caller: Caller,

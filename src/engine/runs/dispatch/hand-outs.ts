@@ -19,6 +19,7 @@ import { timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunResident } from "../run-resident.ts";
+import { type CountedAttempts, NO_COST } from "../work/counted-attempts.ts";
 import type { Carriers } from "./carriers.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { HandOut, HandOutTable } from "./hand-out-table.ts";
@@ -32,6 +33,7 @@ export interface HandOutsParts {
   readonly table: HandOutTable;
   readonly checkpoints: Checkpoints;
   readonly reserved: ReservedSlots;
+  readonly counted: CountedAttempts;
   readonly submission: Submission;
   readonly clock: DatabaseClock;
 }
@@ -46,13 +48,15 @@ export class HandOuts {
 
   /** Hand-overs for the transition of `records`: those of tasks that find a slot as soon as they are ready. */
   takeAtOnce({ id, entity: run }: RunResident, records: readonly JournalRecord[]): readonly RunEvent[] {
-    const { takers, reserved } = this.#parts;
+    const { takers, reserved, counted } = this.#parts;
     let events: RunEvent[] | undefined;
     for (const record of records) {
       if (record.type !== "task.scheduled" && record.type !== "task.returned") continue;
       const { task: path, at } = record;
       const task = run.state.tasks.get(path);
       if (!awaitsHandOver(task) || !mayBegin(run)) continue;
+      // One whose budget is asked first waits in its queue meanwhile.
+      if (counted.find(run, task) !== null && !isDoneThen(specOf(run, path))) continue;
       // After a lost batch the transition is decided again, and the slot is reserved already.
       const slot = reserved.get(id, path) ?? takers.reserve(toReadyTask(run, task));
       if (slot === null) continue;
@@ -85,18 +89,34 @@ export class HandOuts {
     if (awaitsHandOver(task) && mayBegin(run)) this.#parts.takers.waits(toReadyTask(run, task));
   }
 
-  /** The hand-out of a task is over. Its holder is asked to stop, unless it has reported the end. */
-  end(resident: RunResident, path: string, reason: string): void {
+  /**
+   * The hand-out of a task is over. Its holder is asked to stop, unless it has reported the end. `tookMs`: how long it
+   * says that the work took.
+   */
+  end(resident: RunResident, path: string, reason: string, tookMs?: number): void {
     const { table, checkpoints } = this.#parts;
     const handOut = table.get(resident.id, path);
     if (handOut === undefined) return;
     table.delete(resident.id, path);
+    this.#count(resident, handOut, tookMs);
     // The next attempt needs it if this one ran out of time.
     checkpoints.flush(resident, handOut);
     if (handOut.reported) return;
     handOut.slot?.cancel(reason);
     // Without an acknowledgement nobody works on it.
     if (!handOut.acknowledged) handOut.slot?.release();
+  }
+
+  /** What nobody acknowledged took nothing, unless it waited in a topic: an executor may have done it. */
+  #count({ entity: run }: RunResident, { path, attempt, ...handOut }: HandOut, tookMs: number | undefined): void {
+    const { counted, clock } = this.#parts;
+    const task = run.state.tasks.get(path);
+    if (task === undefined) return;
+    const begun = counted.findBegun(run, { path, generation: task.generation, attempt });
+    if (begun === null) return;
+    const isDone = handOut.acknowledged || handOut.reported || handOut.carrier === "topics";
+    const timeMs = tookMs ?? Math.max(0, clock.now() - task.startedAt);
+    counted.end(begun, isDone ? { steps: 1, timeMs } : NO_COST);
   }
 
   /** Every hand-out of a run is over. */

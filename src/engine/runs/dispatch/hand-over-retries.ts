@@ -27,10 +27,13 @@ export class HandOverRetries {
 
   /** The hand-over failed. Calls `again` after the pause. */
   failed(task: Named, again: () => void): void {
+    const failures = (this.#failed.get(nameOf(task))?.failures ?? 0) + 1;
+    this.#pause(task, failures, Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS), again);
+  }
+
+  #pause(task: Named, failures: number, pauseMs: number, again: () => void): void {
     const name = nameOf(task);
     const now = performance.now();
-    const failures = (this.#failed.get(name)?.failures ?? 0) + 1;
-    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
     this.#failed.delete(name);
     const failed = { failures, pausedUntil: now + pauseMs };
     this.#failed.set(name, failed);
@@ -44,6 +47,11 @@ export class HandOverRetries {
       if (pausedUntil + LONGEST_PAUSE_MS > now) break;
       this.#failed.delete(other);
     }
+  }
+
+  /** The task may not be handed out now. Calls `again` after a pause, milliseconds. */
+  pause(task: Named, pauseMs: number, again: () => void): void {
+    this.#pause(task, 0, pauseMs, again);
   }
 
   /** The task was handed out, or does not wait any more. */

@@ -6,10 +6,11 @@ import { type ErrorCode, isOrchestratorError } from "../../../base/errors.ts";
 import type { Outcome } from "../../machine/events.ts";
 import { pathOf } from "../../machine/external-ids.ts";
 import type { Place, ReturnReason } from "../../machine/records.ts";
-import { mayBegin } from "../../machine/run.ts";
+import { mayBegin, specOf } from "../../machine/run.ts";
 import { limitOutcome } from "../../machine/sizes.ts";
 import type { TaskState } from "../../machine/state.ts";
-import { awaitsHandOver } from "../../machine/tasks/handouts.ts";
+import { awaitsHandOver, isDoneThen } from "../../machine/tasks/handouts.ts";
+import { timeoutsOf } from "../../machine/tasks/limits.ts";
 import { isRepeated } from "../../machine/tasks/places.ts";
 import type {
   AlreadyReported,
@@ -26,6 +27,7 @@ import type { TaskNote } from "../../ports/run-watch.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunResidence, RunResident } from "../run-resident.ts";
+import { type CountedAttempts, NO_COST } from "../work/counted-attempts.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { HandOut, HandOutTable } from "./hand-out-table.ts";
 import { HandOverRetries } from "./hand-over-retries.ts";
@@ -36,6 +38,9 @@ import { standingOf } from "./standing.ts";
 
 /** Tolerated difference between the clocks of brokers and the database, milliseconds. */
 const CLOCK_SKEW_MS = 1_000;
+
+/** Pause before a task is handed out whose budget has no room while other attempts are under way, milliseconds. */
+const BUSY_MS = 500;
 
 /**
  * The run is elsewhere, gone, or held. Its next owner hands the task out, or this instance does when the hold is
@@ -54,6 +59,7 @@ export interface ReportsParts {
   readonly table: HandOutTable;
   readonly reserved: ReservedSlots;
   readonly checkpoints: Checkpoints;
+  readonly counted: CountedAttempts;
   readonly notes: Notes;
   readonly submission: Submission;
   readonly clock: DatabaseClock;
@@ -68,6 +74,8 @@ export class Reports implements HandOvers {
   /** Acknowledged tasks whose start is not in the journal yet, by the time of the acknowledgement. */
   readonly #starts = new Map<HandOut, number>();
   readonly #retries = new HandOverRetries();
+  /** Counted attempts that ask whether they may be handed out. */
+  readonly #admitting = new Set<string>();
 
   constructor(parts: ReportsParts) {
     this.#parts = parts;
@@ -76,9 +84,9 @@ export class Reports implements HandOvers {
   async handOver(ready: ReadyTask, slot: Slot): Promise<boolean> {
     if (this.#retries.isPaused(ready)) return false;
     try {
-      const isTaken = await this.#handOver(ready, slot);
-      this.#retries.settled(ready);
-      return isTaken;
+      const taken = await this.#handOver(ready, slot);
+      if (taken !== "later") this.#retries.settled(ready);
+      return taken === true;
     } catch (error) {
       const isKnown = isOrchestratorError(error);
       if (isKnown && WAITS_NO_MORE.has(error.code)) this.#retries.settled(ready);
@@ -93,12 +101,51 @@ export class Reports implements HandOvers {
     }
   }
 
-  async #handOver({ runId, path }: ReadyTask, slot: Slot): Promise<boolean> {
-    const { residence, reserved, submission, clock } = this.#parts;
+  async #handOver(ready: ReadyTask, slot: Slot): Promise<boolean | "later"> {
+    const { residence, counted } = this.#parts;
+    const { runId, path } = ready;
     const resident = await residence.open(runId);
+    if (!this.#waits(resident, path)) return false;
     const { entity: run } = resident;
+    const task = run.state.tasks.get(path);
+    const attempt = task === undefined || isDoneThen(specOf(run, path)) ? null : counted.find(run, task);
+    if (task === undefined || attempt === null) return this.#take(resident, path, slot);
+    if (this.#admitting.has(attempt.key)) return false;
+    this.#admitting.add(attempt.key);
+    let isTaken = false;
+    try {
+      const { startToCloseMs } = timeoutsOf(specOf(run, path), task.limits);
+      const admission = await counted.admitHandOut(attempt, startToCloseMs);
+      if (!admission.ok) return this.#refused(ready, admission.isFinal);
+      try {
+        isTaken = this.#waits(resident, path) && (await this.#take(resident, path, slot));
+      } finally {
+        if (!isTaken) counted.end(attempt, NO_COST);
+      }
+    } finally {
+      this.#admitting.delete(attempt.key);
+    }
+    return isTaken;
+  }
+
+  #waits({ id, entity: run }: RunResident, path: string): boolean {
     const waits = awaitsHandOver(run.state.tasks.get(path)) && mayBegin(run);
-    if (!waits || reserved.get(runId, path) !== undefined) return false;
+    return waits && this.#parts.reserved.get(id, path) === undefined;
+  }
+
+  /** A budget has no room for the attempt. A run that is held hands out its tasks again once it is released. */
+  #refused(ready: ReadyTask, isFinal: boolean): false | "later" {
+    if (isFinal) return false;
+    const { takers, lifecycle } = this.#parts;
+    this.#retries.pause(ready, BUSY_MS, () => {
+      if (!lifecycle.stopping) takers.waits(ready);
+    });
+    return "later";
+  }
+
+  async #take(resident: RunResident, path: string, slot: Slot): Promise<boolean> {
+    const { reserved, submission, clock } = this.#parts;
+    const { id: runId } = resident;
     reserved.set(runId, path, slot);
     await submission.submit(resident, { type: "hand_over", at: clock.now(), task: path, to: slot.to, queued: true });
     // The task was handed out in another way meanwhile.

@@ -1,7 +1,7 @@
 /**
  * Attempts: tool calls of this instance for runs in memory.
  *
- *   dispatched (durable) → running ──outcome──→ reported
+ *   dispatched (durable) → (waits for its budget) → running ──outcome──→ reported
  *                             ├── start-to-close, schedule-to-close, or heartbeat timeout passed → reported as a
  *                             timeout, aborted
  *                             └── task ended otherwise, run ending, shard lost → aborted; its outcome counts only while
@@ -12,15 +12,17 @@ import { failPoint } from "../../../base/process/fail-points.ts";
 import { startLongTimer } from "../../../base/time/long-timer.ts";
 import type { Outcome } from "../../machine/events.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
-import { budgetsOf, specOf } from "../../machine/run.ts";
+import { budgetsOf, mayBegin, specOf } from "../../machine/run.ts";
 import { limitOutcome } from "../../machine/sizes.ts";
 import { closesAt, timeoutsOf } from "../../machine/tasks/limits.ts";
+import type { AttemptCost, BegunAttempt } from "../../ports/models/attempts.ts";
 import type { ToolCaller } from "../../ports/tools.ts";
 import type { DatabaseClock } from "../../shard/ownership/database-clock.ts";
 import type { Submission } from "../../shard/submission/submission.ts";
 import type { RunCallbacks } from "../dispatch/callbacks.ts";
 import type { Notes } from "../dispatch/notes.ts";
 import type { Attempt, RunResident } from "../run-resident.ts";
+import { type CountedAttempts, NO_COST } from "./counted-attempts.ts";
 
 export interface AttemptsParts {
   readonly tools: ToolCaller;
@@ -30,6 +32,7 @@ export interface AttemptsParts {
   readonly defaultTimeoutMs: number | null;
   readonly callbacks: Pick<RunCallbacks, "urlOf">;
   readonly notes: Pick<Notes, "tell">;
+  readonly counted: CountedAttempts;
 }
 
 /** Runs attempts. */
@@ -40,8 +43,10 @@ export class Attempts {
   readonly #defaultTimeoutMs: number | null;
   readonly #callbacks: AttemptsParts["callbacks"];
   readonly #notes: AttemptsParts["notes"];
+  readonly #counted: CountedAttempts;
 
-  constructor({ tools, submission, clock, defaultTimeoutMs, callbacks, notes }: AttemptsParts) {
+  constructor({ tools, submission, clock, defaultTimeoutMs, callbacks, notes, counted }: AttemptsParts) {
+    this.#counted = counted;
     this.#callbacks = callbacks;
     this.#notes = notes;
     this.#tools = tools;
@@ -65,10 +70,9 @@ export class Attempts {
     const defaultMs = spec.type === "graph" ? null : this.#defaultTimeoutMs;
     const startToCloseMs = timeouts.startToCloseMs ?? defaultMs;
     const closeAt = closesAt(spec, task);
-    const closesInMs = closeAt === null ? null : Math.max(0, this.#clock.until(closeAt));
-    const closes = closesInMs !== null && (startToCloseMs === null || closesInMs < startToCloseMs);
-    const timeoutMs = closes ? closesInMs : startToCloseMs;
+    const leftMs = (): number | null => (closeAt === null ? null : Math.max(0, this.#clock.until(closeAt)));
     const attempt: Attempt = { token, abort: new AbortController(), timer: null, heartbeatTimer: null };
+    const counted = this.#counted.find(run, task);
     const report = (outcome: Outcome): void => {
       if (work.attempts.get(path) !== attempt) return;
       work.attempts.delete(path);
@@ -91,56 +95,116 @@ export class Attempts {
       report({ ok: false, error: { type, message, retryable } });
       attempt.abort.abort(toError("DEADLINE_EXCEEDED"));
     };
-    if (timeoutMs !== null) {
-      const type = closes ? "SCHEDULE_TO_CLOSE_TIMEOUT" : "TIMEOUT";
-      const late = (): void => expire(type, `the attempt took longer than ${timeoutMs} ms`, !closes);
-      attempt.timer = startLongTimer(timeoutMs, late);
-    }
-    if (heartbeatMs !== null) {
-      const silent = (): void =>
-        expire("HEARTBEAT_TIMEOUT", `the attempt sent no heartbeat for ${heartbeatMs} ms`, true);
-      attempt.heartbeatTimer = startLongTimer(heartbeatMs, silent);
-    }
     work.attempts.set(path, attempt);
-    const source = { runId, path, attempt: task.attempt };
-    failPoint("attempt.before", runId);
-    const callbackUrl = spec.awaitsCallback === true ? this.#callbacks.urlOf(runId, task) : undefined;
-    if (callbackUrl === null) {
-      const message = "no URL is known at which a callback can arrive: set server.public_url";
-      report({ ok: false, error: { type: "CALLBACK_URL_MISSING", message, retryable: true, noEffect: true } });
+    const make = (budgetMs: number | null): void => {
+      const closesInMs = leftMs();
+      const closes = closesInMs !== null && (startToCloseMs === null || closesInMs < startToCloseMs);
+      const timeoutMs = closes ? closesInMs : startToCloseMs;
+      const isCut = budgetMs !== null && (timeoutMs === null || budgetMs < timeoutMs);
+      const mostMs = isCut ? budgetMs : timeoutMs;
+      if (mostMs !== null) {
+        const type = closes ? "SCHEDULE_TO_CLOSE_TIMEOUT" : "TIMEOUT";
+        const late = (): void => {
+          if (!isCut) {
+            expire(type, `the attempt took longer than ${mostMs} ms`, !closes);
+            return;
+          }
+          report(putOff("BUDGET_EXHAUSTED", `the budget had time left for ${mostMs} ms`, false));
+          attempt.abort.abort(toError("DEADLINE_EXCEEDED"));
+        };
+        attempt.timer = startLongTimer(mostMs, late);
+      }
+      if (heartbeatMs !== null) {
+        const silent = (): void =>
+          expire("HEARTBEAT_TIMEOUT", `the attempt sent no heartbeat for ${heartbeatMs} ms`, true);
+        attempt.heartbeatTimer = startLongTimer(heartbeatMs, silent);
+      }
+      const begunAt = performance.now();
+      const end = (outcome: Outcome): void => {
+        if (counted !== null) this.#counted.end(counted, costOf(outcome, performance.now() - begunAt, budgetMs));
+        report(outcome);
+      };
+      const source = { runId, path, attempt: task.attempt };
+      failPoint("attempt.before", runId);
+      const callbackUrl = spec.awaitsCallback === true ? this.#callbacks.urlOf(runId, task) : undefined;
+      if (callbackUrl === null) {
+        const message = "no URL is known at which a callback can arrive: set server.public_url";
+        end({ ok: false, error: { type: "CALLBACK_URL_MISSING", message, retryable: true, noEffect: true } });
+        return;
+      }
+      this.#tools
+        .call(
+          {
+            runId,
+            tenantId: run.state.tenantId,
+            flowId: run.state.flowId,
+            userId: run.state.facts.userId,
+            budgets: budgetsOf(run),
+            correlationId: run.state.facts.correlationId,
+            path,
+            type: spec.type,
+            input: task.input ?? null,
+            attempt: task.attempt,
+            waitedMs: Math.max(0, this.#clock.now() - task.readyAt),
+            idempotencyKey: idempotencyKeyOf(runId, path, task.generation),
+            fencingToken: token,
+            ...(callbackUrl === undefined ? {} : { callbackUrl }),
+            answer: task.answer,
+            repeats: again || task.error?.type === "ATTEMPT_LOST",
+            tell: (note) => {
+              if (work.attempts.get(path) === attempt) this.#notes.tell(source, this.#clock.now(), note);
+            },
+            timeoutMs: mostMs,
+            heartbeat: attempt.heartbeatTimer === null ? undefined : () => attempt.heartbeatTimer?.restart(),
+          },
+          attempt.abort,
+        )
+        .then(end, (error: unknown) => {
+          const message = error instanceof Error ? error.message : String(error);
+          end({ ok: false, error: { type: "INTERNAL", message, retryable: true } });
+        });
+    };
+    if (counted === null) {
+      make(null);
       return;
     }
-    this.#tools
-      .call(
-        {
-          runId,
-          tenantId: run.state.tenantId,
-          flowId: run.state.flowId,
-          userId: run.state.facts.userId,
-          budgets: budgetsOf(run),
-          correlationId: run.state.facts.correlationId,
-          path,
-          type: spec.type,
-          input: task.input ?? null,
-          attempt: task.attempt,
-          waitedMs: Math.max(0, this.#clock.now() - task.readyAt),
-          idempotencyKey: idempotencyKeyOf(runId, path, task.generation),
-          fencingToken: token,
-          ...(callbackUrl === undefined ? {} : { callbackUrl }),
-          answer: task.answer,
-          repeats: again || task.error?.type === "ATTEMPT_LOST",
-          tell: (note) => {
-            if (work.attempts.get(path) === attempt) this.#notes.tell(source, this.#clock.now(), note);
-          },
-          timeoutMs,
-          heartbeat: attempt.heartbeatTimer === null ? undefined : () => attempt.heartbeatTimer?.restart(),
-        },
-        attempt.abort,
-      )
-      .then(report, (error: unknown) => {
-        const message = error instanceof Error ? error.message : String(error);
-        report({ ok: false, error: { type: "INTERNAL", message, retryable: true } });
-      });
+    const closesInMs = leftMs();
+    const waitsTooLong = (): void => report(putOff("BUDGET_IN_USE", "no attempt of the budget ended in time"));
+    if (closesInMs !== null) attempt.timer = startLongTimer(closesInMs, waitsTooLong);
+    const longest = [startToCloseMs, closesInMs].filter((ms) => ms !== null);
+    const mostMs = longest.length === 0 ? null : Math.min(...longest);
+    void this.#admit(resident, attempt, counted, mostMs).then((admitted) => {
+      attempt.timer?.stop();
+      attempt.timer = null;
+      if (admitted.ok && work.attempts.get(path) === attempt) return make(admitted.mostMs);
+      if (admitted.ok) this.#counted.end(counted, NO_COST);
+      else report(admitted.outcome);
+    });
+  }
+
+  /** Resolves when the attempt may begin, with what its budgets let it take, or with what is reported instead. */
+  async #admit(
+    { entity: run }: RunResident,
+    { abort }: Attempt,
+    counted: BegunAttempt,
+    mostMs: number | null,
+  ): Promise<
+    { readonly ok: true; readonly mostMs: number | null } | { readonly ok: false; readonly outcome: Outcome }
+  > {
+    try {
+      const admission = await this.#counted.admit(counted, mostMs, abort.signal);
+      if (!admission.ok) return { ok: false, outcome: putOff(admission.type, admission.message) };
+      if (mayBegin(run)) return admission;
+      this.#counted.end(counted, NO_COST);
+      return { ok: false, outcome: putOff("RUN_HELD", "the run was held while the attempt waited for its budget") };
+    } catch {
+      // Only the signal rejects.
+      const message = "the attempt was canceled before it began";
+      return {
+        ok: false,
+        outcome: { ok: false, error: { type: "CANCELED", message, retryable: false, noEffect: true } },
+      };
+    }
   }
 
   /** Aborts an attempt. If `awaited`, its report still counts; otherwise it is ignored. */
@@ -163,4 +227,18 @@ export class Attempts {
 function stopTimers(attempt: Attempt): void {
   attempt.timer?.stop();
   attempt.heartbeatTimer?.stop();
+}
+
+/** Pause before an attempt asks its budget again, milliseconds. */
+const ASK_AGAIN_MS = 500;
+
+/** An attempt that did not begin, or that its budget has cut off: it is made again, and uses up no attempt. */
+function putOff(type: string, message: string, noEffect = true): Outcome {
+  return { ok: false, error: { type, message, retryable: true, noEffect }, deferMs: ASK_AGAIN_MS };
+}
+
+/** What an attempt took: no step if it was deferred before it reached its tool, and no more time than it had. */
+function costOf(outcome: Outcome, tookMs: number, budgetMs: number | null): AttemptCost {
+  if (!outcome.ok && outcome.deferMs !== undefined && outcome.error.noEffect === true) return NO_COST;
+  return { steps: 1, timeMs: Math.min(tookMs, budgetMs ?? Number.POSITIVE_INFINITY) };
 }

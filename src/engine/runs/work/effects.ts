@@ -66,7 +66,7 @@ export class Effects {
         case "task.completed":
           // A callback may come before the answer to its call.
           this.#attempts.abort(resident, record.task);
-          this.#handOuts.end(resident, record.task, "the task has ended");
+          this.#handOuts.end(resident, record.task, "the task has ended", record.tookMs);
           this.#limitedTasks.end(resident, record.task);
           break;
         case "task.dispatched":
@@ -85,7 +85,7 @@ export class Effects {
         case "task.failed":
         case "task.retrying":
           this.#attempts.abort(resident, record.task);
-          this.#handOuts.end(resident, record.task, "the task has ended");
+          this.#handOuts.end(resident, record.task, "the task has ended", tookMsOf(record));
           this.#limitedTasks.end(resident, record.task);
           this.#family.closeChild(resident, state.tasks.get(record.task));
           break;
@@ -142,4 +142,8 @@ export class Effects {
     const end = { phase: state.phase as "COMPLETED", output: state.output ?? null, error: state.error };
     this.#family.notifyParent(id, shard, parent, end);
   }
+}
+
+function tookMsOf(record: JournalRecord): number | undefined {
+  return "tookMs" in record ? record.tookMs : undefined;
 }

@@ -2,25 +2,26 @@
 // @generated from file orchestrator/v1/budget.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Budgets: what calls to models may cost, and what they have cost.
+// Budgets: what calls to models and attempts may cost, and what they have cost.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file orchestrator/v1/budget.proto.
  */
 export const file_orchestrator_v1_budget: GenFile = /*@__PURE__*/
-  fileDesc("ChxvcmNoZXN0cmF0b3IvdjEvYnVkZ2V0LnByb3RvEg9vcmNoZXN0cmF0b3IudjEipwMKBkJ1ZGdldBIXCglidWRnZXRfaWQYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEiIKD21heF9jb3N0X21pY3JvcxgDIAEoA0IE4kEBA0gAiAEBEh0KCm1heF90b2tlbnMYBCABKANCBOJBAQNIAYgBARIhChNzZXR0bGVkX2Nvc3RfbWljcm9zGAUgASgDQgTiQQEDEhwKDnNldHRsZWRfdG9rZW5zGAYgASgDQgTiQQEDEiIKFHJlc2VydmVkX2Nvc3RfbWljcm9zGAcgASgDQgTiQQEDEh0KD3Jlc2VydmVkX3Rva2VucxgIIAEoA0IE4kEBAxIfChF3YWl0aW5nX3J1bl9jb3VudBgJIAEoBUIE4kEBAxITCgVhY3RvchgKIAEoCUIE4kEBAxIUCgZyZWFzb24YCyABKAlCBOJBAQMSNQoLdXBkYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDQhIKEF9tYXhfY29zdF9taWNyb3NCDQoLX21heF90b2tlbnMirAIKCVVzYWdlTGluZRIVCgdmbG93X2lkGAEgASgJQgTiQQEDEhMKBW1vZGVsGAIgASgJQgTiQQEDEhUKB3VzZXJfaWQYAyABKAlCBOJBAQMSEQoDZGF5GAQgASgJQgTiQQEDEhQKBnJ1bl9pZBgFIAEoCUIE4kEBAxIYCgpjYWxsX2NvdW50GAYgASgFQgTiQQEDEhoKDGlucHV0X3Rva2VucxgHIAEoA0IE4kEBAxIbCg1vdXRwdXRfdG9rZW5zGAggASgDQgTiQQEDEhkKC2Nvc3RfbWljcm9zGAkgASgDQgTiQQEDEiIKFGVzdGltYXRlZF9jYWxsX2NvdW50GAogASgFQgTiQQEDEiEKE3VucHJpY2VkX2NhbGxfY291bnQYCyABKAVCBOJBAQMqcQoLQnVkZ2V0U2NvcGUSHAoYQlVER0VUX1NDT1BFX1VOU1BFQ0lGSUVEEAASFAoQQlVER0VUX1NDT1BFX1JVThABEhUKEUJVREdFVF9TQ09QRV9GTE9XEAISFwoTQlVER0VUX1NDT1BFX1RFTkFOVBADKpYBCgpVc2FnZUdyb3VwEhsKF1VTQUdFX0dST1VQX1VOU1BFQ0lGSUVEEAASFAoQVVNBR0VfR1JPVVBfRkxPVxABEhUKEVVTQUdFX0dST1VQX01PREVMEAISFAoQVVNBR0VfR1JPVVBfVVNFUhADEhMKD1VTQUdFX0dST1VQX0RBWRAEEhMKD1VTQUdFX0dST1VQX1JVThAFQocBCg9vcmNoZXN0cmF0b3IudjFCC0J1ZGdldFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_timestamp]);
+  fileDesc("ChxvcmNoZXN0cmF0b3IvdjEvYnVkZ2V0LnByb3RvEg9vcmNoZXN0cmF0b3IudjEixAUKBkJ1ZGdldBIXCglidWRnZXRfaWQYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEiIKD21heF9jb3N0X21pY3JvcxgDIAEoA0IE4kEBA0gAiAEBEh0KCm1heF90b2tlbnMYBCABKANCBOJBAQNIAYgBARIhChNzZXR0bGVkX2Nvc3RfbWljcm9zGAUgASgDQgTiQQEDEhwKDnNldHRsZWRfdG9rZW5zGAYgASgDQgTiQQEDEiIKFHJlc2VydmVkX2Nvc3RfbWljcm9zGAcgASgDQgTiQQEDEh0KD3Jlc2VydmVkX3Rva2VucxgIIAEoA0IE4kEBAxIfChF3YWl0aW5nX3J1bl9jb3VudBgJIAEoBUIE4kEBAxITCgVhY3RvchgKIAEoCUIE4kEBAxIUCgZyZWFzb24YCyABKAlCBOJBAQMSNQoLdXBkYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEiEKDm1heF9zdGVwX2NvdW50GA0gASgDQgTiQQEDSAKIAQESMQoIbWF4X3RpbWUYDiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQMSIAoSc2V0dGxlZF9zdGVwX2NvdW50GA8gASgDQgTiQQEDEjUKDHNldHRsZWRfdGltZRgQIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIE4kEBAxIhChNyZXNlcnZlZF9zdGVwX2NvdW50GBEgASgDQgTiQQEDEjYKDXJlc2VydmVkX3RpbWUYEiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBOJBAQNCEgoQX21heF9jb3N0X21pY3Jvc0INCgtfbWF4X3Rva2Vuc0IRCg9fbWF4X3N0ZXBfY291bnQirAIKCVVzYWdlTGluZRIVCgdmbG93X2lkGAEgASgJQgTiQQEDEhMKBW1vZGVsGAIgASgJQgTiQQEDEhUKB3VzZXJfaWQYAyABKAlCBOJBAQMSEQoDZGF5GAQgASgJQgTiQQEDEhQKBnJ1bl9pZBgFIAEoCUIE4kEBAxIYCgpjYWxsX2NvdW50GAYgASgFQgTiQQEDEhoKDGlucHV0X3Rva2VucxgHIAEoA0IE4kEBAxIbCg1vdXRwdXRfdG9rZW5zGAggASgDQgTiQQEDEhkKC2Nvc3RfbWljcm9zGAkgASgDQgTiQQEDEiIKFGVzdGltYXRlZF9jYWxsX2NvdW50GAogASgFQgTiQQEDEiEKE3VucHJpY2VkX2NhbGxfY291bnQYCyABKAVCBOJBAQMqcQoLQnVkZ2V0U2NvcGUSHAoYQlVER0VUX1NDT1BFX1VOU1BFQ0lGSUVEEAASFAoQQlVER0VUX1NDT1BFX1JVThABEhUKEUJVREdFVF9TQ09QRV9GTE9XEAISFwoTQlVER0VUX1NDT1BFX1RFTkFOVBADKpYBCgpVc2FnZUdyb3VwEhsKF1VTQUdFX0dST1VQX1VOU1BFQ0lGSUVEEAASFAoQVVNBR0VfR1JPVVBfRkxPVxABEhUKEVVTQUdFX0dST1VQX01PREVMEAISFAoQVVNBR0VfR1JPVVBfVVNFUhADEhMKD1VTQUdFX0dST1VQX0RBWRAEEhMKD1VTQUdFX0dST1VQX1JVThAFQocBCg9vcmNoZXN0cmF0b3IudjFCC0J1ZGdldFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Budget is what calls to models may cost together: those of a run with its child runs, of all runs of a flow, or of all runs of a
  * tenant. A call is charged to all budgets that it falls under. What is settled and reserved together is never more than a limit,
- * except where a provider bills more than it was asked for. All fields are set by the service.
+ * except where a provider bills more than it was asked for. The budget of a run may also limit its attempts, with those of its child
+ * runs: how many there are, and how long they run together. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Budget
  */
@@ -108,6 +109,48 @@ export type Budget = Message<"orchestrator.v1.Budget"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 12;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * Steps that the run may take: each attempt of a task is one. Absent: any number.
+   *
+   * @generated from field: optional int64 max_step_count = 13;
+   */
+  maxStepCount?: bigint | undefined;
+
+  /**
+   * How long attempts of the run may run together. Absent: any time.
+   *
+   * @generated from field: google.protobuf.Duration max_time = 14;
+   */
+  maxTime?: Duration | undefined;
+
+  /**
+   * Steps of attempts that have ended. 0 where the flow limits neither steps nor time: its attempts are not counted.
+   *
+   * @generated from field: int64 settled_step_count = 15;
+   */
+  settledStepCount: bigint;
+
+  /**
+   * How long they ran. Absent where the flow limits neither.
+   *
+   * @generated from field: google.protobuf.Duration settled_time = 16;
+   */
+  settledTime?: Duration | undefined;
+
+  /**
+   * Attempts under way.
+   *
+   * @generated from field: int64 reserved_step_count = 17;
+   */
+  reservedStepCount: bigint;
+
+  /**
+   * How long they may run at most, where time is limited.
+   *
+   * @generated from field: google.protobuf.Duration reserved_time = 18;
+   */
+  reservedTime?: Duration | undefined;
 };
 
 /**

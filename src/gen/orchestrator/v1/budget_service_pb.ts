@@ -9,8 +9,8 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
 import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_orchestrator_options_v1_options } from "../options/v1/options_pb.ts";
 import type { Budget, BudgetScope, UsageGroup, UsageLine } from "./budget_pb.ts";
 import { file_orchestrator_v1_budget } from "./budget_pb.ts";
@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/budget_service.proto.
  */
 export const file_orchestrator_v1_budget_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRvcmNoZXN0cmF0b3IvdjEvYnVkZ2V0X3NlcnZpY2UucHJvdG8SD29yY2hlc3RyYXRvci52MSJAChBHZXRCdWRnZXRSZXF1ZXN0EiwKCWJ1ZGdldF9pZBgBIAEoCUIZ4kEBArpIEnIQMg5eWyEtfl17MSwyNTZ9JCI8ChFHZXRCdWRnZXRSZXNwb25zZRInCgZidWRnZXQYASABKAsyFy5vcmNoZXN0cmF0b3IudjEuQnVkZ2V0IpEBChJMaXN0QnVkZ2V0c1JlcXVlc3QSOQoFc2NvcGUYASABKA4yHC5vcmNoZXN0cmF0b3IudjEuQnVkZ2V0U2NvcGVCDOJBAQG6SAWCAQIQARIeCglwYWdlX3NpemUYAiABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAyABKAlCDOJBAQG6SAVyAxiAECJYChNMaXN0QnVkZ2V0c1Jlc3BvbnNlEigKB2J1ZGdldHMYASADKAsyFy5vcmNoZXN0cmF0b3IudjEuQnVkZ2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKBAgoQUHV0QnVkZ2V0UmVxdWVzdBIsCglidWRnZXRfaWQYASABKAlCGeJBAQK6SBJyEDIOXlshLX5dezEsMjU2fSQSKQoPbWF4X2Nvc3RfbWljcm9zGAIgASgDQgviQQEBukgEIgIoAEgAiAEBEiQKCm1heF90b2tlbnMYAyABKANCC+JBAQG6SAQiAigASAGIAQESHAoGcmVhc29uGAQgASgJQgziQQEBukgFcgMY6AcSLQoKcmVxdWVzdF9pZBgFIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JEISChBfbWF4X2Nvc3RfbWljcm9zQg0KC19tYXhfdG9rZW5zIjwKEVB1dEJ1ZGdldFJlc3BvbnNlEicKBmJ1ZGdldBgBIAEoCzIXLm9yY2hlc3RyYXRvci52MS5CdWRnZXQigwIKElJhaXNlQnVkZ2V0UmVxdWVzdBIsCglidWRnZXRfaWQYASABKAlCGeJBAQK6SBJyEDIOXlshLX5dezEsMjU2fSQSKQoPbWF4X2Nvc3RfbWljcm9zGAIgASgDQgviQQEBukgEIgIoAEgAiAEBEiQKCm1heF90b2tlbnMYAyABKANCC+JBAQG6SAQiAigASAGIAQESHAoGcmVhc29uGAQgASgJQgziQQEBukgFcgMY6AcSLQoKcmVxdWVzdF9pZBgFIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JEISChBfbWF4X2Nvc3RfbWljcm9zQg0KC19tYXhfdG9rZW5zIj4KE1JhaXNlQnVkZ2V0UmVzcG9uc2USJwoGYnVkZ2V0GAEgASgLMhcub3JjaGVzdHJhdG9yLnYxLkJ1ZGdldCKhAgoQTGlzdFVzYWdlUmVxdWVzdBJECghncm91cF9ieRgBIAMoDjIbLm9yY2hlc3RyYXRvci52MS5Vc2FnZUdyb3VwQhXiQQEBukgOkgELEAUiB4IBBBABIAASMwoJZnJvbV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBARIxCgd0b190aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBARIdCgdmbG93X2lkGAQgASgJQgziQQEBukgFcgMYgAESHgoJcGFnZV9zaXplGAUgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAYgASgJQgziQQEBukgFcgMYgBAiVwoRTGlzdFVzYWdlUmVzcG9uc2USKQoFbGluZXMYASADKAsyGi5vcmNoZXN0cmF0b3IudjEuVXNhZ2VMaW5lEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTL2BQoNQnVkZ2V0U2VydmljZRKSAQoJR2V0QnVkZ2V0EiEub3JjaGVzdHJhdG9yLnYxLkdldEJ1ZGdldFJlcXVlc3QaIi5vcmNoZXN0cmF0b3IudjEuR2V0QnVkZ2V0UmVzcG9uc2UiPpACAYLT5JMCGRIXL3YxL2J1ZGdldHMve2J1ZGdldF9pZH3KpfbsDBYKDGJ1ZGdldHMucmVhZBgBIAIqAggBEowBCgtMaXN0QnVkZ2V0cxIjLm9yY2hlc3RyYXRvci52MS5MaXN0QnVkZ2V0c1JlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuTGlzdEJ1ZGdldHNSZXNwb25zZSIykAIBgtPkkwINEgsvdjEvYnVkZ2V0c8ql9uwMFgoMYnVkZ2V0cy5yZWFkGAEgAyoCCAESlwEKCVB1dEJ1ZGdldBIhLm9yY2hlc3RyYXRvci52MS5QdXRCdWRnZXRSZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLlB1dEJ1ZGdldFJlc3BvbnNlIkOC0+STAiA6ASoiGy92MS9idWRnZXRzL3tidWRnZXRfaWR9OnB1dMql9uwMFwoNYnVkZ2V0cy53cml0ZRgCIAQqAggBEp8BCgtSYWlzZUJ1ZGdldBIjLm9yY2hlc3RyYXRvci52MS5SYWlzZUJ1ZGdldFJlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuUmFpc2VCdWRnZXRSZXNwb25zZSJFgtPkkwIiOgEqIh0vdjEvYnVkZ2V0cy97YnVkZ2V0X2lkfTpyYWlzZcql9uwMFwoNYnVkZ2V0cy53cml0ZRgCIAQqAggBEoQBCglMaXN0VXNhZ2USIS5vcmNoZXN0cmF0b3IudjEuTGlzdFVzYWdlUmVxdWVzdBoiLm9yY2hlc3RyYXRvci52MS5MaXN0VXNhZ2VSZXNwb25zZSIwkAIBgtPkkwILEgkvdjEvdXNhZ2XKpfbsDBYKDGJ1ZGdldHMucmVhZBgBIAMqAggBQo4BCg9vcmNoZXN0cmF0b3IudjFCEkJ1ZGdldFNlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_orchestrator_options_v1_options, file_orchestrator_v1_budget]);
+  fileDesc("CiRvcmNoZXN0cmF0b3IvdjEvYnVkZ2V0X3NlcnZpY2UucHJvdG8SD29yY2hlc3RyYXRvci52MSJAChBHZXRCdWRnZXRSZXF1ZXN0EiwKCWJ1ZGdldF9pZBgBIAEoCUIZ4kEBArpIEnIQMg5eWyEtfl17MSwyNTZ9JCI8ChFHZXRCdWRnZXRSZXNwb25zZRInCgZidWRnZXQYASABKAsyFy5vcmNoZXN0cmF0b3IudjEuQnVkZ2V0IpEBChJMaXN0QnVkZ2V0c1JlcXVlc3QSOQoFc2NvcGUYASABKA4yHC5vcmNoZXN0cmF0b3IudjEuQnVkZ2V0U2NvcGVCDOJBAQG6SAWCAQIQARIeCglwYWdlX3NpemUYAiABKAVCC+JBAQG6SAQaAigAEiAKCnBhZ2VfdG9rZW4YAyABKAlCDOJBAQG6SAVyAxiAECJYChNMaXN0QnVkZ2V0c1Jlc3BvbnNlEigKB2J1ZGdldHMYASADKAsyFy5vcmNoZXN0cmF0b3IudjEuQnVkZ2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKBAwoQUHV0QnVkZ2V0UmVxdWVzdBIsCglidWRnZXRfaWQYASABKAlCGeJBAQK6SBJyEDIOXlshLX5dezEsMjU2fSQSKQoPbWF4X2Nvc3RfbWljcm9zGAIgASgDQgviQQEBukgEIgIoAEgAiAEBEiQKCm1heF90b2tlbnMYAyABKANCC+JBAQG6SAQiAigASAGIAQESHAoGcmVhc29uGAQgASgJQgziQQEBukgFcgMY6AcSLQoKcmVxdWVzdF9pZBgFIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JBIoCg5tYXhfc3RlcF9jb3VudBgGIAEoA0IL4kEBAbpIBCICKABIAogBARJBCghtYXhfdGltZRgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIU4kEBAbpIDaoBCiIGCICGsJYBMgBCEgoQX21heF9jb3N0X21pY3Jvc0INCgtfbWF4X3Rva2Vuc0IRCg9fbWF4X3N0ZXBfY291bnQiPAoRUHV0QnVkZ2V0UmVzcG9uc2USJwoGYnVkZ2V0GAEgASgLMhcub3JjaGVzdHJhdG9yLnYxLkJ1ZGdldCKDAwoSUmFpc2VCdWRnZXRSZXF1ZXN0EiwKCWJ1ZGdldF9pZBgBIAEoCUIZ4kEBArpIEnIQMg5eWyEtfl17MSwyNTZ9JBIpCg9tYXhfY29zdF9taWNyb3MYAiABKANCC+JBAQG6SAQiAigASACIAQESJAoKbWF4X3Rva2VucxgDIAEoA0IL4kEBAbpIBCICKABIAYgBARIcCgZyZWFzb24YBCABKAlCDOJBAQG6SAVyAxjoBxItCgpyZXF1ZXN0X2lkGAUgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kEigKDm1heF9zdGVwX2NvdW50GAYgASgDQgviQQEBukgEIgIoAEgCiAEBEkEKCG1heF90aW1lGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhTiQQEBukgNqgEKIgYIgIawlgEyAEISChBfbWF4X2Nvc3RfbWljcm9zQg0KC19tYXhfdG9rZW5zQhEKD19tYXhfc3RlcF9jb3VudCI+ChNSYWlzZUJ1ZGdldFJlc3BvbnNlEicKBmJ1ZGdldBgBIAEoCzIXLm9yY2hlc3RyYXRvci52MS5CdWRnZXQioQIKEExpc3RVc2FnZVJlcXVlc3QSRAoIZ3JvdXBfYnkYASADKA4yGy5vcmNoZXN0cmF0b3IudjEuVXNhZ2VHcm91cEIV4kEBAbpIDpIBCxAFIgeCAQQQASAAEjMKCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQESMQoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQESHQoHZmxvd19pZBgEIAEoCUIM4kEBAbpIBXIDGIABEh4KCXBhZ2Vfc2l6ZRgFIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgGIAEoCUIM4kEBAbpIBXIDGIAQIlcKEUxpc3RVc2FnZVJlc3BvbnNlEikKBWxpbmVzGAEgAygLMhoub3JjaGVzdHJhdG9yLnYxLlVzYWdlTGluZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky9gUKDUJ1ZGdldFNlcnZpY2USkgEKCUdldEJ1ZGdldBIhLm9yY2hlc3RyYXRvci52MS5HZXRCdWRnZXRSZXF1ZXN0GiIub3JjaGVzdHJhdG9yLnYxLkdldEJ1ZGdldFJlc3BvbnNlIj6QAgGC0+STAhkSFy92MS9idWRnZXRzL3tidWRnZXRfaWR9yqX27AwWCgxidWRnZXRzLnJlYWQYASACKgIIARKMAQoLTGlzdEJ1ZGdldHMSIy5vcmNoZXN0cmF0b3IudjEuTGlzdEJ1ZGdldHNSZXF1ZXN0GiQub3JjaGVzdHJhdG9yLnYxLkxpc3RCdWRnZXRzUmVzcG9uc2UiMpACAYLT5JMCDRILL3YxL2J1ZGdldHPKpfbsDBYKDGJ1ZGdldHMucmVhZBgBIAMqAggBEpcBCglQdXRCdWRnZXQSIS5vcmNoZXN0cmF0b3IudjEuUHV0QnVkZ2V0UmVxdWVzdBoiLm9yY2hlc3RyYXRvci52MS5QdXRCdWRnZXRSZXNwb25zZSJDgtPkkwIgOgEqIhsvdjEvYnVkZ2V0cy97YnVkZ2V0X2lkfTpwdXTKpfbsDBcKDWJ1ZGdldHMud3JpdGUYAiAEKgIIARKfAQoLUmFpc2VCdWRnZXQSIy5vcmNoZXN0cmF0b3IudjEuUmFpc2VCdWRnZXRSZXF1ZXN0GiQub3JjaGVzdHJhdG9yLnYxLlJhaXNlQnVkZ2V0UmVzcG9uc2UiRYLT5JMCIjoBKiIdL3YxL2J1ZGdldHMve2J1ZGdldF9pZH06cmFpc2XKpfbsDBcKDWJ1ZGdldHMud3JpdGUYAiAEKgIIARKEAQoJTGlzdFVzYWdlEiEub3JjaGVzdHJhdG9yLnYxLkxpc3RVc2FnZVJlcXVlc3QaIi5vcmNoZXN0cmF0b3IudjEuTGlzdFVzYWdlUmVzcG9uc2UiMJACAYLT5JMCCxIJL3YxL3VzYWdlyqX27AwWCgxidWRnZXRzLnJlYWQYASADKgIIAUKOAQoPb3JjaGVzdHJhdG9yLnYxQhJCdWRnZXRTZXJ2aWNlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_orchestrator_options_v1_options, file_orchestrator_v1_budget]);
 
 /**
  * Request of BudgetService.GetBudget.
@@ -167,6 +167,21 @@ export type PutBudgetRequest = Message<"orchestrator.v1.PutBudgetRequest"> & {
    * @generated from field: string request_id = 5;
    */
   requestId: string;
+
+  /**
+   * Steps that the run may take; more than 2^53 - 1 counts as that. Absent: any number. Only for the budget of a run whose flow limits
+   * steps or time: other attempts are not counted.
+   *
+   * @generated from field: optional int64 max_step_count = 6;
+   */
+  maxStepCount?: bigint | undefined;
+
+  /**
+   * How long attempts of the run may run together, at most ten years. Absent: any time. For the same budgets.
+   *
+   * @generated from field: google.protobuf.Duration max_time = 7;
+   */
+  maxTime?: Duration | undefined;
 };
 
 /**
@@ -237,6 +252,21 @@ export type RaiseBudgetRequest = Message<"orchestrator.v1.RaiseBudgetRequest"> &
    * @generated from field: string request_id = 5;
    */
   requestId: string;
+
+  /**
+   * Steps that the run may take; more than 2^53 - 1 counts as that. Absent: as it is. Only for the budget of a run whose flow limits
+   * steps or time: other attempts are not counted.
+   *
+   * @generated from field: optional int64 max_step_count = 6;
+   */
+  maxStepCount?: bigint | undefined;
+
+  /**
+   * How long attempts of the run may run together, at most ten years. Absent: as it is. For the same budgets.
+   *
+   * @generated from field: google.protobuf.Duration max_time = 7;
+   */
+  maxTime?: Duration | undefined;
 };
 
 /**
@@ -352,14 +382,14 @@ export const ListUsageResponseSchema: GenMessage<ListUsageResponse> = /*@__PURE_
   messageDesc(file_orchestrator_v1_budget_service, 9);
 
 /**
- * BudgetService shows and changes budgets of calls to models, and says what calls have cost. What it changes is durable, and holds
+ * BudgetService shows and changes budgets, and says what calls to models have cost. What it changes is durable, and holds
  * at every instance for the next call.
  *
  * @generated from service orchestrator.v1.BudgetService
  */
 export const BudgetService: GenService<{
   /**
-   * GetBudget returns a budget. That of a run exists once the run, or a run that it started, has called a model. Errors:
+   * GetBudget returns a budget. That of a run exists once the run, or a run that it started, has spent something. Errors:
    * BUDGET_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.BudgetService.GetBudget

@@ -1,12 +1,20 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Allotment } from "../../../../src/engine/budgets/allot.ts";
-import type { Budget, BudgetKey, OpenCall } from "../../../../src/engine/ports/models/budgets.ts";
+import { Allotment, amountOf } from "../../../../src/engine/budgets/allot.ts";
+import type { Amount, Budget, BudgetKey, OpenCall } from "../../../../src/engine/ports/models/budgets.ts";
 
 const key = (id: number): BudgetKey => ({ tenantId: "t", scope: "run", id: String(id) });
-const none = { costMicros: 0, tokens: 0 };
+const none: Amount = { costMicros: 0, tokens: 0, steps: 0, timeMs: 0 };
 const budget = (id: number, limits: Partial<Budget>): Budget => ({
-  ...{ ...key(id), maxCostMicros: null, maxTokens: null, settled: none, reserved: none },
+  ...{
+    ...key(id),
+    maxCostMicros: null,
+    maxTokens: null,
+    maxSteps: null,
+    maxTimeMs: null,
+    settled: none,
+    reserved: none,
+  },
   ...limits,
 });
 
@@ -34,14 +42,13 @@ test("what is settled and reserved together never passes a limit, and a refused 
         if (ended !== undefined) {
           const part = (amount: number): number => Math.floor((amount * (used ?? 0)) / 100);
           const { reserved } = ended;
-          allotment.settle(ended, {
-            ...{ inputTokens: part(reserved.tokens), outputTokens: 0, basis: "reported" },
-            costMicros: part(reserved.costMicros),
-          });
+          const settled = { ...none, tokens: part(reserved.tokens), costMicros: part(reserved.costMicros) };
+          allotment.settle(ended, settled);
         } else {
           const charged = keys.map(key);
-          const shortage = allotment.reserve(charged, wanted);
-          if (shortage === null) open.push({ callId: "c", callKey: "k", reserved: wanted, charged });
+          const reserved = { ...none, ...wanted };
+          const shortage = allotment.reserve(charged, reserved);
+          if (shortage === null) open.push({ callId: "c", callKey: "k", runId: "r", reserved, charged });
           else expect(read()).toEqual(before);
         }
         for (const { maxCostMicros, maxTokens, settled, reserved } of read()) {
@@ -49,8 +56,7 @@ test("what is settled and reserved together never passes a limit, and a refused 
           expect(settled.tokens + reserved.tokens).toBeLessThanOrEqual(maxTokens ?? Number.MAX_VALUE);
         }
       }
-      for (const one of open.splice(0))
-        allotment.settle(one, { inputTokens: 0, outputTokens: 0, costMicros: 0, basis: "reported" });
+      for (const one of open.splice(0)) allotment.settle(one, none);
       for (const { reserved } of read()) expect(reserved).toEqual(none);
     }),
   );
@@ -58,30 +64,42 @@ test("what is settled and reserved together never passes a limit, and a refused 
 
 test("a call that is too large for what is left waits while others are under way, and not when none is", () => {
   const allotment = new Allotment([budget(0, { maxTokens: 10 }), budget(1, { maxTokens: 100 })]);
-  expect(allotment.reserve([key(0), key(1)], { costMicros: 0, tokens: 8 })).toBeNull();
-  expect(allotment.reserve([key(0)], { costMicros: 0, tokens: 8 })).toMatchObject({ mayFitLater: true });
+  expect(allotment.reserve([key(0), key(1)], { ...none, tokens: 8 })).toBeNull();
+  expect(allotment.reserve([key(0)], { ...none, tokens: 8 })).toMatchObject({ mayFitLater: true });
   // Nothing is under way that could make room in a budget that nobody uses.
   const small = new Allotment([
-    budget(0, { maxTokens: 10, reserved: { costMicros: 0, tokens: 9 } }),
+    budget(0, { maxTokens: 10, reserved: { ...none, tokens: 9 } }),
     budget(1, { maxTokens: 3 }),
   ]);
-  expect(small.reserve([key(0), key(1)], { costMicros: 0, tokens: 4 })).toMatchObject({
+  expect(small.reserve([key(0), key(1)], { ...none, tokens: 4 })).toMatchObject({
     ...{ mayFitLater: false, budget: { id: "1" } },
   });
 });
 
 test("a budget warns once, when what is settled passes four fifths of a limit", () => {
-  const settle = (allotment: Allotment, tokens: number): void => {
-    const open = { charged: [key(0), key(1)], reserved: { costMicros: 0, tokens } };
+  const settle = (allotment: Allotment, tokens: number): readonly Budget[] => {
+    const open = { charged: [key(0), key(1)], reserved: { ...none, tokens } };
     expect(allotment.reserve(open.charged, open.reserved)).toBeNull();
-    allotment.settle(open, { inputTokens: tokens, outputTokens: 0, costMicros: null, basis: "reported" });
+    return allotment.settle(
+      open,
+      amountOf({ inputTokens: tokens, outputTokens: 0, costMicros: null, basis: "reported" }),
+    );
   };
   const first = new Allotment([budget(0, { maxTokens: 100 }), budget(1, { maxTokens: 1_000 })]);
-  settle(first, 79);
-  expect(first.nearlyUsedUp).toEqual([]);
-  settle(first, 1);
-  expect(first.nearlyUsedUp).toMatchObject([{ id: "0", settled: { tokens: 80 } }]);
+  expect(settle(first, 79)).toEqual([]);
+  expect(settle(first, 1)).toMatchObject([{ id: "0", settled: { tokens: 80 } }]);
   const next = new Allotment(first.changed);
-  settle(next, 5);
-  expect(next.nearlyUsedUp).toEqual([]);
+  expect(settle(next, 5)).toEqual([]);
+});
+
+// Cause: an attempt under way holds a step, and a call of it that its budget could not pay for waited for it forever.
+test("only what is reserved of the same kind may make room later", () => {
+  const one = budget(0, { maxCostMicros: 5, maxSteps: 2 });
+  const allotment = new Allotment([one]);
+  expect(allotment.reserve([key(0)], { ...none, steps: 1 })).toBeNull();
+  expect(allotment.reserve([key(0)], { ...none, costMicros: 6 })).toMatchObject({
+    lacks: "costMicros",
+    mayFitLater: false,
+  });
+  expect(allotment.reserve([key(0)], { ...none, steps: 2 })).toMatchObject({ lacks: "steps", mayFitLater: true });
 });

@@ -5,13 +5,13 @@ import type { Budget, BudgetLedger, LedgerChanges, OpenCall } from "../../../../
 import type { MeteredCall, ModelUsage, Reserved } from "../../../../src/engine/ports/models/meter.ts";
 import { eventually } from "../../../support/eventually.ts";
 
-const NOTHING = { costMicros: 0, tokens: 0 };
+const NOTHING = { costMicros: 0, tokens: 0, steps: 0, timeMs: 0 };
 const USED: ModelUsage = { inputTokens: 1, outputTokens: 1, costMicros: 0, basis: "reported" };
 
 /** A ledger in memory with one budget of tokens for the tenant. */
 function createLedger(maxTokens: number) {
   let budget: Budget = {
-    ...{ tenantId: "t", scope: "tenant", id: "", maxCostMicros: null, maxTokens },
+    ...{ tenantId: "t", scope: "tenant", id: "", maxCostMicros: null, maxTokens, maxSteps: null, maxTimeMs: null },
     ...{ settled: NOTHING, reserved: NOTHING },
   };
   const open = new Map<string, OpenCall>();
@@ -48,8 +48,9 @@ function createMeter(ledger: BudgetLedger, held: string[] = []) {
   return new BudgetMeter({
     ledger,
     holds: { hold: async (runId) => void held.push(runId) },
-    metrics: { settled: () => {}, overran: () => {}, refused: () => {}, warned: () => {}, abandoned: () => {} },
+    metrics: { settled: () => {}, overran: () => {}, refused: () => {}, abandoned: () => {} },
     log: silentLog,
+    warn: () => {},
     isStopping: () => false,
   });
 }

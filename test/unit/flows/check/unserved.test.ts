@@ -29,17 +29,6 @@ test("what nothing serves is refused with the place and the cure, in groups too"
   expect(judged.problems).toEqual([]);
 });
 
-// Cause: budgets were kept with the flow and nothing enforced them, so that `max_time: 5s` bounded nothing.
-test("limits of time and steps are refused, each with what bounds a run meanwhile; the others are served", async () => {
-  const text =
-    "id: a\nworkflow:\n  budget: {max_time: 5s, max_steps: 3, max_tokens: 5, max_cost_usd: 0.5}\n  tasks: [{id: a, type: noop}]\n";
-  const { problems } = await judgeFlow({ text }, undefined, SERVED);
-  expect(problems.map(({ field, description }) => `${field}: ${description}`)).toEqual([
-    expect.stringMatching(/^workflow\.budget\.max_time: .*; write workflow\.timeout instead$/),
-    expect.stringMatching(/^workflow\.budget\.max_steps: .*max_transitions/),
-  ]);
-});
-
 test("the engine's own tests may use everything, and a url is served", async () => {
   expect(await judgeFlow({ text: tasks("{id: a, type: emit, parameters: {topic: t}}") })).toMatchObject({
     problems: [],

@@ -2,11 +2,11 @@
 // @generated from file orchestrator/v1/budget.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Budgets: what calls to models may cost, and what they have cost.
+// Budgets: what calls to models and attempts may cost, and what they have cost.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file orchestrator/v1/budget.proto.
@@ -16,7 +16,8 @@ export declare const file_orchestrator_v1_budget: GenFile;
 /**
  * Budget is what calls to models may cost together: those of a run with its child runs, of all runs of a flow, or of all runs of a
  * tenant. A call is charged to all budgets that it falls under. What is settled and reserved together is never more than a limit,
- * except where a provider bills more than it was asked for. All fields are set by the service.
+ * except where a provider bills more than it was asked for. The budget of a run may also limit its attempts, with those of its child
+ * runs: how many there are, and how long they run together. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Budget
  */
@@ -104,6 +105,48 @@ export declare type Budget = Message<"orchestrator.v1.Budget"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 12;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * Steps that the run may take: each attempt of a task is one. Absent: any number.
+   *
+   * @generated from field: optional int64 max_step_count = 13;
+   */
+  maxStepCount?: bigint | undefined;
+
+  /**
+   * How long attempts of the run may run together. Absent: any time.
+   *
+   * @generated from field: google.protobuf.Duration max_time = 14;
+   */
+  maxTime?: Duration | undefined;
+
+  /**
+   * Steps of attempts that have ended. 0 where the flow limits neither steps nor time: its attempts are not counted.
+   *
+   * @generated from field: int64 settled_step_count = 15;
+   */
+  settledStepCount: bigint;
+
+  /**
+   * How long they ran. Absent where the flow limits neither.
+   *
+   * @generated from field: google.protobuf.Duration settled_time = 16;
+   */
+  settledTime?: Duration | undefined;
+
+  /**
+   * Attempts under way.
+   *
+   * @generated from field: int64 reserved_step_count = 17;
+   */
+  reservedStepCount: bigint;
+
+  /**
+   * How long they may run at most, where time is limited.
+   *
+   * @generated from field: google.protobuf.Duration reserved_time = 18;
+   */
+  reservedTime?: Duration | undefined;
 };
 
 /**

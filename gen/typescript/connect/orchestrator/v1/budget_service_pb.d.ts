@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Budget, BudgetScope, UsageGroup, UsageLine } from "./budget_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file orchestrator/v1/budget_service.proto.
@@ -155,6 +155,21 @@ export declare type PutBudgetRequest = Message<"orchestrator.v1.PutBudgetRequest
    * @generated from field: string request_id = 5;
    */
   requestId: string;
+
+  /**
+   * Steps that the run may take; more than 2^53 - 1 counts as that. Absent: any number. Only for the budget of a run whose flow limits
+   * steps or time: other attempts are not counted.
+   *
+   * @generated from field: optional int64 max_step_count = 6;
+   */
+  maxStepCount?: bigint | undefined;
+
+  /**
+   * How long attempts of the run may run together, at most ten years. Absent: any time. For the same budgets.
+   *
+   * @generated from field: google.protobuf.Duration max_time = 7;
+   */
+  maxTime?: Duration | undefined;
 };
 
 /**
@@ -223,6 +238,21 @@ export declare type RaiseBudgetRequest = Message<"orchestrator.v1.RaiseBudgetReq
    * @generated from field: string request_id = 5;
    */
   requestId: string;
+
+  /**
+   * Steps that the run may take; more than 2^53 - 1 counts as that. Absent: as it is. Only for the budget of a run whose flow limits
+   * steps or time: other attempts are not counted.
+   *
+   * @generated from field: optional int64 max_step_count = 6;
+   */
+  maxStepCount?: bigint | undefined;
+
+  /**
+   * How long attempts of the run may run together, at most ten years. Absent: as it is. For the same budgets.
+   *
+   * @generated from field: google.protobuf.Duration max_time = 7;
+   */
+  maxTime?: Duration | undefined;
 };
 
 /**
@@ -334,14 +364,14 @@ export declare type ListUsageResponse = Message<"orchestrator.v1.ListUsageRespon
 export declare const ListUsageResponseSchema: GenMessage<ListUsageResponse>;
 
 /**
- * BudgetService shows and changes budgets of calls to models, and says what calls have cost. What it changes is durable, and holds
+ * BudgetService shows and changes budgets, and says what calls to models have cost. What it changes is durable, and holds
  * at every instance for the next call.
  *
  * @generated from service orchestrator.v1.BudgetService
  */
 export declare const BudgetService: GenService<{
   /**
-   * GetBudget returns a budget. That of a run exists once the run, or a run that it started, has called a model. Errors:
+   * GetBudget returns a budget. That of a run exists once the run, or a run that it started, has spent something. Errors:
    * BUDGET_NOT_FOUND.
    *
    * @generated from rpc orchestrator.v1.BudgetService.GetBudget

@@ -8,11 +8,13 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 /**
  * Budget is what calls to models may cost together: those of a run with its child runs, of all runs of a flow, or of all runs of a
  * tenant. A call is charged to all budgets that it falls under. What is settled and reserved together is never more than a limit,
- * except where a provider bills more than it was asked for. All fields are set by the service.
+ * except where a provider bills more than it was asked for. The budget of a run may also limit its attempts, with those of its child
+ * runs: how many there are, and how long they run together. All fields are set by the service.
  *
  * @generated from protobuf message orchestrator.v1.Budget
  */
@@ -89,6 +91,42 @@ export interface Budget {
      * @generated from protobuf field: google.protobuf.Timestamp update_time = 12
      */
     updateTime?: Timestamp;
+    /**
+     * Steps that the run may take: each attempt of a task is one. Absent: any number.
+     *
+     * @generated from protobuf field: optional int64 max_step_count = 13
+     */
+    maxStepCount?: bigint;
+    /**
+     * How long attempts of the run may run together. Absent: any time.
+     *
+     * @generated from protobuf field: google.protobuf.Duration max_time = 14
+     */
+    maxTime?: Duration;
+    /**
+     * Steps of attempts that have ended. 0 where the flow limits neither steps nor time: its attempts are not counted.
+     *
+     * @generated from protobuf field: int64 settled_step_count = 15
+     */
+    settledStepCount: bigint;
+    /**
+     * How long they ran. Absent where the flow limits neither.
+     *
+     * @generated from protobuf field: google.protobuf.Duration settled_time = 16
+     */
+    settledTime?: Duration;
+    /**
+     * Attempts under way.
+     *
+     * @generated from protobuf field: int64 reserved_step_count = 17
+     */
+    reservedStepCount: bigint;
+    /**
+     * How long they may run at most, where time is limited.
+     *
+     * @generated from protobuf field: google.protobuf.Duration reserved_time = 18
+     */
+    reservedTime?: Duration;
 }
 /**
  * UsageLine is what calls to models used together. A value that usage is not grouped by is empty.

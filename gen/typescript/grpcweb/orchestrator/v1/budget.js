@@ -6,6 +6,7 @@ import { WireType } from "@protobuf-ts/runtime";
 import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 /**
  * BudgetScope is what a budget is for.
@@ -98,7 +99,13 @@ class Budget$Type extends MessageType {
             { no: 9, name: "waiting_run_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
             { no: 10, name: "actor", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 11, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 12, name: "update_time", kind: "message", T: () => Timestamp }
+            { no: 12, name: "update_time", kind: "message", T: () => Timestamp },
+            { no: 13, name: "max_step_count", kind: "scalar", opt: true, T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
+            { no: 14, name: "max_time", kind: "message", T: () => Duration },
+            { no: 15, name: "settled_step_count", kind: "scalar", T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
+            { no: 16, name: "settled_time", kind: "message", T: () => Duration },
+            { no: 17, name: "reserved_step_count", kind: "scalar", T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
+            { no: 18, name: "reserved_time", kind: "message", T: () => Duration }
         ]);
     }
     create(value) {
@@ -112,6 +119,8 @@ class Budget$Type extends MessageType {
         message.waitingRunCount = 0;
         message.actor = "";
         message.reason = "";
+        message.settledStepCount = 0n;
+        message.reservedStepCount = 0n;
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -156,6 +165,24 @@ class Budget$Type extends MessageType {
                     break;
                 case /* google.protobuf.Timestamp update_time */ 12:
                     message.updateTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.updateTime);
+                    break;
+                case /* optional int64 max_step_count */ 13:
+                    message.maxStepCount = reader.int64().toBigInt();
+                    break;
+                case /* google.protobuf.Duration max_time */ 14:
+                    message.maxTime = Duration.internalBinaryRead(reader, reader.uint32(), options, message.maxTime);
+                    break;
+                case /* int64 settled_step_count */ 15:
+                    message.settledStepCount = reader.int64().toBigInt();
+                    break;
+                case /* google.protobuf.Duration settled_time */ 16:
+                    message.settledTime = Duration.internalBinaryRead(reader, reader.uint32(), options, message.settledTime);
+                    break;
+                case /* int64 reserved_step_count */ 17:
+                    message.reservedStepCount = reader.int64().toBigInt();
+                    break;
+                case /* google.protobuf.Duration reserved_time */ 18:
+                    message.reservedTime = Duration.internalBinaryRead(reader, reader.uint32(), options, message.reservedTime);
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -205,6 +232,24 @@ class Budget$Type extends MessageType {
         /* google.protobuf.Timestamp update_time = 12; */
         if (message.updateTime)
             Timestamp.internalBinaryWrite(message.updateTime, writer.tag(12, WireType.LengthDelimited).fork(), options).join();
+        /* optional int64 max_step_count = 13; */
+        if (message.maxStepCount !== undefined)
+            writer.tag(13, WireType.Varint).int64(message.maxStepCount);
+        /* google.protobuf.Duration max_time = 14; */
+        if (message.maxTime)
+            Duration.internalBinaryWrite(message.maxTime, writer.tag(14, WireType.LengthDelimited).fork(), options).join();
+        /* int64 settled_step_count = 15; */
+        if (message.settledStepCount !== 0n)
+            writer.tag(15, WireType.Varint).int64(message.settledStepCount);
+        /* google.protobuf.Duration settled_time = 16; */
+        if (message.settledTime)
+            Duration.internalBinaryWrite(message.settledTime, writer.tag(16, WireType.LengthDelimited).fork(), options).join();
+        /* int64 reserved_step_count = 17; */
+        if (message.reservedStepCount !== 0n)
+            writer.tag(17, WireType.Varint).int64(message.reservedStepCount);
+        /* google.protobuf.Duration reserved_time = 18; */
+        if (message.reservedTime)
+            Duration.internalBinaryWrite(message.reservedTime, writer.tag(18, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

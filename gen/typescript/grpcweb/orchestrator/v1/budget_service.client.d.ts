@@ -17,14 +17,14 @@ import type { GetBudgetRequest } from "./budget_service.js";
 import type { UnaryCall } from "@protobuf-ts/runtime-rpc";
 import type { RpcOptions } from "@protobuf-ts/runtime-rpc";
 /**
- * BudgetService shows and changes budgets of calls to models, and says what calls have cost. What it changes is durable, and holds
+ * BudgetService shows and changes budgets, and says what calls to models have cost. What it changes is durable, and holds
  * at every instance for the next call.
  *
  * @generated from protobuf service orchestrator.v1.BudgetService
  */
 export interface IBudgetServiceClient {
     /**
-     * GetBudget returns a budget. That of a run exists once the run, or a run that it started, has called a model. Errors:
+     * GetBudget returns a budget. That of a run exists once the run, or a run that it started, has spent something. Errors:
      * BUDGET_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetBudget
@@ -60,7 +60,7 @@ export interface IBudgetServiceClient {
     listUsage(input: ListUsageRequest, options?: RpcOptions): UnaryCall<ListUsageRequest, ListUsageResponse>;
 }
 /**
- * BudgetService shows and changes budgets of calls to models, and says what calls have cost. What it changes is durable, and holds
+ * BudgetService shows and changes budgets, and says what calls to models have cost. What it changes is durable, and holds
  * at every instance for the next call.
  *
  * @generated from protobuf service orchestrator.v1.BudgetService
@@ -72,7 +72,7 @@ export declare class BudgetServiceClient implements IBudgetServiceClient, Servic
     options: any;
     constructor(_transport: RpcTransport);
     /**
-     * GetBudget returns a budget. That of a run exists once the run, or a run that it started, has called a model. Errors:
+     * GetBudget returns a budget. That of a run exists once the run, or a run that it started, has spent something. Errors:
      * BUDGET_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetBudget

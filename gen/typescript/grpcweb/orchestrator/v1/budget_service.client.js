@@ -5,7 +5,7 @@
 import { BudgetService } from "./budget_service.js";
 import { stackIntercept } from "@protobuf-ts/runtime-rpc";
 /**
- * BudgetService shows and changes budgets of calls to models, and says what calls have cost. What it changes is durable, and holds
+ * BudgetService shows and changes budgets, and says what calls to models have cost. What it changes is durable, and holds
  * at every instance for the next call.
  *
  * @generated from protobuf service orchestrator.v1.BudgetService
@@ -18,7 +18,7 @@ export class BudgetServiceClient {
         this.options = BudgetService.options;
     }
     /**
-     * GetBudget returns a budget. That of a run exists once the run, or a run that it started, has called a model. Errors:
+     * GetBudget returns a budget. That of a run exists once the run, or a run that it started, has spent something. Errors:
      * BUDGET_NOT_FOUND.
      *
      * @generated from protobuf rpc: GetBudget

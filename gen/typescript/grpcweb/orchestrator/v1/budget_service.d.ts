@@ -11,6 +11,7 @@ import { MessageType } from "@protobuf-ts/runtime";
 import { UsageLine } from "./budget.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { UsageGroup } from "./budget.js";
+import { Duration } from "../../google/protobuf/duration.js";
 import { BudgetScope } from "./budget.js";
 import { Budget } from "./budget.js";
 /**
@@ -119,6 +120,19 @@ export interface PutBudgetRequest {
      * @generated from protobuf field: string request_id = 5
      */
     requestId: string;
+    /**
+     * Steps that the run may take; more than 2^53 - 1 counts as that. Absent: any number. Only for the budget of a run whose flow limits
+     * steps or time: other attempts are not counted.
+     *
+     * @generated from protobuf field: optional int64 max_step_count = 6
+     */
+    maxStepCount?: bigint;
+    /**
+     * How long attempts of the run may run together, at most ten years. Absent: any time. For the same budgets.
+     *
+     * @generated from protobuf field: google.protobuf.Duration max_time = 7
+     */
+    maxTime?: Duration;
 }
 /**
  * Response of BudgetService.PutBudget.
@@ -169,6 +183,19 @@ export interface RaiseBudgetRequest {
      * @generated from protobuf field: string request_id = 5
      */
     requestId: string;
+    /**
+     * Steps that the run may take; more than 2^53 - 1 counts as that. Absent: as it is. Only for the budget of a run whose flow limits
+     * steps or time: other attempts are not counted.
+     *
+     * @generated from protobuf field: optional int64 max_step_count = 6
+     */
+    maxStepCount?: bigint;
+    /**
+     * How long attempts of the run may run together, at most ten years. Absent: as it is. For the same budgets.
+     *
+     * @generated from protobuf field: google.protobuf.Duration max_time = 7
+     */
+    maxTime?: Duration;
 }
 /**
  * Response of BudgetService.RaiseBudget.

@@ -14,6 +14,7 @@ import { MessageType } from "@protobuf-ts/runtime";
 import { UsageLine } from "./budget.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { UsageGroup } from "./budget.js";
+import { Duration } from "../../google/protobuf/duration.js";
 import { BudgetScope } from "./budget.js";
 import { Budget } from "./budget.js";
 // @generated message type with reflection information, may provide speed optimized methods
@@ -235,7 +236,9 @@ class PutBudgetRequest$Type extends MessageType {
             { no: 2, name: "max_cost_micros", kind: "scalar", opt: true, T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
             { no: 3, name: "max_tokens", kind: "scalar", opt: true, T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
             { no: 4, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 5, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 5, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 6, name: "max_step_count", kind: "scalar", opt: true, T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
+            { no: 7, name: "max_time", kind: "message", T: () => Duration }
         ]);
     }
     create(value) {
@@ -267,6 +270,12 @@ class PutBudgetRequest$Type extends MessageType {
                 case /* string request_id */ 5:
                     message.requestId = reader.string();
                     break;
+                case /* optional int64 max_step_count */ 6:
+                    message.maxStepCount = reader.int64().toBigInt();
+                    break;
+                case /* google.protobuf.Duration max_time */ 7:
+                    message.maxTime = Duration.internalBinaryRead(reader, reader.uint32(), options, message.maxTime);
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -294,6 +303,12 @@ class PutBudgetRequest$Type extends MessageType {
         /* string request_id = 5; */
         if (message.requestId !== "")
             writer.tag(5, WireType.LengthDelimited).string(message.requestId);
+        /* optional int64 max_step_count = 6; */
+        if (message.maxStepCount !== undefined)
+            writer.tag(6, WireType.Varint).int64(message.maxStepCount);
+        /* google.protobuf.Duration max_time = 7; */
+        if (message.maxTime)
+            Duration.internalBinaryWrite(message.maxTime, writer.tag(7, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -358,7 +373,9 @@ class RaiseBudgetRequest$Type extends MessageType {
             { no: 2, name: "max_cost_micros", kind: "scalar", opt: true, T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
             { no: 3, name: "max_tokens", kind: "scalar", opt: true, T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
             { no: 4, name: "reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 5, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 5, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 6, name: "max_step_count", kind: "scalar", opt: true, T: 3 /*ScalarType.INT64*/, L: 0 /*LongType.BIGINT*/ },
+            { no: 7, name: "max_time", kind: "message", T: () => Duration }
         ]);
     }
     create(value) {
@@ -390,6 +407,12 @@ class RaiseBudgetRequest$Type extends MessageType {
                 case /* string request_id */ 5:
                     message.requestId = reader.string();
                     break;
+                case /* optional int64 max_step_count */ 6:
+                    message.maxStepCount = reader.int64().toBigInt();
+                    break;
+                case /* google.protobuf.Duration max_time */ 7:
+                    message.maxTime = Duration.internalBinaryRead(reader, reader.uint32(), options, message.maxTime);
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -417,6 +440,12 @@ class RaiseBudgetRequest$Type extends MessageType {
         /* string request_id = 5; */
         if (message.requestId !== "")
             writer.tag(5, WireType.LengthDelimited).string(message.requestId);
+        /* optional int64 max_step_count = 6; */
+        if (message.maxStepCount !== undefined)
+            writer.tag(6, WireType.Varint).int64(message.maxStepCount);
+        /* google.protobuf.Duration max_time = 7; */
+        if (message.maxTime)
+            Duration.internalBinaryWrite(message.maxTime, writer.tag(7, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
