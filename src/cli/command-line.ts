@@ -34,7 +34,7 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: "flows",
     summary: "write, check, register, and show flows",
-    load: async () => (await import("./commands/flows.ts")).defineFlows,
+    load: async () => (await import("./commands/flows/flows.ts")).defineFlows,
   },
   {
     name: "runs",

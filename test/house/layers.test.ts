@@ -51,6 +51,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "engine/graph": ["machine", "ports"],
   // Slots of limits. They reach runs through a port only.
   "engine/budgets": ["machine", "ports", "shard"],
+  "engine/dry-run": ["machine"],
   "engine/limits": ["ports", "shard"],
   // The pure machine: what it needs is given to it.
   "engine/machine": [],

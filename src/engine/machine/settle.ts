@@ -35,12 +35,21 @@ const ENDLESS: TimeSlice = {
 /** Whether a carrier takes nothing for a place for now; null: all take everything. */
 type Closed = ((carrier: Carrier, place: string) => boolean) | null;
 
+/** Gives what a run needs to know; see {@link evaluateNeed}. */
+export type AnswerNeed = (run: Run, need: Need) => EvaluationResult;
+
 /**
  * Feeds `event` to the run and settles it, as far as the time slice allows. If `run.unsettled` is set afterwards, a
  * `continue` event resumes the work. Returns all resulting records, in order; the run has absorbed them. `closed`
- * tells what cannot leave for now. Synchronous, no I/O.
+ * tells what cannot leave for now, `answer` evaluates. Synchronous, no I/O.
  */
-export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, closed: Closed = null): JournalRecord[] {
+export function advance(
+  run: Run,
+  event: RunEvent,
+  slice: TimeSlice = ENDLESS,
+  closed: Closed = null,
+  answer: AnswerNeed = evaluateNeed,
+): JournalRecord[] {
   const { runId } = run.state;
   const before = setCurrentRun(runId);
   try {
@@ -49,7 +58,7 @@ export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, c
     run.now = event.at;
     take(run, decide(run, event), records, event.type === "reported" ? event.task : null);
     // A run that waits for its time slice does not get one because more events arrive.
-    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice, closed);
+    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice, closed, answer);
     return records;
   } finally {
     setCurrentRun(before);
@@ -57,7 +66,14 @@ export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, c
 }
 
 /** Takes the steps that follow from the state alone, until there are none left or the time slice is used up. */
-function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice, closed: Closed): void {
+function settle(
+  run: Run,
+  at: number,
+  records: JournalRecord[],
+  slice: TimeSlice,
+  closed: Closed,
+  answer: AnswerNeed,
+): void {
   const most = Math.min(slice.work, slice.most);
   const before = spentSteps();
   let work = 0;
@@ -70,7 +86,7 @@ function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice
     if ("records" in step) {
       take(run, step.records, records);
     } else {
-      const result = evaluateNeed(run, step.need);
+      const result = answer(run, step.need);
       const mayLeave = closed === null || !isClosed(run, step.need, result, closed);
       take(run, decide(run, { type: "evaluated", at, need: step.need, result, mayLeave }), records);
     }

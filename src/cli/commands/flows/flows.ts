@@ -1,29 +1,30 @@
 /** `orchestrator flows`: writes, checks, registers, and shows flows. */
 import { type Command, Option } from "commander";
-import { type FieldViolation, fail, isOrchestratorError } from "../../base/errors.ts";
-import { FlowKindSchema, FlowSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
-import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
-import { type CommandContext, commandName, quoteWord } from "../command-context.ts";
-import { CompletedArgument } from "../completion/completed.ts";
+import { type FieldViolation, fail, isOrchestratorError } from "../../../base/errors.ts";
+import { FlowKindSchema, FlowSchema } from "../../../gen/orchestrator/v1/flow_pb.ts";
+import { FlowService } from "../../../gen/orchestrator/v1/flow_service_pb.ts";
+import { type CommandContext, commandName, quoteWord } from "../../command-context.ts";
+import { CompletedArgument } from "../../completion/completed.ts";
 import {
   addConnectOptions,
   addOutputOption,
   type ConnectOptions,
   type OutputOptions,
   withClient,
-} from "../connection/connect.ts";
-import { EXIT } from "../exit-codes.ts";
-import { readFlowSchema } from "../input/flow-schema.ts";
-import { STARTERS, writeStarter } from "../input/flow-starters.ts";
-import { readCount } from "../input/read-count.ts";
-import { readPages } from "../input/read-pages.ts";
-import { isSourcePath, readFlowName, readText } from "../input/text-sources.ts";
-import { printText, show, toStderr, toStdout } from "../terminal/output.ts";
-import { paint } from "../terminal/paint.ts";
-import { formatTime, nameOf, printJson, toPrintable } from "../terminal/print.ts";
-import { printWarnings, type ShownWarning, toPlainWarning } from "../terminal/print-warnings.ts";
-import { formatTable } from "../terminal/table.ts";
-import { defineDelete } from "./flows-delete.ts";
+} from "../../connection/connect.ts";
+import { EXIT } from "../../exit-codes.ts";
+import { readFlowSchema } from "../../input/flow-schema.ts";
+import { STARTERS, writeStarter } from "../../input/flow-starters.ts";
+import { readCount } from "../../input/read-count.ts";
+import { readPages } from "../../input/read-pages.ts";
+import { isSourcePath, readFlowName, readText } from "../../input/text-sources.ts";
+import { printText, show, toStderr, toStdout } from "../../terminal/output.ts";
+import { paint } from "../../terminal/paint.ts";
+import { formatTime, nameOf, printJson, toPrintable } from "../../terminal/print.ts";
+import { printWarnings, type ShownWarning, toPlainWarning } from "../../terminal/print-warnings.ts";
+import { formatTable } from "../../terminal/table.ts";
+import { defineDelete } from "./delete.ts";
+import { defineDryRun } from "./dry-run.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
@@ -55,6 +56,7 @@ export function defineFlows(command: Command, context: CommandContext): void {
     .command("schema")
     .description("print the JSON Schema of flows, for editors")
     .action(async () => printText(await readFlowSchema()));
+  defineDryRun(command);
   defineRegistry(command);
   defineDelete(command, context);
   command
@@ -132,8 +134,8 @@ interface Verdict {
 }
 
 async function validate(files: readonly string[], { output }: OutputOptions): Promise<number> {
-  const { judgeFlow } = await import("../../flows/compile.ts");
-  const { SERVABLE } = await import("../../flows/check/unserved.ts");
+  const { judgeFlow } = await import("../../../flows/compile.ts");
+  const { SERVABLE } = await import("../../../flows/check/unserved.ts");
   const verdicts: Verdict[] = [];
   for (const file of files) {
     try {
@@ -182,7 +184,7 @@ async function drawFlow(argument: string, options: ConnectOptions): Promise<void
     return;
   }
   const source = { text: await readText(argument) };
-  const { compileFlow, drawFlow: draw } = await import("../../flows/compile.ts");
+  const { compileFlow, drawFlow: draw } = await import("../../../flows/compile.ts");
   const { document } = await compileFlow(source).catch((error: unknown) => {
     if (isOrchestratorError(error)) throw error;
     return fail("FLOW_SOURCE_INVALID", { problem: String(error) }, { cause: error });

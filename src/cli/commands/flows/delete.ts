@@ -1,27 +1,27 @@
 /** `orchestrator flows delete`: deletes a version of a flow, or all versions that no run uses. */
 import type { Command } from "commander";
-import type { ApiClient } from "../../api/client/client.ts";
-import { type ErrorCode, fail, isOrchestratorError } from "../../base/errors.ts";
-import type { Flow } from "../../gen/orchestrator/v1/flow_pb.ts";
+import type { ApiClient } from "../../../api/client/client.ts";
+import { type ErrorCode, fail, isOrchestratorError } from "../../../base/errors.ts";
+import type { Flow } from "../../../gen/orchestrator/v1/flow_pb.ts";
 import {
   type DeleteFlowVersionResponse,
   DeleteFlowVersionResponseSchema,
   FlowService,
-} from "../../gen/orchestrator/v1/flow_service_pb.ts";
-import type { CommandContext } from "../command-context.ts";
-import { CompletedArgument } from "../completion/completed.ts";
+} from "../../../gen/orchestrator/v1/flow_service_pb.ts";
+import type { CommandContext } from "../../command-context.ts";
+import { CompletedArgument } from "../../completion/completed.ts";
 import {
   addConnectOptions,
   addOutputOption,
   type ConnectOptions,
   type OutputOptions,
   withClient,
-} from "../connection/connect.ts";
-import { EXIT, exitCodeOf } from "../exit-codes.ts";
-import { readPages } from "../input/read-pages.ts";
-import { readFlowName } from "../input/text-sources.ts";
-import { toStderr, toStdout } from "../terminal/output.ts";
-import { printJson, toPrintable } from "../terminal/print.ts";
+} from "../../connection/connect.ts";
+import { EXIT, exitCodeOf } from "../../exit-codes.ts";
+import { readPages } from "../../input/read-pages.ts";
+import { readFlowName } from "../../input/text-sources.ts";
+import { toStderr, toStdout } from "../../terminal/output.ts";
+import { printJson, toPrintable } from "../../terminal/print.ts";
 
 /** Most versions that one command deletes. */
 const MAX_VERSIONS = 10_000;
