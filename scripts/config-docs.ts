@@ -1,11 +1,12 @@
 /**
- * Writes docs/config.md, contracts/config.schema.json, and .env.example from the table of settings: `node
+ * Writes docs/config.md, .env.example, contracts/config.schema.json, and contracts/gate-policy.schema.json: `node
  * scripts/config-docs.ts`. A test proves them fresh.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { kindOf } from "../src/config/setting-types.ts";
 import { listSettings, type NamedSetting } from "../src/config/settings.ts";
+import { GATE_POLICY } from "../src/guards/policy/policy.ts";
 
 /** What lies at which path, for the writer here and the test. */
 export function renderConfigFiles(): Readonly<Record<string, string>> {
@@ -13,6 +14,7 @@ export function renderConfigFiles(): Readonly<Record<string, string>> {
     ".env.example": renderEnvExample(),
     "docs/config.md": renderPage(),
     "contracts/config.schema.json": `${JSON.stringify(renderSchema(), null, 2)}\n`,
+    "contracts/gate-policy.schema.json": `${JSON.stringify(renderPolicySchema(), null, 2)}\n`,
   };
 }
 
@@ -57,7 +59,6 @@ function renderPage(): string {
 }
 
 function row(setting: NamedSetting): readonly string[] {
-  const later = setting.later === undefined ? "" : ` *Takes effect with ${setting.later}.*`;
   return [
     `\`${setting.path}\``,
     `\`${setting.flag}\``,
@@ -66,7 +67,7 @@ function row(setting: NamedSetting): readonly string[] {
     setting.default === undefined
       ? ""
       : `\`${typeof setting.default === "string" ? setting.default : JSON.stringify(setting.default)}\``,
-    `${setting.text}${later}`,
+    setting.text,
   ];
 }
 
@@ -107,6 +108,12 @@ function renderSchema(): object {
     title: "orchestrator.yaml",
     ...objectOf(Object.fromEntries([...sections].map(([name, properties]) => [name, objectOf(properties)]))),
   };
+}
+
+/** Of the file of `gate.policy`. */
+function renderPolicySchema(): object {
+  const { $schema, ...schema } = z.toJSONSchema(GATE_POLICY, { io: "input" });
+  return { $schema, title: "gate policy", ...schema };
 }
 
 if (import.meta.main) {

@@ -233,6 +233,27 @@ export const BARS: readonly Bar[] = [
     measure: (read) => read.figure("limits", "addedP50Ms"),
   },
   {
+    title: "content rules on 4 KB of prose ÷ SHA-256",
+    unit: "times",
+    rule: "atMost",
+    limit: 5,
+    measure: (read) => read.figure("gate-rules", "ordinaryShare"),
+  },
+  {
+    title: "the same on the worst of the hostile texts",
+    unit: "times",
+    rule: "atMost",
+    limit: 25,
+    measure: (read) => read.figure("gate-rules", "worstShare"),
+  },
+  {
+    title: "the same, 256 KB ÷ 64 times 4 KB",
+    unit: "times",
+    rule: "atMost",
+    limit: 2,
+    measure: (read) => read.figure("gate-rules", "lengthShare"),
+  },
+  {
     title: "100,000 waiting runs, resident memory added",
     unit: "MB",
     rule: "atMost",

@@ -58,6 +58,14 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     quick: { count: 200, rounds: 1 },
   },
   {
+    name: "gate-rules",
+    title: "content rules of the gate",
+    file: "workloads/gate/rules.ts",
+    database: "none",
+    full: { rounds: 400 },
+    quick: { rounds: 60 },
+  },
+  {
     name: "start",
     title: "start to serving with the embedded store, idle memory",
     file: "workloads/service-start.ts",

@@ -72,6 +72,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/budgets/budgets.ts")).defineBudgets,
   },
   {
+    name: "gate",
+    summary: "try a gate policy on texts",
+    load: async () => (await import("./commands/gate/gate.ts")).defineGate,
+  },
+  {
     name: "workers",
     summary: "show and drain workers",
     load: async () => (await import("./commands/queues/workers.ts")).defineWorkers,

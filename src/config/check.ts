@@ -44,6 +44,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
       complaintOf(() => createAddressPolicy({ allowPrivate: false, allow: [entry] })),
     );
   note("routing.registry_url", judgeForeign(config.routing.registryUrl, config));
+  if (config.gate.reflexEnabled !== false) note("gate.reflex_url", judgeForeign(config.gate.reflexUrl, config));
   for (const network of config.routing.registryNetworks)
     note(
       "routing.registry_networks",

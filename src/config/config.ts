@@ -7,6 +7,7 @@ import { fail } from "../base/errors.ts";
 import { createSecrets, type Secrets } from "../base/secrets/secrets.ts";
 import { checkConfig } from "./check.ts";
 import { readEnvFile } from "./env-file.ts";
+import { readGatePolicy } from "./gate-policy.ts";
 import { type Config, listSettings, type NamedSetting } from "./settings.ts";
 import {
   type ConfigProblem,
@@ -79,6 +80,11 @@ export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedCon
     const isGiven = (path: string): boolean => originOf(path) !== "default";
     for (const { path, problem } of checkConfig(config as Config, isGiven))
       problems.push({ place: originOf(path), problem });
+    const { policy: policyFile } = (config as Config).gate;
+    if (policyFile !== undefined) {
+      const reading = await readGatePolicy(policyFile);
+      if (reading.policy === null) problems.push(...reading.problems);
+    }
   }
   if (problems.length > 0) {
     fail(
@@ -87,14 +93,8 @@ export async function loadConfig(sources: ConfigSources = {}): Promise<LoadedCon
       { violations: problems.map(({ place, problem }) => ({ field: place, description: problem })) },
     );
   }
-  const warnings = [...readings.flatMap((reading) => reading.warnings), ...origins.flatMap(warnOfLater)];
+  const warnings = readings.flatMap((reading) => reading.warnings);
   return { config: config as Config, origins, file, warnings };
-}
-
-/** A setting that is set should have an effect; a warning says when it has none. */
-function warnOfLater({ setting, origin }: SettingOrigin): readonly string[] {
-  if (setting.later === undefined || origin === "default") return [];
-  return [`${origin} has no effect: this version does not support ${setting.later} yet`];
 }
 
 /** True when the user gave the setting, false when it has its default. */

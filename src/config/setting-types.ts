@@ -22,8 +22,6 @@ export interface Setting<S extends z.ZodType = z.ZodType> {
   readonly text: string;
   /** Never printed. */
   readonly secret?: true;
-  /** Read, checked and kept already; the part that uses it comes with a later version. */
-  readonly later?: string;
 }
 
 /** Declares a setting. */

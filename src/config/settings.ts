@@ -6,6 +6,7 @@
 import type { z } from "zod";
 import { AGENTS } from "./sections/agents.ts";
 import { ENGINE } from "./sections/engine.ts";
+import { GATE } from "./sections/gate.ts";
 import { GRAPHS } from "./sections/graphs.ts";
 import { HTTP } from "./sections/http.ts";
 import { KAFKA } from "./sections/kafka.ts";
@@ -15,7 +16,6 @@ import { LOG } from "./sections/log.ts";
 import { METRICS } from "./sections/metrics.ts";
 import { MODELS } from "./sections/models.ts";
 import { REDIS } from "./sections/redis.ts";
-import { REFLEX } from "./sections/reflex.ts";
 import { ROUTING } from "./sections/routing.ts";
 import { SECRETS } from "./sections/secrets.ts";
 import { SERVER } from "./sections/server.ts";
@@ -52,7 +52,7 @@ const SETTINGS = {
   workflows: WORKFLOWS,
   triggers: TRIGGERS,
   routing: ROUTING,
-  reflex: REFLEX,
+  gate: GATE,
   testing: TESTING,
 } as const satisfies Record<string, Record<string, Setting>>;
 

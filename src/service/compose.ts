@@ -30,6 +30,7 @@ import { openAgents } from "./parts/agents.ts";
 import { openBudgets } from "./parts/budgets.ts";
 import { openEngine, type RunningEngine } from "./parts/engine.ts";
 import { openFlows } from "./parts/flows.ts";
+import { openGate } from "./parts/gate.ts";
 import { openKafka } from "./parts/kafka/kafka.ts";
 import { openModels } from "./parts/models.ts";
 import { createRelays } from "./parts/outgoing/relays.ts";
@@ -64,8 +65,7 @@ export interface Core extends RunningEngine, TriggerParts, Routing {
   readonly rejectedMessages: RejectedList;
   readonly undelivered: UndeliveredMessages;
   readonly budgets: BudgetControl;
-  /** Null: goals are not checked. */
-  readonly goalCheck: GoalCheck | null;
+  readonly goalCheck: GoalCheck;
   readonly runIndex: RunIndex;
   readonly approvalIndex: ApprovalIndex;
   readonly flows: FlowRegistry;
@@ -158,7 +158,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       ...triggers,
       ...routing,
       budgets: budgets.budgets,
-      goalCheck: null,
+      goalCheck: await openGate(config, tokenKey, log, parts),
       services: services.catalogue,
       putServices: services.put.control,
       breakers: { instanceId, listBreakers: tools.listBreakers },

@@ -285,9 +285,10 @@ export const METRICS = {
     "pool",
   ]),
   // Connections
-  orchestrator_connected: gauge("1 while what the service is connected to answers: `postgres`, `kafka`, `redis`.", [
-    "to",
-  ]),
+  orchestrator_connected: gauge(
+    "1 while what the service is connected to answers: `postgres`, `kafka`, `redis`, `reflex`.",
+    ["to"],
+  ),
   orchestrator_hot_states_total: counter(
     "States of runs for Redis: written, failed to be written (it is tried again), and dropped because Redis was away.",
     ["result"],
@@ -308,6 +309,17 @@ export const METRICS = {
   orchestrator_trigger_events_total: counter(
     "Events that came for triggers, by what became of them: accepted, duplicate, filtered, unmatched, key_open, paused, unsigned, failed.",
     ["trigger", "outcome"],
+  ),
+  // The gate
+  octollm_orchestrator_reflex_calls_total: counter(
+    "Calls of Reflex that ended (seed).",
+    ["result"],
+    ["safe", "blocked", "error"],
+  ),
+  orchestrator_gate_checks_total: counter(
+    "Goals that were checked, by the rule that decided, and verdict: allow, deny, or unavailable. A rule that only reports counts apart.",
+    ["rule", "verdict"],
+    ["none", "allow"],
   ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),

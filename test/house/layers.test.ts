@@ -6,9 +6,9 @@ import { type ImportOf, layerOf, listImports, readSourceFiles } from "./source-f
 /** What each folder of `src` may import: arrows go down. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli", "base"],
-  cli: ["service", "config", "api", "engine", "flows", "tasks", "store", "telemetry", "gen", "base"],
+  cli: ["service", "config", "api", "engine", "flows", "tasks", "guards", "store", "telemetry", "gen", "base"],
   service: ["config", "api", "engine", "flows", "tasks", "tools", "store", "bus", "guards", "telemetry", "gen", "base"],
-  config: ["flows", "tasks", "tools", "store", "base"],
+  config: ["flows", "tasks", "tools", "guards", "store", "base"],
   api: ["engine", "flows", "tasks", "guards", "telemetry", "gen", "base"],
   engine: ["flows", "tasks", "base"],
   flows: ["tasks", "base"],
@@ -83,6 +83,10 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "flows/templates": ["check", "document", "ports"],
   "flows/short": ["document"],
   "flows/warnings": ["check", "document", "expressions", "interpolation", "top"],
+  // Pure rules over texts.
+  "guards/content": [],
+  "guards/policy": ["content"],
+  "guards/reflex": [],
   "store/bus": ["sql"],
   "store/embedded": [],
   "store/journal": ["sql"],
@@ -150,12 +154,12 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   pino: ["telemetry"],
   "pino-pretty": ["telemetry"],
   "prom-client": ["telemetry"],
-  cockatiel: ["tools"],
+  cockatiel: ["tools", "guards"],
   commander: ["cli"],
   "string-width": ["cli"],
   // Formats rather than vendors: whoever reads them needs them.
   yaml: ["flows", "config", "cli"],
-  zod: ["flows", "tasks", "tools", "engine", "config", "cli", "api"],
+  zod: ["flows", "tasks", "tools", "guards", "engine", "config", "cli", "api"],
   canonicalize: ["base"],
   "@cfworker/json-schema": ["tasks"],
 };
@@ -207,7 +211,7 @@ test("families of a layer import only what the table of families says", () => {
   const families = new Set(readSourceFiles().map(({ path }) => `${layerOf(path)}/${familyOf(path)}`));
   expect(Object.keys(FAMILIES).filter((family) => !families.has(family))).toEqual([]);
   const untold = [...families].filter(
-    (family) => /^(api|engine|flows|store|tasks|tools)\/(?!top$)/.test(family) && !(family in FAMILIES),
+    (family) => /^(api|engine|flows|guards|store|tasks|tools)\/(?!top$)/.test(family) && !(family in FAMILIES),
   );
   expect(untold).toEqual([]);
 });

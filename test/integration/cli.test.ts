@@ -300,15 +300,15 @@ test.each([
   expect(ended.err).toMatch(/^error: [^\n]+\n$/);
 });
 
-test("config check names each variable that is set and has no effect, one line each", async () => {
+test("config check names variables that contradict each other, one line each", async () => {
   const ended = await command(["config", "check"], {
-    ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION: "false",
-    ORCHESTRATOR_REFLEX_URL: "http://reflex.test",
+    ...{ ORCHESTRATOR_HTTP_PORT: "9001", PORT: "9002" },
+    ...{ ORCHESTRATOR_DATABASE_URL: "postgresql://a@h/x", DATABASE_URL: "postgresql://a@h/y" },
   });
   expect(ended).toMatchObject({ code: 0, out: "the configuration is valid\n" });
   expect(ended.err.trimEnd().split("\n")).toEqual([
-    "warning: ORCHESTRATOR_REFLEX_URL has no effect: this version does not support goals yet",
-    "warning: ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION has no effect: this version does not support goals yet",
+    "warning: ORCHESTRATOR_HTTP_PORT and PORT differ; ORCHESTRATOR_HTTP_PORT counts",
+    "warning: ORCHESTRATOR_DATABASE_URL and DATABASE_URL differ; ORCHESTRATOR_DATABASE_URL counts",
   ]);
 });
 

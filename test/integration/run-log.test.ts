@@ -142,20 +142,15 @@ test("the same over REST: events of the stream carry the changes", async () => {
   expect.unreachable("the stream ended");
 });
 
-test("the log of a start names each variable that is set and has no effect", async () => {
-  const env = {
-    ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION: "false",
-    ORCHESTRATOR_REFLEX_URL: "http://reflex.test",
-    ORCHESTRATOR_LOG_FORMAT: "json",
-  };
+test("the log of a start names variables that contradict each other", async () => {
+  const env = { ORCHESTRATOR_LOG_LEVEL: "info", LOG_LEVEL: "error", ORCHESTRATOR_LOG_FORMAT: "json" };
   const service = await startServeForTest({ folder: createTemporaryFolder(), env });
   const lines = service
     .output()
     .split("\n")
-    .filter((line) => line.includes("has no effect"));
+    .filter((line) => line.includes("differ"));
   expect(lines.map((line) => JSON.parse(line)).map(({ level, message }) => `${level}: ${message}`)).toEqual([
-    "warn: ORCHESTRATOR_REFLEX_URL has no effect: this version does not support goals yet",
-    "warn: ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION has no effect: this version does not support goals yet",
+    "warn: ORCHESTRATOR_LOG_LEVEL and LOG_LEVEL differ; ORCHESTRATOR_LOG_LEVEL counts",
   ]);
 });
 

@@ -2,16 +2,16 @@ import { type Command, Option } from "commander";
 import { kindOf } from "../../config/setting-types.ts";
 import { listSettings, type NamedSetting } from "../../config/settings.ts";
 
-/** Adds `--config` and a flag for every setting; settings of planned parts are accepted but hidden. */
+/** Adds `--config` and a flag for every setting. */
 export function addSettingOptions(command: Command): void {
   command.option("--config <file>", "configuration file (default: orchestrator.yaml, if it exists)");
   for (const setting of listSettings()) {
     const kind = kindOf(setting.schema);
-    const option =
+    command.addOption(
       kind === "true or false"
         ? new Option(`${setting.flag} [true|false]`, describe(setting)).preset("true")
-        : new Option(`${setting.flag} <${kind.toLowerCase()}>`, describe(setting));
-    command.addOption(setting.later === undefined ? option : option.hideHelp());
+        : new Option(`${setting.flag} <${kind.toLowerCase()}>`, describe(setting)),
+    );
   }
 }
 

@@ -12,6 +12,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../base/log.ts";
+import { readBounded } from "../../base/net/bounded-body.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { NamedService, ServiceDirectory } from "./directory.ts";
 import type { RegistryCopy } from "./registry-copy.ts";
@@ -177,20 +178,11 @@ async function fetchList(
       await response.body?.cancel();
       throw new Error(`GET ${place} answered ${response.status}`);
     }
-    return JSON.parse(await readText(response)) as unknown;
+    const text = await readBounded(response, MAX_BYTES);
+    if (text === null) throw new Error(`the list has more than ${MAX_BYTES} bytes`);
+    return JSON.parse(text) as unknown;
   }
   throw new Error(`${paths.map((path) => `GET ${path}`).join(" and ")} answered 404`);
-}
-
-async function readText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > MAX_BYTES) throw new Error(`the list has more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 function reasonOf(error: unknown): string {

@@ -129,7 +129,7 @@ describe("the configuration", () => {
       TASK_TIMEOUT: "30",
       TASK_MAX_RETRIES: "3",
       TASK_MAX_HISTORY: "10000",
-      ORCHESTRATOR_REFLEX_URL: "http://localhost:8080",
+      ORCHESTRATOR_REFLEX_URL: "http://reflex:8080",
       ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION: "true",
     });
     expect(config).toMatchObject({
@@ -171,17 +171,30 @@ describe("the configuration", () => {
     expect(config.server.port).toBe(8005);
   });
 
-  test("warns of every setting that does nothing yet", async () => {
-    // Cause: they were read and forgotten; whoever set a broker saw a service that never spoke to it, and no word why.
-    const file = writeFile("reflex: {enabled: false}\n");
-    const { warnings } = await load(
-      { ORCHESTRATOR_REFLEX_URL: "http://reflex.example", ORCHESTRATOR_PORT: "1" },
-      { config: file },
+  test("refuses a Reflex that is this service itself, unless it is not asked", async () => {
+    const reflex = { ORCHESTRATOR_REFLEX_URL: "http://localhost:8080", ORCHESTRATOR_ALSO_LISTEN: "8080" };
+    await expect(load(reflex)).rejects.toThrow(
+      "ORCHESTRATOR_REFLEX_URL: http://localhost:8080 is this service itself; set it to the other service",
     );
-    expect(warnings).toEqual([
-      "ORCHESTRATOR_REFLEX_URL has no effect: this version does not support goals yet",
-      `${file}:1 reflex.enabled has no effect: this version does not support goals yet`,
+    const { config } = await load({ ...reflex, ORCHESTRATOR_ENABLE_REFLEX_INTEGRATION: "false" });
+    expect(config.gate).toMatchObject({ reflexEnabled: false });
+  });
+
+  test("names every mistake of a gate policy with its line", async () => {
+    const file = writeFile(
+      [
+        ...["version: 1", "goals:", "  rules:", "    pii.emial: deny", "    secret: redact"],
+        ...["tenants:", "  acme:", "    goals: {max_bytes: 0}"],
+      ].join("\n"),
+    );
+    const error = await load({ ORCHESTRATOR_GATE_POLICY: file }).catch((thrown: OrchestratorError) => thrown);
+    const { violations } = error as OrchestratorError;
+    expect(violations.map(({ field, description }) => `${field}: ${description}`)).toEqual([
+      `${file}:5 goals.rules.secret: expected one of deny, report, ignore, got the string "redact"`,
+      `${file}:4 goals.rules["pii.emial"]: unknown key "pii.emial"; did you mean "pii.email"?`,
+      `${file}:8 tenants.acme.goals.max_bytes: expected at least 1`,
     ]);
+    await expect(load({ ORCHESTRATOR_GATE_POLICY: "/nowhere.yaml" })).rejects.toThrow("/nowhere.yaml: cannot be read");
   });
 
   // Cause: the check looked at each setting alone, and called good what serve refused, or what could never do anything.

@@ -1,0 +1,85 @@
+/**
+ * A text as the rules read it: one byte for each character that counts. Look-alikes of Latin letters, full-width and
+ * mathematical forms, accents, and digits of other scripts are folded to ASCII. What is invisible is left out, so that
+ * it cannot hide a word.
+ */
+import type { Fold } from "./fold.ts";
+
+/** A folded text. */
+export interface Codes {
+  /** ASCII, {@link OTHER_LETTER}, or {@link OTHER_SYMBOL}; a 0 follows the last one. */
+  readonly bytes: Buffer;
+  readonly length: number;
+  /** Position of each byte in the text; null: the same. */
+  readonly at: Uint32Array | null;
+}
+
+/** A letter of another script. */
+export const OTHER_LETTER = 128;
+/** Any other character. */
+export const OTHER_SYMBOL = 129;
+
+/** Kinds of bytes, as the scanner distinguishes them. */
+export const BREAK = 0;
+export const LETTER = 1;
+export const DIGIT = 2;
+/** Part of tokens and of Base64: `- _ / =`. */
+export const JOINER = 3;
+/** Ends a token, and may begin something: `@ : < [`. */
+export const ANCHOR = 4;
+/** A joiner that may begin a telephone number: `+`. */
+export const PLUS = 5;
+
+/** Kind of each byte. */
+export const KINDS: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  if (code === OTHER_LETTER || /[A-Za-z]/.test(character)) return LETTER;
+  if (/\d/.test(character)) return DIGIT;
+  if (/[-_/=]/.test(character)) return JOINER;
+  if (/[@:<[]/.test(character)) return ANCHOR;
+  return character === "+" ? PLUS : BREAK;
+});
+
+/** Folds a text. Time and memory grow with its length. */
+export function toCodes(text: string, fold: Fold): Codes {
+  if (Buffer.byteLength(text) === text.length) {
+    const bytes = Buffer.allocUnsafe(text.length + 1);
+    bytes.write(text, 0, "latin1");
+    bytes[text.length] = 0;
+    return { bytes, length: text.length, at: null };
+  }
+  const bytes = Buffer.allocUnsafe(text.length + 1);
+  const at = new Uint32Array(text.length + 1);
+  let length = 0;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    const start = index;
+    let code = unit;
+    if (unit >= 128) {
+      let point = unit;
+      if (unit >= 0xd800 && unit < 0xdc00 && index + 1 < text.length) {
+        point = text.codePointAt(index) as number;
+        if (point > 0xffff) index++;
+      }
+      code = fold(point);
+      if (code === 0) continue;
+    }
+    at[length] = start;
+    bytes[length] = code;
+    length++;
+  }
+  at[length] = text.length;
+  bytes[length] = 0;
+  return { bytes, length, at };
+}
+
+/** Bytes of a range as text. */
+export function textOf({ bytes }: Codes, start: number, end: number): string {
+  return bytes.toString("latin1", start, end);
+}
+
+/** Whether ASCII letters and digits, or a letter of another script, stand at a place. */
+export function isWordAt({ bytes }: Codes, index: number): boolean {
+  const kind = index < 0 ? BREAK : KINDS[bytes[index] as number];
+  return kind === LETTER || kind === DIGIT;
+}

@@ -1,0 +1,67 @@
+/** E-mail addresses, from the `@` on: back over the name, forward over the domain. */
+import { type Codes, DIGIT, isWordAt, KINDS, LETTER, textOf } from "../codes.ts";
+import type { FoundList } from "../found.ts";
+
+/** Longest name and longest domain, RFC 5321. */
+const [MAX_NAME, MAX_DOMAIN] = [64, 253];
+
+const isNameCode = Uint8Array.from({ length: 256 }, (_, code) =>
+  code === 128 || /[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+
+/** Last labels that are no domain of mail: files beside their scale (`logo@2x.png`), and names of one network. */
+const NO_DOMAIN = new Set(
+  "png jpg jpeg gif svg webp ico css js mjs ts tsx json yaml yml tgz zip gz md txt pdf html php py rb go rs jar class local localhost internal lan invalid".split(
+    " ",
+  ),
+);
+
+/** Adds the address around an `@`. */
+export function findEmail(codes: Codes, at: number, found: FoundList): void {
+  const { bytes } = codes;
+  const end = readDomain(codes, at + 1);
+  if (end === 0) return;
+  let start = at;
+  while (start > 0 && at - start < MAX_NAME && isNameCode[bytes[start - 1] as number] === 1) start--;
+  // Signs around a name belong to the text: `'ada@…'`, `(=ada@…`, `/ada@…`.
+  while (start < at && !isWordAt(codes, start) && bytes[start] !== 95) start++;
+  // A path or the user of a URL.
+  const before = bytes[start - 1];
+  if (start === at || before === 47 || (!isWordAt(codes, at - 1) && bytes[at - 1] !== 95 && bytes[at - 1] !== 45))
+    return;
+  // `git@host:path`, and ports: places, not mailboxes.
+  if (bytes[end] === 58 && (isWordAt(codes, end + 1) || bytes[end + 1] === 47)) return;
+  found.push({ rule: "pii.email", start, end });
+}
+
+/** End of the domain; 0: it is none. */
+function readDomain(codes: Codes, start: number): number {
+  const { bytes } = codes;
+  let label = start;
+  let end = 0;
+  let index = start;
+  let labels = 0;
+  while (index - start <= MAX_DOMAIN) {
+    const code = bytes[index] as number;
+    const kind = KINDS[code];
+    if (kind === LETTER || kind === DIGIT || (code === 45 && index > label)) {
+      index++;
+      continue;
+    }
+    if (index === label) break;
+    labels++;
+    if (labels > 1 && isTopLabel(codes, label, index)) end = index;
+    if (code !== 46) break;
+    label = index + 1;
+    index++;
+  }
+  if (end === 0 || bytes[end - 1] === 45) return 0;
+  return isWordAt(codes, end) ? 0 : end;
+}
+
+/** At least two letters, and no extension of a file. */
+function isTopLabel(codes: Codes, start: number, end: number): boolean {
+  if (end - start < 2 || end - start > 24) return false;
+  for (let index = start; index < end; index++) if (KINDS[codes.bytes[index] as number] !== LETTER) return false;
+  return !NO_DOMAIN.has(textOf(codes, start, end).toLowerCase());
+}

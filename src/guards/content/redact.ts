@@ -1,0 +1,35 @@
+/** Redacts texts and JSON values: the same findings give the same text. */
+import type { Json } from "../../base/json/json.ts";
+import { CONTENT_RULES, type Finding } from "./rules.ts";
+
+/** The text with the label of its rule in the place of each finding. Findings are in order and do not overlap. */
+export function redact(text: string, findings: readonly Finding[]): string {
+  let redacted = "";
+  let end = 0;
+  for (const one of findings) {
+    redacted += text.slice(end, one.start) + CONTENT_RULES[one.rule].label;
+    end = one.end;
+  }
+  return redacted + text.slice(end);
+}
+
+/** A text inside a JSON value. */
+interface TextAt {
+  /** As an expression writes it: `notes[2]`; of a key: the object that has it. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Every text of a value, keys included, depth first, in the order of the value. */
+export function* textsOf(value: Json, path = ""): Generator<TextAt> {
+  if (typeof value === "string") {
+    yield { path, text: value };
+  } else if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) yield* textsOf(item, `${path}[${index}]`);
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, item] of Object.entries(value)) {
+      yield { path, text: key };
+      yield* textsOf(item as Json, path === "" ? key : `${path}.${key}`);
+    }
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Reads a text once and finds what the rules look for. Time grows with the length of the text: every detector looks at
+ * a bounded number of characters around its place, or takes what it has read. The same text has the same findings.
+ */
+import { ANCHOR, BREAK, type Codes, DIGIT, KINDS, LETTER, OTHER_LETTER, PLUS, toCodes } from "./codes.ts";
+import { createFold, type Fold } from "./fold.ts";
+import type { Found } from "./found.ts";
+import { findMarker, findRoleHeading } from "./injection/markers.ts";
+import { findPhrases, type Mark } from "./injection/phrases.ts";
+import * as Words from "./injection/words.ts";
+import { findEmail } from "./pii/email.ts";
+import { findIpv6 } from "./pii/ip6.ts";
+import { findLettersFirst } from "./pii/letters-first.ts";
+import { findNumber } from "./pii/numbers.ts";
+import { findPhone } from "./pii/phone.ts";
+import { CONTENT_RULES, type Finding, RULE_IDS, type RuleId } from "./rules.ts";
+import { findAssignment, findAuthorization } from "./secrets/assignments.ts";
+import { findJwt, findPrivateKey, findUrlPassword } from "./secrets/blocks.ts";
+import { BEGINS_TOKEN, findToken, pairOf } from "./secrets/tokens.ts";
+import { MIN_WRAPPED, unwrap } from "./wrapped.ts";
+
+/** Wrappers inside wrappers that are opened. */
+const MAX_DEPTH = 3;
+
+/** Words of this length are looked at as tokens whatever follows. */
+const LONG_WORD = 16;
+
+const SPACE = 32;
+
+/** What a scan looks for besides the usual rules. */
+export interface ScanOptions {
+  /** Addresses of the Internet Protocol (`pii.ip`). */
+  readonly withIp?: boolean;
+}
+
+/** Finds what is in texts. */
+export interface ContentScanner {
+  /** Findings in the order of their places; none overlaps another. */
+  scan(text: string, options?: ScanOptions): readonly Finding[];
+}
+
+/** Creates a scanner: its tables are built once. */
+export function createContentScanner(): ContentScanner {
+  const fold = createFold();
+  const table = Words.createWordTable();
+  return { scan: (text, { withIp = false } = {}) => scanText(text, { fold, table, withIp }, 0) };
+}
+
+interface Tools {
+  readonly fold: Fold;
+  readonly table: Words.WordTable;
+  readonly withIp: boolean;
+}
+
+function scanText(text: string, tools: Tools, depth: number): readonly Finding[] {
+  const codes = toCodes(text, tools.fold);
+  const found: Found[] = [];
+  readCodes(codes, tools, depth, found);
+  if (found.length === 0) return [];
+  const { at } = codes;
+  return withoutOverlaps(at === null ? found : found.map((one) => toPlaces(one, at))).map(({ rule, start, end }) => ({
+    rule,
+    kind: CONTENT_RULES[rule].family,
+    start,
+    end,
+  }));
+}
+
+/** The end is that of the last character, with what is invisible behind it. */
+function toPlaces({ rule, start, end }: Found, at: Uint32Array): Found {
+  return { rule, start: at[start] as number, end: at[end] as number };
+}
+
+/** One pass: words and groups of digits as a whole, anchors by what stands around them. */
+function readCodes(codes: Codes, tools: Tools, depth: number, found: Found[]): void {
+  const { bytes, length } = codes;
+  const { slots } = tools.table;
+  const marks: Mark[] = [];
+  const state: TokenState = { tokensFrom: 0, prefixEnd: -2 };
+  let tokenStart = 0;
+  let words = 0;
+  let index = 0;
+  while (index < length) {
+    const code = bytes[index] as number;
+    const kind = KINDS[code] as number;
+    if (kind === LETTER) {
+      const start = index;
+      let next = 0;
+      do next = bytes[++index] as number;
+      while (((next | 32) - 97) >>> 0 < 26 || next === OTHER_LETTER);
+      words++;
+      const wordEnd = index;
+      if (next === SPACE) {
+        if (wordEnd - tokenStart >= MIN_WRAPPED) readWrapped(codes, tokenStart, wordEnd, tools, depth, found);
+        tokenStart = ++index;
+      }
+      // Tokens go on with a sign or a digit, or are long.
+      if ((next !== SPACE || wordEnd - start >= LONG_WORD) && mayBeginToken(bytes, start, wordEnd)) {
+        const end = readToken(codes, start, wordEnd, state, found);
+        if (end > wordEnd) {
+          tokenStart = index = end;
+          continue;
+        }
+      }
+      if (wordEnd - start < Words.SHORTEST) continue;
+      const slot = slots[Words.slotAt(bytes, start, wordEnd)] as number;
+      if (slot === 0) continue;
+      const word = Words.findWord(tools.table, slot, bytes, start, wordEnd);
+      if (word === null) continue;
+      if (word.mask !== 0) marks.push({ mask: word.mask, number: words, start, end: wordEnd });
+      if (word.action === Words.NO_ACTION) continue;
+      const end = act(codes, word.action, start, wordEnd, state, found);
+      if (end > wordEnd) tokenStart = index = end;
+    } else if (kind === DIGIT) {
+      const known = found.length;
+      if (index > 0 && KINDS[bytes[index - 1] as number] === LETTER) index = skipDigits(bytes, index);
+      else index = findNumber(codes, index, tools.withIp, found);
+      if (found.length > known) tokenStart = index;
+    } else if (kind === BREAK || kind === ANCHOR) {
+      if (index - tokenStart >= MIN_WRAPPED) readWrapped(codes, tokenStart, index, tools, depth, found);
+      index = kind === ANCHOR ? readAnchor(codes, index, tools.withIp, found) : index + 1;
+      tokenStart = index;
+    } else {
+      if (kind === PLUS) findPhone(codes, index, found);
+      index++;
+    }
+  }
+  if (length - tokenStart >= MIN_WRAPPED) readWrapped(codes, tokenStart, length, tools, depth, found);
+  if (marks.length > 1) findPhrases(codes, marks, found);
+}
+
+/** What a scan remembers between words. */
+interface TokenState {
+  /** No token begins before this place: it was read in vain. */
+  tokensFrom: number;
+  /** End of the last word that makes a secret of the word `key`. */
+  prefixEnd: number;
+}
+
+/** Whether a known token, a JWT, or an identifier that begins with letters may begin with a word. */
+function mayBeginToken(bytes: Uint8Array, start: number, end: number): boolean {
+  if (BEGINS_TOKEN[pairOf(bytes[start] as number, bytes[start + 1] as number)] === 1) return true;
+  return end - start <= 6 && KINDS[bytes[end] as number] === DIGIT;
+}
+
+function skipDigits(bytes: Uint8Array, start: number): number {
+  let end = start;
+  while (KINDS[bytes[end] as number] === DIGIT) end++;
+  return end;
+}
+
+/**
+ * Tries what begins with the first letters of a word from `start` to `end`, or with the word and the digit behind it.
+ * Returns where to go on; `start`: with the word itself.
+ */
+function readToken(codes: Codes, start: number, end: number, state: TokenState, found: Found[]): number {
+  const { bytes } = codes;
+  if (start >= state.tokensFrom && BEGINS_TOKEN[pairOf(bytes[start] as number, bytes[start + 1] as number)] === 1) {
+    const token = findToken(codes, start, found);
+    state.tokensFrom = token.end;
+    if (token.isFound) return token.end;
+  }
+  if (bytes[start] === 101 && bytes[start + 1] === 121 && bytes[start + 2] === 74) {
+    const jwt = findJwt(codes, start, found);
+    if (jwt > start) return jwt;
+  }
+  if (end - start > 6 || KINDS[bytes[end] as number] !== DIGIT) return start;
+  const last = findLettersFirst(codes, start, end, found);
+  return last > end ? last : start;
+}
+
+/** What follows a word; returns where to go on. */
+function act(codes: Codes, action: number, start: number, end: number, state: TokenState, found: Found[]): number {
+  switch (action) {
+    case Words.PASSWORD_WORD:
+      return findAssignment(codes, end, "password", found);
+    case Words.TOKEN_WORD:
+      return findAssignment(codes, end, "token", found);
+    case Words.KEY_WORD:
+      return start - state.prefixEnd <= 1 ? findAssignment(codes, end, "token", found) : end;
+    case Words.KEY_PREFIX:
+      state.prefixEnd = end;
+      return end;
+    case Words.BEARER_WORD:
+      return findAuthorization(codes, end, false, found);
+    case Words.BASIC_WORD:
+      return findAuthorization(codes, end, true, found);
+    case Words.BEGIN_WORD:
+      return Math.max(findPrivateKey(codes, start, found), end);
+    case Words.ROLE_WORD:
+      findRoleHeading(codes, start, end, found);
+      return end;
+    default:
+      return end;
+  }
+}
+
+/** What an anchor begins; returns where to go on, at least one further. */
+function readAnchor(codes: Codes, index: number, withIp: boolean, found: Found[]): number {
+  const { bytes } = codes;
+  const code = bytes[index] as number;
+  if (code === 64) findEmail(codes, index, found);
+  else if (code !== 58) return Math.max(findMarker(codes, index, found), index + 1);
+  else if (bytes[index + 1] === 47 && bytes[index + 2] === 47) findUrlPassword(codes, index, found);
+  else if (withIp) return findIpv6(codes, index, found);
+  return index + 1;
+}
+
+/** Reads the text inside a token: what is found there is where the token is. */
+function readWrapped(codes: Codes, start: number, end: number, tools: Tools, depth: number, found: Found[]): void {
+  const text = depth < MAX_DEPTH ? unwrap(codes, start, end) : null;
+  if (text === null) return;
+  for (const rule of new Set(scanText(text, tools, depth + 1).map((one) => one.rule))) found.push({ rule, start, end });
+}
+
+const ORDER: ReadonlyMap<RuleId, number> = new Map(RULE_IDS.map((rule, index) => [rule, index]));
+
+/** Of findings that overlap, the first one stays; at the same place, the longer one, then that of the earlier rule. */
+function withoutOverlaps(found: Found[]): readonly Found[] {
+  // Most are in order: words and numbers are, phrases and texts inside tokens come after.
+  const isSorted = found.every((one, index) => index === 0 || (found[index - 1] as Found).start < one.start);
+  if (!isSorted) found.sort((a, b) => a.start - b.start || b.end - a.end || orderOf(a) - orderOf(b));
+  let end = -1;
+  return found.filter((one) => {
+    if (one.start < end) return false;
+    end = one.end;
+    return true;
+  });
+}
+
+const orderOf = ({ rule }: Found): number => ORDER.get(rule) ?? 0;

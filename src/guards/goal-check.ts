@@ -1,0 +1,124 @@
+/** The check of goals: size, content rules as the policy says, then Reflex. What it refuses is stored nowhere. */
+import { createHmac } from "node:crypto";
+import { toError } from "../base/errors.ts";
+import type { Json } from "../base/json/json.ts";
+import type { Log } from "../base/log.ts";
+import type { CheckedGoal, GoalCheck, GoalVerdict } from "../engine/ports/gate/goal-check.ts";
+import { textsOf } from "./content/redact.ts";
+import type { RuleFamily, RuleId } from "./content/rules.ts";
+import { type ContentScanner, createContentScanner } from "./content/scan.ts";
+import { type GatePolicy, type GoalRules, goalRulesOf } from "./policy/policy.ts";
+import type { Reflex } from "./reflex/reflex.ts";
+
+/** Counts verdicts; the telemetry layer has the implementation. */
+export interface GateMetrics {
+  /** A check has ended; `rule` is `none` where no rule decided. */
+  checked(rule: string, verdict: "allow" | "deny" | "report" | "unavailable"): void;
+  /** A call of Reflex has ended. */
+  reflexCalled(result: "safe" | "blocked" | "error"): void;
+}
+
+/** What {@link createGoalCheck} needs. */
+export interface GoalCheckParts {
+  readonly policy: GatePolicy;
+  /** Null: Reflex is not asked. */
+  readonly reflex: Reflex | null;
+  /** Key of the fingerprints of texts in the log; the same for all instances on a database. */
+  readonly key: Uint8Array;
+  readonly metrics: GateMetrics;
+  readonly log: Log;
+}
+
+/** Sentence of each family. */
+const REASONS: Readonly<Record<Exclude<RuleFamily, "size">, string>> = {
+  pii: "PII detected in input",
+  secret: "secret detected in input",
+  injection: "injection detected in input",
+};
+
+/** Tenants whose rules are kept; the others are read again. */
+const MAX_TENANTS = 1_000;
+
+/** Creates the check. */
+export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheckParts): GoalCheck {
+  const scanner = createContentScanner();
+  const kept = new Map<string, GoalRules>();
+  const rulesOf = (tenantId: string): GoalRules => {
+    const known = kept.get(tenantId) ?? goalRulesOf(policy, tenantId);
+    if (kept.size >= MAX_TENANTS) kept.clear();
+    kept.set(tenantId, known);
+    return known;
+  };
+  const end = (goal: CheckedGoal, verdict: "allow" | "deny" | "report" | "unavailable", rule = "none"): void => {
+    metrics.checked(rule, verdict);
+    const fields = { tenantId: goal.tenantId, rule, verdict, textHmac: fingerprint(key, goal) };
+    if (verdict === "allow") log.debug("goal checked", fields);
+    else log.info("goal checked", fields);
+  };
+
+  return {
+    get reflex() {
+      return reflex === null ? "disabled" : reflex.state;
+    },
+    async check(goal, signal) {
+      const rules = rulesOf(goal.tenantId);
+      const denied = judgeContent(goal, rules, scanner, (rule) => end(goal, "report", rule));
+      if (denied !== null) {
+        end(goal, "deny", denied.rule);
+        return denied;
+      }
+      if (reflex !== null && rules.asksReflex) {
+        const { text, userId, context } = goal;
+        const said = await reflex.process({ text, userId, context }, signal);
+        metrics.reflexCalled(said.is);
+        if (said.is === "error") {
+          end(goal, "unavailable", "reflex");
+          throw toError("SAFETY_CHECK_UNAVAILABLE", { problem: said.problem });
+        }
+        if (said.is === "blocked") {
+          end(goal, "deny", said.rule);
+          return { verdict: "deny", rule: said.rule, reason: said.reason };
+        }
+      }
+      end(goal, "allow");
+      return { verdict: "allow" };
+    },
+  };
+}
+
+type Denied = Extract<GoalVerdict, { readonly verdict: "deny" }>;
+
+/** The first finding that denies; what only reports is told. */
+function judgeContent(
+  goal: CheckedGoal,
+  rules: GoalRules,
+  scanner: ContentScanner,
+  report: (rule: RuleId) => void,
+): Denied | null {
+  const texts = [goal.text, ...contextTexts(goal)];
+  const bytes = texts.reduce((total, text) => total + Buffer.byteLength(text), 0);
+  if (bytes > rules.maxBytes)
+    return { verdict: "deny", rule: "size.text", reason: `input is longer than ${rules.maxBytes} bytes` };
+  const reported = new Set<RuleId>();
+  const withIp = rules.actionOf("pii.ip") !== "ignore";
+  for (const text of texts) {
+    for (const { rule, kind } of scanner.scan(text, { withIp })) {
+      const action = rules.actionOf(rule);
+      if (action === "deny") return { verdict: "deny", rule, reason: kind === "size" ? "" : REASONS[kind] };
+      if (action === "report") reported.add(rule);
+    }
+  }
+  for (const rule of reported) report(rule);
+  return null;
+}
+
+/** Texts of the context. Its `user_id` names the caller, and is no content. */
+function contextTexts({ context }: CheckedGoal): readonly string[] {
+  const { user_id: _, ...rest } = context;
+  return Array.from(textsOf(rest as Json), ({ text }) => text);
+}
+
+/** What the log has in the place of a text: the same for the same text of a tenant, and of no use without the key. */
+function fingerprint(key: Uint8Array, { tenantId, text }: CheckedGoal): string {
+  return createHmac("sha256", key).update(`gate\0${tenantId}\0${text}`).digest("hex").slice(0, 32);
+}

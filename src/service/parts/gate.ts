@@ -1,0 +1,44 @@
+/** The gate: the check of goals, with Reflex where it is configured. */
+import type { Log } from "../../base/log.ts";
+import { leadsToItself } from "../../config/check.ts";
+import { loadGatePolicy } from "../../config/gate-policy.ts";
+import type { Config } from "../../config/settings.ts";
+import type { GoalCheck } from "../../engine/ports/gate/goal-check.ts";
+import type { Reflex } from "../../guards/reflex/reflex.ts";
+import type { Parts } from "./parts.ts";
+
+/** Where Reflex is, if it is asked and nobody says where. */
+const USUAL_REFLEX = "http://localhost:8080";
+
+/** Opens the check of goals. Errors: CONFIG_INVALID if the policy cannot be read. */
+export async function openGate(config: Config, key: Uint8Array, log: Log, parts: Parts): Promise<GoalCheck> {
+  const { policy } = config.gate;
+  const { metrics } = parts;
+  const { createGoalCheck } = await import("../../guards/goal-check.ts");
+  return createGoalCheck({
+    policy: policy === undefined ? { version: 1 } : await loadGatePolicy(policy),
+    reflex: await openReflexClient(config, log, parts),
+    key,
+    metrics: {
+      checked: (rule, verdict) => metrics.counter("orchestrator_gate_checks_total", rule, verdict).add(),
+      reflexCalled: (result) => metrics.counter("octollm_orchestrator_reflex_calls_total", result).add(),
+    },
+    log,
+  });
+}
+
+/** Null: it is off, nobody has said that there is one, or its usual place is this service itself. */
+async function openReflexClient(config: Config, log: Log, parts: Parts): Promise<Reflex | null> {
+  const { reflexEnabled, reflexUrl } = config.gate;
+  if (!(reflexEnabled ?? reflexUrl !== undefined)) return null;
+  const url = reflexUrl ?? USUAL_REFLEX;
+  if (reflexUrl === undefined && leadsToItself(new URL(url), config)) {
+    log.warn("Reflex is not asked: its usual place is a port of this service", { url });
+    return null;
+  }
+  const { openReflex } = await import("../../guards/reflex/reflex.ts");
+  const reflex = openReflex({ url, log });
+  parts.onClose(() => reflex.stop());
+  parts.reports("reflex", () => reflex.connection);
+  return reflex;
+}
