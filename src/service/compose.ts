@@ -117,7 +117,8 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const budgets = openBudgets(config, { database, instanceId }, log, parts);
     const models = openModels(config, { database, secrets, meter: budgets.meter }, log, parts);
     const { toolOverrides, rules } = await openOverrides(store, log, parts);
-    const tools = openTools(config, { graphs: flows.graphs, services, models, rules }, log, parts);
+    const gate = await openGate(config, tokenKey, log, parts);
+    const tools = openTools(config, { graphs: flows.graphs, services, models, rules, gate: gate.callGate }, log, parts);
     const lists = createRunIndex(database);
     const { address, observers, operationObservers = [] } = options;
     const redis = await openRedis(config, log, parts);
@@ -158,7 +159,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       ...triggers,
       ...routing,
       budgets: budgets.budgets,
-      goalCheck: await openGate(config, tokenKey, log, parts),
+      goalCheck: gate.goalCheck,
       services: services.catalogue,
       putServices: services.put.control,
       breakers: { instanceId, listBreakers: tools.listBreakers },

@@ -27,6 +27,7 @@ const ATTEMPTS = [
   "BREAKER_OPEN",
   "BREAKER_FORCED_OPEN",
   "BULKHEAD_FULL",
+  "GATE_DENIED",
 ] as const;
 
 /**

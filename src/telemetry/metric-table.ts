@@ -321,6 +321,10 @@ export const METRICS = {
     ["rule", "verdict"],
     ["none", "allow"],
   ),
+  orchestrator_gated_calls_total: counter(
+    "Calls to tools that a policy denied, and those whose parameters it redacted, by rule.",
+    ["rule", "verdict"],
+  ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),
   orchestrator_build_info: gauge("Always 1; the version is the label.", ["version"]),

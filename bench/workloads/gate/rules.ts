@@ -1,6 +1,6 @@
 /**
- * What the content rules cost, against SHA-256 of the same text. Only ratios within one process count. Texts take turns,
- * and of each the best of many short rounds counts, so that others on the machine disturb little.
+ * What the content rules cost, against SHA-256 of the same text. Only ratios within one process count. Of each text
+ * the best of many short rounds counts, so that others on the machine disturb little.
  *
  *   ordinaryShare   4 KB of what a person might write, in ASCII
  *   worstShare      the worst of the hostile texts, 4 KB of characters each

@@ -33,3 +33,15 @@ export function* textsOf(value: Json, path = ""): Generator<TextAt> {
     }
   }
 }
+
+/** The value with every text replaced, keys excepted: two keys must not become one. */
+export function mapTexts(value: Json, replace: (text: string, path: string) => string, path = ""): Json {
+  if (typeof value === "string") return replace(value, path);
+  if (Array.isArray(value)) return value.map((item: Json, index) => mapTexts(item, replace, `${path}[${index}]`));
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([key, item]): [string, Json] => [
+    key,
+    mapTexts(item, replace, path === "" ? key : `${path}.${key}`),
+  ]);
+  return Object.fromEntries(entries);
+}

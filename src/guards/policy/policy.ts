@@ -1,4 +1,4 @@
-/** What a gate policy says: which rules deny, which only report, and which are ignored, for goals and by tenant. */
+/** What a gate policy says: what becomes of goals and of calls in which a rule finds something. */
 import { z } from "zod";
 import { CONTENT_RULES, RULE_IDS, type RuleFamily, type RuleId } from "../content/rules.ts";
 
@@ -40,19 +40,40 @@ const goals = z.strictObject(
   { error: (issue) => (issue.code === "unrecognized_keys" ? "known: max_bytes, reflex, rules" : undefined) },
 );
 
-const tenant = z.strictObject(
-  { goals: goals.optional() },
-  { error: (issue) => (issue.code === "unrecognized_keys" ? "known: goals" : undefined) },
+const callAction = z.enum(["deny", "redact", "ignore"]);
+
+const callRules = z.strictObject(
+  Object.fromEntries(ruleNames.map((name) => [name, described(callAction, describeRule(name)).optional()])),
+  { error: (issue) => (issue.code === "unrecognized_keys" ? `known: ${ruleNames.join(", ")}` : undefined) },
 );
 
-/** Schema of the document. Other subjects than goals, such as calls of tools, are further keys beside them. */
+const flow = z.strictObject(
+  {
+    types: described(z.array(z.string().min(1)).min(1), "task types whose calls are judged; all without it").optional(),
+    rules: described(callRules, "what becomes of a call in which a rule finds something, by rule or family"),
+  },
+  { error: (issue) => (issue.code === "unrecognized_keys" ? "known: types, rules" : undefined) },
+);
+
+const calls = z.strictObject(
+  { flows: described(z.record(z.string().min(1), flow), "by id of the flow; others are not judged").optional() },
+  { error: (issue) => (issue.code === "unrecognized_keys" ? "known: flows" : undefined) },
+);
+
+const tenant = z.strictObject(
+  { goals: goals.optional(), calls: calls.optional() },
+  { error: (issue) => (issue.code === "unrecognized_keys" ? "known: goals, calls" : undefined) },
+);
+
+/** Schema of the document. Further subjects are further keys. */
 export const GATE_POLICY = z.strictObject(
   {
     version: described(z.literal(1), "of this form of document"),
     goals: described(goals, "what holds for goals").optional(),
+    calls: described(calls, "what holds for calls to tools").optional(),
     tenants: described(z.record(z.string().min(1), tenant), "the same for single tenants, by id").optional(),
   },
-  { error: (issue) => (issue.code === "unrecognized_keys" ? "known: version, goals, tenants" : undefined) },
+  { error: (issue) => (issue.code === "unrecognized_keys" ? "known: version, goals, calls, tenants" : undefined) },
 );
 
 /** A document that keeps the schema. */
@@ -97,15 +118,52 @@ export function goalRulesOf(policy: GatePolicy, tenantId: string): GoalRules {
   };
 }
 
+/** What holds for the calls of a flow. */
+export interface CallRules {
+  /** Whether addresses are looked for. */
+  readonly withIp: boolean;
+  actionOf(rule: RuleId): CallAction;
+}
+
+/** What becomes of a call in which a rule finds something. */
+export type CallAction = z.output<typeof callAction>;
+
+/** Reads the rules for calls of a flow and task type; null: none is judged. What is not named is ignored. */
+export function callRulesOf(policy: GatePolicy, tenantId: string, flowId: string, type: string): CallRules | null {
+  const tenants = policy.tenants ?? {};
+  const own = Object.hasOwn(tenants, tenantId) ? tenants[tenantId]?.calls?.flows : undefined;
+  const levels = [own, policy.calls?.flows].flatMap((flows) => {
+    const said = flows !== undefined && Object.hasOwn(flows, flowId) ? flows[flowId] : undefined;
+    return said === undefined || said.types?.includes(type) === false ? [] : [said.rules];
+  });
+  if (levels.length === 0) return null;
+  const actionOf = (rule: RuleId): CallAction => findSaid(rule, levels) ?? "ignore";
+  return { withIp: actionOf("pii.ip") !== "ignore", actionOf };
+}
+
 function findAction(
   rule: RuleId,
   levels: readonly (Readonly<Record<string, GoalAction | undefined>> | undefined)[],
 ): GoalAction {
-  const declared: { readonly family: RuleFamily; readonly onRequest?: true } = CONTENT_RULES[rule];
-  if (declared.family === "size") return "deny";
+  const { family, isOnRequest } = factsOf(rule);
+  if (family === "size") return "deny";
+  return findSaid(rule, levels) ?? (isOnRequest ? "ignore" : USUAL[family]);
+}
+
+/** The nearest word on a rule. A family does not speak for a rule that is looked for on request. */
+function findSaid<Action>(
+  rule: RuleId,
+  levels: readonly (Readonly<Record<string, Action | undefined>> | undefined)[],
+): Action | undefined {
+  const { family, isOnRequest } = factsOf(rule);
   for (const level of levels) {
-    const said = level?.[rule] ?? (declared.onRequest === true ? undefined : level?.[declared.family]);
+    const said = level?.[rule] ?? (isOnRequest ? undefined : level?.[family]);
     if (said !== undefined) return said;
   }
-  return declared.onRequest === true ? "ignore" : USUAL[declared.family];
+  return undefined;
+}
+
+function factsOf(rule: RuleId): { readonly family: RuleFamily; readonly isOnRequest: boolean } {
+  const declared: { readonly family: RuleFamily; readonly onRequest?: true } = CONTENT_RULES[rule];
+  return { family: declared.family, isOnRequest: declared.onRequest === true };
 }

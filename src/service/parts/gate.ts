@@ -1,22 +1,32 @@
-/** The gate: the check of goals, with Reflex where it is configured. */
+/** The gate: the check of goals, with Reflex where it is configured, and of calls. */
 import type { Log } from "../../base/log.ts";
 import { leadsToItself } from "../../config/check.ts";
 import { loadGatePolicy } from "../../config/gate-policy.ts";
 import type { Config } from "../../config/settings.ts";
 import type { GoalCheck } from "../../engine/ports/gate/goal-check.ts";
+import { type CallGate, createCallGate } from "../../guards/call-gate.ts";
+import { createGoalCheck } from "../../guards/goal-check.ts";
+import type { GatePolicy } from "../../guards/policy/policy.ts";
 import type { Reflex } from "../../guards/reflex/reflex.ts";
 import type { Parts } from "./parts.ts";
 
 /** Where Reflex is, if it is asked and nobody says where. */
 const USUAL_REFLEX = "http://localhost:8080";
 
-/** Opens the check of goals. Errors: CONFIG_INVALID if the policy cannot be read. */
-export async function openGate(config: Config, key: Uint8Array, log: Log, parts: Parts): Promise<GoalCheck> {
-  const { policy } = config.gate;
+/** What checks goals, and calls where the policy names flows. */
+export interface Gate {
+  readonly goalCheck: GoalCheck;
+  /** Null: all calls are allowed. */
+  readonly callGate: CallGate | null;
+}
+
+/** Opens the gate. Errors: CONFIG_INVALID if the policy cannot be read. */
+export async function openGate(config: Config, key: Uint8Array, log: Log, parts: Parts): Promise<Gate> {
+  const file = config.gate.policy;
+  const policy: GatePolicy = file === undefined ? { version: 1 } : await loadGatePolicy(file);
   const { metrics } = parts;
-  const { createGoalCheck } = await import("../../guards/goal-check.ts");
-  return createGoalCheck({
-    policy: policy === undefined ? { version: 1 } : await loadGatePolicy(policy),
+  const goalCheck = createGoalCheck({
+    policy,
     reflex: await openReflexClient(config, log, parts),
     key,
     metrics: {
@@ -25,6 +35,7 @@ export async function openGate(config: Config, key: Uint8Array, log: Log, parts:
     },
     log,
   });
+  return { goalCheck, callGate: createCallGate(policy) };
 }
 
 /** Null: it is off, nobody has said that there is one, or its usual place is this service itself. */

@@ -4,11 +4,13 @@ import type { Log } from "../../base/log.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { BreakerView, TargetRule, TargetRules } from "../../engine/ports/routing/tool-overrides.ts";
 import type { Outcome, ToolCall, ToolCaller } from "../../engine/ports/tools.ts";
+import type { CallGate } from "../../guards/call-gate.ts";
 import type { ToolAdapter } from "../adapter.ts";
 import { abortedOutcome, failedOutcome } from "../outcome.ts";
 import type { ServicePolicy } from "../service-policy.ts";
 import { createTargets, DEFAULT_TARGET_POLICY, type TargetPolicy } from "../target.ts";
 import { withDeadline } from "./deadline-step.ts";
+import { type GateStepMetrics, withGate } from "./gate-step.ts";
 import { withBreaker, withBulkhead } from "./guard-steps.ts";
 import { type ToolMetrics, withObservation } from "./observe-step.ts";
 import { composePath, type Next, type Step } from "./path.ts";
@@ -23,7 +25,9 @@ export interface ToolCallerOptions {
   readonly policyOf?: (service: string, tenantId: string) => ServicePolicy | null;
   /** What operators say about targets; nothing by default. */
   readonly rules?: TargetRules;
-  readonly metrics?: ToolMetrics;
+  /** Judges calls before they are made; absent: all are allowed. */
+  readonly gate?: CallGate | null;
+  readonly metrics?: ToolMetrics & Partial<GateStepMetrics>;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -64,10 +68,11 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
       metrics?.breakerChanged(state);
     },
   });
-  // Every call to the outside passes these steps from top to bottom. The gate belongs before the breaker; the budget's
-  // reservation and the gate's second check belong after the bulkhead, so that nothing is reserved while a call waits.
+  // Every call to the outside passes these steps from top to bottom. The budget's reservation belongs after the
+  // bulkhead, so that nothing is reserved while a call waits.
   const steps: readonly Step[] = [
     withObservation(metrics, log, clock),
+    ...(options.gate == null ? [] : [withGate(options.gate, metrics, log)]),
     withRetryClass(({ service, tenantId }) => options.policyOf?.(service, tenantId)?.retry ?? "task"),
     withBreaker(clock),
     withBulkhead(),

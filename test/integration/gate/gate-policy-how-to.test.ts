@@ -2,7 +2,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { parse } from "yaml";
 import { CONTENT_RULES } from "../../../src/guards/content/rules.ts";
+import { GATE_POLICY } from "../../../src/guards/policy/policy.ts";
 import { runProgram } from "../../clients/programs.ts";
 import { createTemporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -37,6 +39,11 @@ test("the tenant of the page has rules of its own", async () => {
 
 test("the labelled texts are judged", async () => {
   expect(await run(blockOf("sh labelled"))).toMatch(/^\d{3} denied, \d+ reported, \d{3} allowed$/m);
+});
+
+test("the page's policy for calls is one", () => {
+  const [id] = Object.keys(GATE_POLICY.parse(parse(blockOf("yaml calls"))).calls?.flows ?? {});
+  expect(id).toBe("support-notes");
 });
 
 test("the page has every rule, with the words of the table", () => {

@@ -4,6 +4,7 @@ import { systemClock } from "../../../base/time/clock.ts";
 import type { Config } from "../../../config/settings.ts";
 import type { GraphHost } from "../../../engine/ports/graphs.ts";
 import type { TargetRules } from "../../../engine/ports/routing/tool-overrides.ts";
+import type { CallGate } from "../../../guards/call-gate.ts";
 import { createAdapters } from "../../../tools/index.ts";
 import type { ModelAdapterOptions } from "../../../tools/model/model.ts";
 import { createToolCaller } from "../../../tools/path/caller.ts";
@@ -16,12 +17,14 @@ export interface ToolNeeds {
   readonly services: Services;
   readonly models: ModelAdapterOptions | undefined;
   readonly rules: TargetRules;
+  /** Null: all calls are allowed. */
+  readonly gate: CallGate | null;
 }
 
 /** Opens the tools. */
 export function openTools(
   config: Config,
-  { graphs, services, models, rules }: ToolNeeds,
+  { graphs, services, models, rules, gate }: ToolNeeds,
   log: Log,
   parts: Parts,
 ): ReturnType<typeof createToolCaller> {
@@ -43,6 +46,7 @@ export function openTools(
     }),
     policyOf: (service, tenantId) => services.directory.find(service, tenantId)?.policy ?? null,
     rules: withServices(rules, services.put),
+    gate,
     policies: {
       failuresToOpen: config.tools.breakerFailures,
       openMs: config.tools.breakerOpen,
@@ -57,6 +61,7 @@ export function openTools(
         metrics.histogram("orchestrator_task_execution_seconds", type).observe(seconds);
         metrics.counter("orchestrator_tool_calls_total", type, result).add();
       },
+      gated: (rule, verdict) => metrics.counter("orchestrator_gated_calls_total", rule, verdict).add(),
       breakerChanged: (state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
     },
   });
