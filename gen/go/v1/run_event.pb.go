@@ -107,6 +107,9 @@ const (
 	RunEventKind_RUN_EVENT_KIND_TASK_LIMITED RunEventKind = 36
 	// The run waits for a slot of its limit.
 	RunEventKind_RUN_EVENT_KIND_RUN_LIMITED RunEventKind = 37
+	// Four fifths of a budget that the run spends are used up: `attributes` have `budget_id` and a `message`. Of the budget of a run, that
+	// run has it; of the budget of a flow or the tenant, the run that used it up so far.
+	RunEventKind_RUN_EVENT_KIND_RUN_BUDGET_WARNED RunEventKind = 38
 )
 
 // Enum value maps for RunEventKind.
@@ -150,6 +153,7 @@ var (
 		35: "RUN_EVENT_KIND_TASK_DETACHED",
 		36: "RUN_EVENT_KIND_TASK_LIMITED",
 		37: "RUN_EVENT_KIND_RUN_LIMITED",
+		38: "RUN_EVENT_KIND_RUN_BUDGET_WARNED",
 	}
 	RunEventKind_value = map[string]int32{
 		"RUN_EVENT_KIND_UNSPECIFIED":         0,
@@ -190,6 +194,7 @@ var (
 		"RUN_EVENT_KIND_TASK_DETACHED":       35,
 		"RUN_EVENT_KIND_TASK_LIMITED":        36,
 		"RUN_EVENT_KIND_RUN_LIMITED":         37,
+		"RUN_EVENT_KIND_RUN_BUDGET_WARNED":   38,
 	}
 )
 
@@ -1568,7 +1573,7 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\fRunsSnapshot\x12/\n" +
 	"\x04runs\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunSummaryR\x04runs\x12\x18\n" +
 	"\apartial\x18\x02 \x01(\bR\apartial\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\x99\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\xbf\n" +
 	"\n" +
 	"\fRunEventKind\x12\x1e\n" +
 	"\x1aRUN_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
@@ -1609,7 +1614,8 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	" RUN_EVENT_KIND_TASK_CHECKPOINTED\x10\"\x12 \n" +
 	"\x1cRUN_EVENT_KIND_TASK_DETACHED\x10#\x12\x1f\n" +
 	"\x1bRUN_EVENT_KIND_TASK_LIMITED\x10$\x12\x1e\n" +
-	"\x1aRUN_EVENT_KIND_RUN_LIMITED\x10%*w\n" +
+	"\x1aRUN_EVENT_KIND_RUN_LIMITED\x10%\x12$\n" +
+	" RUN_EVENT_KIND_RUN_BUDGET_WARNED\x10&*w\n" +
 	"\bLogLevel\x12\x19\n" +
 	"\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLOG_LEVEL_DEBUG\x10\x01\x12\x12\n" +

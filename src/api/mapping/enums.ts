@@ -199,6 +199,7 @@ export const EVENT_KIND = {
   "run.held": RunEventKind.RUN_HELD,
   "run.released": RunEventKind.RUN_RELEASED,
   "run.recovered": RunEventKind.RUN_RECOVERED,
+  "run.budget_warned": RunEventKind.RUN_BUDGET_WARNED,
   "task.dispatched": RunEventKind.TASK_DISPATCHED,
   "task.scheduled": RunEventKind.TASK_SCHEDULED,
   "task.limited": RunEventKind.TASK_LIMITED,

@@ -191,6 +191,8 @@ function toAttributes(record: JournalRecord): JsonObject {
     case "run.ending":
     case "run.compensating":
       return { outcome: END_NAME[record.cause.end], compensate: record.cause.compensate };
+    case "run.budget_warned":
+      return { budget_id: record.budget, message: record.why };
     case "task.dispatched":
       return record.to === undefined ? {} : { worker_session_id: record.to };
     case "task.limited":

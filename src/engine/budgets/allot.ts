@@ -55,7 +55,7 @@ export class Allotment {
       if (budget === undefined) continue;
       const after = { ...budget, reserved: subtract(budget.reserved, reserved), settled: add(budget.settled, used) };
       this.#set(after);
-      if (isNearlyUsedUp(after) && !isNearlyUsedUp(budget)) nearlyUsedUp.push(after);
+      if (findNearlyUsedUp(after).length > findNearlyUsedUp(budget).length) nearlyUsedUp.push(after);
     }
     return nearlyUsedUp;
   }
@@ -99,8 +99,9 @@ const LIMITS = {
 
 const KINDS = Object.keys(LIMITS) as readonly (keyof Amount)[];
 
-function isNearlyUsedUp(budget: Budget): boolean {
-  return KINDS.some((kind) => {
+/** The kinds of amounts of which what is settled has reached {@link WARN_AT} of its limit. */
+export function findNearlyUsedUp(budget: Budget): readonly (keyof Amount)[] {
+  return KINDS.filter((kind) => {
     const limit = limitOf(budget, kind);
     return limit !== null && budget.settled[kind] >= limit * WARN_AT;
   });

@@ -1,7 +1,7 @@
 import { formatDollars } from "../../base/money.ts";
 import { formatDuration } from "../../base/time/duration.ts";
 import type { Amount, Budget } from "../ports/models/budgets.ts";
-import { limitOf, type Shortage } from "./allot.ts";
+import { findNearlyUsedUp, limitOf, type Shortage } from "./allot.ts";
 
 /** Says why a call or an attempt does not fit, in dollars, tokens, steps, or time. */
 export function explainShortage({ budget, wanted, lacks, mayFitLater }: Shortage): string {
@@ -15,20 +15,35 @@ export function explainShortage({ budget, wanted, lacks, mayFitLater }: Shortage
   return `${needs(wanted[lacks])}, and ${has}: ${next}`;
 }
 
+/** Says what is used up of a budget that is nearly used up. */
+export function explainWarning(budget: Budget): string {
+  const used = findNearlyUsedUp(budget).map((kind) => {
+    const { show, unit } = WORDS[kind];
+    return `${show(budget.settled[kind])} of ${show(limitOf(budget, kind) ?? 0)}${unit}`;
+  });
+  return `the budget of ${describeBudget(budget)} is nearly used up: ${used.join(", ")}; a run that needs more waits until it is raised`;
+}
+
 interface Words {
   needs(amount: number): string;
   readonly others: string;
   show(amount: number): string;
+  readonly unit: string;
 }
 
 const WORDS: Readonly<Record<keyof Amount, Words>> = {
-  costMicros: { needs: (cost) => `a call may cost ${formatDollars(cost)}`, others: "calls", show: formatDollars },
-  tokens: { needs: (tokens) => `a call may use ${tokens} tokens`, others: "calls", show: String },
-  steps: { needs: () => "an attempt is a step", others: "attempts", show: (steps) => `${steps}` },
-  timeMs: { needs: () => "an attempt takes time", others: "attempts", show: formatDuration },
+  costMicros: {
+    needs: (cost) => `a call may cost ${formatDollars(cost)}`,
+    others: "calls",
+    show: formatDollars,
+    unit: "",
+  },
+  tokens: { needs: (tokens) => `a call may use ${tokens} tokens`, others: "calls", show: String, unit: " tokens" },
+  steps: { needs: () => "an attempt is a step", others: "attempts", show: String, unit: " steps" },
+  timeMs: { needs: () => "an attempt takes time", others: "attempts", show: formatDuration, unit: "" },
 };
 
 /** Names a budget in a sentence. */
-export function describeBudget({ scope, id }: Pick<Budget, "scope" | "id">): string {
+function describeBudget({ scope, id }: Pick<Budget, "scope" | "id">): string {
   return scope === "tenant" ? "the tenant" : `${scope} ${id}`;
 }

@@ -195,11 +195,13 @@ export class BudgetMeter implements ModelMeter {
     const stillOpen = new Map(view.open.map((one) => [one.callId, one]));
     for (const { callId, usage, done } of ended) {
       const open = stillOpen.get(callId);
+      // Somebody may have charged it already, because this instance seemed to be gone.
+      if (open !== undefined) {
+        stillOpen.delete(callId);
+        settle(open, usage);
+      }
+      // After a warning: the run may end with this call.
       told.push(done);
-      // Somebody has charged it already, because this instance seemed to be gone.
-      if (open === undefined) continue;
-      stillOpen.delete(callId);
-      settle(open, usage);
     }
     for (const one of [...stillOpen.values()].filter(({ callId }) => this.#unmade.has(callId))) {
       stillOpen.delete(one.callId);

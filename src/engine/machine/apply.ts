@@ -121,6 +121,8 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     case "run.recovered":
       state.recoveries += 1;
       return;
+    case "run.budget_warned":
+      return;
     case "task.limited": {
       const task = touchTask(state, record.task, record.at);
       moveTask(state, task, "SCHEDULED");

@@ -363,6 +363,7 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
   "run.held": (r) => time("at", r.at) ?? hold("hold", r.hold) ?? text("by", r.by) ?? text("why", r.why),
   "run.released": (r) => time("at", r.at) ?? hold("hold", r.hold) ?? text("by", r.by) ?? text("why", r.why),
   "run.recovered": (r) => time("at", r.at),
+  "run.budget_warned": (r) => time("at", r.at) ?? text("budget", r.budget) ?? text("why", r.why),
 });
 
 const TYPES: readonly string[] = Object.keys(RECORDS);

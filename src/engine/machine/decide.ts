@@ -13,6 +13,7 @@ import { stepNode } from "./control/dag.ts";
 import { beginEnding, cancelOpen, failRun, stepCanceling, stepCompensating } from "./control/endings.ts";
 import { decideAfterDue, decideFsmEvaluated, type FsmStep, lastOutput, stepFsm } from "./control/fsm.ts";
 import { cancelChildren, stepGroup } from "./control/groups.ts";
+import { decideHold, decideRelease } from "./control/holds.ts";
 import type { RequestKey, RunEvent } from "./events.ts";
 import type { JournalRecord, StartFacts, TaskError } from "./records.ts";
 import { mayBegin, type Run, specOf } from "./run.ts";
@@ -20,7 +21,7 @@ import { MAX_COLLECTED_BYTES, tooLarge } from "./sizes.ts";
 import { isTerminalPhase, type RunState, type TaskState } from "./state.ts";
 import { awaitCallback } from "./tasks/callbacks.ts";
 import { checkpointTask, detachTask, expireInQueue, handOver, returnTask, startHandedOut } from "./tasks/handouts.ts";
-import { askForSlots, beginGranted, withdrawSlots } from "./tasks/limit-waits.ts";
+import { beginGranted } from "./tasks/limit-waits.ts";
 import { closesAt } from "./tasks/limits.ts";
 import { failTask, type Step } from "./tasks/outcomes.ts";
 import { placed } from "./tasks/places.ts";
@@ -113,21 +114,11 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
     case "release":
       if (!state.holds.some((hold) => hold.kind === event.hold)) return [];
       return decideRelease(run, event);
+    case "budget_warned":
+      return [{ type: "run.budget_warned", at, budget: event.budget, why: event.why }];
     case "recover":
       return decideRecover(run, at, event.clean);
   }
-}
-
-function decideHold(run: Run, { at, hold, by, why }: Extract<RunEvent, { type: "hold" }>): JournalRecord[] {
-  const held: JournalRecord = { type: "run.held", at, hold, by, why };
-  const holds = [...run.state.holds, { kind: hold, by, why, since: at }];
-  return mayBegin(run, holds) ? [held] : [held, ...withdrawSlots(run, at)];
-}
-
-function decideRelease(run: Run, { at, hold, by, why }: Extract<RunEvent, { type: "release" }>): JournalRecord[] {
-  const released: JournalRecord = { type: "run.released", at, hold, by, why };
-  const rest = run.state.holds.filter(({ kind }) => kind !== hold);
-  return mayBegin(run, rest) ? [released, ...askForSlots(run, at)] : [released];
 }
 
 function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): JournalRecord[] {

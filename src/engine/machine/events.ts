@@ -164,6 +164,8 @@ export type RunEvent =
   | (OfCall & { readonly type: "terminate"; readonly by: string; readonly reason: string })
   | (OfCall & { readonly type: "hold"; readonly hold: HoldKind; readonly by: string; readonly why: string })
   | (OfCall & { readonly type: "release"; readonly hold: HoldKind; readonly by: string; readonly why: string })
+  /** A budget that the run spends is nearly used up. */
+  | (At & { readonly type: "budget_warned"; readonly budget: string; readonly why: string })
   /**
    * A new owner took the run over: running attempts are dispatched again. The takeover is counted unless the previous
    * owner released the run cleanly (`clean`).

@@ -212,6 +212,8 @@ export type JournalRecord =
   | (At & { readonly type: "run.held"; readonly hold: HoldKind; readonly by: string; readonly why: string })
   | (At & { readonly type: "run.released"; readonly hold: HoldKind; readonly by: string; readonly why: string })
   | (At & { readonly type: "run.recovered" })
+  /** A budget that the run spends is nearly used up; `why` says how much of it. */
+  | (At & { readonly type: "run.budget_warned"; readonly budget: string; readonly why: string })
   | (OfTask & {
       readonly type: "task.dispatched";
       readonly attempt: number;

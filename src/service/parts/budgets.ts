@@ -1,8 +1,10 @@
 /** Budgets: the meters of calls to models and of attempts, and the runs that wait for a raise. */
+import { toBudgetId } from "../../api/mapping/limits/budget.ts";
 import type { Log } from "../../base/log.ts";
 import { startNudgedLoop } from "../../bus/nudged-loop.ts";
 import type { Config } from "../../config/settings.ts";
 import { CountingMeter } from "../../engine/budgets/attempt-meter.ts";
+import { explainWarning } from "../../engine/budgets/explain-shortage.ts";
 import { BudgetMeter, type BudgetMetrics } from "../../engine/budgets/meter.ts";
 import { resumeRaised } from "../../engine/budgets/raised.ts";
 import type { AttemptMeter } from "../../engine/ports/models/attempts.ts";
@@ -28,7 +30,7 @@ export interface Budgets {
   readonly meter: ModelMeter;
   readonly attemptMeter: AttemptMeter;
   /** Runs can be held, and go on, from now on. */
-  attach(engine: Pick<RunningEngine, "holdForBudget" | "runControl" | "shards">): void;
+  attach(engine: Pick<RunningEngine, "holdForBudget" | "warnOfBudget" | "runControl" | "shards">): void;
 }
 
 /** Opens them. The meter settles what is under way before it is closed. */
@@ -44,13 +46,18 @@ export function openBudgets(
   parts.onClose(() => retention.stop());
   const store = createBudgetControl(database);
   let hold: RunningEngine["holdForBudget"] = async () => {};
+  let tell: RunningEngine["warnOfBudget"] = async () => {};
   let stopping = false;
   const holds: BudgetHolds = { hold: (runId, why) => hold(runId, why) };
-  const warn = ({ tenantId, scope, id, ...budget }: Budget): void => {
+  const warn = (budget: Budget, spender: string): void => {
+    const { tenantId, scope, id, settled: spent, maxCostMicros, maxTokens, maxSteps, maxTimeMs } = budget;
     metrics.counter("orchestrator_budget_warnings_total", scope).add();
-    const { settled: spent, maxCostMicros, maxTokens, maxSteps, maxTimeMs } = budget;
     const fields = { tenantId, scope, id, spent, maxCostMicros, maxTokens, maxSteps, maxTimeMs };
     log.warn("a budget is nearly used up: runs will wait until it is raised", fields);
+    const runId = scope === "run" ? id : spender;
+    tell(runId, toBudgetId(budget), explainWarning(budget)).catch((error: unknown) =>
+      log.debug("a run does not have the warning of its budget", { tenantId, runId, error }),
+    );
   };
   const refused: BudgetMetrics["refused"] = (scope, how) =>
     metrics.counter("orchestrator_budget_refusals_total", scope, how).add();
@@ -83,8 +90,9 @@ export function openBudgets(
     budgets: store,
     meter,
     attemptMeter,
-    attach({ holdForBudget, runControl: control, shards }) {
+    attach({ holdForBudget, warnOfBudget, runControl: control, shards }) {
       hold = holdForBudget;
+      tell = warnOfBudget;
       const loop = startNudgedLoop({
         step: async () => {
           await resumeRaised({ raises: store, control, shards, log });

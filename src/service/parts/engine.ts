@@ -38,7 +38,7 @@ import { createFollowers } from "../../engine/runs/followers.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
 import { Recovery } from "../../engine/runs/recovery.ts";
 import { createRuns } from "../../engine/runs/runs.ts";
-import { holdForBudget } from "../../engine/runs/work/budget-hold.ts";
+import { holdForBudget, warnOfBudget } from "../../engine/runs/work/budget-hold.ts";
 import { warnOfUnbound } from "../../engine/runs/work/unbound-notes.ts";
 import { DatabaseClock } from "../../engine/shard/ownership/database-clock.ts";
 import { JOURNAL_VERSION } from "../../engine/shard/ownership/journal-format.ts";
@@ -99,6 +99,8 @@ export interface RunningEngine extends LimitPorts {
   readonly agentAnswers: AgentAnswers | null;
   /** Holds a run of this instance until somebody raises its budget; resolves when that is durable. */
   holdForBudget(runId: string, why: string): Promise<void>;
+  /** Tells a run that a budget is nearly used up; resolves when that is durable. */
+  warnOfBudget(runId: string, budgetId: string, why: string): Promise<void>;
   /** Whether anybody does the tasks of a line. */
   readonly isServed: Takers["isServed"];
   /** When the message of a task of a run was written that has not been sent, milliseconds; null: there is none. */
@@ -288,6 +290,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     agentAnswers,
     isServed,
     holdForBudget: (runId, why) => holdForBudget(runs, runId, why),
+    warnOfBudget: (runId, budgetId, why) => warnOfBudget(runs, runId, budgetId, why),
     findUnsent: (runId, path) => findUnsentTask(runtime.shards.shardOf(runId), runId, path),
     shards: runtime.shards,
     outboxGates,

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { UsageGroup } from "../../../src/gen/orchestrator/v1/budget_pb.ts";
 import { BudgetService } from "../../../src/gen/orchestrator/v1/budget_service_pb.ts";
+import { RunEventKind } from "../../../src/gen/orchestrator/v1/run_event_pb.ts";
 import { RunState } from "../../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -140,6 +141,26 @@ test("compensation does not need the budget of its run", async () => {
   await bed.register("back", `  budget: {max_tokens: 10}\n  tasks: [${tasks.join(", ")}]`);
   await bed.reaches(await bed.start("back"), RunState.FAILED);
   expect(bed.models.count()).toBe(1);
+});
+
+test("the run that spends four fifths of a budget has an event that says so, once", async () => {
+  const bed = await openModelBed();
+  const asks = Array.from({ length: 4 }, (_, index) => `{id: t${index}, ${ASK}}`).join(", ");
+  await bed.register("warned", `  budget: {max_tokens: 5000}\n  tasks: [${asks}]`);
+  await bed.client.call(method.putBudget, { budgetId: "flow.warned", maxTokens: 6_000n });
+  bed.models.script((request) => request.say("hi", { usage: { input: 100, output: 1_000 } }));
+  const runId = await bed.start("warned");
+  const read = async () => {
+    const { events } = await bed.client.call(RunService.method.listRunEvents, { runId, pageSize: 100 });
+    return events.flatMap(({ kind, attributes }) => (kind === RunEventKind.RUN_BUDGET_WARNED ? attributes : []));
+  };
+  await bed.reaches(runId, RunState.COMPLETED);
+  expect(await read()).toEqual([
+    {
+      budget_id: `run.${runId}`,
+      message: `the budget of run ${runId} is nearly used up: 4400 of 5000 tokens; a run that needs more waits until it is raised`,
+    },
+  ]);
 });
 
 async function metricsOf(bed: ModelBed): Promise<string> {

@@ -1,3 +1,4 @@
+/** What budgets have to say to runs of this instance. */
 import { isOrchestratorError } from "../../../base/errors.ts";
 import type { Runs } from "../runs.ts";
 
@@ -11,6 +12,25 @@ export async function holdForBudget({ residence, submission, clock }: Runs, runI
   try {
     await submission.submit(resident, { type: "hold", at: clock.now(), hold: "budget", by: "orchestrator", why });
   } catch (error) {
-    if (!isOrchestratorError(error) || (error.code !== "RUN_FINISHED" && error.code !== "RUN_MOVED")) throw error;
+    if (!isOver(error)) throw error;
   }
+}
+
+/** Tells a run that a budget is nearly used up; resolves when that is durable, or the run has ended or left. */
+export async function warnOfBudget(
+  { residence, submission, clock }: Runs,
+  runId: string,
+  budget: string,
+  why: string,
+): Promise<void> {
+  try {
+    const resident = await residence.open(runId);
+    await submission.submit(resident, { type: "budget_warned", at: clock.now(), budget, why });
+  } catch (error) {
+    if (!isOver(error)) throw error;
+  }
+}
+
+function isOver(error: unknown): boolean {
+  return isOrchestratorError(error) && (error.code === "RUN_FINISHED" || error.code === "RUN_MOVED");
 }

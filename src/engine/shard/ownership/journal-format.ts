@@ -32,6 +32,7 @@ export const FORMAT: JournalFormat = {
     // Tasks and runs under limits.
     "run.limited": 3,
     "task.limited": 3,
+    "run.budget_warned": 3,
   },
   // A delayed start asks for its slot only when its time has come, perhaps at another instance.
   fieldsSince: { "run.started.limit": 3 },

@@ -60,6 +60,7 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
   "run.held": hold,
   "run.released": hold,
   "run.recovered": { at },
+  "run.budget_warned": { at, budget: "tenant", why: "w" },
   "task.dispatched": {
     ...ofTask,
     attempt: 1,

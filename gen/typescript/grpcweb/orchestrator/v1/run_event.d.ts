@@ -755,7 +755,14 @@ export declare enum RunEventKind {
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_LIMITED = 37;
      */
-    RUN_LIMITED = 37
+    RUN_LIMITED = 37,
+    /**
+     * Four fifths of a budget that the run spends are used up: `attributes` have `budget_id` and a `message`. Of the budget of a run, that
+     * run has it; of the budget of a flow or the tenant, the run that used it up so far.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_BUDGET_WARNED = 38;
+     */
+    RUN_BUDGET_WARNED = 38
 }
 /**
  * Severity of a log line.
