@@ -67,6 +67,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/breakers/breakers.ts")).defineBreakers,
   },
   {
+    name: "switch",
+    summary: "stop all calls of the tenant, a flow, a service, or a model, and let them go on",
+    load: async () => (await import("./commands/breakers/switch.ts")).defineSwitch,
+  },
+  {
     name: "budgets",
     summary: "show and raise what calls to models may cost, and show what they have cost",
     load: async () => (await import("./commands/budgets/budgets.ts")).defineBudgets,

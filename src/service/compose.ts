@@ -115,8 +115,8 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const key = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));
     const tokenKey = Buffer.from(key, "base64");
     const budgets = openBudgets(config, { database, instanceId }, log, parts);
-    const models = openModels(config, { database, secrets, meter: budgets.meter }, log, parts);
     const { toolOverrides, rules } = await openOverrides(store, log, parts);
+    const models = openModels(config, { database, secrets, meter: budgets.meter, rules }, log, parts);
     const gate = await openGate(config, tokenKey, log, parts);
     const tools = openTools(config, { graphs: flows.graphs, services, models, rules, gate: gate.callGate }, log, parts);
     const lists = createRunIndex(database);

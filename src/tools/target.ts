@@ -97,7 +97,7 @@ export function createTargets(parts: TargetParts): Targets {
   });
   return {
     get({ origin, service }, { tenantId, flowId, path }) {
-      const task = path.replaceAll(/[.~]\d+/g, "");
+      const task = plainPath(path);
       const key = `${tenantId} ${flowId} ${task} ${service} ${origin}`;
       let target = targets.get(key);
       if (target === undefined) {
@@ -110,6 +110,11 @@ export function createTargets(parts: TargetParts): Targets {
     // Calls without an origin have no target; they end before they reach one.
     list: () => Array.from(targets.values(), (target) => target.view()).filter((view) => view.origin !== ""),
   };
+}
+
+/** The path of a task without child indexes and visits of states. */
+export function plainPath(path: string): string {
+  return path.replaceAll(/[.~]\d+/g, "");
 }
 
 class MemoryTarget implements Target {

@@ -315,7 +315,10 @@ type ToolOverride struct {
 	// Who has put it, as they named themselves.
 	Actor string `protobuf:"bytes,10,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Why, for people.
-	ChangeReason  string `protobuf:"bytes,11,opt,name=change_reason,json=changeReason,proto3" json:"change_reason,omitempty"`
+	ChangeReason string `protobuf:"bytes,11,opt,name=change_reason,json=changeReason,proto3" json:"change_reason,omitempty"`
+	// Model whose calls it is about, `provider/model`; empty: it names none. One that names neither a service, an origin, nor a model is
+	// about all calls of the flow or the tenant.
+	Model         string `protobuf:"bytes,12,opt,name=model,proto3" json:"model,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -427,6 +430,13 @@ func (x *ToolOverride) GetChangeReason() string {
 	return ""
 }
 
+func (x *ToolOverride) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
 var File_orchestrator_v1_breaker_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_breaker_proto_rawDesc = "" +
@@ -449,7 +459,7 @@ const file_orchestrator_v1_breaker_proto_rawDesc = "" +
 	"\n" +
 	"max_queued\x18\f \x01(\x05R\tmaxQueued\x12\x1f\n" +
 	"\vinstance_id\x18\r \x01(\tR\n" +
-	"instanceId\"\xce\x03\n" +
+	"instanceId\"\xe4\x03\n" +
 	"\fToolOverride\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x17\n" +
@@ -465,7 +475,8 @@ const file_orchestrator_v1_breaker_proto_rawDesc = "" +
 	"updateTime\x12\x14\n" +
 	"\x05actor\x18\n" +
 	" \x01(\tR\x05actor\x12#\n" +
-	"\rchange_reason\x18\v \x01(\tR\fchangeReasonB\x11\n" +
+	"\rchange_reason\x18\v \x01(\tR\fchangeReason\x12\x14\n" +
+	"\x05model\x18\f \x01(\tR\x05modelB\x11\n" +
 	"\x0f_max_concurrentB\r\n" +
 	"\v_max_queued*|\n" +
 	"\fBreakerState\x12\x1d\n" +

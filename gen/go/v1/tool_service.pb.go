@@ -1523,7 +1523,11 @@ type PutToolOverrideRequest struct {
 	// Why, for people. At most 1,024 characters.
 	ChangeReason string `protobuf:"bytes,9,opt,name=change_reason,json=changeReason,proto3" json:"change_reason,omitempty"`
 	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
-	RequestId     string `protobuf:"bytes,10,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,10,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+	Model string `protobuf:"bytes,11,opt,name=model,proto3" json:"model,omitempty"`
+	// It is about calls of anything: of the flow, or of the tenant.
+	AnyTarget     *bool `protobuf:"varint,12,opt,name=any_target,json=anyTarget,proto3,oneof" json:"any_target,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1628,6 +1632,20 @@ func (x *PutToolOverrideRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *PutToolOverrideRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *PutToolOverrideRequest) GetAnyTarget() bool {
+	if x != nil && x.AnyTarget != nil {
+		return *x.AnyTarget
+	}
+	return false
+}
+
 // Response of ToolService.PutToolOverride.
 type PutToolOverrideResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1688,7 +1706,11 @@ type LiftToolOverrideRequest struct {
 	// Why, for people. At most 1,024 characters.
 	ChangeReason string `protobuf:"bytes,5,opt,name=change_reason,json=changeReason,proto3" json:"change_reason,omitempty"`
 	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
-	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+	Model string `protobuf:"bytes,7,opt,name=model,proto3" json:"model,omitempty"`
+	// It is about calls of anything: of the flow, or of the tenant.
+	AnyTarget     *bool `protobuf:"varint,8,opt,name=any_target,json=anyTarget,proto3,oneof" json:"any_target,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1763,6 +1785,20 @@ func (x *LiftToolOverrideRequest) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *LiftToolOverrideRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *LiftToolOverrideRequest) GetAnyTarget() bool {
+	if x != nil && x.AnyTarget != nil {
+		return *x.AnyTarget
+	}
+	return false
 }
 
 // Response of ToolService.LiftToolOverride.
@@ -1916,7 +1952,7 @@ const file_orchestrator_v1_tool_service_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"\x80\x01\n" +
 	"\x19ListToolOverridesResponse\x12;\n" +
 	"\toverrides\x18\x01 \x03(\v2\x1d.orchestrator.v1.ToolOverrideR\toverrides\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb5\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xfe\x03\n" +
 	"\x16PutToolOverrideRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x17\n" +
@@ -1931,13 +1967,17 @@ const file_orchestrator_v1_tool_service_proto_rawDesc = "" +
 	"\rchange_reason\x18\t \x01(\tR\fchangeReason\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\n" +
-	" \x01(\tR\trequestIdB\n" +
+	" \x01(\tR\trequestId\x12\x14\n" +
+	"\x05model\x18\v \x01(\tR\x05model\x12\"\n" +
+	"\n" +
+	"any_target\x18\f \x01(\bH\x03R\tanyTarget\x88\x01\x01B\n" +
 	"\n" +
 	"\b_breakerB\x11\n" +
 	"\x0f_max_concurrentB\r\n" +
-	"\v_max_queued\"T\n" +
+	"\v_max_queuedB\r\n" +
+	"\v_any_target\"T\n" +
 	"\x17PutToolOverrideResponse\x129\n" +
-	"\boverride\x18\x01 \x01(\v2\x1d.orchestrator.v1.ToolOverrideR\boverride\"\xbc\x01\n" +
+	"\boverride\x18\x01 \x01(\v2\x1d.orchestrator.v1.ToolOverrideR\boverride\"\x85\x02\n" +
 	"\x17LiftToolOverrideRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x17\n" +
@@ -1945,7 +1985,11 @@ const file_orchestrator_v1_tool_service_proto_rawDesc = "" +
 	"\x04task\x18\x04 \x01(\tR\x04task\x12#\n" +
 	"\rchange_reason\x18\x05 \x01(\tR\fchangeReason\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tR\trequestId\"<\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\x12\x14\n" +
+	"\x05model\x18\a \x01(\tR\x05model\x12\"\n" +
+	"\n" +
+	"any_target\x18\b \x01(\bH\x00R\tanyTarget\x88\x01\x01B\r\n" +
+	"\v_any_target\"<\n" +
 	"\x18LiftToolOverrideResponse\x12 \n" +
 	"\fwas_in_force\x18\x01 \x01(\bR\n" +
 	"wasInForce*v\n" +
@@ -2086,6 +2130,7 @@ func file_orchestrator_v1_tool_service_proto_init() {
 	file_orchestrator_v1_breaker_proto_init()
 	file_orchestrator_v1_tool_service_proto_msgTypes[3].OneofWrappers = []any{}
 	file_orchestrator_v1_tool_service_proto_msgTypes[17].OneofWrappers = []any{}
+	file_orchestrator_v1_tool_service_proto_msgTypes[19].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

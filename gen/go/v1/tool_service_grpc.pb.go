@@ -63,8 +63,9 @@ type ToolServiceClient interface {
 	// ListToolOverrides returns the overrides that are in force, by their targets. Errors: PAGE_TOKEN_INVALID.
 	ListToolOverrides(ctx context.Context, in *ListToolOverridesRequest, opts ...grpc.CallOption) (*ListToolOverridesResponse, error)
 	// PutToolOverride forces breakers open or closed, or changes the size of bulkheads. It replaces an earlier override of the same
-	// target, is durable, and holds at every instance within a second. Calls under way go on. Errors: INVALID_REQUEST without a
-	// target or for a time that has passed, TOO_MANY_OVERRIDES.
+	// target, is durable, and holds at every instance within a second. Calls under way go on. One that forces
+	// breakers open for a model, or for anything of a flow or the tenant, is a kill switch: it counts whatever other overrides say.
+	// Errors: INVALID_REQUEST without a target or for a time that has passed, TOO_MANY_OVERRIDES.
 	PutToolOverride(ctx context.Context, in *PutToolOverrideRequest, opts ...grpc.CallOption) (*PutToolOverrideResponse, error)
 	// LiftToolOverride ends the override of a target, at every instance within a second. Tasks that it has deferred go on when they
 	// look again. Errors: INVALID_REQUEST without a target.
@@ -200,8 +201,9 @@ type ToolServiceServer interface {
 	// ListToolOverrides returns the overrides that are in force, by their targets. Errors: PAGE_TOKEN_INVALID.
 	ListToolOverrides(context.Context, *ListToolOverridesRequest) (*ListToolOverridesResponse, error)
 	// PutToolOverride forces breakers open or closed, or changes the size of bulkheads. It replaces an earlier override of the same
-	// target, is durable, and holds at every instance within a second. Calls under way go on. Errors: INVALID_REQUEST without a
-	// target or for a time that has passed, TOO_MANY_OVERRIDES.
+	// target, is durable, and holds at every instance within a second. Calls under way go on. One that forces
+	// breakers open for a model, or for anything of a flow or the tenant, is a kill switch: it counts whatever other overrides say.
+	// Errors: INVALID_REQUEST without a target or for a time that has passed, TOO_MANY_OVERRIDES.
 	PutToolOverride(context.Context, *PutToolOverrideRequest) (*PutToolOverrideResponse, error)
 	// LiftToolOverride ends the override of a target, at every instance within a second. Tasks that it has deferred go on when they
 	// look again. Errors: INVALID_REQUEST without a target.

@@ -83,6 +83,13 @@ export async function openToolOverrides({ store, clock, log }: ToolOverridesPart
         return version;
       },
       ruleOf: (target) => toRule(inForce().filter((override) => isAbout(override, target))),
+      findStopped: (model, { tenantId, flowId, task }) =>
+        inForce().find(
+          (one) =>
+            one.model === model &&
+            one.breaker === "open" &&
+            isAbout({ ...one, model: "" }, { tenantId, flowId, task, service: "", origin: "" }),
+        ) ?? null,
       onChange: (listener) => void changed.push(listener),
       onReset: (listener) => void listeners.push(listener),
     },
@@ -91,14 +98,20 @@ export async function openToolOverrides({ store, clock, log }: ToolOverridesPart
   };
 }
 
-/** A task goes before a flow, a flow before all, and a name before an address. */
-function specificityOf({ service, flowId, task }: OverrideTarget): number {
-  return (task === "" ? 0 : 4) + (flowId === "" ? 0 : 2) + (service === "" ? 0 : 1);
+/** A task goes before a flow, a flow before all, a name before an address, and that before anything. */
+function specificityOf({ service, origin, flowId, task }: OverrideTarget): number {
+  const named = service === "" ? (origin === "" ? 0 : 1) : 2;
+  return (task === "" ? 0 : 8) + (flowId === "" ? 0 : 4) + named;
+}
+
+/** A kill switch: it stops calls of anything. */
+function isSwitch({ service, origin, breaker }: ToolOverride): boolean {
+  return service === "" && origin === "" && breaker === "open";
 }
 
 /** `about`: the most specific first. */
 function toRule(about: readonly ToolOverride[]): TargetRule {
-  const forcedBy = about.find(({ breaker }) => breaker !== null) ?? null;
+  const forcedBy = about.find(isSwitch) ?? about.find(({ breaker }) => breaker !== null) ?? null;
   return {
     breaker: forcedBy?.breaker ?? null,
     forcedBy,
@@ -109,10 +122,15 @@ function toRule(about: readonly ToolOverride[]): TargetRule {
 }
 
 /** Whether a target is one of those that an override or a reset is about. */
-function isAbout(about: OverrideTarget & { readonly tenantId: string }, target: CallTarget): boolean {
+function isAbout(
+  about: Omit<OverrideTarget, "model"> & { readonly tenantId: string; readonly model?: string },
+  target: CallTarget,
+): boolean {
   return (
     about.tenantId === target.tenantId &&
-    (about.service === "" ? about.origin === target.origin : about.service === target.service) &&
+    (about.model ?? "") === "" &&
+    (about.service === "" || about.service === target.service) &&
+    (about.origin === "" || about.origin === target.origin) &&
     (about.flowId === "" || about.flowId === target.flowId) &&
     (about.task === "" || about.task === target.task)
   );

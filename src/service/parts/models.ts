@@ -1,10 +1,8 @@
 /** Providers of models: what flows may name, and the adapter that calls them. */
 import type { Log } from "../../base/log.ts";
-import type { Secrets } from "../../base/secrets/secrets.ts";
 import { systemClock } from "../../base/time/clock.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
 import type { Config } from "../../config/settings.ts";
-import type { ModelMeter } from "../../engine/ports/models/meter.ts";
 import { createAnswerCache } from "../../store/models/answer-cache.ts";
 import type { Database } from "../../store/sql/pool.ts";
 import type { ModelProviders as KnownToFlows } from "../../tasks/agents/transport.ts";
@@ -38,10 +36,14 @@ export function modelsForFlows(config: Config): KnownToFlows {
   return { known: new Map(known), standard: standardOf(config) };
 }
 
+export interface ModelNeeds extends Pick<ModelAdapterOptions, "secrets" | "meter" | "rules"> {
+  readonly database: Database;
+}
+
 /** What the adapter needs; undefined where no provider is configured. Nothing is started before the first call. */
 export function openModels(
   config: Config,
-  { database, secrets, meter }: { readonly database: Database; readonly secrets: Secrets; readonly meter: ModelMeter },
+  { database, secrets, meter, rules }: ModelNeeds,
   log: Log,
   { metrics }: Parts,
 ): ModelAdapterOptions | undefined {
@@ -61,7 +63,7 @@ export function openModels(
     cache: createAnswerCache(database),
     checkSchema: (schema, value) =>
       checkAgainstSchema(schema, value, "answer").map(({ field, description }) => `${field}: ${description}`),
-    meter,
+    ...{ meter, rules },
     metrics: {
       called: (provider, model, result) =>
         metrics.counter("orchestrator_ai_calls_total", provider, model, result).add(),

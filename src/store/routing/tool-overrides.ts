@@ -18,13 +18,13 @@ const POLL_EVERY_MS = 1_000;
 /** Most overrides of a tenant: every instance keeps all of them. */
 const MAX_OVERRIDES = 1_000;
 
-const COLUMNS = `tenant_id, service, origin, flow_id, task, breaker, max_concurrent, max_queued, until, since, actor, reason`;
-const TARGET = `tenant_id = $1 AND service = $2 AND origin = $3 AND flow_id = $4 AND task = $5`;
+const COLUMNS = `tenant_id, service, origin, flow_id, task, model, breaker, max_concurrent, max_queued, until, since, actor, reason`;
+const TARGET = `tenant_id = $1 AND service = $2 AND origin = $3 AND flow_id = $4 AND task = $5 AND model = $6`;
 
 const LIST = prepared(
   "tool_overrides.list",
   `SELECT ${COLUMNS} FROM orchestrator.tool_overrides o WHERE o.until IS NULL OR o.until > clock_timestamp()
-  ORDER BY o.tenant_id, o.service, o.origin, o.flow_id, o.task`,
+  ORDER BY o.tenant_id, o.service, o.origin, o.flow_id, o.task, o.model`,
 );
 
 const FORGET = prepared(
@@ -36,9 +36,9 @@ const FORGET = prepared(
 const PUT = prepared(
   "tool_overrides.put",
   `INSERT INTO orchestrator.tool_overrides (${COLUMNS})
-  SELECT $1, $2, $3, $4, $5, $6, $7::int4, $8::int4, to_timestamp($9::float8 / 1000), clock_timestamp(), $10, $11
+  SELECT $1, $2, $3, $4, $5, $6, $7, $8::int4, $9::int4, to_timestamp($10::float8 / 1000), clock_timestamp(), $11, $12
   WHERE (SELECT count(*) FROM orchestrator.tool_overrides WHERE tenant_id = $1 AND NOT (${TARGET})) < ${MAX_OVERRIDES}
-  ON CONFLICT (tenant_id, service, origin, flow_id, task)
+  ON CONFLICT (tenant_id, service, origin, flow_id, task, model)
   DO UPDATE SET breaker = excluded.breaker, max_concurrent = excluded.max_concurrent, max_queued = excluded.max_queued,
     until = excluded.until, since = excluded.since, actor = excluded.actor, reason = excluded.reason
   RETURNING ${COLUMNS}`,
@@ -69,6 +69,7 @@ interface TargetRow {
 }
 
 interface Row extends TargetRow {
+  readonly model: string;
   readonly breaker: ForcedBreaker | null;
   readonly max_concurrent: number | null;
   readonly max_queued: number | null;
@@ -86,7 +87,7 @@ export function createToolOverrideStore(database: Database, { alone = false } = 
     put: (tenantId, target, { breaker, maxConcurrent, maxQueued, until }, by, why) =>
       journal.transaction(async (runner) => {
         await runner.query(FORGET, [tenantId]);
-        const values = [...valuesOf(tenantId, target), breaker, maxConcurrent, maxQueued, until, by, why];
+        const values = [...valuesOf(tenantId, target), target.model, breaker, maxConcurrent, maxQueued, until, by, why];
         const [row] = (await runner.query<Row>(PUT, values)).rows;
         if (row === undefined) return fail("TOO_MANY_OVERRIDES", { limit: MAX_OVERRIDES });
         await runner.query(TELL);
@@ -94,7 +95,7 @@ export function createToolOverrideStore(database: Database, { alone = false } = 
       }),
     lift: (tenantId, target) =>
       journal.transaction(async (runner) => {
-        const { count } = await runner.query(LIFT, valuesOf(tenantId, target));
+        const { count } = await runner.query(LIFT, [...valuesOf(tenantId, target), target.model]);
         if (count > 0) await runner.query(TELL);
         return count > 0;
       }),
@@ -111,7 +112,8 @@ export function createToolOverrideStore(database: Database, { alone = false } = 
   };
 }
 
-function valuesOf(tenantId: string, { service, origin, flowId, task }: OverrideTarget): readonly string[] {
+function valuesOf(tenantId: string, target: Omit<OverrideTarget, "model">): readonly string[] {
+  const { service, origin, flowId, task } = target;
   return [tenantId, service, origin, flowId, task];
 }
 
@@ -123,6 +125,15 @@ function toOverride(row: Row): ToolOverride {
   const { breaker, max_concurrent, max_queued, until, since, actor, reason } = row;
   return {
     ...toTarget(row),
-    ...{ breaker, maxConcurrent: max_concurrent, maxQueued: max_queued, until, since, by: actor, why: reason },
+    ...{
+      model: row.model,
+      breaker,
+      maxConcurrent: max_concurrent,
+      maxQueued: max_queued,
+      until,
+      since,
+      by: actor,
+      why: reason,
+    },
   };
 }

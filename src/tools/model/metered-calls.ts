@@ -6,8 +6,11 @@
 import type { Secrets } from "../../base/secrets/secrets.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { MeteredCall, ModelMeter, ModelUsage } from "../../engine/ports/models/meter.ts";
+import type { TargetRules } from "../../engine/ports/routing/tool-overrides.ts";
 import type { ToolCall } from "../../engine/ports/tools.ts";
 import { abortedOutcome, type FailedOutcome } from "../outcome.ts";
+import { stoppedOutcome } from "../stopped.ts";
+import { plainPath } from "../target.ts";
 import { failureOf, type ModelFailure } from "./failures.ts";
 import type { JsonForm } from "./json-answer.ts";
 import type { ModelProcess } from "./process/model-process.ts";
@@ -31,6 +34,8 @@ export interface CallParts {
   readonly meter: ModelMeter;
   readonly secrets: Pick<Secrets, "resolve" | "redact">;
   readonly metrics: ModelMetrics;
+  /** What operators say about models. */
+  readonly rules: Pick<TargetRules, "findStopped">;
   readonly clock: Clock;
 }
 
@@ -82,6 +87,8 @@ export class MeteredCalls {
   ): Promise<CallEnd> {
     const { meter, secrets, metrics, clock } = this.#parts;
     const { provider, model, facts, maxTokens } = target;
+    const stopped = this.#findStopped(target);
+    if (stopped !== null) return { kind: "ended", outcome: stopped };
     const apiKey = provider.apiKey === null ? null : await secrets.resolve(provider.apiKey);
     const reserve = this.#reserveFor(target, messages, form);
     const reserved = await meter.reserve(reserve, this.#signal);
@@ -99,6 +106,14 @@ export class MeteredCalls {
     if (this.#signal.aborted) return { kind: "ended", outcome: abortedOutcome(this.#signal) };
     if (failure !== null) return { kind: "failed", ...failure };
     return { kind: "answer", text: end.text, finishReason: end.finishReason };
+  }
+
+  #findStopped({ provider, model }: ModelTarget): FailedOutcome | null {
+    const { rules, clock } = this.#parts;
+    const { tenantId, flowId, path, waitedMs } = this.#call;
+    const name = `${provider.name}/${model}`;
+    const override = rules.findStopped(name, { tenantId, flowId, task: plainPath(path) });
+    return override === null ? null : stoppedOutcome(`calls of model ${name}`, override, waitedMs, clock.now());
   }
 
   #reserveFor(target: ModelTarget, messages: readonly ChatMessage[], form: JsonForm | null): MeteredCall {

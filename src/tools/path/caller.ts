@@ -49,7 +49,13 @@ const NO_RULE: TargetRule = {
   maxQueued: null,
   until: Number.POSITIVE_INFINITY,
 };
-const NO_RULES: TargetRules = { version: 0, ruleOf: () => NO_RULE, onChange: () => {}, onReset: () => {} };
+const NO_RULES: TargetRules = {
+  version: 0,
+  ruleOf: () => NO_RULE,
+  findStopped: () => null,
+  onChange: () => {},
+  onReset: () => {},
+};
 
 /**
  * Creates the call path. A call never rejects, and settles soon after its signal aborts. Failures caused by an open

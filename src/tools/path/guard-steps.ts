@@ -4,18 +4,12 @@ import type { Clock } from "../../base/time/clock.ts";
 import type { ToolOverride } from "../../engine/ports/routing/tool-overrides.ts";
 import type { Outcome } from "../../engine/ports/tools.ts";
 import { abortedOutcome, deferredOutcome } from "../outcome.ts";
+import { inSeconds, spread, stoppedOutcome } from "../stopped.ts";
 import type { Target } from "../target.ts";
 import type { Step } from "./path.ts";
 
 /** How long a call is deferred when all slots and the queue are full, milliseconds. */
 const FULL_DEFER_MS = 1_000;
-
-/**
- * Shortest and longest time for which a breaker that is forced open defers an attempt, milliseconds. An attempt that
- * has waited for long looks less often, since each look is written to the journal of its run.
- */
-const FORCED_DEFER_MS = 1_000;
-const MAX_FORCED_DEFER_MS = 15_000;
 
 /**
  * Defers calls while the breaker is open, and lets one probe through after the open time. A call that has been deferred
@@ -49,14 +43,14 @@ function refuseOpen(target: Target, leftMs: number): Outcome {
   );
 }
 
-function refuseForced(target: Target, { by, why, until }: ToolOverride, waitedMs: number, now: number): Outcome {
-  const lookMs = Math.min(Math.max(waitedMs / 2, FORCED_DEFER_MS), MAX_FORCED_DEFER_MS);
-  const leftMs = until === null ? lookMs : Math.min(lookMs, Math.max(until - now, 1));
-  const who = by === "" ? "somebody" : by;
-  const reason = why === "" ? "" : `: ${why}`;
-  const end = until === null ? "it is lifted" : new Date(until).toISOString();
-  const sentence = `${who} has stopped calls of ${describe(target)} until ${end}${reason}; the next look is`;
-  return defer("BREAKER_FORCED_OPEN", sentence, leftMs);
+function refuseForced(target: Target, forcedBy: ToolOverride, waitedMs: number, now: number): Outcome {
+  return stoppedOutcome(`calls of ${describe(target)}${scopeOf(forcedBy)}`, forcedBy, waitedMs, now);
+}
+
+/** A switch stops more than the calls of its target. */
+function scopeOf({ service, origin, flowId, task }: ToolOverride): string {
+  if (service !== "" || origin !== "" || task !== "") return "";
+  return flowId === "" ? ", as all calls of the tenant," : ", as all calls of the flow,";
 }
 
 /** Limits concurrent calls; the others queue in order of arrival. */
@@ -88,10 +82,5 @@ function describe({ origin, service, flowId, task }: Target): string {
 
 function defer(type: string, sentence: string, leftMs: number): Outcome {
   const deferMs = spread(leftMs);
-  return deferredOutcome(type, `${sentence} in ${Math.ceil(deferMs / 100) / 10} s`, deferMs, true);
-}
-
-/** Adds up to a quarter, so that calls that were deferred together do not come back at once. */
-function spread(ms: number): number {
-  return Math.ceil(ms * (1 + Math.random() / 4));
+  return deferredOutcome(type, inSeconds(sentence, deferMs), deferMs, true);
 }

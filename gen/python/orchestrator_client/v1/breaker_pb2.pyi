@@ -58,7 +58,7 @@ class Breaker(_message.Message):
     def __init__(self, origin: _Optional[str] = ..., service: _Optional[str] = ..., flow_id: _Optional[str] = ..., task: _Optional[str] = ..., state: _Optional[_Union[BreakerState, str]] = ..., forced: _Optional[_Union[ForcedBreaker, str]] = ..., reopen_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., failure_count: _Optional[int] = ..., running_count: _Optional[int] = ..., queued_count: _Optional[int] = ..., max_concurrent: _Optional[int] = ..., max_queued: _Optional[int] = ..., instance_id: _Optional[str] = ...) -> None: ...
 
 class ToolOverride(_message.Message):
-    __slots__ = ("service", "origin", "flow_id", "task", "breaker", "max_concurrent", "max_queued", "expire_time", "update_time", "actor", "change_reason")
+    __slots__ = ("service", "origin", "flow_id", "task", "breaker", "max_concurrent", "max_queued", "expire_time", "update_time", "actor", "change_reason", "model")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     FLOW_ID_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,7 @@ class ToolOverride(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     CHANGE_REASON_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     service: str
     origin: str
     flow_id: str
@@ -81,4 +82,5 @@ class ToolOverride(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     actor: str
     change_reason: str
-    def __init__(self, service: _Optional[str] = ..., origin: _Optional[str] = ..., flow_id: _Optional[str] = ..., task: _Optional[str] = ..., breaker: _Optional[_Union[ForcedBreaker, str]] = ..., max_concurrent: _Optional[int] = ..., max_queued: _Optional[int] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., change_reason: _Optional[str] = ...) -> None: ...
+    model: str
+    def __init__(self, service: _Optional[str] = ..., origin: _Optional[str] = ..., flow_id: _Optional[str] = ..., task: _Optional[str] = ..., breaker: _Optional[_Union[ForcedBreaker, str]] = ..., max_concurrent: _Optional[int] = ..., max_queued: _Optional[int] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., change_reason: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...

@@ -259,7 +259,7 @@ class ListToolOverridesResponse(_message.Message):
     def __init__(self, overrides: _Optional[_Iterable[_Union[_breaker_pb2.ToolOverride, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class PutToolOverrideRequest(_message.Message):
-    __slots__ = ("service", "origin", "flow_id", "task", "breaker", "max_concurrent", "max_queued", "expire_time", "change_reason", "request_id")
+    __slots__ = ("service", "origin", "flow_id", "task", "breaker", "max_concurrent", "max_queued", "expire_time", "change_reason", "request_id", "model", "any_target")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     FLOW_ID_FIELD_NUMBER: _ClassVar[int]
@@ -270,6 +270,8 @@ class PutToolOverrideRequest(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     CHANGE_REASON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ANY_TARGET_FIELD_NUMBER: _ClassVar[int]
     service: str
     origin: str
     flow_id: str
@@ -280,7 +282,9 @@ class PutToolOverrideRequest(_message.Message):
     expire_time: _timestamp_pb2.Timestamp
     change_reason: str
     request_id: str
-    def __init__(self, service: _Optional[str] = ..., origin: _Optional[str] = ..., flow_id: _Optional[str] = ..., task: _Optional[str] = ..., breaker: _Optional[_Union[_breaker_pb2.ForcedBreaker, str]] = ..., max_concurrent: _Optional[int] = ..., max_queued: _Optional[int] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., change_reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    model: str
+    any_target: bool
+    def __init__(self, service: _Optional[str] = ..., origin: _Optional[str] = ..., flow_id: _Optional[str] = ..., task: _Optional[str] = ..., breaker: _Optional[_Union[_breaker_pb2.ForcedBreaker, str]] = ..., max_concurrent: _Optional[int] = ..., max_queued: _Optional[int] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., change_reason: _Optional[str] = ..., request_id: _Optional[str] = ..., model: _Optional[str] = ..., any_target: bool = ...) -> None: ...
 
 class PutToolOverrideResponse(_message.Message):
     __slots__ = ("override",)
@@ -289,20 +293,24 @@ class PutToolOverrideResponse(_message.Message):
     def __init__(self, override: _Optional[_Union[_breaker_pb2.ToolOverride, _Mapping]] = ...) -> None: ...
 
 class LiftToolOverrideRequest(_message.Message):
-    __slots__ = ("service", "origin", "flow_id", "task", "change_reason", "request_id")
+    __slots__ = ("service", "origin", "flow_id", "task", "change_reason", "request_id", "model", "any_target")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     FLOW_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     CHANGE_REASON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ANY_TARGET_FIELD_NUMBER: _ClassVar[int]
     service: str
     origin: str
     flow_id: str
     task: str
     change_reason: str
     request_id: str
-    def __init__(self, service: _Optional[str] = ..., origin: _Optional[str] = ..., flow_id: _Optional[str] = ..., task: _Optional[str] = ..., change_reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    model: str
+    any_target: bool
+    def __init__(self, service: _Optional[str] = ..., origin: _Optional[str] = ..., flow_id: _Optional[str] = ..., task: _Optional[str] = ..., change_reason: _Optional[str] = ..., request_id: _Optional[str] = ..., model: _Optional[str] = ..., any_target: bool = ...) -> None: ...
 
 class LiftToolOverrideResponse(_message.Message):
     __slots__ = ("was_in_force",)

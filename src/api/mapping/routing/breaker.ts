@@ -44,9 +44,9 @@ export function toBreaker(view: BreakerView, instanceId: string): Breaker {
 }
 
 export function toOverride(override: Override): ToolOverride {
-  const { service, origin, flowId, task, breaker, maxConcurrent, maxQueued, until, since, by, why } = override;
+  const { service, origin, model, flowId, task, breaker, maxConcurrent, maxQueued, until, since, by, why } = override;
   return create(ToolOverrideSchema, {
-    ...{ service, origin, flowId, task, actor: by, changeReason: why, updateTime: toTimestamp(since) },
+    ...{ service, origin, model, flowId, task, actor: by, changeReason: why, updateTime: toTimestamp(since) },
     ...(breaker === null ? {} : { breaker: FORCED[breaker] }),
     ...(maxConcurrent === null ? {} : { maxConcurrent }),
     ...(maxQueued === null ? {} : { maxQueued }),
@@ -55,6 +55,12 @@ export function toOverride(override: Override): ToolOverride {
 }
 
 /** The target of a request. An origin is compared as URLs are: without the usual port, in small letters. */
-export function fromTarget({ service, origin, flowId, task }: OverrideTarget): OverrideTarget {
-  return { service, origin: URL.parse(origin)?.origin ?? origin, flowId, task };
+export function fromTarget({
+  service,
+  origin,
+  model = "",
+  flowId,
+  task,
+}: Omit<OverrideTarget, "model"> & Partial<OverrideTarget>): OverrideTarget {
+  return { service, origin: URL.parse(origin)?.origin ?? origin, model, flowId, task };
 }

@@ -108,8 +108,8 @@ function placeOf({ origin, service, flowId, task, instanceId }: Breaker): Place 
   return [origin, service, flowId, task, instanceId];
 }
 
-function placeOfTarget({ service, origin, flowId, task }: OverrideTarget): Place {
-  return [service, origin, flowId, task];
+function placeOfTarget({ service, origin, model, flowId, task }: OverrideTarget): Place {
+  return [service, origin, flowId, task, model];
 }
 
 function compare(a: Place, b: Place): number {

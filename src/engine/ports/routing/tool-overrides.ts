@@ -1,12 +1,17 @@
 /** What operators say about breakers and bulkheads: overrides, which hold at every instance until they end. */
 import type { Caller } from "../caller.ts";
 
-/** What an override is about: all calls of a service or an origin, or those of one flow or task. */
+/**
+ * What an override is about: calls of a service, an origin, or a model, or of anything if all three are empty; of one
+ * flow or task, or of all.
+ */
 export interface OverrideTarget {
-  /** Name of a service; empty if the origin is given. */
+  /** Name of a service, or empty. */
   readonly service: string;
-  /** `https://host:port`; empty if the service is given. */
+  /** `https://host:port`, or empty. */
   readonly origin: string;
+  /** `provider/model`, or empty. */
+  readonly model: string;
   /** Empty: of all flows. */
   readonly flowId: string;
   /** Path of a task without child indexes and visits; empty: of all tasks. */
@@ -38,7 +43,7 @@ export interface ToolOverride extends OverrideTarget, OverrideRule {
 }
 
 /** A call to let breakers begin anew. */
-export interface BreakerReset extends OverrideTarget {
+export interface BreakerReset extends Omit<OverrideTarget, "model"> {
   readonly id: string;
   readonly tenantId: string;
 }
@@ -53,7 +58,7 @@ export interface ToolOverrideStore {
   lift(tenantId: string, target: OverrideTarget): Promise<boolean>;
   /** Resets of the last minutes. */
   listResets(): Promise<readonly BreakerReset[]>;
-  reset(tenantId: string, target: OverrideTarget): Promise<void>;
+  reset(tenantId: string, target: Omit<OverrideTarget, "model">): Promise<void>;
   /** Calls `listener` whenever something may have changed. */
   listen(listener: () => void): () => Promise<void>;
 }
@@ -67,7 +72,7 @@ export interface ToolOverrides {
   /** Returns whether there was one. */
   lift(caller: Caller, target: OverrideTarget, why: string): Promise<boolean>;
   /** Breakers of the target forget their failures and let calls through. */
-  reset(caller: Caller, target: OverrideTarget, why: string): Promise<void>;
+  reset(caller: Caller, target: Omit<OverrideTarget, "model">, why: string): Promise<void>;
 }
 
 /** Who is called, and by whom. */
@@ -97,6 +102,8 @@ export interface TargetRules {
   /** Another number when a rule may have changed. */
   readonly version: number;
   ruleOf(target: CallTarget): TargetRule;
+  /** The override that stops calls of a model, named `provider/model`; null: none does. */
+  findStopped(model: string, target: Pick<CallTarget, "tenantId" | "flowId" | "task">): ToolOverride | null;
   onChange(listener: () => void): void;
   /** Calls `listener` with each reset: which targets it is about. */
   onReset(listener: (isAbout: (target: CallTarget) => boolean) => void): void;

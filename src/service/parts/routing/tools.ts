@@ -76,6 +76,7 @@ function withServices(rules: TargetRules, services: Services["put"]): TargetRule
       return rules.version + services.version();
     },
     ruleOf: rules.ruleOf,
+    findStopped: rules.findStopped,
     onChange(listener) {
       rules.onChange(listener);
       services.onChange(listener);

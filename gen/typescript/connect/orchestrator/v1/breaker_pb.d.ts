@@ -202,6 +202,14 @@ export declare type ToolOverride = Message<"orchestrator.v1.ToolOverride"> & {
    * @generated from field: string change_reason = 11;
    */
   changeReason: string;
+
+  /**
+   * Model whose calls it is about, `provider/model`; empty: it names none. One that names neither a service, an origin, nor a model is
+   * about all calls of the flow or the tenant.
+   *
+   * @generated from field: string model = 12;
+   */
+  model: string;
 };
 
 /**

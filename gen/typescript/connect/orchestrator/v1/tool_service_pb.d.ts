@@ -796,6 +796,20 @@ export declare type PutToolOverrideRequest = Message<"orchestrator.v1.PutToolOve
    * @generated from field: string request_id = 10;
    */
   requestId: string;
+
+  /**
+   * Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+   *
+   * @generated from field: string model = 11;
+   */
+  model: string;
+
+  /**
+   * It is about calls of anything: of the flow, or of the tenant.
+   *
+   * @generated from field: optional bool any_target = 12;
+   */
+  anyTarget?: boolean | undefined;
 };
 
 /**
@@ -871,6 +885,20 @@ export declare type LiftToolOverrideRequest = Message<"orchestrator.v1.LiftToolO
    * @generated from field: string request_id = 6;
    */
   requestId: string;
+
+  /**
+   * Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+   *
+   * @generated from field: string model = 7;
+   */
+  model: string;
+
+  /**
+   * It is about calls of anything: of the flow, or of the tenant.
+   *
+   * @generated from field: optional bool any_target = 8;
+   */
+  anyTarget?: boolean | undefined;
 };
 
 /**
@@ -1140,8 +1168,9 @@ export declare const ToolService: GenService<{
   },
   /**
    * PutToolOverride forces breakers open or closed, or changes the size of bulkheads. It replaces an earlier override of the same
-   * target, is durable, and holds at every instance within a second. Calls under way go on. Errors: INVALID_REQUEST without a
-   * target or for a time that has passed, TOO_MANY_OVERRIDES.
+   * target, is durable, and holds at every instance within a second. Calls under way go on. One that forces
+   * breakers open for a model, or for anything of a flow or the tenant, is a kill switch: it counts whatever other overrides say.
+   * Errors: INVALID_REQUEST without a target or for a time that has passed, TOO_MANY_OVERRIDES.
    *
    * @generated from rpc orchestrator.v1.ToolService.PutToolOverride
    */

@@ -169,6 +169,13 @@ export interface ToolOverride {
      * @generated from protobuf field: string change_reason = 11
      */
     changeReason: string;
+    /**
+     * Model whose calls it is about, `provider/model`; empty: it names none. One that names neither a service, an origin, nor a model is
+     * about all calls of the flow or the tenant.
+     *
+     * @generated from protobuf field: string model = 12
+     */
+    model: string;
 }
 /**
  * BreakerState is what a breaker does with the next call.

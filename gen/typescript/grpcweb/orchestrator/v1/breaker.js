@@ -221,7 +221,8 @@ class ToolOverride$Type extends MessageType {
             { no: 8, name: "expire_time", kind: "message", T: () => Timestamp },
             { no: 9, name: "update_time", kind: "message", T: () => Timestamp },
             { no: 10, name: "actor", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 11, name: "change_reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 11, name: "change_reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 12, name: "model", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -233,6 +234,7 @@ class ToolOverride$Type extends MessageType {
         message.breaker = 0;
         message.actor = "";
         message.changeReason = "";
+        message.model = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -274,6 +276,9 @@ class ToolOverride$Type extends MessageType {
                     break;
                 case /* string change_reason */ 11:
                     message.changeReason = reader.string();
+                    break;
+                case /* string model */ 12:
+                    message.model = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -320,6 +325,9 @@ class ToolOverride$Type extends MessageType {
         /* string change_reason = 11; */
         if (message.changeReason !== "")
             writer.tag(11, WireType.LengthDelimited).string(message.changeReason);
+        /* string model = 12; */
+        if (message.model !== "")
+            writer.tag(12, WireType.LengthDelimited).string(message.model);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

@@ -91,8 +91,9 @@ export class ToolServiceClient {
     }
     /**
      * PutToolOverride forces breakers open or closed, or changes the size of bulkheads. It replaces an earlier override of the same
-     * target, is durable, and holds at every instance within a second. Calls under way go on. Errors: INVALID_REQUEST without a
-     * target or for a time that has passed, TOO_MANY_OVERRIDES.
+     * target, is durable, and holds at every instance within a second. Calls under way go on. One that forces
+     * breakers open for a model, or for anything of a flow or the tenant, is a kill switch: it counts whatever other overrides say.
+     * Errors: INVALID_REQUEST without a target or for a time that has passed, TOO_MANY_OVERRIDES.
      *
      * @generated from protobuf rpc: PutToolOverride
      */

@@ -614,6 +614,18 @@ export interface PutToolOverrideRequest {
      * @generated from protobuf field: string request_id = 10
      */
     requestId: string;
+    /**
+     * Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+     *
+     * @generated from protobuf field: string model = 11
+     */
+    model: string;
+    /**
+     * It is about calls of anything: of the flow, or of the tenant.
+     *
+     * @generated from protobuf field: optional bool any_target = 12
+     */
+    anyTarget?: boolean;
 }
 /**
  * Response of ToolService.PutToolOverride.
@@ -670,6 +682,18 @@ export interface LiftToolOverrideRequest {
      * @generated from protobuf field: string request_id = 6
      */
     requestId: string;
+    /**
+     * Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+     *
+     * @generated from protobuf field: string model = 7
+     */
+    model: string;
+    /**
+     * It is about calls of anything: of the flow, or of the tenant.
+     *
+     * @generated from protobuf field: optional bool any_target = 8
+     */
+    anyTarget?: boolean;
 }
 /**
  * Response of ToolService.LiftToolOverride.

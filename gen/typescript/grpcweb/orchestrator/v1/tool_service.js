@@ -1349,7 +1349,9 @@ class PutToolOverrideRequest$Type extends MessageType {
             { no: 7, name: "max_queued", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
             { no: 8, name: "expire_time", kind: "message", T: () => Timestamp },
             { no: 9, name: "change_reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 10, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 10, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 11, name: "model", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 12, name: "any_target", kind: "scalar", opt: true, T: 8 /*ScalarType.BOOL*/ }
         ]);
     }
     create(value) {
@@ -1360,6 +1362,7 @@ class PutToolOverrideRequest$Type extends MessageType {
         message.task = "";
         message.changeReason = "";
         message.requestId = "";
+        message.model = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -1398,6 +1401,12 @@ class PutToolOverrideRequest$Type extends MessageType {
                     break;
                 case /* string request_id */ 10:
                     message.requestId = reader.string();
+                    break;
+                case /* string model */ 11:
+                    message.model = reader.string();
+                    break;
+                case /* optional bool any_target */ 12:
+                    message.anyTarget = reader.bool();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -1441,6 +1450,12 @@ class PutToolOverrideRequest$Type extends MessageType {
         /* string request_id = 10; */
         if (message.requestId !== "")
             writer.tag(10, WireType.LengthDelimited).string(message.requestId);
+        /* string model = 11; */
+        if (message.model !== "")
+            writer.tag(11, WireType.LengthDelimited).string(message.model);
+        /* optional bool any_target = 12; */
+        if (message.anyTarget !== undefined)
+            writer.tag(12, WireType.Varint).bool(message.anyTarget);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -1506,7 +1521,9 @@ class LiftToolOverrideRequest$Type extends MessageType {
             { no: 3, name: "flow_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 4, name: "task", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 5, name: "change_reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
-            { no: 6, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 6, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 7, name: "model", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 8, name: "any_target", kind: "scalar", opt: true, T: 8 /*ScalarType.BOOL*/ }
         ]);
     }
     create(value) {
@@ -1517,6 +1534,7 @@ class LiftToolOverrideRequest$Type extends MessageType {
         message.task = "";
         message.changeReason = "";
         message.requestId = "";
+        message.model = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -1543,6 +1561,12 @@ class LiftToolOverrideRequest$Type extends MessageType {
                     break;
                 case /* string request_id */ 6:
                     message.requestId = reader.string();
+                    break;
+                case /* string model */ 7:
+                    message.model = reader.string();
+                    break;
+                case /* optional bool any_target */ 8:
+                    message.anyTarget = reader.bool();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -1574,6 +1598,12 @@ class LiftToolOverrideRequest$Type extends MessageType {
         /* string request_id = 6; */
         if (message.requestId !== "")
             writer.tag(6, WireType.LengthDelimited).string(message.requestId);
+        /* string model = 7; */
+        if (message.model !== "")
+            writer.tag(7, WireType.LengthDelimited).string(message.model);
+        /* optional bool any_target = 8; */
+        if (message.anyTarget !== undefined)
+            writer.tag(8, WireType.Varint).bool(message.anyTarget);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
