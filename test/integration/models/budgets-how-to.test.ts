@@ -39,6 +39,8 @@ test("the run of the page is suspended, and goes on once its budget is raised", 
   expect(raised).toMatch(/set by ann at .*: worth it/);
   for (const id of ["flow.research", `run.${runId}`, "tenant"]) expect(listed).toContain(id);
   expect(used).toMatch(/research open\/small +2 +20 +400 +\$0\.00082/);
+  const csv = await run("orchestrator budgets usage --csv --group-by flow,user");
+  expect(csv.split("\r\n")[1]).toBe("research,,,,,2,20,400,0.00082,0,0");
   const two = "[{id: a, type: noop}, {id: b, type: noop, depends_on: [a]}]";
   await bed.register("steps", `  budget: {max_steps: 1, max_time: 10m}\n  tasks: ${two}`);
   const counted = await bed.start("steps");

@@ -24,6 +24,7 @@ import {
 } from "../../connection/connect.ts";
 import { readCount } from "../../input/read-count.ts";
 import { readPages } from "../../input/read-pages.ts";
+import { formatCsv } from "../../terminal/csv.ts";
 import { type Shown, toStdout } from "../../terminal/output.ts";
 import { formatTime, printJson, toPrintable } from "../../terminal/print.ts";
 import { formatTable } from "../../terminal/table.ts";
@@ -40,7 +41,9 @@ interface LimitOptions extends Options {
   readonly reason: string;
 }
 
-interface UsageOptions extends ListOptions {
+interface UsageOptions extends Options {
+  readonly limit?: number;
+  readonly csv: boolean;
   readonly groupBy: readonly UsageGroup[];
   readonly from?: number;
   readonly to?: number;
@@ -105,7 +108,10 @@ export function defineBudgets(command: Command, _context: CommandContext): void 
     .addOption(new Option("--from <time>", "calls from this time on").argParser(readTime))
     .addOption(new Option("--to <time>", "calls before this time").argParser(readTime))
     .option("--flow <flow>", "only calls of this flow", "")
-    .addOption(lines())
+    .addOption(
+      new Option("--limit <count>", "maximum number of lines; default: 50, with --csv all").argParser(readCount),
+    )
+    .option("--csv", "print CSV for spreadsheets, with all columns", false)
     .action(usage);
 }
 
@@ -142,13 +148,14 @@ function show(options: Options, ask: (client: ApiClient) => Promise<Budget | und
   });
 }
 
-function usage({ groupBy, from, to, flow: flowId, limit, ...options }: UsageOptions): Promise<void> {
+function usage({ groupBy, from, to, flow: flowId, limit, csv, ...options }: UsageOptions): Promise<void> {
   return withClient(options, async (client) => {
     const times = {
       ...(from === undefined ? {} : { fromTime: toTimestamp(from) }),
       ...(to === undefined ? {} : { toTime: toTimestamp(to) }),
     };
-    const lines = await readPages(limit, async (pageToken, pageSize) => {
+    const most = limit ?? (csv ? Number.MAX_SAFE_INTEGER : 50);
+    const lines = await readPages(most, async (pageToken, pageSize) => {
       const page = await client.call(method.listUsage, {
         groupBy: [...groupBy],
         flowId,
@@ -158,7 +165,8 @@ function usage({ groupBy, from, to, flow: flowId, limit, ...options }: UsageOpti
       });
       return { lines: page.lines, next: page.nextPageToken };
     });
-    if (options.output === "json") printJson({ lines: lines.map((one) => toPrintable(UsageLineSchema, one)) });
+    if (csv) toStdout`${formatUsageCsv(lines)}`;
+    else if (options.output === "json") printJson({ lines: lines.map((one) => toPrintable(UsageLineSchema, one)) });
     else toStdout`${formatUsage(lines)}`;
   });
 }
@@ -195,6 +203,20 @@ function formatUsage(lines: readonly UsageLine[]): Shown {
     String(line.unpricedCallCount),
   ]);
   return formatTable(["OF", "CALLS", "INPUT", "OUTPUT", "COST", "ESTIMATED", "UNPRICED"], rows);
+}
+
+const CSV_COLUMNS = [
+  ...["flow_id", "model", "user_id", "day", "run_id", "calls", "input_tokens", "output_tokens", "cost_usd"],
+  ...["estimated_calls", "unpriced_calls"],
+];
+
+function formatUsageCsv(lines: readonly UsageLine[]): Shown {
+  const rows = lines.map((line) => [
+    ...[line.flowId, line.model, line.userId, line.day, line.runId],
+    ...[line.callCount, line.inputTokens, line.outputTokens, Number(line.costMicros) / 1_000_000],
+    ...[line.estimatedCallCount, line.unpricedCallCount],
+  ]);
+  return formatCsv(CSV_COLUMNS, rows);
 }
 
 /** Dollars → millionths. */
