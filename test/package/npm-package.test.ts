@@ -48,6 +48,7 @@ describe("the npm package", () => {
         "dist/main.js",
         "dist/store/migrations/000001_core.sql",
         "contracts/orchestrator/v1/run.proto",
+        "examples/gate/labelled.jsonl",
         "LICENSE",
       ]),
     );
