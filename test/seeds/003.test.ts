@@ -17,6 +17,29 @@ const TASK = {
   meta: { requested_by: "test" },
 };
 
+describe("the end of the history", async () => {
+  const bed = await createRoutingBed({ TASK_MAX_HISTORY: "3" });
+
+  test("tasks beyond TASK_MAX_HISTORY are deleted, the oldest first, with their runs", async () => {
+    const submitted: { readonly task_id: string }[] = [];
+    for (const path of ["/echo/1", "/echo/2", "/echo/3", "/echo/4", "/echo/5"])
+      submitted.push((await bed.submit({ droplet_name: "worker", path })).body);
+    await eventually(
+      async () => {
+        const { tasks, total } = (await bed.curl("/orchestrator/tasks")).body;
+        expect(tasks.map(({ path }: { path: string }) => path)).toEqual(["/echo/5", "/echo/4", "/echo/3"]);
+        expect(total).toBe(3);
+      },
+      { timeoutMs: 20_000 },
+    );
+    for (const [index, { task_id: id }] of submitted.entries()) {
+      const gone = { status: 404, body: { error: { code: "TASK_NOT_FOUND" } } };
+      expect(await bed.curl(`/orchestrator/tasks/${id}`)).toMatchObject(index < 2 ? gone : { status: 200 });
+      expect((await bed.curl(`/v1/runs/${id}`)).status).toBe(index < 2 ? 410 : 200);
+    }
+  });
+});
+
 describe("seed 003", async () => {
   const bed = await createRoutingBed({ TASK_TIMEOUT: "1" });
 

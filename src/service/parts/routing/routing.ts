@@ -42,6 +42,7 @@ export function openRouting(
   const { observer, ...routingStats } = createRoutingCounts(keep, systemClock);
   engine.observe(observer);
   const history = keepRoutedHistory({ history: store, control: engine.runControl, shards: engine.shards, keep, log });
+  engine.observe(history.observer);
   parts.onClose(() => history.stop());
   return {
     builtIns: createBuiltInFlows(flows),
