@@ -32,7 +32,11 @@ async function openPlace(kafka: KafkaService, env: Record<string, string> = {}) 
     const service = startService({
       ...{ dataDir: join(folder, "data"), port, logFile: join(folder, "service.log") },
       onLine: (line) => lines.push(line),
-      env: { ...kafka.env, ORCHESTRATOR_LEASE_TTL: "2s", ORCHESTRATOR_TESTING: "true", ...env, ...more },
+      env: {
+        // Deaths here are kills. A start on a busy machine may take longer than a watchdog with so short a lease allows.
+        ...{ ORCHESTRATOR_LEASE_TTL: "2s", ORCHESTRATOR_MAX_LOOP_STALL: "0", ORCHESTRATOR_TESTING: "true" },
+        ...{ ...kafka.env, ...env, ...more },
+      },
     });
     services.push(service);
     return service;
