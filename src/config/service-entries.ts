@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { refuseField } from "../base/field-error.ts";
 import type { JsonObject } from "../base/json/json.ts";
+import { LABEL_KEY } from "../base/labels.ts";
 import { SERVICE_NAME, SERVICE_NAME_RULE } from "../base/net/service-name.ts";
 import { durationWithin, namedEntriesSetting, plainUrl, requestHeaders } from "./named-entries.ts";
 
@@ -11,6 +12,8 @@ const count = (least: number, most: number) =>
     .min(least, { error: `expected at least ${least}` })
     .max(most, { error: `expected at most ${most}` })
     .optional();
+
+const LIMIT_RULE = "expected the name of a limit: up to 63 letters, digits, . _ / and -";
 
 const service = z.strictObject({
   url: plainUrl.refine((text) => URL.parse(text)?.search === "", { error: "expected a URL without a query" }),
@@ -22,6 +25,7 @@ const service = z.strictObject({
   breaker_max_open: durationWithin(1, 3_600_000, "expected 1ms to 1h").optional(),
   max_concurrent: count(1, 1_000_000),
   max_queued: count(0, 1_000_000),
+  limit: z.string({ error: "expected the name of a limit" }).regex(LABEL_KEY, { error: LIMIT_RULE }).optional(),
   health_path: z
     .string({ error: "expected a path" })
     .regex(/^\/(?!\/)[^\s\\#\u0000-\u001f]{0,1023}$/, { error: "expected a path with a slash in front" })

@@ -126,7 +126,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const engine = await openEngine(
       config,
       {
-        ...{ store, runIndex: lists, flows, tools, instanceId, address, tokenKey },
+        ...{ store, runIndex: lists, flows, tools, instanceId, address, tokenKey, serviceLimits: services },
         ...{ observers: [...observers, ...redis.observers], operationObservers, agentPost: agents.post },
         attemptMeter: budgets.attemptMeter,
       },

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { ApiClient } from "../../src/api/client/client.ts";
 import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
+import { LimitService } from "../../src/gen/orchestrator/v1/limit_service_pb.ts";
 import { type Run, RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { NamedServiceSource, ServiceRetry, ToolService } from "../../src/gen/orchestrator/v1/tool_service_pb.ts";
@@ -204,6 +205,75 @@ test("a call opens no address: private ones, special ones, and ports for operato
   expect((await runAt(only))?.error).toMatchObject({
     ...{ type: "ADDRESS_REFUSED", message: expect.stringContaining("not for callers") },
   });
+});
+
+test("each call of a service takes a slot of its limit, and a retry asks for one anew", async () => {
+  let [open, most] = [0, 0];
+  const waiting: (() => void)[] = [];
+  const statuses = [503];
+  const server = createServer((_request, response) => {
+    open += 1;
+    most = Math.max(most, open);
+    waiting.push(() => {
+      open -= 1;
+      response.writeHead(statuses.shift() ?? 200).end("{}");
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const bed = await openBed(url);
+  const only = await bed();
+  const entry = { url, limit: "partner" };
+  await expect(only.client.call(method.putService, { name: "billing", entry })).rejects.toMatchObject({
+    code: "LIMIT_NOT_DECLARED",
+  });
+  await only.client.call(LimitService.method.putLimit, { name: "partner", maxConcurrent: 1 });
+  const { service } = await only.client.call(method.putService, { name: "billing", entry });
+  expect(service?.entry?.limit).toBe("partner");
+  const value = `
+id: calls
+version: "1"
+variables:
+  - {name: service, type: string, required: true}
+workflow:
+  tasks:
+    - id: call
+      type: http
+      parameters: {service: "\${vars.service}", path: /echo}
+      retry_policy: {max_retries: 1, initial_delay: 0}
+`;
+  await only.client.call(FlowService.method.registerFlow, { definition: { case: "source", value } });
+  const runIds: string[] = [];
+  for (let count = 0; count < 3; count += 1) {
+    const input = { case: "input" as const, value: { service: "billing" } };
+    const { run } = await only.client.call(RunService.method.startRun, { flowId: "calls", inputValue: input });
+    runIds.push(run?.runId ?? "");
+  }
+  const held = async () => {
+    const { limit } = await only.client.call(LimitService.method.getLimit, { name: "partner" });
+    return [limit?.heldCount, limit?.waitingCount];
+  };
+  await eventually(async () => expect(await held()).toEqual([1, 2]));
+  // Three calls and the repetition of one.
+  for (let count = 0; count < 4; count += 1) {
+    await eventually(() => expect(waiting.length).toBe(1), { timeoutMs: 20_000 });
+    waiting.shift()?.();
+  }
+  for (const runId of runIds)
+    await eventually(async () => {
+      const { run } = await only.client.call(RunService.method.getRun, { runId });
+      expect(run?.state).toBe(RunState.COMPLETED);
+    });
+  expect(most).toBe(1);
+  const attempts = await Promise.all(
+    runIds.map(async (runId) => (await only.client.call(RunService.method.listRunTasks, { runId })).tasks[0]?.attempt),
+  );
+  expect(attempts.toSorted()).toEqual([1, 1, 2]);
+  expect(await held()).toEqual([0, 0]);
 });
 
 test("the command line puts, shows, lists, and deletes services", async () => {

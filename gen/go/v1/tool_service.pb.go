@@ -535,7 +535,10 @@ type ServiceEntry struct {
 	// Most calls of one task that wait for a slot, at each instance, from 0 to 1,000,000.
 	MaxQueued *int32 `protobuf:"varint,8,opt,name=max_queued,json=maxQueued,proto3,oneof" json:"max_queued,omitempty"`
 	// Path below the URL that answers 2xx when the service works. Empty: a connection is enough.
-	HealthPath    string `protobuf:"bytes,9,opt,name=health_path,json=healthPath,proto3" json:"health_path,omitempty"`
+	HealthPath string `protobuf:"bytes,9,opt,name=health_path,json=healthPath,proto3" json:"health_path,omitempty"`
+	// Name of a declared limit: each attempt of a task that calls the service takes a slot of it, with an empty key, and waits for one
+	// without using up an attempt. A task with a limit of its own takes that instead. Empty: none.
+	Limit         string `protobuf:"bytes,10,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -629,6 +632,13 @@ func (x *ServiceEntry) GetMaxQueued() int32 {
 func (x *ServiceEntry) GetHealthPath() string {
 	if x != nil {
 		return x.HealthPath
+	}
+	return ""
+}
+
+func (x *ServiceEntry) GetLimit() string {
+	if x != nil {
+		return x.Limit
 	}
 	return ""
 }
@@ -1874,7 +1884,7 @@ const file_orchestrator_v1_tool_service_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x14\n" +
 	"\x05actor\x18\v \x01(\tR\x05actor\x12#\n" +
-	"\rchange_reason\x18\f \x01(\tR\fchangeReason\"\xe5\x03\n" +
+	"\rchange_reason\x18\f \x01(\tR\fchangeReason\"\xfb\x03\n" +
 	"\fServiceEntry\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x123\n" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x123\n" +
@@ -1886,7 +1896,9 @@ const file_orchestrator_v1_tool_service_proto_rawDesc = "" +
 	"\n" +
 	"max_queued\x18\b \x01(\x05H\x02R\tmaxQueued\x88\x01\x01\x12\x1f\n" +
 	"\vhealth_path\x18\t \x01(\tR\n" +
-	"healthPathB\x13\n" +
+	"healthPath\x12\x14\n" +
+	"\x05limit\x18\n" +
+	" \x01(\tR\x05limitB\x13\n" +
 	"\x11_breaker_failuresB\x11\n" +
 	"\x0f_max_concurrentB\r\n" +
 	"\v_max_queued\"'\n" +

@@ -49,7 +49,8 @@ type ToolServiceClient interface {
 	// PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
 	// instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
 	// registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
-	// from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+	// from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, LIMIT_NOT_DECLARED, SERVICE_CHANGED,
+	// TOO_MANY_SERVICES.
 	PutService(ctx context.Context, in *PutServiceRequest, opts ...grpc.CallOption) (*PutServiceResponse, error)
 	// DeleteService removes what PutService said, at every instance within a second; an entry of the registry that it hid is called
 	// again. Without one, tasks that name the service fail. A service that was not put stays as it is. Errors: SERVICE_CHANGED.
@@ -187,7 +188,8 @@ type ToolServiceServer interface {
 	// PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
 	// instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
 	// registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
-	// from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+	// from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, LIMIT_NOT_DECLARED, SERVICE_CHANGED,
+	// TOO_MANY_SERVICES.
 	PutService(context.Context, *PutServiceRequest) (*PutServiceResponse, error)
 	// DeleteService removes what PutService said, at every instance within a second; an entry of the registry that it hid is called
 	// again. Without one, tasks that name the service fail. A service that was not put stays as it is. Errors: SERVICE_CHANGED.

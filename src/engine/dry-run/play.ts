@@ -9,7 +9,7 @@ import { nextDueAt } from "../machine/decide.ts";
 import type { Outcome, RunEvent } from "../machine/events.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import { fsmStateOf, openRun, type Run, specOf } from "../machine/run.ts";
-import { advance } from "../machine/settle.ts";
+import { type AnswerNeed, advance } from "../machine/settle.ts";
 import { createState, isTerminalPhase, type TaskState } from "../machine/state.ts";
 import { isDoneThen } from "../machine/tasks/handouts.ts";
 import { answerNeed } from "./answer-need.ts";
@@ -78,10 +78,9 @@ export async function play(parts: PlayParts, choices: Choices): Promise<Way> {
   const run = openRun(createState(""), plan);
   let now = parts.now;
 
+  const answer: AnswerNeed = (asked, need) => answerNeed(asked, need, { unknowns, choices, constantsOf, assumed });
   const feed = (event: RunEvent): void => {
-    const records = advance(run, event, undefined, null, (asked, need) =>
-      answerNeed(asked, need, { unknowns, choices, constantsOf, assumed }),
-    );
+    const records = advance(run, event, undefined, { answer });
     for (const record of records) {
       const call = toCall(run, record, unknowns);
       if (call !== null) calls.push(call);

@@ -185,9 +185,10 @@ export type Need =
 
 /**
  * The result of an evaluation. `task`: the parameters (for a condition the boolean, for a map the items), in `limits`
- * the evaluated limits, and in `limitKey` the key of its limit, null if it has none. `transitions`: the index of the
- * entry that matched, or -1. `on`: `{index, error}`, with the same kind of index, and the error of the first guard that
- * failed, or null. `after`: the delays in milliseconds. `output`: the output of the run.
+ * the evaluated limits, in `limitKey` the key of its limit, null if it has none, and in `serviceLimit` the name of the
+ * limit of the service that it calls, if it has none of its own. `transitions`: the index of the entry that matched, or
+ * -1. `on`: `{index, error}`, with the same kind of index, and the error of the first guard that failed, or null.
+ * `after`: the delays in milliseconds. `output`: the output of the run.
  */
 export type EvaluationResult =
   | {
@@ -195,5 +196,6 @@ export type EvaluationResult =
       readonly value: Json;
       readonly limits?: TaskLimits | null;
       readonly limitKey?: string | null;
+      readonly serviceLimit?: string;
     }
   | { readonly ok: false; readonly error: TaskError };

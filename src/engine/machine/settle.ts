@@ -32,24 +32,27 @@ const ENDLESS: TimeSlice = {
   steps: Number.POSITIVE_INFINITY,
 };
 
-/** Whether a carrier takes nothing for a place for now; null: all take everything. */
-type Closed = ((carrier: Carrier, place: string) => boolean) | null;
-
 /** Gives what a run needs to know; see {@link evaluateNeed}. */
 export type AnswerNeed = (run: Run, need: Need) => EvaluationResult;
 
+/** What a run cannot know of its surroundings. */
+export interface Surroundings {
+  /** Whether a carrier takes nothing for a place for now; null: all take everything. */
+  readonly closed?: ((carrier: Carrier, place: string) => boolean) | null;
+  /** Name of the limit under which a service is called; null: none. Absent: no service has one. */
+  readonly serviceLimit?: (tenantId: string, service: string) => string | null;
+  /** Evaluates; absent: the templates of the flow do. */
+  readonly answer?: AnswerNeed;
+}
+
+const NOTHING: Surroundings = {};
+
 /**
  * Feeds `event` to the run and settles it, as far as the time slice allows. If `run.unsettled` is set afterwards, a
- * `continue` event resumes the work. Returns all resulting records, in order; the run has absorbed them. `closed`
- * tells what cannot leave for now, `answer` evaluates. Synchronous, no I/O.
+ * `continue` event resumes the work. Returns all resulting records, in order; the run has absorbed them. Synchronous,
+ * no I/O.
  */
-export function advance(
-  run: Run,
-  event: RunEvent,
-  slice: TimeSlice = ENDLESS,
-  closed: Closed = null,
-  answer: AnswerNeed = evaluateNeed,
-): JournalRecord[] {
+export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, around = NOTHING): JournalRecord[] {
   const { runId } = run.state;
   const before = setCurrentRun(runId);
   try {
@@ -58,7 +61,7 @@ export function advance(
     run.now = event.at;
     take(run, decide(run, event), records, event.type === "reported" ? event.task : null);
     // A run that waits for its time slice does not get one because more events arrive.
-    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice, closed, answer);
+    if (!run.unsettled || event.type === "continue") settle(run, event.at, records, slice, around);
     return records;
   } finally {
     setCurrentRun(before);
@@ -66,14 +69,8 @@ export function advance(
 }
 
 /** Takes the steps that follow from the state alone, until there are none left or the time slice is used up. */
-function settle(
-  run: Run,
-  at: number,
-  records: JournalRecord[],
-  slice: TimeSlice,
-  closed: Closed,
-  answer: AnswerNeed,
-): void {
+function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice, around: Surroundings): void {
+  const { answer = evaluateNeed } = around;
   const most = Math.min(slice.work, slice.most);
   const before = spentSteps();
   let work = 0;
@@ -86,8 +83,8 @@ function settle(
     if ("records" in step) {
       take(run, step.records, records);
     } else {
-      const result = answer(run, step.need);
-      const mayLeave = closed === null || !isClosed(run, step.need, result, closed);
+      const result = withServiceLimit(run, step.need, answer(run, step.need), around);
+      const mayLeave = !isClosed(run, step.need, result, around);
       take(run, decide(run, { type: "evaluated", at, need: step.need, result, mayLeave }), records);
     }
     work += 1 + records.length - made;
@@ -96,8 +93,18 @@ function settle(
   slice.steps -= spentSteps() - before;
 }
 
-function isClosed(run: Run, need: Need, result: EvaluationResult, closed: NonNullable<Closed>): boolean {
-  if (need.kind !== "task" || !result.ok) return false;
+/** A task has one limit, so that its own comes first. */
+function withServiceLimit(run: Run, need: Need, result: EvaluationResult, { serviceLimit }: Surroundings) {
+  if (serviceLimit === undefined || need.kind !== "task" || !result.ok) return result;
+  const { type, limit } = specOf(run, need.path);
+  if (type !== "http" || limit !== undefined) return result;
+  const { service } = result.value as JsonObject;
+  const name = typeof service === "string" ? serviceLimit(run.state.tenantId, service) : null;
+  return name === null ? result : { ...result, serviceLimit: name };
+}
+
+function isClosed(run: Run, need: Need, result: EvaluationResult, { closed = null }: Surroundings): boolean {
+  if (closed === null || need.kind !== "task" || !result.ok) return false;
   const { type, carrier } = specOf(run, need.path);
   const { leaving }: TaskType = TASK_TYPES[type];
   if (carrier === undefined || leaving === undefined) return false;

@@ -6,13 +6,14 @@ import { markOf } from "../../tasks/addresses.ts";
 import type { TaskTokens } from "../dispatch/tokens.ts";
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
-import { advance } from "../machine/settle.ts";
+import { advance, type Surroundings } from "../machine/settle.ts";
 import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { GrantTaker, JournaledSlots, LimitLines } from "../ports/dispatch/limits.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { AttemptMeter } from "../ports/models/attempts.ts";
 import type { RowsOf } from "../ports/projections.ts";
+import type { ServiceLimits } from "../ports/routing/services.ts";
 import type { ToolCaller } from "../ports/tools.ts";
 import type { Kind, Outside } from "../shard/kind.ts";
 import { retryUntil } from "../shard/retry-until.ts";
@@ -71,6 +72,8 @@ export interface RunKindParts
   readonly limitLines: LimitLines;
   /** Counts the attempts of runs whose budgets limit them; absent: nobody does. */
   readonly attemptMeter?: AttemptMeter;
+  /** Limits of services that tasks call by name; absent: none has one. */
+  readonly serviceLimits?: ServiceLimits;
   /** How long the holder of a task may be silent before it is lost, milliseconds; 30 s when absent. */
   readonly sessionTimeoutMs?: number;
   /** Seals the URLs of callbacks. */
@@ -189,9 +192,14 @@ export function createRunKind(parts: RunKindParts): RunKind {
       for (const observer of observers) observer.quarantined?.(runId, reason);
     },
   };
+  const { serviceLimits } = parts;
+  const around: Surroundings = {
+    closed: carriers.closed,
+    ...(serviceLimits === undefined ? {} : { serviceLimit: serviceLimits.limitOf }),
+  };
   const kind: Kind<RunTypes> = {
     name: "run",
-    rules: { ...RUN_RULES, advance: (run, event, slice) => advance(run, event, slice, carriers.closed) },
+    rules: { ...RUN_RULES, advance: (run, event, slice) => advance(run, event, slice, around) },
     store: createRunStore(journal, flows),
     outside,
     suspects: createRunSuspects(journal),

@@ -24,6 +24,7 @@ export interface RunsParts
     | "waitingTasks"
     | "limitLines"
     | "attemptMeter"
+    | "serviceLimits"
     | "sessionTimeoutMs"
     | "tokens"
     | "publicUrl"

@@ -21,6 +21,7 @@ import type { Queues } from "../../engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../engine/ports/dispatch/workers.ts";
 import type { AttemptMeter } from "../../engine/ports/models/attempts.ts";
 import type { Operations } from "../../engine/ports/operations.ts";
+import type { ServiceLimits } from "../../engine/ports/routing/services.ts";
 import type { RunControl } from "../../engine/ports/run-control.ts";
 import type { RunIndex } from "../../engine/ports/run-index.ts";
 import type { RunReader } from "../../engine/ports/run-reader.ts";
@@ -67,6 +68,7 @@ export interface EngineNeeds {
   readonly runIndex: RunIndex;
   readonly flows: Flows;
   readonly tools: ToolCaller;
+  readonly serviceLimits: ServiceLimits;
   readonly instanceId: string;
   /** Address at which other instances reach this one, host:port. */
   readonly address: string;
@@ -178,6 +180,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     ...dispatch,
     limitLines: limits.lines,
     attemptMeter: needs.attemptMeter,
+    serviceLimits: needs.serviceLimits,
     ...(agents === null ? {} : { agents: agents.takers }),
     outboxGates,
     tokens,

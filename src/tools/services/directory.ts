@@ -21,6 +21,8 @@ export interface NamedService {
   /** Longest time of one request, milliseconds; null: only the task bounds it. */
   readonly timeoutMs: number | null;
   readonly policy: ServicePolicy;
+  /** Name of the limit under which it is called; null: none. */
+  readonly limit: string | null;
   /** Path below the URL that answers 2xx when the service works; null: a connection says that it does. */
   readonly healthPath: string | null;
 }
@@ -48,6 +50,7 @@ export interface ConfiguredService {
   readonly headers?: ServiceHeaders | undefined;
   readonly timeoutMs?: number | undefined;
   readonly policy?: ServicePolicy;
+  readonly limit?: string | undefined;
   readonly healthPath?: string | undefined;
   /** All of it but the headers, as the configuration writes it. */
   readonly entry?: JsonObject;
@@ -61,8 +64,9 @@ export function createNamedService(
   secrets: Pick<Secrets, "resolve">,
 ): NamedService {
   const { url, headers = {}, timeoutMs = null, policy = NO_POLICY, healthPath = null, entry = { url } } = said;
+  const { limit = null } = said;
   return {
-    ...{ name, source, entry, baseUrl: baseOf(url), timeoutMs, policy, healthPath },
+    ...{ name, source, entry, baseUrl: baseOf(url), timeoutMs, policy, limit, healthPath },
     headers: () => resolveAll(headers, secrets),
     headerNames: Object.keys(headers),
   };

@@ -55,6 +55,7 @@ function toService(value: unknown): NamedService | null {
     headerNames: [],
     timeoutMs: null,
     policy: NO_POLICY,
+    limit: null,
     healthPath: null,
   };
 }

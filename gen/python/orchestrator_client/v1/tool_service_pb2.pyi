@@ -99,7 +99,7 @@ class NamedService(_message.Message):
     def __init__(self, name: _Optional[str] = ..., url: _Optional[str] = ..., source: _Optional[_Union[NamedServiceSource, str]] = ..., reachable: bool = ..., last_call_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., entry: _Optional[_Union[ServiceEntry, _Mapping]] = ..., header_names: _Optional[_Iterable[str]] = ..., hidden: bool = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., change_reason: _Optional[str] = ...) -> None: ...
 
 class ServiceEntry(_message.Message):
-    __slots__ = ("url", "timeout", "retry", "breaker_failures", "breaker_open", "breaker_max_open", "max_concurrent", "max_queued", "health_path")
+    __slots__ = ("url", "timeout", "retry", "breaker_failures", "breaker_open", "breaker_max_open", "max_concurrent", "max_queued", "health_path", "limit")
     URL_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     RETRY_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +109,7 @@ class ServiceEntry(_message.Message):
     MAX_CONCURRENT_FIELD_NUMBER: _ClassVar[int]
     MAX_QUEUED_FIELD_NUMBER: _ClassVar[int]
     HEALTH_PATH_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
     url: str
     timeout: _duration_pb2.Duration
     retry: ServiceRetry
@@ -118,7 +119,8 @@ class ServiceEntry(_message.Message):
     max_concurrent: int
     max_queued: int
     health_path: str
-    def __init__(self, url: _Optional[str] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., retry: _Optional[_Union[ServiceRetry, str]] = ..., breaker_failures: _Optional[int] = ..., breaker_open: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., breaker_max_open: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_concurrent: _Optional[int] = ..., max_queued: _Optional[int] = ..., health_path: _Optional[str] = ...) -> None: ...
+    limit: str
+    def __init__(self, url: _Optional[str] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., retry: _Optional[_Union[ServiceRetry, str]] = ..., breaker_failures: _Optional[int] = ..., breaker_open: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., breaker_max_open: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_concurrent: _Optional[int] = ..., max_queued: _Optional[int] = ..., health_path: _Optional[str] = ..., limit: _Optional[str] = ...) -> None: ...
 
 class GetServiceRequest(_message.Message):
     __slots__ = ("name",)

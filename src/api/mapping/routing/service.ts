@@ -46,6 +46,7 @@ export function fromEntry(entry: ServiceEntry): JsonObject {
     ...{ breaker_open: fromLength(breakerOpen), breaker_max_open: fromLength(breakerMaxOpen) },
     ...{ max_concurrent: maxConcurrent, max_queued: maxQueued },
     health_path: healthPath === "" ? undefined : healthPath,
+    limit: entry.limit === "" ? undefined : entry.limit,
   };
   return Object.fromEntries(Object.entries(given).filter((field): field is [string, Json] => field[1] !== undefined));
 }
@@ -54,7 +55,11 @@ function toEntry(entry: JsonObject): ServiceEntry {
   const [timeout, open, maxOpen] = [entry["timeout"], entry["breaker_open"], entry["breaker_max_open"]].map(toLength);
   const [failures, concurrent, queued] = [entry["breaker_failures"], entry["max_concurrent"], entry["max_queued"]];
   return create(ServiceEntrySchema, {
-    ...{ url: String(entry["url"]), healthPath: String(entry["health_path"] ?? "") },
+    ...{
+      url: String(entry["url"]),
+      healthPath: String(entry["health_path"] ?? ""),
+      limit: String(entry["limit"] ?? ""),
+    },
     retry: RETRY[String(entry["retry"])] ?? ServiceRetry.UNSPECIFIED,
     ...(timeout === undefined ? {} : { timeout }),
     ...(open === undefined ? {} : { breakerOpen: open }),

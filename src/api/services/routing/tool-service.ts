@@ -1,6 +1,8 @@
 /** ToolService: what tasks can call. */
 import { create } from "@bufbuild/protobuf";
 import { fail } from "../../../base/errors.ts";
+import type { Caller } from "../../../engine/ports/caller.ts";
+import type { LimitControl } from "../../../engine/ports/dispatch/limit-control.ts";
 import type {
   PutServices,
   RegistryView,
@@ -30,6 +32,7 @@ import { type BreakerNeeds, createBreakerCalls } from "./breaker-calls.ts";
 interface Needs extends BreakerNeeds {
   readonly services: ServiceCatalogue;
   readonly putServices: PutServices;
+  readonly limitControl: Pick<LimitControl, "viewLimits">;
 }
 
 const STATE = {
@@ -45,7 +48,13 @@ const ORIGIN = {
 } as const satisfies Record<RegistryView["servedFrom"], ServiceRegistryOrigin>;
 
 function createHandlers(needs: Needs): ServiceHandlers<typeof ToolService> {
-  const { services, putServices, tokens } = needs;
+  const { services, putServices, limitControl, tokens } = needs;
+  /** A limit without bounds gives out nothing: its tasks would wait. Error: LIMIT_NOT_DECLARED. */
+  const checkLimit = async (caller: Caller, limit: string): Promise<void> => {
+    if (limit === "") return;
+    const [found] = await limitControl.viewLimits(caller, [limit]);
+    if (found === undefined || found.declaration === null) fail("LIMIT_NOT_DECLARED", { limit });
+  };
   return {
     ...createBreakerCalls(needs),
     async listServices({ pageSize, pageToken }, { caller }) {
@@ -76,6 +85,7 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof ToolService> {
     async putService({ name, entry, etag, changeReason }, { caller }) {
       // It is required.
       const said = fromEntry(entry as ServiceEntry);
+      await checkLimit(caller, entry?.limit ?? "");
       const { service: put, created } = await putServices.put(caller, name, said, etag, changeReason);
       const views = services.view(caller.tenantId, name);
       // Those that this instance cannot read at the moment are what was stored all the same.

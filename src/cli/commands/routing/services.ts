@@ -45,6 +45,7 @@ interface PutOptions extends ChangeOptions {
   readonly maxConcurrent?: number;
   readonly maxQueued?: number;
   readonly healthPath: string;
+  readonly limit: string;
 }
 
 const { method } = ToolService;
@@ -79,6 +80,7 @@ export function defineServices(command: Command, _context: CommandContext): void
     .addOption(length("--breaker-max-open <duration>", "how long a breaker stays open at most"))
     .addOption(new Option("--max-concurrent <count>", "calls of one task under way at once").argParser(readCount))
     .addOption(new Option("--max-queued <count>", "calls of one task that wait for a slot").argParser(readSize))
+    .option("--limit <limit>", "declared limit of which each call takes a slot", "")
     .option("--health-path <path>", "path below the URL that answers 2xx when the service works", "")
     .action(put);
   changing("delete", "remove what was put").action((name: string, { etag, reason, ...options }: ChangeOptions) =>
@@ -123,7 +125,7 @@ function put(name: string, url: string, { etag, reason, ...options }: PutOptions
   const { timeout, retry, breakerFailures, breakerOpen, breakerMaxOpen, maxConcurrent, maxQueued } = options;
   return withClient(options, async (client) => {
     const entry = {
-      ...{ url, healthPath: options.healthPath },
+      ...{ url, healthPath: options.healthPath, limit: options.limit },
       ...(timeout === undefined ? {} : { timeout: toDuration(timeout) }),
       ...(retry === undefined ? {} : { retry: RETRIES[retry] }),
       ...(breakerFailures === undefined ? {} : { breakerFailures }),
@@ -176,6 +178,7 @@ function policyOf(entry: ServiceEntry | undefined): readonly string[] {
     "breaker max open": length(entry.breakerMaxOpen),
     "max concurrent": entry.maxConcurrent,
     "max queued": entry.maxQueued,
+    limit: entry.limit === "" ? undefined : entry.limit,
     "health path": entry.healthPath === "" ? undefined : entry.healthPath,
   };
   return Object.entries(parts).flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${value}`]));

@@ -1,6 +1,7 @@
 /** Waiting for slots of limits, and what follows: the records of limit-slots.ts. */
 import { formatDuration } from "../../../base/time/duration.ts";
 import type { TaskLimits, TaskSpec } from "../../../flows/plan.ts";
+import type { EvaluationResult } from "../events.ts";
 import type { JournalRecord, TaskError } from "../records.ts";
 import { mayBegin, type Run, specOf } from "../run.ts";
 import type { TaskState } from "../state.ts";
@@ -25,11 +26,14 @@ function endsBy(
   return ends.length === 0 ? {} : { dueAt: Math.min(...ends) };
 }
 
-/** Puts the first attempt of a task in line; `key` is that of its limit. */
-export function askFirst(spec: TaskSpec, path: string, key: string, limits: TaskLimits | null, at: number) {
-  const name = spec.limit?.name ?? "";
-  return { type: "task.limited", at, task: path, attempt: 1, name, key, ...endsBy(spec, limits, at, at) } as const;
+/** Puts the first attempt of a task in line: of its own limit, or of that of the service that it calls. */
+export function askFirst(spec: TaskSpec, path: string, asked: Asked, limits: TaskLimits | null, at: number) {
+  const { limitKey: key = null, serviceLimit = "" } = asked;
+  const limit = spec.limit === undefined ? { name: serviceLimit, key: "" } : { name: spec.limit.name, key: key ?? "" };
+  return { type: "task.limited", at, task: path, attempt: 1, ...limit, ...endsBy(spec, limits, at, at) } as const;
 }
+
+type Asked = Pick<Extract<EvaluationResult, { readonly ok: true }>, "limitKey" | "serviceLimit">;
 
 /** Puts an attempt of a task in line that has asked before. */
 export function askAgain(run: Run, task: TaskState, attempt: number, at: number): JournalRecord {

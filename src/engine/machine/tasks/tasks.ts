@@ -86,8 +86,8 @@ export function decideTaskEvaluated(
     case "subflow":
       return [beginChildRun(run, spec, path, input, at, need.first, limits)];
     default:
-      if (spec.limit !== undefined)
-        return [{ ...askFirst(spec, path, result.limitKey ?? "", limits, at), input, ...first }];
+      if (spec.limit !== undefined || result.serviceLimit !== undefined)
+        return [{ ...askFirst(spec, path, result, limits, at), input, ...first }];
       if (isDoneThen(spec) && mayLeave)
         return [{ type: "task.completed", at, task: path, input, output: null, ...withFirst(need.first) }];
       if (spec.carrier !== undefined) {
@@ -370,7 +370,7 @@ export function decideTaskDue(run: Run, task: TaskState, at: number, random: num
   const { path } = task;
   if (task.state === "RETRYING") {
     if (spec.type === "subflow") return [beginChildRun(run, spec, path, task.input ?? null, at, null, task.limits)];
-    if (spec.limit !== undefined) return [askAgain(run, task, task.attempt + 1, at)];
+    if (spec.limit !== undefined || task.limitSlot !== null) return [askAgain(run, task, task.attempt + 1, at)];
     if (spec.effect === "remote") return [scheduleAgain(run, task, at)];
     return [{ type: "task.dispatched", at, task: path, attempt: task.attempt + 1 }];
   }

@@ -111,3 +111,9 @@ export interface PutServices {
   /** Returns whether it was there. Error: SERVICE_CHANGED. */
   delete(caller: Caller, name: string, etag: string, why: string): Promise<boolean>;
 }
+
+/** Limits of services. */
+export interface ServiceLimits {
+  /** Name of the limit under which every call of a service begins, whose key is empty; null: none. Quick. */
+  limitOf(tenantId: string, service: string): string | null;
+}

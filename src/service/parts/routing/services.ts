@@ -11,7 +11,7 @@ import { parseDurationMs } from "../../../base/time/duration.ts";
 import { leadsToItself } from "../../../config/check.ts";
 import { readServiceEntry, type ServiceEntry } from "../../../config/service-entries.ts";
 import type { Config } from "../../../config/settings.ts";
-import type { PutServiceStore, ServiceCatalogue } from "../../../engine/ports/routing/services.ts";
+import type { PutServiceStore, ServiceCatalogue, ServiceLimits } from "../../../engine/ports/routing/services.ts";
 import { type OpenedServices, openPutServices } from "../../../engine/routing/put-services.ts";
 import { ROUTE_FLOW } from "../../../flows/builtin/ids.ts";
 import type { ServedServices } from "../../../flows/check/unserved.ts";
@@ -43,7 +43,7 @@ const USUAL_CACHE_FOLDER = "/var/cache/fpai";
 const USUAL_REGISTRY = "http://localhost:8000";
 
 /** Services by name. */
-export interface Services {
+export interface Services extends ServiceLimits {
   readonly directory: ServiceDirectory;
   readonly put: OpenedServices<NamedService>;
   /** Those that flows may name when they are registered; null: any, since those of a registry come and go. */
@@ -89,7 +89,8 @@ export async function openServices(
     ...{ directories: sources, registry, contacts, freshMs, policies, clock: systemClock },
     putOf: (tenantId, name) => put.find(tenantId, name)?.row ?? null,
   });
-  return { directory, put, served: servedBy(config, put), contacts, catalogue };
+  const limitOf = (tenantId: string, name: string) => directory.find(name, tenantId)?.limit ?? null;
+  return { directory, put, served: servedBy(config, put), contacts, catalogue, limitOf };
 }
 
 /** Those of the configuration are proposed for unknown names; a tenant does not learn of those of another. */
@@ -182,13 +183,13 @@ function defaultCacheFolder(dataDir: string): string {
 }
 
 function toConfigured({ headers, ...said }: ServiceEntry): ConfiguredService {
-  const { url, timeout, health_path: healthPath, ...policy } = said;
+  const { url, timeout, limit, health_path: healthPath, ...policy } = said;
   const entry = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)) as JsonObject;
-  return { url, headers, healthPath, entry, timeoutMs: durationOf(timeout), policy: toPolicy(policy) };
+  return { url, headers, healthPath, entry, limit, timeoutMs: durationOf(timeout), policy: toPolicy(policy) };
 }
 
 /** Only what is said: the rest is as for other calls. */
-function toPolicy(entry: Omit<ServiceEntry, "url" | "headers" | "timeout" | "health_path">): ServicePolicy {
+function toPolicy(entry: Omit<ServiceEntry, "url" | "headers" | "timeout" | "limit" | "health_path">): ServicePolicy {
   const { retry, breaker_failures: failuresToOpen, max_concurrent: maxConcurrent, max_queued: maxQueued } = entry;
   const [openMs, maxOpenMs] = [durationOf(entry.breaker_open), durationOf(entry.breaker_max_open)];
   const given = { retry, failuresToOpen, openMs, maxOpenMs, maxConcurrent, maxQueued };

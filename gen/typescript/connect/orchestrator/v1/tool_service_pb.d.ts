@@ -242,6 +242,14 @@ export declare type ServiceEntry = Message<"orchestrator.v1.ServiceEntry"> & {
    * @generated from field: string health_path = 9;
    */
   healthPath: string;
+
+  /**
+   * Name of a declared limit: each attempt of a task that calls the service takes a slot of it, with an empty key, and waits for one
+   * without using up an attempt. A task with a limit of its own takes that instead. Empty: none.
+   *
+   * @generated from field: string limit = 10;
+   */
+  limit: string;
 };
 
 /**
@@ -1114,7 +1122,8 @@ export declare const ToolService: GenService<{
    * PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
    * instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
    * registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
-   * from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+   * from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, LIMIT_NOT_DECLARED, SERVICE_CHANGED,
+   * TOO_MANY_SERVICES.
    *
    * @generated from rpc orchestrator.v1.ToolService.PutService
    */

@@ -42,7 +42,8 @@ export class ToolServiceClient {
      * PutService says where a service is and how it is called, or replaces what it said before; it is durable, and holds at every
      * instance within a second. Calls under way go on. An entry of the configuration with this name hides it, and it hides one of the
      * registry. It opens no address: private ones and plain HTTP need `http.allow`, as a URL of a task does. Headers with secrets come
-     * from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, SERVICE_CHANGED, TOO_MANY_SERVICES.
+     * from `secrets.origins` alone, for the origin of the URL. Errors: INVALID_REQUEST, LIMIT_NOT_DECLARED, SERVICE_CHANGED,
+     * TOO_MANY_SERVICES.
      *
      * @generated from protobuf rpc: PutService
      */

@@ -198,6 +198,13 @@ export interface ServiceEntry {
      * @generated from protobuf field: string health_path = 9
      */
     healthPath: string;
+    /**
+     * Name of a declared limit: each attempt of a task that calls the service takes a slot of it, with an empty key, and waits for one
+     * without using up an attempt. A task with a limit of its own takes that instead. Empty: none.
+     *
+     * @generated from protobuf field: string limit = 10
+     */
+    limit: string;
 }
 /**
  * Request of ToolService.GetService.

@@ -399,7 +399,8 @@ class ServiceEntry$Type extends MessageType {
             { no: 6, name: "breaker_max_open", kind: "message", T: () => Duration },
             { no: 7, name: "max_concurrent", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
             { no: 8, name: "max_queued", kind: "scalar", opt: true, T: 5 /*ScalarType.INT32*/ },
-            { no: 9, name: "health_path", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 9, name: "health_path", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 10, name: "limit", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -407,6 +408,7 @@ class ServiceEntry$Type extends MessageType {
         message.url = "";
         message.retry = 0;
         message.healthPath = "";
+        message.limit = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -442,6 +444,9 @@ class ServiceEntry$Type extends MessageType {
                     break;
                 case /* string health_path */ 9:
                     message.healthPath = reader.string();
+                    break;
+                case /* string limit */ 10:
+                    message.limit = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -482,6 +487,9 @@ class ServiceEntry$Type extends MessageType {
         /* string health_path = 9; */
         if (message.healthPath !== "")
             writer.tag(9, WireType.LengthDelimited).string(message.healthPath);
+        /* string limit = 10; */
+        if (message.limit !== "")
+            writer.tag(10, WireType.LengthDelimited).string(message.limit);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
