@@ -95,6 +95,8 @@ export const PARTS: readonly Part[] = [
       "scripts/generate-openapi.ts",
       "scripts/openapi-errors.ts",
       "scripts/openapi-rules.ts",
+      "src/api/legacy/goals/openapi.ts",
+      "src/api/legacy/goals/words.ts",
       "src/api/legacy/openapi-forms.ts",
       "src/api/legacy/routing/openapi.ts",
       "src/api/legacy/routing/words.ts",

@@ -6,6 +6,7 @@
 import { createFileRegistry, type DescMessage, type DescMethod, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { stringify } from "yaml";
+import { GOAL_OPENAPI } from "../src/api/legacy/goals/openapi.ts";
 import { ROUTING_OPENAPI } from "../src/api/legacy/routing/openapi.ts";
 import { WORKFLOW_OPENAPI } from "../src/api/legacy/workflows/openapi.ts";
 import { toOperationErrors, toSharedResponses } from "./openapi-errors.ts";
@@ -156,7 +157,7 @@ export function renderOpenapi(merged: string, image: Uint8Array): string {
     finishOperation(operation, method);
   }
   document.components.responses = usedResponses(document);
-  for (const { paths, components } of [WORKFLOW_OPENAPI, ROUTING_OPENAPI]) {
+  for (const { paths, components } of [WORKFLOW_OPENAPI, ROUTING_OPENAPI, GOAL_OPENAPI]) {
     Object.assign(document.components.responses, components.responses);
     Object.assign(document.components.schemas, components.schemas);
     Object.assign(document.paths, paths);

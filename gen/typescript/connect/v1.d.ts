@@ -9,6 +9,8 @@ export * from "./orchestrator/v1/dead_letter_service_pb.js";
 export * from "./orchestrator/v1/error_pb.js";
 export * from "./orchestrator/v1/flow_pb.js";
 export * from "./orchestrator/v1/flow_service_pb.js";
+export * from "./orchestrator/v1/goal_pb.js";
+export * from "./orchestrator/v1/goal_service_pb.js";
 export * from "./orchestrator/v1/limit_pb.js";
 export * from "./orchestrator/v1/limit_service_pb.js";
 export * from "./orchestrator/v1/operation_pb.js";
