@@ -4,6 +4,7 @@ import type { Cluster } from "../engine/ports/cluster.ts";
 import type { RunRelay } from "../engine/ports/run-watch.ts";
 import { type Identify, identifyByName } from "./calls/identity.ts";
 import { type NeedsOf, packagesOf, serveServices } from "./calls/services.ts";
+import { createGoalRoutes } from "./legacy/goals/routes.ts";
 import { createRoutingRoutes } from "./legacy/routing/routes.ts";
 import { createWorkflowRoutes } from "./legacy/workflows/routes.ts";
 import type { StatusSources } from "./legacy/workflows/status.ts";
@@ -85,6 +86,7 @@ export async function createApi(parts: ApiParts): Promise<Api> {
       return [
         createWorkflowRoutes({ ...parts, calls, maxMessageBytes }),
         createRoutingRoutes({ calls, maxMessageBytes, version: facts.version, settings }),
+        createGoalRoutes({ ...parts, calls, maxMessageBytes }),
       ];
     },
   });

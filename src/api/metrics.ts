@@ -64,8 +64,35 @@ export function createHttpMetrics(metrics: Metrics): HttpMetrics {
       }
       cell.count.add();
       cell.seconds.observe(seconds);
+      countForGoals(metrics, route, status);
     },
   };
+}
+
+/** Names of the merged goal service for its routes. */
+const ENDPOINTS: Readonly<Record<string, string>> = {
+  "/submit": "/submit",
+  "/tasks/:task_id": "/tasks/{task_id}",
+  "/health": "/health",
+  "/ready": "/ready",
+  "/metrics": "/metrics",
+  "/": "/",
+};
+
+const ERROR_TYPES: Readonly<Record<number, string>> = {
+  403: "safety_check_failed",
+  404: "not_found",
+  422: "validation",
+  503: "unavailable",
+};
+
+function countForGoals(metrics: Metrics, route: string, status: number): void {
+  const endpoint = ENDPOINTS[route];
+  if (endpoint === undefined) return;
+  metrics.counter("octollm_orchestrator_api_requests_total", endpoint).add();
+  if (status < 400 || (endpoint !== "/submit" && endpoint !== "/tasks/{task_id}")) return;
+  const type = ERROR_TYPES[status] ?? (status < 500 ? "bad_request" : "internal");
+  metrics.counter("octollm_orchestrator_errors_total", type).add();
 }
 
 const KNOWN_METHODS = new Set(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]);

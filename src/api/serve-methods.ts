@@ -15,6 +15,7 @@ import type { HealthState } from "./health.ts";
 import { createCors } from "./http/cors.ts";
 import type { ForeignRoutes } from "./http/foreign-routes.ts";
 import { createFront } from "./http/front.ts";
+import type { MetricsText } from "./http/probes.ts";
 import type { HttpMetrics } from "./http/server.ts";
 import { createHttpServer } from "./http/server.ts";
 import { createRestRouter } from "./rest/routes.ts";
@@ -52,6 +53,8 @@ export interface PortParts {
   readonly route?: Route;
   /** Methods for other instances, over gRPC only; no list shows them. */
   readonly peerMethods?: readonly ServedMethod[];
+  /** What `/metrics` answers on this port; null: it is not served. */
+  readonly metricsText: MetricsText | null;
   /** Routes of other systems, which call the methods. */
   readonly foreign?: (calls: LocalCalls) => readonly ForeignRoutes[];
 }
@@ -99,6 +102,7 @@ export async function serveMethods(methods: readonly ServedMethod[], parts: Port
     allow: (path) => rpcVerbs.get(path) ?? [...rest.allow(path), ...allowForeign(path)],
     foreign,
     info: { service: "orchestrator", version: facts.version },
+    metricsText: parts.metricsText,
     log,
     metrics: metrics.http,
     slowReaderMs,

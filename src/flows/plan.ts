@@ -123,6 +123,8 @@ export interface RunBudget extends BudgetSpec {
 export interface RunLimit extends LimitBounds {
   readonly name: string;
   readonly key: string;
+  /** Those with a higher one get a slot first; absent: 0. */
+  readonly priority?: number;
 }
 
 /** What every executable node has: tasks, children of groups, and tasks of FSM states. */

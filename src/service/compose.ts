@@ -11,6 +11,7 @@ import type { RejectedList } from "../engine/ports/bus/rejected.ts";
 import type { InboundTopics } from "../engine/ports/bus/topics.ts";
 import type { UndeliveredMessages } from "../engine/ports/bus/undelivered.ts";
 import type { GoalCheck } from "../engine/ports/gate/goal-check.ts";
+import type { Goals } from "../engine/ports/gate/goals.ts";
 import type { BudgetControl } from "../engine/ports/models/budgets.ts";
 import type { PutServices, ServiceCatalogue } from "../engine/ports/routing/services.ts";
 import type { Breakers, ToolOverrides } from "../engine/ports/routing/tool-overrides.ts";
@@ -21,6 +22,7 @@ import type { TemplateCatalogue, TemplateStarts } from "../flows/ports/templates
 import { createRejectedList } from "../store/bus/rejected.ts";
 import { createUndeliveredMessages } from "../store/bus/undelivered.ts";
 import { keepSetting } from "../store/kept-settings.ts";
+import { createGoals } from "../store/routing/goals.ts";
 import { createPutServiceStore } from "../store/routing/put-services.ts";
 import { createRunIndex } from "../store/run-index.ts";
 import type { Database } from "../store/sql/pool.ts";
@@ -66,6 +68,7 @@ export interface Core extends RunningEngine, TriggerParts, Routing {
   readonly undelivered: UndeliveredMessages;
   readonly budgets: BudgetControl;
   readonly goalCheck: GoalCheck;
+  readonly goals: Goals;
   readonly runIndex: RunIndex;
   readonly approvalIndex: ApprovalIndex;
   readonly flows: FlowRegistry;
@@ -160,6 +163,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       ...routing,
       budgets: budgets.budgets,
       goalCheck: gate.goalCheck,
+      goals: createGoals(database),
       services: services.catalogue,
       putServices: services.put.control,
       breakers: { instanceId, listBreakers: tools.listBreakers },

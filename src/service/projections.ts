@@ -9,6 +9,7 @@ import { approvalRows } from "../engine/runs/projections/approvals.ts";
 import { toDeadLetterMessage } from "../engine/runs/projections/dead-letter-messages.ts";
 import { deadLetterRows } from "../engine/runs/projections/dead-letters.ts";
 import { executionAnswers } from "../engine/runs/projections/execution-answers.ts";
+import { goalRows } from "../engine/runs/projections/goals.ts";
 import { limitPauseRows } from "../engine/runs/projections/limit-pauses.ts";
 import { freedSlotRows, limitSlotRows } from "../engine/runs/projections/limit-slots.ts";
 import { outboxRows } from "../engine/runs/projections/outbox.ts";
@@ -19,6 +20,7 @@ import type { AnyTable } from "../store/journal/commit-statement.ts";
 import type { ProjectionTable } from "../store/journal/projection-table.ts";
 import { approvalTable } from "../store/projections/approvals.ts";
 import { deadLetterTable } from "../store/projections/dead-letters.ts";
+import { goalTable } from "../store/projections/goals.ts";
 import { limitPauseTable } from "../store/projections/limit-pauses.ts";
 import { freedSlotTable, limitSlotTable } from "../store/projections/limit-slots.ts";
 import { operationTable } from "../store/projections/operations.ts";
@@ -61,6 +63,7 @@ export const RUN_PROJECTIONS: readonly Projection<Run, JournalRecord>[] = [
   joinSides(freedSlotRows, freedSlotTable),
   joinSides(limitPauseRows, limitPauseTable),
   joinSides(routedTaskRows, routedTaskTable),
+  joinSides(goalRows, goalTable),
 ];
 
 /** What runs of a service send besides events and tasks for executors. */

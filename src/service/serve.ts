@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import type { Secrets } from "../base/secrets/secrets.ts";
 import { readVersion } from "../base/version.ts";
 import { isSet, type LoadedConfig } from "../config/config.ts";
+import { createGoalLog } from "../telemetry/goal-story.ts";
 import { createOperationLog } from "../telemetry/operation-log.ts";
 import { createRunLog } from "../telemetry/run-log.ts";
 import { advertisedAddress } from "./advertised-address.ts";
@@ -13,7 +14,7 @@ import { checkPort } from "./check-port.ts";
 import { type Core, composeCore } from "./compose.ts";
 import { openMetricsPort } from "./parts/metrics-port.ts";
 import { createParts } from "./parts/parts.ts";
-import { createServiceMetrics, WITHOUT_METRICS } from "./service-metrics.ts";
+import { createServiceMetrics, goalOfRun, WITHOUT_METRICS } from "./service-metrics.ts";
 import { watchDatabase, watchDisk } from "./watch-database.ts";
 
 /** How long to wait for calls that other instances have forwarded, milliseconds. */
@@ -67,7 +68,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
     const metrics = metricsConfig.enabled ? await createServiceMetrics() : WITHOUT_METRICS;
     const core = await composeCore(loaded.config, log, {
       ...(metrics.metrics === null ? {} : { metrics: metrics.metrics }),
-      observers: [...metrics.observers, createRunLog(log)],
+      observers: [...metrics.observers, createRunLog(log), createGoalLog(log, goalOfRun)],
       operationObservers: [...metrics.operationObservers, createOperationLog(log)],
       address: advertisedAddress(server),
       ...options,
@@ -89,6 +90,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       },
       log,
       metrics,
+      metricsText: metricsConfig.onApiPort ? metrics.metrics : null,
       reports: metrics.reports,
     });
     parts.onClose(async () => {

@@ -9,7 +9,9 @@ import { readVersion } from "../base/version.ts";
 import { externalIdOf } from "../engine/machine/external-ids.ts";
 import { type Run, specOf } from "../engine/machine/run.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
+import type { GoalRecord } from "../engine/ports/gate/goals.ts";
 import { placeOf, workOf } from "../engine/runs/dispatch/ready-task.ts";
+import { goalOf, isGoal } from "../engine/runs/goals/goal.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -55,12 +57,14 @@ export async function createServiceMetrics(): Promise<ServiceMetrics & { readonl
     { createMetrics },
     { createRunMetrics },
     { createOperationMetrics },
+    { createGoalMetrics },
     { createHandOverMetrics },
     { createCallMetrics, createHttpMetrics },
   ] = await Promise.all([
     import("../telemetry/metrics.ts"),
     import("../telemetry/run-metrics.ts"),
     import("../telemetry/operation-metrics.ts"),
+    import("../telemetry/goal-story.ts"),
     import("../telemetry/queue-metrics.ts"),
     import("../api/metrics.ts"),
   ]);
@@ -73,6 +77,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics & { readonl
     reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },
     observers: [
       createRunMetrics(metrics, doerOf, taskOf),
+      createGoalMetrics(metrics, goalOfRun),
       createHandOverMetrics(metrics, (run, path) => placeOf(run, run.state.tasks.get(path) ?? { path, input: null })),
     ],
     operationObservers: [createOperationMetrics(metrics)],
@@ -88,6 +93,11 @@ export async function createServiceMetrics(): Promise<ServiceMetrics & { readonl
       });
     },
   };
+}
+
+/** The goal that a run is; null: it is none. */
+export function goalOfRun({ state }: Run): GoalRecord | null {
+  return isGoal(state) ? goalOf(state) : null;
 }
 
 /** Who does a task, as the labels name it. */

@@ -12,8 +12,11 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 /** Settings of the log. */
 export interface LoggerOptions {
   readonly level: LogLevel;
-  /** `auto`: readable when standard output is a terminal. */
-  readonly format: "auto" | "json" | "pretty";
+  /**
+   * `auto`: readable when standard output is a terminal. `json-seed`: JSON with `timestamp` and `level` in capitals, as
+   * merged systems wrote it.
+   */
+  readonly format: "auto" | "json" | "json-seed" | "pretty";
   /** Fields of every line, for instance the instance. */
   readonly fields?: LogFields;
   /** Takes values of secrets out of a line. */
@@ -42,9 +45,9 @@ export async function openLogger(options: LoggerOptions): Promise<Logger> {
     {
       level: options.level,
       base: toLine(options.fields ?? {}),
-      timestamp: createTimestamp(),
+      timestamp: createTimestamp(options.format === "json-seed" ? "timestamp" : "time"),
       messageKey: "message",
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: options.format === "json-seed" ? capitalsOf(label) : label }) },
     },
     redact === undefined ? stream : { write: (line: string) => stream.write(redact(line)) },
   );
@@ -63,15 +66,20 @@ export async function openLogger(options: LoggerOptions): Promise<Logger> {
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error"), flush };
 }
 
+/** The names of levels in Python. */
+function capitalsOf(label: string): string {
+  return label === "warn" ? "WARNING" : label.toUpperCase();
+}
+
 /** The time as pino wants it. Lines come many in a millisecond, and printing a date is a third of a line's cost. */
-function createTimestamp(): () => string {
+function createTimestamp(key: string): () => string {
   let at = 0;
   let text = "";
   return () => {
     const now = Date.now();
     if (now !== at) {
       at = now;
-      text = `,"time":"${new Date(now).toISOString()}"`;
+      text = `,"${key}":"${new Date(now).toISOString()}"`;
     }
     return text;
   };

@@ -56,6 +56,11 @@ const MAX_LIMITS = 200;
 /** Most combinations of provider, model, and another label that are counted apart. */
 const MAX_MODEL_CELLS = 500;
 
+/** How far goals are, paths at which they are submitted and read, and what goes wrong there. */
+const GOAL_STATUSES = ["pending", "processing", "completed", "failed", "cancelled"];
+const GOAL_ENDPOINTS = ["/submit", "/tasks/{task_id}", "/health", "/ready", "/metrics", "/"];
+const GOAL_ERRORS = ["validation", "safety_check_failed", "not_found", "unavailable", "bad_request", "internal"];
+
 /** Why a takeover holds a run. */
 const BLAMES = ["KILLED", "BLOCKED"];
 
@@ -324,6 +329,18 @@ export const METRICS = {
   orchestrator_gated_calls_total: counter(
     "Calls to tools that a policy denied, and those whose parameters it redacted, by rule.",
     ["rule", "verdict"],
+  ),
+  // Goals
+  octollm_orchestrator_tasks_total: counter("Goals that entered a status (seed).", ["status"], GOAL_STATUSES),
+  octollm_orchestrator_api_requests_total: counter(
+    "Requests to the paths of the merged goal service (seed).",
+    ["endpoint"],
+    GOAL_ENDPOINTS,
+  ),
+  octollm_orchestrator_errors_total: counter(
+    "Errors of `/submit` and `/tasks/{task_id}` (seed).",
+    ["type"],
+    GOAL_ERRORS,
   ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),

@@ -18,16 +18,11 @@ import type { Cors } from "./cors.ts";
 import type { ForeignRoutes } from "./foreign-routes.ts";
 import { watchHalfClosed } from "./half-closed.ts";
 import { serveInTurn } from "./in-turn.ts";
+import { addProbes, type MetricsText, PROBE_METHODS, probePaths, type ServiceInfo } from "./probes.ts";
 import { DATA_HEADERS, isRpcPath, retryHeaders, toWireError } from "./wire-error.ts";
 
 export interface HttpMetrics {
   requested(method: string, route: string, status: number, seconds: number): void;
-}
-
-/** Name, version, and links of the service. */
-export interface ServiceInfo {
-  readonly service: string;
-  readonly version: string;
 }
 
 export interface HttpParts {
@@ -35,6 +30,7 @@ export interface HttpParts {
   readonly cors: Cors;
   readonly hosts: HostRule;
   readonly info: ServiceInfo;
+  readonly metricsText: MetricsText | null;
   readonly log: Log;
   readonly metrics: HttpMetrics;
   /** How long a reader may leave what was sent untaken, milliseconds; twice that for a response that has ended. */
@@ -73,7 +69,8 @@ export function createHttpServer(parts: HttpParts): HttpServer {
     if (error.grpc === "DEADLINE_EXCEEDED" && !request.raw.complete) reply.header("connection", "close");
     return reply.code(answer.status).headers(answer.headers).send(answer.body);
   };
-  const allowOf = (path: string): readonly string[] => (PROBES.has(path) ? PROBE_METHODS : parts.allow(path));
+  const probes = probePaths(parts);
+  const allowOf = (path: string): readonly string[] => (probes.has(path) ? PROBE_METHODS : parts.allow(path));
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -178,43 +175,6 @@ function addCors(app: FastifyInstance, cors: Cors): void {
 function addMetrics(app: FastifyInstance, metrics: HttpMetrics): void {
   app.addHook("onResponse", async (request, reply) => {
     metrics.requested(request.method, request.routeOptions.url ?? "other", reply.statusCode, reply.elapsedTime / 1_000);
-  });
-}
-
-/** Paths of the probes and the root. */
-const PROBES = new Set(["/", "/healthz", "/readyz"]);
-const PROBE_METHODS = ["GET", "HEAD"];
-const HEAD_TOO = { exposeHeadRoute: true };
-
-function addProbes(app: FastifyInstance, { health, info }: HttpParts): void {
-  app.get("/", HEAD_TOO, async (_request, reply) =>
-    reply.header("content-type", "application/json; charset=utf-8").send(
-      JSON.stringify({
-        name: info.service,
-        version: info.version,
-        links: {
-          info: "/v1/info",
-          health: "/v1/health",
-          flows: "/v1/flows",
-          runs: "/v1/runs",
-          approvals: "/v1/approvals",
-          templates: "/v1/templates",
-          live: "/healthz",
-          ready: "/readyz",
-        },
-      }),
-    ),
-  );
-  app.get("/healthz", HEAD_TOO, async (_request, reply) =>
-    reply.header("content-type", "application/json; charset=utf-8").send('{"status":"ok"}'),
-  );
-  app.get("/readyz", HEAD_TOO, async (_request, reply) => {
-    await health.refresh();
-    const ready = health.check("") === "SERVING";
-    return reply
-      .code(ready ? 200 : 503)
-      .header("content-type", "application/json; charset=utf-8")
-      .send(JSON.stringify({ status: ready ? "ready" : "not ready", missing: health.missing() }));
   });
 }
 

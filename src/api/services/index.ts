@@ -3,6 +3,7 @@ import { approvalService } from "./approval-service.ts";
 import { budgetService } from "./budget-service.ts";
 import { callbackService } from "./callback-service.ts";
 import { flowService } from "./flow-service.ts";
+import { goalService } from "./goals/goal-service.ts";
 import { grpcHealthService, healthService } from "./health-service.ts";
 import { infoService } from "./info-service.ts";
 import { limitService } from "./limit-service.ts";
@@ -39,6 +40,7 @@ export const SERVICES = [
   deadLetterService,
   routingService,
   toolService,
+  goalService,
 ] as const;
 
 /** Served for other instances only, over gRPC, and shown to nobody. */

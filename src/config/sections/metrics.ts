@@ -8,6 +8,12 @@ export const METRICS = {
     env: ["ORCHESTRATOR_METRICS_ENABLED"],
     text: "Serve `/metrics` and `/health` on the metrics port.",
   }),
+  onApiPort: setting({
+    schema: booleanSetting(),
+    default: true,
+    env: ["ORCHESTRATOR_METRICS_ON_API_PORT"],
+    text: "Serve `/metrics` on the port of the API, too, if metrics are enabled.",
+  }),
   port: setting({
     schema: portSetting(),
     default: 9_090,

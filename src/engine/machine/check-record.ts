@@ -154,6 +154,7 @@ const WITH_PARTS = fieldChecks<{ cause: Cause; facts: StartFacts; runLimit: RunL
   runLimit: (r) =>
     text("name", r.name) ??
     text("key", r.key) ??
+    optional("priority", r.priority, count) ??
     orNull("maxConcurrent", r.maxConcurrent, count) ??
     orNull("rate", r.rate, rate),
   cause: (r) =>

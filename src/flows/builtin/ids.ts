@@ -8,7 +8,10 @@ export const RESERVED_PREFIX = "orchestrator-";
 /** The flow of routed tasks. */
 export const ROUTE_FLOW = "orchestrator-route" satisfies BuiltInFlowId;
 
-const ALL: Readonly<Record<BuiltInFlowId, true>> = { [ROUTE_FLOW]: true };
+/** The flow of goals. */
+export const GOAL_FLOW = "orchestrator-goal" satisfies BuiltInFlowId;
+
+const ALL: Readonly<Record<BuiltInFlowId, true>> = { [ROUTE_FLOW]: true, [GOAL_FLOW]: true };
 
 /** All flows that the service brings: lists show their runs only if the filter names them. */
 export const BUILT_IN_FLOWS: readonly string[] = Object.keys(ALL);

@@ -66,6 +66,26 @@ export function jsonObject<Row>(read: Read<Row, object>): Column<Row> {
   return { type: "text", read: encode, nothing: "", unfit: "none", toSql: (value) => `nullif(${value}, '')::jsonb` };
 }
 
+/** JSON that every row has, as jsonb. */
+export function json<Row>(read: Read<Row, unknown>): Column<Row> {
+  return {
+    type: "text",
+    read: (row, transition) => JSON.stringify(read(row, transition)),
+    nothing: undefined,
+    unfit: "none",
+    toSql: (value) => `${value}::jsonb`,
+  };
+}
+
+/** JSON that few rows have, as jsonb; null is NULL. */
+export function optionalJson<Row>(read: Read<Row, object | null>): Column<Row> {
+  const encode = (row: Row, transition: Transition): string => {
+    const value = read(row, transition);
+    return value === null ? "" : JSON.stringify(value);
+  };
+  return { type: "text", read: encode, nothing: "", unfit: "none", toSql: (value) => `nullif(${value}, '')::jsonb` };
+}
+
 /** A number that every row has. */
 export function number<Row>(type: "int2" | "int4" | "float8", read: Read<Row, number>): Column<Row> {
   return { type, read, nothing: undefined, unfit: "none", toSql: asIs };

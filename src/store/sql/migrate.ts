@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { findGoalTables, placeGoalTables, warnOfTakenGoalTables } from "./goal-tables.ts";
 import type { Database } from "./pool.ts";
 import { findViewPlaces, makeSchema, moveViews, placeViews, warnOfTakenNames } from "./seed-views.ts";
 import type { SqlRunner } from "./sql.ts";
@@ -51,8 +52,8 @@ export interface MigrationResult {
 /**
  * Migrates the schema to the newest version. Each migration runs in its own transaction together with its row in
  * `orchestrator.schema_migrations`, under an advisory lock, so that several instances can start at once and a killed
- * one leaves nothing half done. If there is nothing to do, it costs three small queries and no lock. The views that
- * have the names of other systems' tables go to `viewSchema`, see seed-views.ts.
+ * one leaves nothing half done. If there is nothing to do, it costs four small queries and no lock. The views and
+ * tables that have the names of other systems' tables go to `viewSchema`, see seed-views.ts and goal-tables.ts.
  * Throws STORE_TOO_NEW if the database has migrations that this build does not know, MIGRATION_INVALID if an applied
  * file was edited.
  */
@@ -65,8 +66,10 @@ export async function runMigrations(
   let done = checkApplied(migrations, await readApplied(database.reads));
   if (done === migrations.length) {
     const places = await findViewPlaces(database.reads, viewSchema);
+    const tables = await findGoalTables(database.reads, viewSchema);
     warnOfTakenNames(places, log);
-    if (places.current === places.wanted) return { version: done, applied: [] };
+    warnOfTakenGoalTables(tables, log);
+    if (places.current === places.wanted && tables.current === tables.wanted) return { version: done, applied: [] };
   }
   const applied: string[] = [];
   // Building an index on a large table may take longer than the statement timeout; so may waiting for the lock.
@@ -84,16 +87,25 @@ export async function runMigrations(
       applied.push(outcome.name);
       log.info("migration applied", { migration: outcome.name });
     }
-    const places = await underLock(session, async () => {
-      const found = await findViewPlaces(session, viewSchema);
-      await moveViews(session, found);
-      return found;
-    });
-    if (applied.length > 0) warnOfTakenNames(places, log);
+    const { places, tables } = await underLock(session, () => placeSeedNames(session, viewSchema));
+    if (applied.length > 0) {
+      warnOfTakenNames(places, log);
+      warnOfTakenGoalTables(tables, log);
+    }
   } finally {
     await session.close();
   }
   return { version: done, applied };
+}
+
+/** Brings the views and tables with names of other systems to where they belong. */
+async function placeSeedNames(runner: SqlRunner, schema: string) {
+  const places = await findViewPlaces(runner, schema);
+  const tables = await findGoalTables(runner, schema);
+  await moveViews(runner, places);
+  await makeSchema(runner, tables.wanted);
+  await placeGoalTables(runner, tables);
+  return { places, tables };
 }
 
 /** Applies the next file. Returns no name if another instance was faster. */

@@ -149,7 +149,8 @@ export function createStart(
     if (refusal !== null) return { plan: emptyPlan(flowId), vars: input, at: clock.now() };
     if (request.builtIn !== true) checkStartable(flowId);
     const plan = await flows.planFor(tenantId, flowId, version);
-    if (limit !== undefined && !hasBounds(limit) && !(await flows.isLimitDeclared(tenantId, limit.name)))
+    const mustBeDeclared = request.builtIn !== true && limit !== undefined && !hasBounds(limit);
+    if (mustBeDeclared && !(await flows.isLimitDeclared(tenantId, limit.name)))
       throw toError("LIMIT_NOT_DECLARED", { limit: limit.name });
     const at = clock.now();
     const vars = checkInput(plan, input, at);

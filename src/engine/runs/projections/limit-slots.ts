@@ -34,10 +34,10 @@ function toSlotRow(run: Run, path: string): LimitSlotRow | null {
 function toRunRow({ state: run }: Run): LimitSlotRow | null {
   const { limit, limitSlot: slot, tenantId, createdAt } = run;
   if (limit === null || slot === null || !isInLine(slot)) return null;
-  const { name, key, maxConcurrent, rate } = limit;
+  const { name, key, priority = 0, maxConcurrent, rate } = limit;
   return {
     ...{ path: OF_RUN, tenantId, name, key, hash: hashKey([tenantId, name, key]) },
-    ...{ state: slot.state, asked: slot.asked, priority: 0, since: createdAt, maxConcurrent, rate },
+    ...{ state: slot.state, asked: slot.asked, priority, since: createdAt, maxConcurrent, rate },
   };
 }
 
