@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { getOption } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { createGoalRoutes } from "../../src/api/legacy/goals/routes.ts";
 import { createRoutingRoutes } from "../../src/api/legacy/routing/routes.ts";
 import { createWorkflowRoutes } from "../../src/api/legacy/workflows/routes.ts";
 import { ERRORS } from "../../src/base/error-catalog.ts";
@@ -50,6 +51,8 @@ test("streams are event streams that can be resumed", () => {
     ({ operation }) => "text/event-stream" in (operation.responses["200"]?.content ?? {}),
   );
   expect(streams.map(({ route }) => route).sort()).toEqual([
+    // Begins again with the goal as it is.
+    "get /v1/goals/{goal_id}:watch",
     "get /v1/runs/{run_id}:watch",
     "get /v1/runs:watch",
     // Hands out tasks from where the session is.
@@ -110,7 +113,7 @@ test("every reference of the document leads somewhere", () => {
 });
 
 test("routes of merged systems are described, with their own errors", () => {
-  const families = [createWorkflowRoutes({} as never), createRoutingRoutes({} as never)];
+  const families = [createWorkflowRoutes({} as never), createRoutingRoutes({} as never), createGoalRoutes({} as never)];
   const own = Object.entries(document.paths as Record<string, Record<string, { responses: object }>>).filter(
     ([path]) => !path.startsWith("/v1/"),
   );

@@ -154,6 +154,7 @@ const served = await serveMethods(conformanceMethods(), {
   health: createHealth(),
   config: { corsOrigins: [], reflection: false, maxMessageBytes: asked.messageReceiveLimit || 4_194_304 },
   identify: identifyByName,
+  metricsText: null,
   facts: { version: "test" },
   log: { ...silentLog, error: (message, fields) => console.error(message, fields) },
   metrics: noMetrics,

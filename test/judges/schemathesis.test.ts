@@ -39,7 +39,9 @@ const GROUPS: readonly (readonly [name: string, paths: RegExp])[] = [
   ["people and operators", /^\/v1\/(approvals|operations|undeliveredMessages|rejectedMessages|payloads|health|info)/],
   ["services and routed tasks", /^\/v1\/(services|routedTasks|breakers|toolOverrides)/],
   ["merged systems", /^\/(api|health|status)/],
-  ["merged routing", /^\/(orchestrator|tasks)/],
+  ["goals", /^\/v1\/goals/],
+  ["merged routing", /^\/(orchestrator|tasks$)/],
+  ["merged goals", /^\/(submit|ready|tasks\/)/],
 ];
 
 /** Installs the pinned version into `.tools/` once. */

@@ -189,8 +189,9 @@ describe("HTTP by hand", () => {
   test("the root tells what this is and where things are", async () => {
     const response = await fetch(tested.url);
     expect(await response.json()).toMatchObject({
-      name: "orchestrator",
+      service: "orchestrator",
       version: "1.2.3",
+      status: "operational",
       links: { runs: "/v1/runs" },
     });
   });

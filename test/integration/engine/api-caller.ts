@@ -28,6 +28,7 @@ import { createQueueStore } from "../../../src/store/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
+import { createFakeGoals } from "../../rpc/support/fake-goals.ts";
 import { createFakeOperations } from "../../rpc/support/fake-operations.ts";
 import { createFakeRouting } from "../../rpc/support/fake-routing.ts";
 import { createFakeTriggers } from "../../rpc/support/fake-triggers.ts";
@@ -78,6 +79,7 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     rejectedMessages: { list: async () => [], find: async () => null },
     ...createFakeTriggers(flows),
     ...createFakeRouting(flows),
+    ...createFakeGoals(),
     undelivered: createUndeliveredMessages(database, () => {}),
     budgets: createBudgetControl(database),
     runReader: engine,

@@ -13,6 +13,7 @@ import { createFakeBudgets } from "./fake-budgets.ts";
 import type { FakeEngine } from "./fake-engine.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
+import { createFakeGoals } from "./fake-goals.ts";
 import { createFakeLimits } from "./fake-limits.ts";
 import { createFakeOperations } from "./fake-operations.ts";
 import { createFakeQueues } from "./fake-queues.ts";
@@ -54,7 +55,7 @@ export const TOKEN_KEY = new Uint8Array(32).fill(7);
 /** Starts it. The caller closes `api`. Instances on one database have the same key. */
 export async function startApi(
   config: Partial<ApiConfig> = {},
-  parts: Partial<Pick<ApiParts, "identify" | "handOvers">> = {},
+  parts: Partial<Pick<ApiParts, "identify" | "handOvers" | "goalCheck">> = {},
   tokenKey = TOKEN_KEY,
 ): Promise<TestApi> {
   const engine = createFakeEngine();
@@ -90,7 +91,9 @@ export async function startApi(
     queues: createFakeQueues(),
     ...createFakeTriggers(flows),
     ...createFakeRouting(flows),
+    ...createFakeGoals(),
     routedHistory: 10_000,
+    metricsText: { contentType: "text/plain; version=0.0.4", render: async () => "up 1\n" },
     limitControl: createFakeLimits(),
     peerDispatch: { exchange: () => ({ epoch: 0, taken: false, refused: [] }), noteSession() {} },
     peerLimits: { hear() {} },

@@ -28,6 +28,23 @@ test("a line is one JSON object with level, time, message and fields in snake ca
   ]);
 });
 
+test("json-seed has the time and the levels of merged systems", async () => {
+  const lines: object[] = [];
+  const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
+  const log = await openLogger({ level: "debug", format: "json-seed", destination });
+  log.info("Task submitted successfully", { taskId: "x", priority: "high" });
+  log.warn("w");
+  log.error("e");
+  log.debug("d");
+  const timestamp = expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/);
+  expect(lines).toEqual([
+    { level: "INFO", timestamp, message: "Task submitted successfully", task_id: "x", priority: "high" },
+    { level: "WARNING", timestamp, message: "w" },
+    { level: "ERROR", timestamp, message: "e" },
+    { level: "DEBUG", timestamp, message: "d" },
+  ]);
+});
+
 test("lines below the level are not written, nor are their fields looked at", async () => {
   const { log, lines } = await gather("info");
   log.debug("hidden", {

@@ -1,0 +1,140 @@
+/** Goals over every protocol, and over the paths of the merged goal service, behind a check. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fail } from "../../src/base/errors.ts";
+import type { CheckedGoal, GoalCheck } from "../../src/engine/ports/gate/goal-check.ts";
+import { GoalService } from "../../src/gen/orchestrator/v1/goal_service_pb.ts";
+import { openClients, type ProtocolClient } from "./support/clients.ts";
+import { startApi, type TestApi } from "./support/start-api.ts";
+
+const PROTOCOLS = ["grpc", "grpc-web", "connect json", "connect proto", "rest"];
+
+let tested: TestApi;
+let clients: ReadonlyMap<string, ProtocolClient>;
+let reflex: GoalCheck["reflex"] = "available";
+const checked: CheckedGoal[] = [];
+
+const goalCheck: GoalCheck = {
+  get reflex() {
+    return reflex;
+  },
+  async check(goal) {
+    checked.push(goal);
+    if (goal.text.includes("away")) fail("SAFETY_CHECK_UNAVAILABLE", { problem: "Reflex does not answer" });
+    if (!goal.text.includes("@")) return { verdict: "allow" };
+    return { verdict: "deny", rule: "pii.email", reason: "PII detected in input" };
+  },
+};
+
+beforeAll(async () => {
+  tested = await startApi({}, { goalCheck });
+  clients = new Map(openClients(tested.address).map((client) => [client.name, client]));
+});
+
+afterAll(async () => {
+  for (const client of clients.values()) client.close();
+  await tested.api.close(100);
+});
+
+const { submitGoal, getGoal } = GoalService.method;
+
+describe.each(PROTOCOLS)("%s", (protocol) => {
+  const client = () => clients.get(protocol) as ProtocolClient;
+
+  test("a goal is checked with its user and context, and stored; the same request id is the same goal", async () => {
+    const goalId = randomUUID();
+    const request = {
+      ...{ goal: "count the reviews", goalId, requestId: `goal-${goalId}` },
+      contextValue: { case: "contextJson" as const, value: Buffer.from('{"user_id":"u1","at":7}') },
+    };
+    const first = await client().ask(submitGoal, request);
+    expect(first).toMatchObject({
+      json: {
+        goal: {
+          ...{ goalId, goal: "count the reviews", priority: "GOAL_PRIORITY_MEDIUM", context: { user_id: "u1", at: 7 } },
+          budget: { maxCostMicros: "1000000", maxTime: "600s", maxTokens: "10000" },
+        },
+      },
+    });
+    expect(checked.at(-1)).toMatchObject({ userId: "u1", context: { at: 7 }, tenantId: "default" });
+    expect(tested.engine.states.get(goalId)?.facts).toMatchObject({ userId: "u1", context: { at: 7 } });
+    expect(await client().ask(submitGoal, request)).toEqual(first);
+    expect(await client().ask(submitGoal, { ...request, goal: "another" })).toMatchObject({
+      reason: "REQUEST_ID_REUSED",
+    });
+    expect(await client().ask(getGoal, { goalId })).toMatchObject({ ok: true });
+  });
+
+  test("a goal that is refused, or cannot be checked, is not stored", async () => {
+    const before = tested.engine.states.size;
+    expect(await client().ask(submitGoal, { goal: "write to a@b.example" })).toMatchObject({
+      ...{ code: 7, reason: "GOAL_REFUSED", message: "Safety check failed: PII detected in input" },
+      metadata: { rule: "pii.email", reason: "PII detected in input" },
+    });
+    expect(await client().ask(submitGoal, { goal: "away" })).toMatchObject({
+      ...{ code: 14, reason: "SAFETY_CHECK_UNAVAILABLE", metadata: { repeat: "SAME_REQUEST" } },
+    });
+    expect(tested.engine.states.size).toBe(before);
+  });
+
+  test("a run that is no goal is not found, whatever it is", async () => {
+    const { state } = (
+      await tested.engine.startRun(
+        { tenantId: "default", actor: "" },
+        {
+          ...{ flowId: "f", version: "", input: {}, requestId: "", requestHash: "", runId: randomUUID() },
+          ...{ fromMessage: false, refusal: null, runKey: "", runKeyPolicy: "reject", labels: {}, userId: "" },
+          ...{ correlationId: "", context: null, runTimeoutMs: null, startDelayMs: 0, signals: [] },
+        },
+        0,
+      )
+    ).run;
+    for (const goalId of [state.runId, randomUUID(), "no id"])
+      expect(await client().ask(getGoal, { goalId })).toMatchObject({ code: 5, reason: "GOAL_NOT_FOUND" });
+  });
+});
+
+test.each([
+  [{ goal: "" }, ["goal"]],
+  [{ goal: "x", priority: 9 as never }, ["priority"]],
+  [{ goal: "x", constraints: Array(101).fill("c") }, ["constraints"]],
+  [{ goal: "x", budget: { maxTokens: -1n } }, ["budget.max_tokens"]],
+  [{ goal: "x", goalId: "A" }, ["goal_id"]],
+])("%o is refused by the names of its fields", async (request, fields) => {
+  const answer = await (clients.get("grpc") as ProtocolClient).ask(submitGoal, request);
+  expect(answer).toMatchObject({ reason: "INVALID_REQUEST" });
+  expect(answer.ok ? [] : answer.violations.map(({ field }) => field)).toEqual(fields);
+});
+
+test("the paths of the merged service answer in its words", async () => {
+  const ask = async (path: string, body?: object) => {
+    const init =
+      body === undefined
+        ? {}
+        : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+    const response = await fetch(`http://${tested.address}${path}`, init);
+    return [response.status, await response.json()];
+  };
+  expect(await ask("/submit", { goal: "write to a@b.example" })).toEqual([
+    403,
+    { detail: "Safety check failed: PII detected in input" },
+  ]);
+  expect(await ask("/submit", { goal: "away" })).toEqual([
+    503,
+    { detail: "the goal cannot be checked: Reflex does not answer; nothing is stored" },
+  ]);
+  expect(await ask("/ready")).toEqual([200, { status: "ready", database: "connected", reflex_layer: "available" }]);
+  reflex = "unavailable";
+  expect(await ask("/ready")).toEqual([
+    503,
+    { status: "not_ready", database: "connected", reflex_layer: "unavailable" },
+  ]);
+  reflex = "disabled";
+  tested.health.setDependency("database", false);
+  expect(await ask("/ready")).toEqual([
+    503,
+    { status: "not_ready", database: "disconnected", reflex_layer: "disabled" },
+  ]);
+  tested.health.setDependency("database", true);
+  expect(await ask(`/tasks/${randomUUID()}`)).toEqual([404, { detail: "Task not found" }]);
+});
