@@ -2,10 +2,7 @@
  * A dry run: every way that a run of a flow can take, without calling anything. Where a result is not known and
  * decides, all alternatives are followed, within bounds; the report says where that was.
  */
-<<<<<<< HEAD
 import { refuseField } from "../../base/field-error.ts";
-=======
->>>>>>> 5b638284 (wip dry run)
 import type { JsonObject } from "../../base/json/json.ts";
 import { checkInput, runTimeoutMs } from "../../flows/input.ts";
 import type { Plan } from "../../flows/plan.ts";
@@ -52,23 +49,15 @@ export interface DryRunReport {
   readonly targets: readonly Target[];
 }
 
-<<<<<<< HEAD
 /** Plays a flow. Errors: FLOW_INPUT_INVALID, that of a computed variable, INVALID_REQUEST for a stray result. */
-=======
-/** Plays a flow. Throws FLOW_INPUT_INVALID, and the error of a computed variable. */
->>>>>>> 5b638284 (wip dry run)
 export async function dryRun({ plan, document, input, mocks, now, signal }: DryRunRequest): Promise<DryRunReport> {
   const vars = checkInput(plan, input, now);
   const timeoutMs = runTimeoutMs(plan, vars, now);
   const deadlineAt = timeoutMs === null ? null : now + timeoutMs;
-<<<<<<< HEAD
   const constants = readConstants(document);
   const stranger = [...mocks.keys()].find((id) => !constants.has(id) && plan.kind !== "graph");
   if (stranger !== undefined) refuseField(`results.${stranger}`, "the flow has no such task");
   const constantsOf = (id: string): JsonObject => constants.get(id) ?? {};
-=======
-  const constantsOf = readConstants(document);
->>>>>>> 5b638284 (wip dry run)
   const bounds = { events: MAX_EVENTS, steps: MAX_STEPS };
   const mockOf = (id: string): Mock | undefined => mocks.get(id);
   const parts = { plan, vars, now, deadlineAt, constantsOf, mockOf, bounds, signal };

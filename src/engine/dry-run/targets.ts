@@ -50,7 +50,6 @@ function textOf(value: Json | undefined): string {
   return typeof value === "string" ? value : "";
 }
 
-<<<<<<< HEAD
 /** The tasks of a document by id, each with the parameters that it gives without an expression. */
 export function readConstants(document: JsonObject): ReadonlyMap<string, JsonObject> {
   const found = new Map<string, JsonObject>();
@@ -66,25 +65,6 @@ export function readConstants(document: JsonObject): ReadonlyMap<string, JsonObj
 
 function constantsIn(parameters: Json | undefined): JsonObject {
   if (typeof parameters !== "object" || parameters === null) return {};
-=======
-/** The parameters that the tasks of a document give without an expression, by the ids of the tasks. */
-export function readConstants(document: JsonObject): (id: string) => JsonObject {
-  const found = new Map<string, JsonObject>();
-  const look = (value: Json): void => {
-    if (typeof value !== "object" || value === null) return;
-    if (!Array.isArray(value)) {
-      const { id, parameters } = value as JsonObject;
-      if (typeof id === "string" && typeof parameters === "object" && parameters !== null)
-        found.set(id, constantsIn(parameters as JsonObject));
-    }
-    for (const inner of Object.values(value as JsonObject)) look(inner);
-  };
-  look(document["workflow"] ?? null);
-  return (id) => found.get(id) ?? {};
-}
-
-function constantsIn(parameters: JsonObject): JsonObject {
->>>>>>> 5b638284 (wip dry run)
   return Object.fromEntries(
     Object.entries(parameters).filter(([, value]) => !(JSON.stringify(value) ?? "").includes("${")),
   );

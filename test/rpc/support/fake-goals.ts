@@ -1,13 +1,15 @@
-/** Lists of goals without goals. */
+/** Lists of goals without goals, and a check that lets all goals through. */
 import type { GoalCheck } from "../../../src/engine/ports/gate/goal-check.ts";
 import type { Goals } from "../../../src/engine/ports/gate/goals.ts";
 
 interface FakeGoals {
   readonly goals: Goals;
-  readonly goalCheck: GoalCheck | null;
+  readonly goalCheck: GoalCheck;
 }
 
-/** Goals are not checked unless there is a check. */
-export function createFakeGoals(goalCheck: GoalCheck | null = null): FakeGoals {
-  return { goals: { list: async () => [] }, goalCheck };
+export function createFakeGoals(): FakeGoals {
+  return {
+    goals: { list: async () => [] },
+    goalCheck: { reflex: "disabled", check: async () => ({ verdict: "allow" }) },
+  };
 }

@@ -17,8 +17,7 @@ export interface GoalRoutesParts extends ServingParts {
     check(name: string): string | null;
     missing(): readonly string[];
   };
-  /** Null: goals are not checked. */
-  readonly goalCheck: { readonly reflex: ReflexState } | null;
+  readonly goalCheck: { readonly reflex: ReflexState };
 }
 
 /** Creates the routes. */
@@ -41,7 +40,7 @@ export function createGoalRoutes(parts: GoalRoutesParts): ForeignRoutes {
 async function getReadiness({ health, goalCheck }: GoalRoutesParts): Promise<Answer> {
   await health.refresh();
   const isConnected = !health.missing().includes("database");
-  const reflex = goalCheck?.reflex ?? "disabled";
+  const reflex = goalCheck.reflex;
   const isReady = health.check("") === "SERVING" && reflex !== "unavailable";
   return answer(isReady ? 200 : 503, {
     status: isReady ? "ready" : "not_ready",

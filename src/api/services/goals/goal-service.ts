@@ -39,8 +39,7 @@ interface Needs extends Omit<WatchNeeds, "planIndexOf"> {
   readonly builtIns: BuiltInFlows;
   readonly goals: Goals;
   readonly limitPlaces: LimitPlaces;
-  /** Null: goals are not checked. */
-  readonly goalCheck: GoalCheck | null;
+  readonly goalCheck: GoalCheck;
 }
 
 /** What a goal may cost that does not say. */
@@ -60,8 +59,8 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
     const context = fromObjectPayload(request.contextValue, "context", payloads);
     const userId = userOf(context);
     const { tenantId } = call.caller;
-    const verdict = await goalCheck?.check({ tenantId, text: goal, userId, context }, call.signal);
-    if (verdict?.verdict === "deny") fail("GOAL_REFUSED", { rule: verdict.rule, reason: verdict.reason });
+    const verdict = await goalCheck.check({ tenantId, text: goal, userId, context }, call.signal);
+    if (verdict.verdict === "deny") fail("GOAL_REFUSED", { rule: verdict.rule, reason: verdict.reason });
     const priority = fromGoalPriority(request.priority);
     const { maxCostMicros, maxTimeSeconds, maxTokens } = budgetOf(request.budget);
     const input = {
