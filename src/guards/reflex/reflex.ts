@@ -95,8 +95,7 @@ export function openReflex(options: ReflexOptions): Reflex {
     }
   };
 
-  const call = async (body: string, signal: AbortSignal): Promise<ReflexVerdict> => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(callMs)]);
+  const call = async (body: string, signal: AbortSignal, limit: AbortSignal): Promise<ReflexVerdict> => {
     for (let number = 1; ; number++) {
       const { verdict, again } = await tryOnce(body, limit);
       // A caller that left says nothing about Reflex.
@@ -135,8 +134,14 @@ export function openReflex(options: ReflexOptions): Reflex {
     async process({ text, userId, context }, signal) {
       signal.throwIfAborted();
       const body = JSON.stringify({ text, user_id: userId, context });
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(callMs)]);
+      const over = Promise.withResolvers<ReflexVerdict>();
+      limit.addEventListener("abort", () => over.resolve(toError("it did not answer in time")), { once: true });
       try {
-        return await breaker.execute(() => call(body, signal));
+        // A call that comes during the probes waits inside the breaker, which knows neither its time nor its signal.
+        const verdict = await Promise.race([breaker.execute(() => call(body, signal, limit)), over.promise]);
+        signal.throwIfAborted();
+        return verdict;
       } catch (error) {
         if (error instanceof BrokenCircuitError)
           return toError("calls keep failing; the next one is made within a minute");

@@ -98,7 +98,7 @@ test.each<[string, Answer, string, number]>([
 });
 
 test("a try that is late is made again, and a call ends in its time", async () => {
-  const { reflex, bodies, setAnswer } = await openBed(() => {}, { tryMs: 100, callMs: 250 });
+  const { reflex, bodies, setAnswer } = await openBed(() => {}, { tryMs: 100, callMs: 2_000 });
   expect(await ask(reflex)).toEqual({ is: "error", problem: "it did not answer in time" });
   expect(bodies.length).toBeGreaterThan(1);
   setAnswer((response, number) => (number % 2 === 0 ? answering(SAFE)(response, number) : undefined));
@@ -154,4 +154,23 @@ test("five failures in a row open the breaker for a minute; then three probes cl
   for (let call = 0; call < 4; call++) await ask(reflex);
   setAnswer(answering(SAFE));
   expect(await ask(reflex)).toEqual({ is: "safe" });
+});
+
+// Cause: it waited inside the breaker for the probes of others, whatever its own signal and time said.
+test("a call that comes during the probes ends when its caller leaves", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { reflex, bodies, setAnswer } = await openBed(answering("", 422));
+  for (let call = 0; call < 5; call++) await ask(reflex);
+  vi.setSystemTime(Date.now() + 60_000);
+  const held: ServerResponse[] = [];
+  setAnswer((response) => void held.push(response));
+  const probes = [ask(reflex), ask(reflex), ask(reflex)];
+  await eventually(() => expect(bodies.length).toBe(8));
+  const leaving = new AbortController();
+  const fourth = ask(reflex, leaving.signal);
+  leaving.abort();
+  await expect(fourth).rejects.toThrow();
+  for (const response of held) answering(SAFE)(response, 0);
+  expect(await Promise.all(probes)).toEqual(Array(3).fill({ is: "safe" }));
 });
