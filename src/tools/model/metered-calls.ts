@@ -2,9 +2,17 @@
  * The calls of one attempt. Each one is numbered, and passes the meter before and after it is made:
  *
  *   reserve → key → call → settle
+ *
+ * An answer after which the attempt goes on, to have it repaired, is kept: if the attempt begins again, because a
+ * budget was used up or its instance was lost, that call is not made again.
  */
+import { createHash } from "node:crypto";
+import type { Json } from "../../base/json/json.ts";
+import { canonicalJson } from "../../base/json/json-canonical.ts";
+import type { Log } from "../../base/log.ts";
 import type { Secrets } from "../../base/secrets/secrets.ts";
 import type { Clock } from "../../base/time/clock.ts";
+import type { AnswerCache } from "../../engine/ports/models/answer-cache.ts";
 import type { MeteredCall, ModelMeter, ModelUsage } from "../../engine/ports/models/meter.ts";
 import type { TargetRules } from "../../engine/ports/routing/tool-overrides.ts";
 import type { ToolCall } from "../../engine/ports/tools.ts";
@@ -36,6 +44,8 @@ export interface CallParts {
   readonly metrics: ModelMetrics;
   /** What operators say about models. */
   readonly rules: Pick<TargetRules, "findStopped">;
+  readonly cache: AnswerCache;
+  readonly log: Log;
   readonly clock: Clock;
 }
 
@@ -58,6 +68,17 @@ export interface UsedSoFar {
 /** Before the first call. */
 export const NOTHING_USED: UsedSoFar = { calls: 0, inputTokens: 0, outputTokens: 0, costMicros: 0, estimated: false };
 
+/** How long an answer is kept with which an attempt has not ended, milliseconds: a raise may be late. */
+const KEEP_MS = 30 * 86_400_000;
+
+/** An answer with what it was charged, under the key of its call. */
+interface Given {
+  readonly key: string;
+  readonly text: string;
+  readonly finishReason: string | null;
+  readonly charge: ModelUsage;
+}
+
 /** Longest answer, characters: what a task may return. */
 const MAX_TEXT_LENGTH = 2_097_152;
 
@@ -67,6 +88,7 @@ export class MeteredCalls {
   readonly #call: ToolCall;
   readonly #signal: AbortSignal;
   #used: UsedSoFar = NOTHING_USED;
+  #last: Given | null = null;
 
   constructor(parts: CallParts, call: ToolCall, signal: AbortSignal) {
     this.#parts = parts;
@@ -89,6 +111,12 @@ export class MeteredCalls {
     const { provider, model, facts, maxTokens } = target;
     const stopped = this.#findStopped(target);
     if (stopped !== null) return { kind: "ended", outcome: stopped };
+    const key = form === null ? null : this.#keyOf(target, messages, form, temperature);
+    const given = key === null ? null : await this.#find(key);
+    if (given !== null) {
+      this.#add(given.charge);
+      return { kind: "answer", text: given.text, finishReason: given.finishReason };
+    }
     const apiKey = provider.apiKey === null ? null : await secrets.resolve(provider.apiKey);
     const reserve = this.#reserveFor(target, messages, form);
     const reserved = await meter.reserve(reserve, this.#signal);
@@ -105,7 +133,50 @@ export class MeteredCalls {
     metrics.called(provider.name, model, failure?.type ?? "ok");
     if (this.#signal.aborted) return { kind: "ended", outcome: abortedOutcome(this.#signal) };
     if (failure !== null) return { kind: "failed", ...failure };
+    this.#last = key === null ? null : { key, text: end.text, finishReason: end.finishReason, charge };
     return { kind: "answer", text: end.text, finishReason: end.finishReason };
+  }
+
+  /** The attempt goes on with another call: the last answer is not paid for again. */
+  async keepLast(): Promise<void> {
+    const { cache, log } = this.#parts;
+    const { tenantId, runId } = this.#call;
+    if (this.#last === null) return;
+    const { key, text, finishReason, charge } = this.#last;
+    try {
+      await cache.keep(tenantId, key, { content: { text, charge: { ...charge } }, finishReason }, KEEP_MS);
+    } catch (error) {
+      log.warn("an answer could not be kept; its call may be paid for again", { runId, error });
+    }
+  }
+
+  async #find(key: string): Promise<Given | null> {
+    const { cache, log } = this.#parts;
+    const { tenantId, runId } = this.#call;
+    try {
+      const kept = await cache.find(tenantId, key);
+      if (kept === null) return null;
+      const { text, charge } = kept.content as unknown as Pick<Given, "text" | "charge">;
+      return { key, text, charge, finishReason: kept.finishReason };
+    } catch (error) {
+      log.warn("answers of an attempt cannot be read; its calls may be paid for again", { runId, error });
+      return null;
+    }
+  }
+
+  /** Of one call of one attempt: a retry asks anew. */
+  #keyOf(
+    { provider, model, maxTokens }: ModelTarget,
+    messages: readonly ChatMessage[],
+    form: JsonForm,
+    temperature: number | null,
+  ) {
+    const { idempotencyKey, attempt } = this.#call;
+    const call = { idempotencyKey, attempt, number: this.#used.calls + 1 };
+    const asked = { ...call, provider: provider.name, model, maxTokens, messages, form, temperature };
+    return createHash("sha256")
+      .update(canonicalJson(asked as unknown as Json))
+      .digest("hex");
   }
 
   #findStopped({ provider, model }: ModelTarget): FailedOutcome | null {

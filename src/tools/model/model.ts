@@ -10,9 +10,8 @@
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { canonicalJson } from "../../base/json/json-canonical.ts";
-import type { Log } from "../../base/log.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
-import type { AnswerCache, KeptAnswer } from "../../engine/ports/models/answer-cache.ts";
+import type { KeptAnswer } from "../../engine/ports/models/answer-cache.ts";
 import type { AiParameters } from "../../engine/ports/models/questions.ts";
 import type { Outcome, ToolCall } from "../../engine/ports/tools.ts";
 import type { RemoteAdapter } from "../adapter.ts";
@@ -28,9 +27,7 @@ import { type ModelProviders, type ModelTarget, targetsOf } from "./providers.ts
 export interface ModelAdapterOptions extends CallParts {
   readonly process: Pick<ModelProcess, "chat" | "close">;
   readonly providers: ModelProviders;
-  readonly cache: AnswerCache;
   readonly checkSchema: SchemaCheck;
-  readonly log: Log;
 }
 
 /** How often a model may repair its answer, unless the task says otherwise. */
@@ -117,6 +114,7 @@ async function askOne(
       const message = `the answer is not what response_format asks: ${read.problems.join("; ")}`;
       return { kind: "failed", ...modelFailure("RESPONSE_FORMAT_INVALID", message, target) };
     }
+    await calls.keepLast();
     said = [...messages, ...repairOf(text, read.problems)];
   }
 }

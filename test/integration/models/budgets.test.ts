@@ -143,6 +143,26 @@ test("compensation does not need the budget of its run", async () => {
   expect(bed.models.count()).toBe(1);
 });
 
+// Cause: the attempt began again after the raise, and paid for its first call once more.
+test("an answer that is to be repaired is not paid for again when the budget of the repair is raised", async () => {
+  const bed = await openModelBed();
+  const schema = "{type: object, required: [a]}";
+  const ask = `{id: q, type: ai, parameters: {prompt: hello, response_format: {type: json, schema: ${schema}}}}`;
+  await bed.register("repaired", `  budget: {max_tokens: 2000}\n  tasks: [${ask}]`);
+  bed.models.script((request) => {
+    const isRepair = request.body.messages.some(({ role }) => role === "assistant");
+    request.say(isRepair ? '{"a": 1}' : "{}", { usage: { input: 300, output: 900 } });
+  });
+  const runId = await bed.start("repaired");
+  await bed.reaches(runId, RunState.SUSPENDED);
+  expect(await budgetOf(bed, `run.${runId}`)).toMatchObject({ settledTokens: 1_200n });
+  await bed.restart("SIGKILL");
+  await bed.client.call(method.raiseBudget, { budgetId: `run.${runId}`, maxTokens: 9_000n });
+  await bed.reaches(runId, RunState.COMPLETED);
+  expect(bed.models.count()).toBe(2);
+  expect(await budgetOf(bed, `run.${runId}`)).toMatchObject({ settledTokens: 2_400n });
+});
+
 test("the run that spends four fifths of a budget has an event that says so, once", async () => {
   const bed = await openModelBed();
   const asks = Array.from({ length: 4 }, (_, index) => `{id: t${index}, ${ASK}}`).join(", ");
