@@ -21,6 +21,8 @@ const MAX_EVENTS = 5_000;
 /** The event loop is left after so many events, or so many steps of expressions. */
 const ROUND_EVENTS = 50;
 const ROUND_STEPS = 300_000;
+/** Steps of the machine for one event; what is left of its work is the next event. */
+const ROUND_WORK = 200;
 
 /** What a task gives, or how it fails, instead of being called. */
 export type Mock =
@@ -80,7 +82,8 @@ export async function play(parts: PlayParts, choices: Choices): Promise<Way> {
 
   const answer: AnswerNeed = (asked, need) => answerNeed(asked, need, { unknowns, choices, constantsOf, assumed });
   const feed = (event: RunEvent): void => {
-    const records = advance(run, event, undefined, { answer });
+    const slice = { work: ROUND_WORK, most: ROUND_WORK, steps: ROUND_STEPS };
+    const records = advance(run, event, slice, { answer });
     for (const record of records) {
       const call = toCall(run, record, unknowns);
       if (call !== null) calls.push(call);
@@ -141,6 +144,7 @@ interface NextParts extends Pick<PlayParts, "mockOf"> {
 
 /** What happens to the run next, outside of it and at once; null: only time passes. */
 function nextEvent(run: Run, at: number, parts: NextParts): RunEvent | null {
+  if (run.unsettled) return { type: "continue", at };
   for (const task of run.state.tasks.values()) {
     const event = eventOf(run, task, at, parts);
     if (event !== null) return event;
