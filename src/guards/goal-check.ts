@@ -68,8 +68,8 @@ export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheck
         return denied;
       }
       if (reflex !== null && rules.asksReflex) {
-        const { text, userId, context } = goal;
-        const said = await reflex.process({ text, userId, context }, signal);
+        const { text, conditions, userId, context } = goal;
+        const said = await reflex.process({ text: [text, ...conditions].join("\n"), userId, context }, signal);
         metrics.reflexCalled(said.is);
         if (said.is === "error") {
           end(goal, "unavailable", "reflex");
@@ -95,7 +95,7 @@ function judgeContent(
   scanner: ContentScanner,
   report: (rule: RuleId) => void,
 ): Denied | null {
-  const texts = [goal.text, ...contextTexts(goal)];
+  const texts = [goal.text, ...goal.conditions, ...contextTexts(goal)];
   const bytes = texts.reduce((total, text) => total + Buffer.byteLength(text), 0);
   if (bytes > rules.maxBytes)
     return { verdict: "deny", rule: "size.text", reason: `input is longer than ${rules.maxBytes} bytes` };

@@ -45,6 +45,7 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
     const goalId = randomUUID();
     const request = {
       ...{ goal: "count the reviews", goalId, requestId: `goal-${goalId}` },
+      ...{ constraints: ["no names"], acceptanceCriteria: ["a number"] },
       contextValue: { case: "contextJson" as const, value: Buffer.from('{"user_id":"u1","at":7}') },
     };
     const first = await client().ask(submitGoal, request);
@@ -56,7 +57,8 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
         },
       },
     });
-    expect(checked.at(-1)).toMatchObject({ userId: "u1", context: { at: 7 }, tenantId: "default" });
+    const conditions = ["no names", "a number"];
+    expect(checked.at(-1)).toMatchObject({ userId: "u1", context: { at: 7 }, tenantId: "default", conditions });
     expect(tested.engine.states.get(goalId)?.facts).toMatchObject({ userId: "u1", context: { at: 7 } });
     expect(await client().ask(submitGoal, request)).toEqual(first);
     expect(await client().ask(submitGoal, { ...request, goal: "another" })).toMatchObject({

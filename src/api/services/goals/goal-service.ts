@@ -59,7 +59,8 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
     const context = fromObjectPayload(request.contextValue, "context", payloads);
     const userId = userOf(context);
     const { tenantId } = call.caller;
-    const verdict = await goalCheck.check({ tenantId, text: goal, userId, context }, call.signal);
+    const conditions = [...constraints, ...acceptanceCriteria];
+    const verdict = await goalCheck.check({ tenantId, text: goal, conditions, userId, context }, call.signal);
     if (verdict.verdict === "deny") fail("GOAL_REFUSED", { rule: verdict.rule, reason: verdict.reason });
     const priority = fromGoalPriority(request.priority);
     const { maxCostMicros, maxTimeSeconds, maxTokens } = budgetOf(request.budget);

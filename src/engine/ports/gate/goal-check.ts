@@ -4,6 +4,8 @@
 export interface CheckedGoal {
   readonly tenantId: string;
   readonly text: string;
+  /** Its constraints and acceptance criteria: they are read like its text when it is planned. */
+  readonly conditions: readonly string[];
   /** Whom the goal is for, as its context says; empty if it does not. */
   readonly userId: string;
   readonly context: { readonly [key: string]: unknown };
