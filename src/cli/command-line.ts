@@ -112,6 +112,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/routing/route.ts")).defineRoute,
   },
   {
+    name: "goals",
+    summary: "submit, show, and follow goals",
+    load: async () => (await import("./commands/goals/goals.ts")).defineGoals,
+  },
+  {
     name: "tasks",
     summary: "complete and fail tasks in the place of their workers",
     load: async () => (await import("./commands/tasks.ts")).defineTasks,

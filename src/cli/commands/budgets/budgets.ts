@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ApiClient } from "../../../api/client/client.ts";
 import { fromDuration, toDuration, toTimestamp } from "../../../api/mapping/time.ts";
 import { formatDollars } from "../../../base/money.ts";
-import { formatDuration, parseDurationMs } from "../../../base/time/duration.ts";
+import { formatDuration } from "../../../base/time/duration.ts";
 import { parseInstantMs, TIME_FORM } from "../../../base/time/rfc3339.ts";
 import {
   type Budget,
@@ -22,6 +22,7 @@ import {
   type OutputOptions,
   withClient,
 } from "../../connection/connect.ts";
+import { readDollars, readDuration, readTokens } from "../../input/read-amounts.ts";
 import { readCount } from "../../input/read-count.ts";
 import { readPages } from "../../input/read-pages.ts";
 import { formatCsv } from "../../terminal/csv.ts";
@@ -217,26 +218,6 @@ function formatUsageCsv(lines: readonly UsageLine[]): Shown {
     ...[line.estimatedCallCount, line.unpricedCallCount],
   ]);
   return formatCsv(CSV_COLUMNS, rows);
-}
-
-/** Dollars → millionths. */
-function readDollars(text: string): bigint {
-  const [, whole = "", part = ""] = /^(\d{1,7})(?:\.(\d{1,6}))?$/.exec(text) ?? [];
-  if (whole === "") throw new InvalidArgumentError("expected dollars, such as 0.50, with at most six decimal places");
-  return BigInt(whole) * 1_000_000n + BigInt(part.padEnd(6, "0"));
-}
-
-function readTokens(text: string): bigint {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("expected a whole number");
-  return BigInt(text);
-}
-
-function readDuration(text: string): number {
-  try {
-    return parseDurationMs(text);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
 }
 
 function readGroups(text: string): UsageGroup[] {

@@ -1,7 +1,7 @@
 /** `orchestrator services`: what can be called by name. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { fromDuration, toDuration } from "../../../api/mapping/time.ts";
-import { DURATION_FORM, DURATION_PATTERN, formatDuration, parseDurationMs } from "../../../base/time/duration.ts";
+import { formatDuration } from "../../../base/time/duration.ts";
 import {
   GetServiceResponseSchema,
   type NamedService,
@@ -23,6 +23,7 @@ import {
   type OutputOptions,
   withClient,
 } from "../../connection/connect.ts";
+import { readDuration } from "../../input/read-amounts.ts";
 import { readCount, readSize } from "../../input/read-count.ts";
 import { readPages } from "../../input/read-pages.ts";
 import { type Shown, show, toStdout } from "../../terminal/output.ts";
@@ -64,7 +65,7 @@ export function defineServices(command: Command, _context: CommandContext): void
       .argument("<service>", "name of the service")
       .option("--etag <etag>", "only if it is still the one with this etag", "")
       .option("--reason <text>", "why, for those who look at it", "");
-  const length = (flags: string, text: string): Option => new Option(flags, text).argParser(readLength);
+  const length = (flags: string, text: string): Option => new Option(flags, text).argParser(readDuration);
 
   leaf("list", "list the services that can be called by name, and their registry").action(list);
   leaf("get", "show a service: the entry that calls use, and those that it hides")
@@ -140,11 +141,6 @@ function put(name: string, url: string, { etag, reason, ...options }: PutOptions
     toStdout`${formatServices([service])}`;
     for (const line of detailsOf(service)) toStdout`${line}\n`;
   });
-}
-
-function readLength(text: string): number {
-  if (!DURATION_PATTERN.test(text)) throw new InvalidArgumentError(`expected ${DURATION_FORM}`);
-  return parseDurationMs(text);
 }
 
 function formatServices(services: readonly NamedService[]): Shown {
