@@ -214,6 +214,12 @@ describe.each(LANGUAGES)("a client in $name that knows one of two instances", ({
           task_id: crypto.randomUUID(),
           wait: "20s",
         });
+
+      const submitted = await ok("GoalService/SubmitGoal", { goal: "count them" }, there);
+      const { goal_id } = (submitted.goal ?? {}) as Fields;
+      await ok("GoalService/GetGoal", { goal_id });
+      for (let count = 0; count < 4; count++)
+        await ok("GoalService/SubmitGoal", { goal: "count them", goal_id: crypto.randomUUID() });
       expect([...called].filter((method) => ROUTED.includes(method)).sort()).toEqual([...ROUTED].sort());
 
       // The owner dies in the middle of a call: the caller hears that it may ask again, and then reaches the next owner.
