@@ -99,11 +99,12 @@ function ofBytes(rules: FieldRules | undefined): FieldKeywords {
   return { keywords, required: false };
 }
 
-/** Digits in text. Numbers of 18 digits fit, whatever they are. */
+/** Digits in text. Without an upper bound numbers of 18 digits fit, whatever they are. */
 function ofInt64(rules: FieldRules | undefined): FieldKeywords {
   const own = rules?.type.case === "int64" ? rules.type.value : undefined;
   const sign = own?.greaterThan.case === "gte" && own.greaterThan.value >= 0n ? "" : "-?";
-  return { keywords: { pattern: `^${sign}(0|[1-9][0-9]{0,17})$` }, required: false };
+  const whole = own?.lessThan.case === "lte" ? upTo(Number(own.lessThan.value)) : "(0|[1-9][0-9]{0,17})";
+  return { keywords: { pattern: `^${sign}${whole}$` }, required: false };
 }
 
 function ofInt32(rules: FieldRules | undefined): FieldKeywords {
@@ -144,7 +145,7 @@ function secondsOf({ seconds, nanos }: Duration): number {
 function upTo(max: number, min: 0 | 1 = 0): string {
   const digits = String(max);
   const parts = min === 0 ? ["0"] : [];
-  for (let length = 1; length < digits.length; length += 1) parts.push(`[1-9]${some(length - 1)}`);
+  if (digits.length > 1) parts.push(`[1-9]${digits.length > 2 ? `[0-9]{0,${digits.length - 2}}` : ""}`);
   for (const [at, digit] of [...digits].entries()) {
     const from = at === 0 ? 1 : 0;
     if (Number(digit) > from)

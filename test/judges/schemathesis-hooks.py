@@ -86,6 +86,9 @@ def map_body(context, body):
 
 def read_refusal(body):
     """Reason and message of an error, in any of its forms."""
+    problems = body.get("detail")
+    if isinstance(problems, list):
+        return "INVALID_REQUEST", "; ".join(f"{one['loc']}: {one['msg']}" for one in problems)
     error = body.get("error")
     if isinstance(error, dict):
         return error.get("details", {}).get("reason", error["code"]), error["message"]
@@ -98,7 +101,7 @@ def documented_refusal(ctx, response, case):
     """What the schema accepts is refused only for a reason that the operation names; a malformed request is none."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
-    if response.status_code not in (400, 413, 415):
+    if response.status_code not in (400, 413, 415, 422):
         return
     reason, message = read_refusal(response.json())
     if any(text in message for text in UNSAID.get(case.operation.path, [])):

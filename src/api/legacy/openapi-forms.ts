@@ -23,8 +23,8 @@ export function object(properties: Readonly<Record<string, Schema>>, optional: r
 }
 
 /** A part of a path. */
-export function pathPart(name: string, description: string): Schema {
-  return { name, in: "path", required: true, description, schema: { type: "string", minLength: 1 } };
+export function pathPart(name: string, description: string, more: Schema = {}): Schema {
+  return { name, in: "path", required: true, description, schema: { type: "string", minLength: 1, ...more } };
 }
 
 /** A name of a query. */

@@ -14,6 +14,8 @@ import { MOST, PRIORITIES, REFLEX_STATES, STATUSES } from "./words.ts";
 
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/goals.${name}` });
 
+const UUID_PATTERN = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$";
+
 const moment = (description: string): Schema => text(description, { format: "date-time" });
 
 const texts = (description: string): Schema => ({
@@ -114,7 +116,7 @@ const PATHS: OpenapiPart["paths"] = {
   },
   "/tasks/{task_id}": {
     get: operation("get", "Returns a task.", ["GOAL_NOT_FOUND"], {
-      parameters: [pathPart("task_id", "Id of the task.")],
+      parameters: [pathPart("task_id", "Id of the task, a UUID.", { pattern: UUID_PATTERN })],
       responses: { 200: ok("Task") },
     }),
   },
