@@ -194,7 +194,10 @@ export function createRunKind(parts: RunKindParts): RunKind {
   };
   const { serviceLimits } = parts;
   const around: Surroundings = {
-    closed: carriers.closed,
+    // It changes.
+    get closed() {
+      return carriers.closed;
+    },
     ...(serviceLimits === undefined ? {} : { serviceLimit: serviceLimits.limitOf }),
   };
   const kind: Kind<RunTypes> = {
