@@ -52,6 +52,9 @@ function toExamples(field: DescField, { type }: FieldRules): Example[] {
     } else if (pattern.includes("https?:")) {
       add("an origin", true, "https://a.example:8443");
       add("a path", false, "https://a.example/b");
+    } else if (field.name === "model") {
+      add("a model of a provider", true, "openai/gpt-5");
+      add("a model without its provider", false, "gpt-5");
     } else if (pattern !== "" && !pattern.includes("0-9a-f")) add("a word", true, "word-1");
   }
   if (type.case === "bytes") {
