@@ -44,7 +44,7 @@ test("the fixed names are there, and every name has the unit or form that its ki
   for (const [name, { kind }] of Object.entries(METRICS)) {
     if (kind === "counter") expect(name).toMatch(/_total$/);
     if (kind === "histogram") expect(name).toMatch(/_(seconds|bytes)$/);
-    expect(name).toMatch(/^(orchestrator|grpc_server|http)_[a-z_]+$/);
+    expect(name).toMatch(/^(orchestrator|octollm_orchestrator|grpc_server|http)_[a-z_]+$/);
   }
 });
 
