@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { expect, inject, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
-import { openKilledPair } from "../support/killed-pair.ts";
+import { MOST_DEATHS, openKilledPair } from "../support/killed-pair.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { startRedisForTest } from "../support/redis-server.ts";
 import { openTriggeredFlow } from "../support/triggered-flow.ts";
@@ -37,7 +37,7 @@ start: {input: {what: "\${event.body}"}}
     add(BAD, "4");
     for (const n of ["5", "6"]) add(`6-${n}`, n);
     const rejected = (): string => redis.cli("XRANGE", "orders:rejected", "-", "+");
-    await pair.supervise(async () => rejected() !== "", 14);
+    await pair.supervise(async () => rejected() !== "", MOST_DEATHS);
     expect(rejected()).toContain(BAD);
     await eventually(async () => expect(await flow.outputs()).toHaveLength(5), { timeoutMs: 60_000 });
     expect(redis.cli("XLEN", "orders:rejected")).toBe("1");

@@ -6,6 +6,12 @@ import { type ServiceProcess, startService } from "../crash/campaign/service-pro
 import { findFreePort } from "./free-port.ts";
 import { createTemporaryFolder } from "./temporary-folder.ts";
 
+/**
+ * A message that kills owners is rejected after so many deaths of both together at most: three with it in progress, and
+ * one more for each that nothing explains, of which 20 count (deaths.ts). Mostly it takes four to eight.
+ */
+export const MOST_DEATHS = 26;
+
 /** The pair. */
 export interface KilledPair {
   /** Addresses, `127.0.0.1:port`. */
