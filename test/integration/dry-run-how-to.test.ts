@@ -1,9 +1,9 @@
 /** docs/how-to/dry-run-flows.md, executed. */
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runProgram } from "../clients/programs.ts";
-import { runCommand } from "../support/run-command.ts";
+import { installCommand, runCommand } from "../support/run-command.ts";
 import { createTemporaryFolder } from "../support/temporary-folder.ts";
 
 const text = readFileSync("docs/how-to/dry-run-flows.md", "utf8");
@@ -12,9 +12,7 @@ const blocksOf = (language: string): string[] =>
 
 test("the page's commands print what it says, and a result decides", async () => {
   const folder = createTemporaryFolder();
-  const command = join(folder, "orchestrator");
-  writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${process.cwd()}/src/main.ts" "$@"\n`);
-  chmodSync(command, 0o755);
+  installCommand(folder);
   const env = { PATH: `${folder}:${process.env.PATH}`, XDG_CONFIG_HOME: join(folder, "config") };
   const [first = "", second = ""] = blocksOf("sh");
   expect(await runProgram("sh", ["-ec", first], { cwd: folder, env })).toBe(blocksOf("text")[0]);

@@ -1,6 +1,6 @@
 /** docs/how-to/limits.md, executed: its API, its flow, and its commands. */
 import { spawn } from "node:child_process";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
@@ -8,6 +8,7 @@ import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { runProgram } from "../clients/programs.ts";
 import { eventually } from "../support/eventually.ts";
 import { findFreePort } from "../support/free-port.ts";
+import { installCommand } from "../support/run-command.ts";
 import { createTemporaryFolder } from "../support/temporary-folder.ts";
 import { openWorkerBed } from "../support/worker-service.ts";
 
@@ -29,9 +30,7 @@ test("the page's runs call the page's API, never more than it takes, and its com
   await eventually(async () => expect((await fetch(`http://127.0.0.1:${port}/up`)).status).toBe(200));
 
   const bed = await openWorkerBed({ ORCHESTRATOR_HTTP_ALLOW: "127.0.0.1" });
-  const command = join(folder, "orchestrator");
-  writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${process.cwd()}/src/main.ts" "$@"\n`);
-  chmodSync(command, 0o755);
+  installCommand(folder);
   const env = {
     ...{ PATH: `${folder}:${process.env.PATH}`, ORCHESTRATOR_SERVER: bed.address, ORCHESTRATOR_BY: "ann" },
     XDG_CONFIG_HOME: join(folder, "config"),

@@ -1,12 +1,12 @@
 /** docs/how-to/route-tasks.md, executed: its service, its configuration, its commands, and its request. */
 import { spawn } from "node:child_process";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { runProgram } from "../clients/programs.ts";
 import { eventually } from "../support/eventually.ts";
 import { findFreePort } from "../support/free-port.ts";
-import { runCommand } from "../support/run-command.ts";
+import { installCommand, runCommand } from "../support/run-command.ts";
 import { createTemporaryFolder } from "../support/temporary-folder.ts";
 import { openWorkerBed } from "../support/worker-service.ts";
 
@@ -29,9 +29,7 @@ test("the page's service is called by the page's commands and its request, each 
     ORCHESTRATOR_CONFIG: join(folder, "orchestrator.yaml"),
     REGISTRY_CACHE_DIR: join(folder, "cache"),
   });
-  const command = join(folder, "orchestrator");
-  writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${process.cwd()}/src/main.ts" "$@"\n`);
-  chmodSync(command, 0o755);
+  installCommand(folder);
   const env = {
     ...{ PATH: `${folder}:${process.env.PATH}`, ORCHESTRATOR_SERVER: bed.address },
     XDG_CONFIG_HOME: join(folder, "config"),

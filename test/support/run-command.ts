@@ -1,5 +1,6 @@
 /** Runs commands of the command line in separate processes. */
 import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cleanEnvironment } from "./serve-process.ts";
 
@@ -28,4 +29,10 @@ export function runCommand(
   child.stdout.on("data", (chunk: Buffer) => (out += chunk));
   child.stderr.on("data", (chunk: Buffer) => (err += chunk));
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
+}
+
+/** Puts the program `orchestrator` into a folder, for scripts of pages that have the folder in their PATH. */
+export function installCommand(folder: string): void {
+  const script = `#!/bin/sh\nexec "${process.execPath}" "${MAIN}" "$@"\n`;
+  writeFileSync(join(folder, "orchestrator"), script, { mode: 0o755 });
 }

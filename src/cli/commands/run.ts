@@ -22,6 +22,7 @@ import {
 import { createLocalLog } from "../connection/local-log.ts";
 import { EXIT } from "../exit-codes.ts";
 import { followRun } from "../follow-run.ts";
+import { collect } from "../input/collect.ts";
 import { readInput } from "../input/input-values.ts";
 import { isSourcePath, readFlowName, readText } from "../input/text-sources.ts";
 import { addNearNames } from "../near-names.ts";
@@ -56,8 +57,6 @@ const POLICIES = {
   return: RunKeyPolicy.RETURN_EXISTING,
   terminate: RunKeyPolicy.TERMINATE_AND_START,
 } as const;
-
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 export function defineRun(command: Command, context: CommandContext): void {
   command

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { fail } from "../../base/errors.ts";
 import { RunStateSchema } from "../../gen/orchestrator/v1/run_pb.ts";
 import { CompletedOption } from "../completion/completed.ts";
+import { collect } from "./collect.ts";
 
 export interface FilterOptions {
   readonly filter?: string;
@@ -12,8 +13,6 @@ export interface FilterOptions {
 }
 
 const STATES = RunStateSchema.values.filter(({ number }) => number !== 0).map(({ localName }) => localName);
-
-const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
 
 export function addFilterOptions(command: Command): Command {
   return command

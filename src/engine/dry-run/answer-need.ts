@@ -66,10 +66,6 @@ function answerTask(run: Run, need: NeedOf<"task">, parts: NeedParts): Evaluatio
   const constants = constantsOf(spec.id);
   switch (spec.type) {
     case "condition":
-      if (spec.condition !== null) {
-        const result = gives(unknowns, spec.condition, run, need);
-        if (typeof result === "boolean") return answer(result);
-      }
       return answer(choices.take(`condition ${need.path}`, BOTH));
     case "map":
       assumed(need.path, "one item, since its items are not known");

@@ -2,6 +2,7 @@
  * A dry run: every way that a run of a flow can take, without calling anything. Where a result is not known and
  * decides, all alternatives are followed, within bounds; the report says where that was.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { refuseField } from "../../base/field-error.ts";
 import type { JsonObject } from "../../base/json/json.ts";
 import { checkInput, runTimeoutMs } from "../../flows/input.ts";
@@ -68,7 +69,7 @@ export async function dryRun({ plan, document, input, mocks, now, signal }: DryR
     const choices: Choices = new Choices(script);
     ways.push(await play(parts, choices));
     script = choices.next();
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   const calls = ways.map((way) => way.calls);
   const targets = calls.flat().flatMap((call) => targetOf(call) ?? []);

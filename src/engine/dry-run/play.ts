@@ -2,7 +2,8 @@
  * Plays one way through a flow: the run machine in virtual time, without a journal. Nothing is called. Each attempt
  * ends at once, as the mocks say, and what they do not say is not known.
  */
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
 import { spentSteps } from "../../flows/expressions/values/meter.ts";
 import type { Plan } from "../../flows/plan.ts";
 import { nextDueAt } from "../machine/decide.ts";
@@ -115,7 +116,7 @@ export async function play(parts: PlayParts, choices: Choices): Promise<Way> {
     const spent = spentSteps() - before;
     if (count % ROUND_EVENTS < ROUND_EVENTS - 1 && spent < ROUND_STEPS) continue;
     bounds.steps -= spent;
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     signal?.throwIfAborted();
     before = spentSteps();
   }
@@ -221,7 +222,6 @@ function toCall(run: Run, record: JournalRecord, unknowns: Unknowns): PlayedCall
   if (task === undefined) return null;
   const { id, type } = specOf(run, task.path);
   const input = task.input ?? null;
-  const isObject = typeof input === "object" && input !== null && !Array.isArray(input);
-  const known = isObject && !unknowns.isUnknown(input) ? (input as JsonObject) : null;
-  return { path: task.path, id, type, attempt: task.attempt, input: known };
+  const isKnown = isJsonObject(input) && !unknowns.isUnknown(input);
+  return { path: task.path, id, type, attempt: task.attempt, input: isKnown ? input : null };
 }

@@ -58,9 +58,4 @@ export class Unknowns {
       throw error;
     }
   }
-
-  /** Whether an unknown value was looked into since the last evaluation began. */
-  get isTouched(): boolean {
-    return this.#isTouched;
-  }
 }

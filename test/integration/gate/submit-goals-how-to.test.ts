@@ -1,9 +1,10 @@
 /** docs/how-to/submit-goals.md, executed: its commands, and what they print. */
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runProgram } from "../../clients/programs.ts";
 import { eventually } from "../../support/eventually.ts";
+import { installCommand } from "../../support/run-command.ts";
 import { openWorkerBed } from "../../support/worker-service.ts";
 
 const page = readFileSync("docs/how-to/submit-goals.md", "utf8");
@@ -15,9 +16,7 @@ test("a goal waits, is taken across kill -9, and is done; one with an address is
   timeout: 120_000,
 }, async () => {
   const bed = await openWorkerBed();
-  const command = join(bed.folder, "orchestrator");
-  writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${process.cwd()}/src/main.ts" "$@"\n`);
-  chmodSync(command, 0o755);
+  installCommand(bed.folder);
   const env = {
     ...{ PATH: `${bed.folder}:${process.env.PATH}`, ORCHESTRATOR_SERVER: bed.address, ORCHESTRATOR_BY: "ann" },
     XDG_CONFIG_HOME: join(bed.folder, "config"),

@@ -2,12 +2,13 @@
 import type { Command } from "commander";
 import { parse } from "yaml";
 import { refuseField } from "../../../base/field-error.ts";
-import type { Json, JsonObject } from "../../../base/json/json.ts";
+import { isJsonObject, type Json } from "../../../base/json/json.ts";
 import { formatDuration } from "../../../base/time/duration.ts";
 import type { DryRunReport } from "../../../engine/dry-run/dry-run.ts";
 import type { Mock, Way } from "../../../engine/dry-run/play.ts";
 import { CompletedArgument } from "../../completion/completed.ts";
 import { addOutputOption, type OutputOptions } from "../../connection/connect.ts";
+import { collect } from "../../input/collect.ts";
 import { readInput } from "../../input/input-values.ts";
 import { readText } from "../../input/text-sources.ts";
 import { show, toStdout } from "../../terminal/output.ts";
@@ -41,10 +42,6 @@ export function defineDryRun(command: Command): void {
   );
 }
 
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
-}
-
 function readResults(text: string): ReadonlyMap<string, Mock> {
   let parsed: Json;
   try {
@@ -52,21 +49,17 @@ function readResults(text: string): ReadonlyMap<string, Mock> {
   } catch (error) {
     return refuseField("results", (error as Error).message);
   }
-  if (!isObject(parsed)) return refuseField("results", "expected an object with the ids of tasks");
+  if (!isJsonObject(parsed)) return refuseField("results", "expected an object with the ids of tasks");
   return new Map(Object.entries(parsed).map(([id, given]) => [id, readResult(id, given)]));
 }
 
 function readResult(id: string, given: Json): Mock {
-  const { output, error } = isObject(given) ? given : {};
+  const { output, error } = isJsonObject(given) ? given : {};
   if (error === undefined && output !== undefined) return { ok: true, output };
-  if (!isObject(error) || output !== undefined || typeof error["type"] !== "string")
+  if (!isJsonObject(error) || output !== undefined || typeof error["type"] !== "string")
     return refuseField(`results.${id}`, "set either output or error, and in error at least type");
   const { type, message } = error;
   return { ok: false, error: { type, message: typeof message === "string" ? message : "" } };
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function print({ ways, isCut, tasks, targets, unreached }: DryRunReport): void {

@@ -19,6 +19,7 @@ import {
   withClient,
 } from "../../connection/connect.ts";
 import { EXIT } from "../../exit-codes.ts";
+import { collect } from "../../input/collect.ts";
 import { readJsonText } from "../../input/input-values.ts";
 import { readDollars, readDuration, readTokens } from "../../input/read-amounts.ts";
 import { readCount } from "../../input/read-count.ts";
@@ -99,10 +100,6 @@ export function defineGoals(command: Command, context: CommandContext): void {
         context.exitWith(isBad ? EXIT.RUN_FAILED : EXIT.OK);
       }),
     );
-}
-
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
 }
 
 function submit(text: string, options: SubmitOptions): Promise<void> {
