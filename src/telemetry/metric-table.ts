@@ -237,10 +237,7 @@ export const METRICS = {
   orchestrator_kafka_ignored_answers_total: counter(
     "Answers of executors that changed nothing: OTHER_ATTEMPT, BEFORE_ATTEMPT (and they name none), READ_AGAIN, or ATTEMPT_OVER.",
     ["reason"],
-    ["OTHER_ATTEMPT"],
-    ["BEFORE_ATTEMPT"],
-    ["READ_AGAIN"],
-    ["ATTEMPT_OVER"],
+    ["OTHER_ATTEMPT", "BEFORE_ATTEMPT", "READ_AGAIN", "ATTEMPT_OVER"],
   ),
   // Limits, by name, of all tenants: at most 200 names.
   orchestrator_limit_grants_total: { ...counter("Slots that limits gave out.", ["limit"]), maxCells: MAX_LIMITS },
@@ -324,7 +321,8 @@ export const METRICS = {
   orchestrator_gate_checks_total: counter(
     "Goals that were checked, by the rule that decided, and verdict: allow, deny, or unavailable. A rule that only reports counts apart.",
     ["rule", "verdict"],
-    ["none", "allow"],
+    ["none"],
+    ["allow"],
   ),
   orchestrator_gated_calls_total: counter(
     "Calls to tools that a policy denied, and those whose parameters it redacted, by rule.",
