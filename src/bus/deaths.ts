@@ -3,6 +3,8 @@
  * progress, so what else has killed lately speaks for the message. See docs/adr/0011 and 0069.
  */
 
+import type { MessageDeaths } from "../engine/ports/bus/suspects.ts";
+
 /** After so many deaths with it in progress, a message is rejected. */
 export const MAX_DEATHS = 3;
 
@@ -18,7 +20,8 @@ export const BEFORE_TRIAL = 2;
 /** Deaths from outside that are counted: a message that kills is rejected after so many more, whatever else kills. */
 const MAX_UNEXPLAINED = 20;
 
-/** True when a message is rejected. `unexplained`: recent deaths for which no run and no message accounts. */
-export function isGuilty(deaths: number, unexplained: number): boolean {
-  return deaths >= MAX_DEATHS + Math.min(Math.max(0, unexplained - BEFORE_TRIAL), MAX_UNEXPLAINED);
+/** True when a message is rejected. `unexplained`: as in `TakenPartition`; the others that it killed are among them. */
+export function isGuilty({ readers, others }: MessageDeaths, unexplained: number): boolean {
+  const excused = Math.min(Math.max(0, unexplained - others - BEFORE_TRIAL), MAX_UNEXPLAINED);
+  return readers + others >= MAX_DEATHS + excused;
 }

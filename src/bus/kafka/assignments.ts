@@ -235,7 +235,7 @@ export class Assignments {
     this.#parts.log.warn("messages are tried one after the other: the reader before may have died of one", {
       ...{ topic, partition, offset: String(nextOffset), until: String(until) },
     });
-    return { until, guilty: new Map([...deaths].map(([offset, count]) => [offset, isGuilty(count, unexplained)])) };
+    return { until, guilty: new Map([...deaths].map(([offset, of]) => [offset, isGuilty(of, unexplained)])) };
   }
 
   async #offsetAt({ topic, partition }: PartitionId, timestamp: bigint): Promise<bigint> {

@@ -4,7 +4,7 @@
  * each into the store first.
  *
  *   fetched → named ──→ handed over ──→ done, or an attempt at it is over that no owner died of: passed
- *                          └── the reader dies: a death against this message
+ *                          └── the reader dies, or the owner of the run does: a death against this message
  *   enough deaths (deaths.ts) → rejected before it is touched again
  *
  * A message may also kill the owner of its run, another instance: see ../owner-deaths.ts.
@@ -97,11 +97,17 @@ export class Trials {
   }
 
   /**
-   * The owner of its run has died with a message. Its shard may come here, and then this reader dies of the message: it
-   * is on trial until it is done.
+   * The owner of its run has died with a message: a death against it. Its shard may come here, and then this reader dies
+   * of the message: it is on trial until it is done.
    */
   ownerDied(message: InboundMessage): void {
-    if (this.#current?.message === message) this.#current.ownerDied = true;
+    const { suspects, log } = this.#parts;
+    if (this.#current?.message !== message) return;
+    this.#current.ownerDied = true;
+    // A death that cannot be stored costs another one.
+    suspects.otherDied(message).catch((error: unknown) => {
+      log.warn("the death of an owner by a message could not be stored", { error });
+    });
   }
 
   /** Resolves when no message is on trial, and the store knows it. */

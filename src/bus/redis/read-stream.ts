@@ -70,6 +70,8 @@ export class ReadStream {
   readonly #parts: ReadStreamParts;
   readonly #underWay = new Map<string, number>();
   #done: string[] = [];
+  /** The entry that is tried alone; `died` counts the owners of its run that died meanwhile. */
+  #trial: { readonly id: string; died: number } | null = null;
   #acknowledging: Promise<void> | null = null;
 
   constructor(parts: ReadStreamParts) {
@@ -92,7 +94,8 @@ export class ReadStream {
   /**
    * Takes over what nobody has acknowledged for long: an instance died with it, or it was lost on its way. Each entry
    * is tried alone, and its number of deliveries is raised before: who dies of it leaves it raised, who lives on sets
-   * it back. An entry with which three have died is rejected. None is tried beside an entry with which an owner died.
+   * it back, and the death of an owner of its run raises it again. An entry with which three have died is rejected. None
+   * is tried beside an entry with which an owner died.
    */
   async claim(): Promise<void> {
     const { group, commands, load } = this.#parts;
@@ -120,20 +123,25 @@ export class ReadStream {
     // Another instance has it by now.
     if (entry === undefined) return;
     if (entry === null) await commands.xack(this.name, group, id);
+    const trial = { id, died: 0 };
+    this.#trial = trial;
     if (this.take([entry], true) === 0) return;
     counts.counted(source, "claimed", 1);
-    const keep = (...deliveries: readonly ["RETRYCOUNT", number] | readonly []): Promise<unknown> =>
-      commands.call("XCLAIM", this.name, group, consumer, 0, id, ...deliveries, "JUSTID");
+    const keep = (count: number): Promise<unknown> =>
+      commands.call("XCLAIM", this.name, group, consumer, 0, id, "RETRYCOUNT", count, "JUSTID");
     const startedAt = performance.now();
     let keptAt = startedAt;
+    let stored = 0;
     while (this.#underWay.has(id) && (load.hasSuspects || performance.now() < startedAt + TRIAL_MS)) {
       await sleep(5);
-      if (performance.now() < keptAt + KEEP_EVERY_MS) continue;
+      const { died } = trial;
+      if (died === stored && performance.now() < keptAt + KEEP_EVERY_MS) continue;
       keptAt = performance.now();
-      await keep();
+      stored = died;
+      await keep(deliveries + 1 + died);
     }
     // It takes its time, and kills nobody.
-    if (this.#underWay.has(id)) await keep("RETRYCOUNT", 1);
+    if (this.#underWay.has(id)) await keep(1);
   }
 
   /** Rejects an entry of which its readers died. */
@@ -187,7 +195,10 @@ export class ReadStream {
       const size = fields.reduce((sum, field) => sum + field.length, 0);
       this.#underWay.set(entryId, size);
       load.add(size);
-      const ownerDied = (): void => load.suspect(this.#keyOf(entryId));
+      const ownerDied = (): void => {
+        load.suspect(this.#keyOf(entryId));
+        if (this.#trial?.id === entryId) this.#trial.died += 1;
+      };
       return [{ source, entryId, value, fields, seenAt, again, ownerDied }];
     });
     if (messages.length === 0) return 0;

@@ -3,6 +3,7 @@
  * those of owners (docs/adr/0011): a message explains the death of a reader that had it in progress, until it passes.
  */
 import type {
+  MessageDeaths,
   MessagePlace,
   MessageSuspects,
   PartitionReaders,
@@ -30,7 +31,7 @@ const TAKE = prepared(
   known AS MATERIALIZED (
     SELECT s.partition, s.message_offset, b.dead, s.message_offset >= b.next_offset AS waits,
       s.in_progress AND b.dead IS NOT NULL AND s.message_offset >= b.next_offset AS died,
-      s.deaths + (s.in_progress AND b.dead IS NOT NULL)::int AS deaths
+      s.deaths + (s.in_progress AND b.dead IS NOT NULL)::int AS deaths, s.others_deaths
     FROM orchestrator.kafka_suspects s JOIN before b ON b.partition = s.partition
     WHERE s.cluster_id = $1 AND s.topic_id = $2
   ),
@@ -57,6 +58,8 @@ const TAKE = prepared(
       WHERE k.partition = b.partition AND k.waits AND k.deaths > 0 ORDER BY k.message_offset) AS suspects,
     ARRAY(SELECT k.deaths FROM known k
       WHERE k.partition = b.partition AND k.waits AND k.deaths > 0 ORDER BY k.message_offset) AS deaths,
+    ARRAY(SELECT k.others_deaths FROM known k
+      WHERE k.partition = b.partition AND k.waits AND k.deaths > 0 ORDER BY k.message_offset) AS others,
     (SELECT count(*)::int FROM orchestrator.owner_deaths d
       WHERE NOT d.explained AND d.died_at > clock_timestamp() - interval '10 minutes'
         AND d.incarnation NOT IN (SELECT dead FROM known WHERE died)) AS unexplained
@@ -94,6 +97,12 @@ const NAME = prepared(
   ON CONFLICT (cluster_id, topic_id, partition, message_offset) DO UPDATE SET in_progress = true`,
 );
 
+const OTHER_DIED = prepared(
+  "kafka_suspects.other_died",
+  `UPDATE orchestrator.kafka_suspects SET deaths = deaths + 1, others_deaths = others_deaths + 1
+  WHERE cluster_id = $1 AND topic_id = $2 AND partition = $3 AND message_offset = $4 AND in_progress`,
+);
+
 const FORGET = prepared(
   "kafka_suspects.forget",
   `DELETE FROM orchestrator.kafka_suspects
@@ -108,6 +117,7 @@ interface TakenRow {
   readonly stood: boolean;
   readonly suspects: readonly string[];
   readonly deaths: readonly number[];
+  readonly others: readonly number[];
   readonly unexplained: number;
 }
 
@@ -120,10 +130,10 @@ export function createPartitionReaders({ reads }: Database): PartitionReaders {
         ...[partitions.map(({ shard }) => shard), partitions.map(({ epoch }) => epoch)],
       ]);
       return rows.map(
-        ({ partition, next_offset, generation, reader, stood, suspects, deaths, unexplained }): TakenPartition => ({
+        ({ partition, next_offset, generation, reader, stood, unexplained, ...row }): TakenPartition => ({
           ...{ clusterId, topicId, topic, partition, generation, reader, stood, unexplained },
           nextOffset: BigInt(next_offset),
-          deaths: new Map(suspects.map((offset, index) => [BigInt(offset), deaths[index] ?? 0])),
+          deaths: new Map(row.suspects.map((offset, index) => [BigInt(offset), toDeaths(row, index)])),
         }),
       );
     },
@@ -150,10 +160,18 @@ export function createMessageSuspects({ reads }: Database): MessageSuspects {
       if (isSame) await name(null, passed);
       await name(next, isSame ? null : passed);
     },
+    otherDied: async (message) => {
+      await reads.query(OTHER_DIED, keyOf(message));
+    },
     forget: async (message) => {
       await reads.query(FORGET, keyOf(message));
     },
   };
+}
+
+function toDeaths({ deaths, others: ofOthers }: Pick<TakenRow, "deaths" | "others">, index: number): MessageDeaths {
+  const others = ofOthers[index] ?? 0;
+  return { readers: (deaths[index] ?? 0) - others, others };
 }
 
 function keyOf(place: MessagePlace | null): readonly (string | number | null)[] {

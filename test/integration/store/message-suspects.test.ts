@@ -77,10 +77,13 @@ test("a death counts against the message in progress, and is explained by it unt
   await takeAs("a");
   await suspects.name(at(10n), null);
   await suspects.name(at(11n), at(10n));
-  expect(await takeAs("b")).toMatchObject([{ stood: true, deaths: new Map([[11n, 1]]) }, { deaths: new Map() }]);
+  expect(await takeAs("b")).toMatchObject([
+    { stood: true, deaths: new Map([[11n, { readers: 1, others: 0 }]]) },
+    { deaths: new Map() },
+  ]);
   expect(await deathsOf()).toEqual([{ incarnation: "a", run_id: "t/0/11", moment: "message", explained: true }]);
   await suspects.name(at(11n), null);
-  expect(await takeAs("d")).toMatchObject([{ deaths: new Map([[11n, 2]]) }, {}]);
+  expect(await takeAs("d")).toMatchObject([{ deaths: new Map([[11n, { readers: 2, others: 0 }]]) }, {}]);
   await suspects.name(at(11n), null);
   await suspects.name(null, at(11n));
   // It has passed: somebody kills from outside.
@@ -93,7 +96,10 @@ test("a death that the takeover of the shards has noted already is explained as 
   await takeAs("a");
   await sql("INSERT INTO orchestrator.owner_deaths (incarnation, explained) VALUES ('a', false), ('z', false)");
   await suspects.name(at(10n), null);
-  expect(await takeAs("b")).toMatchObject([{ deaths: new Map([[10n, 1]]), unexplained: 1 }, { unexplained: 1 }]);
+  expect(await takeAs("b")).toMatchObject([
+    { deaths: new Map([[10n, { readers: 1, others: 0 }]]), unexplained: 1 },
+    { unexplained: 1 },
+  ]);
   expect(await deathsOf()).toMatchObject([{ incarnation: "a", run_id: "t/0/10", explained: true }, { run_id: null }]);
   await suspects.name(at(10n), null);
   await sql("INSERT INTO orchestrator.owner_deaths (incarnation, run_id, explained) VALUES ('b', 'run', true)");
@@ -117,9 +123,26 @@ test("a message before the position has passed, and one that is rejected is forg
   expect(await sql("SELECT 1 FROM orchestrator.kafka_suspects")).toEqual([]);
 });
 
+// Cause: such a death counted as one from outside, so that it spoke for the message, and two instances that died of it in
+// turn died up to 26 times.
+test("the death of an owner counts against the message on trial, and only while it is", async () => {
+  await takeAs("a");
+  await suspects.otherDied(at(10n));
+  await suspects.name(at(10n), null);
+  await suspects.otherDied(at(10n));
+  await sql("INSERT INTO orchestrator.owner_deaths (incarnation, explained) VALUES ('owner', false)");
+  const deaths = new Map([[10n, { readers: 1, others: 1 }]]);
+  expect(await takeAs("b")).toMatchObject([{ deaths, unexplained: 1 }, {}]);
+  await suspects.otherDied(at(10n));
+  expect(await takeAs("d")).toMatchObject([{ deaths }, {}]);
+  await suspects.name(at(10n), null);
+  await suspects.name(null, at(10n));
+  expect(await sql("SELECT 1 FROM orchestrator.kafka_suspects")).toEqual([]);
+});
+
 test("a message that is read again at once is named again", async () => {
   await takeAs("a");
   await suspects.name(at(10n), null);
   await suspects.name(at(10n), at(10n));
-  expect(await takeAs("b")).toMatchObject([{ deaths: new Map([[10n, 1]]) }, {}]);
+  expect(await takeAs("b")).toMatchObject([{ deaths: new Map([[10n, { readers: 1, others: 0 }]]) }, {}]);
 });

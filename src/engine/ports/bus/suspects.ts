@@ -15,10 +15,17 @@ export interface TakenPartition extends PartitionOffset {
   readonly reader: string | null;
   /** The reader before has died, and stood at this position when it took the partition. */
   readonly stood: boolean;
-  /** Messages that are not done, by offset, with the number of readers that died with each alone in progress. */
-  readonly deaths: ReadonlyMap<bigint, number>;
-  /** Recent deaths of owners for which no run and no message accounts. */
+  /** Messages that are not done, by offset, with those that died while each was alone in progress. */
+  readonly deaths: ReadonlyMap<bigint, MessageDeaths>;
+  /** Recent deaths of owners for which no run and no reader's message accounts. */
   readonly unexplained: number;
+}
+
+/** How many died while a message was alone in progress. */
+export interface MessageDeaths {
+  readonly readers: number;
+  /** Owners of its run that did not read it. They are among the deaths that nothing else explains. */
+  readonly others: number;
 }
 
 /** Who reads partitions. */
@@ -44,6 +51,8 @@ export interface MessagePlace extends PartitionId {
 export interface MessageSuspects {
   /** Puts `next` on trial, durably; `passed`, the one before, has not killed. Null: there is none. */
   name(next: MessagePlace | null, passed: MessagePlace | null): Promise<void>;
+  /** The owner of its run, another instance, has died of the message on trial. No effect if it is not on trial. */
+  otherDied(message: MessagePlace): Promise<void>;
   /** The message is rejected. */
   forget(message: MessagePlace): Promise<void>;
 }

@@ -61,7 +61,7 @@ function createWorld(before: Partial<TakenPartition> = {}) {
     shards: { shardOf: () => 0, epochOf: () => handed.epoch },
   });
   const stop = new AbortController();
-  const suspects = { name: async () => {}, forget: async () => {} };
+  const suspects = { name: async () => {}, otherDied: async () => {}, forget: async () => {} };
   const trials = new Trials({
     ...{ suspects, rejected: { keep: async () => {} }, stopping: stop.signal, log: silentLog },
   });

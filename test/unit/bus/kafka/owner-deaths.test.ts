@@ -25,7 +25,10 @@ function createWorld(deaths: Readonly<Record<string, number>>) {
     stopping: stop.signal,
     log: silentLog,
   };
-  const trials = new Trials({ ...parts, suspects: { name: async () => {}, forget: async () => {} } });
+  const trials = new Trials({
+    ...parts,
+    suspects: { name: async () => {}, otherDied: async () => {}, forget: async () => {} },
+  });
   const ownerDeaths = new OwnerDeaths({ stopping: stop.signal, pauseMs: 1 });
   const started: string[] = [];
   const inbound = createInbound({

@@ -27,6 +27,7 @@ function createWorld({ pauseMs = 0, refuseNames = 0 } = {}) {
         if (passed !== null) happened.push(`passed ${nameOf(passed)}`);
         if (next !== null) happened.push(`named ${nameOf(next)}`);
       },
+      otherDied: async (message) => void happened.push(`owner died of ${nameOf(message)}`),
       forget: async (message) => void happened.push(`forgot ${nameOf(message)}`),
     },
     rejected: { keep: async (message, reason) => void happened.push(`${reason} ${nameOf(message)}`) },
@@ -112,7 +113,7 @@ test("a message of which the owner of its run has died is on trial until it is d
   trials.ownerDied(first);
   trials.attempted(first);
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-  expect(happened).toEqual(["named 0/1", "handed 0/1"]);
+  expect(happened).toEqual(["named 0/1", "handed 0/1", "owner died of 0/1"]);
   await end("0/1");
   await eventually(() => expect(happened).toContain("handed 0/2"));
 });
