@@ -97,8 +97,8 @@ export class Trials {
   }
 
   /**
-   * The owner of its run has died with a message: a death against it. Its shard may come here, and then this reader dies
-   * of the message: it is on trial until it is done.
+   * The owner of its run has died with a message: a death against it. Its shard may come here, and then this reader
+   * dies of the message: it is on trial until it is done.
    */
   ownerDied(message: InboundMessage): void {
     const { suspects, log } = this.#parts;

@@ -94,8 +94,8 @@ export class ReadStream {
   /**
    * Takes over what nobody has acknowledged for long: an instance died with it, or it was lost on its way. Each entry
    * is tried alone, and its number of deliveries is raised before: who dies of it leaves it raised, who lives on sets
-   * it back, and the death of an owner of its run raises it again. An entry with which three have died is rejected. None
-   * is tried beside an entry with which an owner died.
+   * it back, and the death of an owner of its run raises it again. An entry with which three have died is rejected.
+   * None is tried beside an entry with which an owner died.
    */
   async claim(): Promise<void> {
     const { group, commands, load } = this.#parts;
