@@ -28,6 +28,8 @@ const ATTEMPTS = [
   "BREAKER_FORCED_OPEN",
   "BULKHEAD_FULL",
   "GATE_DENIED",
+  "GATE_ASKED",
+  "LIMIT_WAIT",
 ] as const;
 
 /**

@@ -17,7 +17,7 @@ import {
   type Phase,
   type RunState,
 } from "./state.ts";
-import { endApproval, openApproval } from "./tasks/approvals.ts";
+import { endApproval, noteConsent, openApproval } from "./tasks/approvals.ts";
 import { endTask, moveTask, noteFailure, proveNoEffect, setDue, touchTask } from "./tasks/change-task.ts";
 import { takeSlot, withdrawSlot } from "./tasks/limit-slots.ts";
 import { withPlace } from "./tasks/places.ts";
@@ -198,11 +198,15 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     }
     case "task.suspended": {
       const task = touchTask(state, record.task, record.at);
+      const gate = record.gate === true;
+      if (gate) proveNoEffect(task);
       moveTask(state, task, "WAITING");
       task.wait = record.wait;
-      task.suspension = { key: record.key, value: record.value };
-      task.answer = null;
-      task.effect = "possible";
+      task.suspension = { key: record.key, value: record.value, gate };
+      if (!gate) {
+        task.answer = null;
+        task.effect = "possible";
+      }
       task.token = state.sequence;
       setDue(state, task, record.dueAt);
       if (record.wait.kind === "approval") openApproval(state, record, record.value);
@@ -303,6 +307,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     }
     case "approval.ended":
       endApproval(state, record);
+      noteConsent(state, record);
       return;
     case "signal.received":
       state.signals.push({ id: record.id, name: record.name, payload: record.payload, at: record.at });

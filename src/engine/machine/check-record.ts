@@ -318,6 +318,7 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     text("task", r.task) ??
     optional("attempt", r.attempt, count) ??
     text("key", r.key) ??
+    optional("gate", r.gate, flag) ??
     wait("wait", r.wait) ??
     object("value", r.value) ??
     orNull("dueAt", r.dueAt, time),

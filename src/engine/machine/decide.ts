@@ -25,16 +25,9 @@ import { beginGranted } from "./tasks/limit-waits.ts";
 import { closesAt } from "./tasks/limits.ts";
 import { failTask, type Step } from "./tasks/outcomes.ts";
 import { placed } from "./tasks/places.ts";
+import { answerTask, decideApproval } from "./tasks/questions.ts";
 import { isEnded } from "./tasks/task-ends.ts";
-import {
-  answerTask,
-  beginTask,
-  decideApproval,
-  decideChild,
-  decideReported,
-  decideTaskDue,
-  decideTaskEvaluated,
-} from "./tasks/tasks.ts";
+import { beginTask, decideChild, decideReported, decideTaskDue, decideTaskEvaluated } from "./tasks/tasks.ts";
 import { tellTask } from "./tasks/tell.ts";
 
 /**

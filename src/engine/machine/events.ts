@@ -42,10 +42,15 @@ interface Took {
   readonly tookMs?: number;
 }
 
-/** A graph that was interrupted. It resumes from its checkpoint when the answer arrives. */
+/**
+ * A graph that was interrupted, which resumes from its checkpoint when the answer arrives, or a call that the gate lets
+ * out only if a person approves it.
+ */
 export interface Suspension {
-  /** Identifies the interrupt; the answer carries it back. */
+  /** Identifies the interrupt, and the answer carries it back; of the gate: what is asked. */
   readonly key: string;
+  /** The gate asks: nothing was called. */
+  readonly gate?: true;
   readonly wait: { readonly kind: "approval" } | { readonly kind: "signal"; readonly name: string };
   /** The question of the graph: parameters of the approval. */
   readonly value: JsonObject;

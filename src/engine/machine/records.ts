@@ -15,9 +15,7 @@ export interface TaskError {
   readonly type: string;
   readonly message: string;
   readonly retryable: boolean;
-  /**
-   * How long the tool wants the caller to wait before the next attempt, in milliseconds; overrides the retry policy.
-   */
+  /** How long the tool wants the caller to wait before the next attempt, milliseconds; overrides the retry policy. */
   readonly nextRetryDelayMs?: number;
   /** True when the attempt provably had no effect (it never reached the tool). */
   readonly noEffect?: boolean;
@@ -261,11 +259,7 @@ export type JournalRecord =
       readonly dueAt?: number;
     })
   /** A task that was handed out waits for its next hand-over, with the same attempt. */
-  | (OfAttempt & {
-      readonly type: "task.returned";
-      readonly reason: ReturnReason;
-      readonly dueAt?: number;
-    })
+  | (OfAttempt & { readonly type: "task.returned"; readonly reason: ReturnReason; readonly dueAt?: number })
   /** The holder of a task saved what the next attempt needs. */
   | (OfAttempt & {
       readonly type: "task.checkpointed";
@@ -310,10 +304,12 @@ export type JournalRecord =
       /** Of the answer that failed the attempt; absent: no answer from a log did. */
       readonly place?: Place;
     })
-  /** A graph was interrupted and waits for an answer. */
+  /** A graph was interrupted and waits for an answer, or the gate asks before a call. */
   | (OfAttempt & {
       readonly type: "task.suspended";
       readonly key: string;
+      /** The gate asks: nothing was called. `key` names what is asked, and an approval holds for that alone. */
+      readonly gate?: true;
       readonly wait: Wait;
       readonly value: JsonObject;
       readonly dueAt: number | null;

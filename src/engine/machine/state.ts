@@ -187,8 +187,10 @@ export interface TaskState {
   /** For `one_success`: id of the dependency that succeeded first. */
   first: string | null;
   wait: Wait | null;
-  /** The question of an interrupted graph; null when it is not interrupted. */
-  suspension: { readonly key: string; readonly value: JsonObject } | null;
+  /** The question of an interrupted graph, or of the gate; null when nothing is asked. */
+  suspension: { readonly key: string; readonly value: JsonObject; readonly gate: boolean } | null;
+  /** The key of the call that a person has approved, for all later attempts; null: none. */
+  approvedCall: string | null;
   /** Last answer to an interrupt: every later attempt receives it. */
   answer: Answer | null;
   /** Time of the next attempt (RETRYING) or end of the wait (WAITING). */
@@ -212,9 +214,8 @@ export interface TaskState {
   /** What the next attempt needs, as JSON text; null: nothing was saved, or the task has ended. */
   checkpoint: string | null;
   /**
-   * Whether the task may have had an effect outside: `none` (it was never called, or no call had an effect), `open`
-   * (one call is unaccounted for; its report may still prove that it had no effect), `possible`. Everything but `none`
-   * is compensated.
+   * Whether the task may have had an effect outside: `none` (no call had one), `open` (one call is unaccounted for; its
+   * report may still prove that it had none), `possible`. Everything but `none` is compensated.
    */
   effect: "none" | "open" | "possible";
   /** Sequence of the first dispatch or wait; 0: never. */
@@ -414,7 +415,6 @@ export function copyState(state: RunState): RunState {
     tasks.set(path, { ...task, group: task.group === null ? null : { ...task.group } });
   const fsm =
     state.fsm === null ? null : { ...state.fsm, visits: new Map(state.fsm.visits), path: [...state.fsm.path] };
-  const compensation = state.compensation === null ? null : { ...state.compensation };
   return {
     ...state,
     tasks,
@@ -424,6 +424,6 @@ export function copyState(state: RunState): RunState {
     guardFailures: new Map(state.guardFailures),
     requests: new Map(state.requests),
     fsm,
-    compensation,
+    compensation: state.compensation === null ? null : { ...state.compensation },
   };
 }

@@ -39,6 +39,8 @@ export interface ToolCall {
   readonly callbackUrl?: string;
   /** Answer to the question of an attempt that was suspended; null when there is none. */
   readonly answer: Answer | null;
+  /** Key of the gate's question about this task that a person has approved; absent: none. */
+  readonly approvedCall?: string;
   /** An instance that is gone had begun this attempt: what came of its call is unknown. */
   readonly repeats?: boolean;
   /** Tells those who watch the run. What is told is bounded, and never stored. */

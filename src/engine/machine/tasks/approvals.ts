@@ -2,7 +2,7 @@
  * Approvals in the state of a run: the only place that determines how each one ended. Lists, reads, and events derive
  * from it.
  *
- *   a task or a graph asks → PENDING → `approval.ended` → APPROVED | REJECTED | EXPIRED
+ *   a task, a graph, or the gate asks → PENDING → `approval.ended` → APPROVED | REJECTED | EXPIRED
  *                               └─ its task stops waiting without that record → CANCELED
  */
 import { invariant } from "../../../base/errors.ts";
@@ -28,6 +28,14 @@ export function endApproval(state: RunState, record: Extract<JournalRecord, { ty
   invariant(approval?.state === "PENDING", `approval ${record.approval} of run ${state.runId} is not pending`);
   const { state: ended, by, comment, data, at } = record;
   state.approvals.set(approval.id, { ...approval, state: ended, by, comment, data, endedAt: at });
+}
+
+/** What the gate asked about was approved: later attempts have that word, and the time until it came is not theirs. */
+export function noteConsent(state: RunState, record: Extract<JournalRecord, { type: "approval.ended" }>): void {
+  const task = state.tasks.get(record.task);
+  if (record.state !== "APPROVED" || task?.suspension?.gate !== true) return;
+  task.approvedCall = task.suspension.key;
+  task.readyAt = record.at;
 }
 
 /** The task stops waiting: an approval that is still pending is canceled. */

@@ -38,6 +38,7 @@ export function touchTask(state: RunState, path: string, at: number): TaskState 
     first: null,
     wait: null,
     suspension: null,
+    approvedCall: null,
     answer: null,
     dueAt: null,
     token: 0,

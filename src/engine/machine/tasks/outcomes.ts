@@ -11,18 +11,18 @@ export type Step = { readonly records: readonly JournalRecord[] } | { readonly n
 
 /**
  * Returns the record of a final failure, with its handling by the task's policy. An unhandled failure is a dead letter,
- * with the reason `deadLetter`, or if absent, the reason derived from the error and its timeout. The rejection or
- * expiry of an approval is a result and not a dead letter, except in a compensation.
+ * with the reason `deadLetter`, or if absent, the reason derived from the error and its timeout. What a person has
+ * `decided`, or nobody in time, is a result and not a dead letter, except in a compensation.
  */
 export function failTask(
   spec: TaskSpec,
   path: string,
   error: TaskError,
   at: number,
-  more: { timedOut?: boolean; deadLetter?: DeadLetterReason; first?: string | null },
+  more: { timedOut?: boolean; deadLetter?: DeadLetterReason; first?: string | null; decided?: boolean },
 ): JournalRecord {
   const isHandled = spec.onError === "continue";
-  const isDecision = DECISIONS.has(error.type) && spec.type === "approval" && !isCompensation(path);
+  const isDecision = more.decided === true && !isCompensation(path);
   return {
     type: "task.failed",
     at,
@@ -34,8 +34,6 @@ export function failTask(
     ...withFirst(more.first ?? null),
   };
 }
-
-const DECISIONS: ReadonlySet<string> = new Set(["APPROVAL_REJECTED", "APPROVAL_TIMEOUT"]);
 
 function reasonOf(error: TaskError, timedOut: boolean): DeadLetterReason {
   return timedOut && !error.retryable ? "OUT_OF_TIME" : "NOT_RETRYABLE";

@@ -2,23 +2,21 @@
  * Begins and ends tasks: pure functions from a run to records, shared by DAG and FSM flows, groups, and compensation.
  */
 
-import { invariant } from "../../../base/errors.ts";
 import { childRunId } from "../../../base/ids.ts";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import { parseDurationMs } from "../../../base/time/duration.ts";
 import { parseInstantMs, TIME_FORM } from "../../../base/time/rfc3339.ts";
 import type { TaskLimits, TaskSpec } from "../../../flows/plan.ts";
-import { formatPath } from "../../../tasks/schema/format-path.ts";
-import { findSchemaProblems } from "../../../tasks/schema/schema-keywords.ts";
-import type { ChildEnd, EvaluationResult, Need, Outcome, Suspension } from "../events.ts";
-import type { Answer, ApprovalEnd, JournalRecord, TaskError } from "../records.ts";
-import { mayBegin, type Run, specOf } from "../run.ts";
-import type { Approval, TaskState } from "../state.ts";
+import type { ChildEnd, EvaluationResult, Need, Outcome } from "../events.ts";
+import type { JournalRecord, TaskError } from "../records.ts";
+import { type Run, specOf } from "../run.ts";
+import type { TaskState } from "../state.ts";
 import { expireHandout, isDoneThen, scheduleAgain, startsBy } from "./handouts.ts";
 import { lacksSlot } from "./limit-slots.ts";
 import { askAgain, askFirst, expireSlot } from "./limit-waits.ts";
 import { timeoutsOf, withLimits } from "./limits.ts";
 import { failTask, ownError, type Step, withFirst } from "./outcomes.ts";
+import { expireApproval, suspendTask } from "./questions.ts";
 import { deferTask, retryOrFail } from "./retries.ts";
 import { isEnded } from "./task-ends.ts";
 
@@ -238,8 +236,10 @@ export function decideReported(run: Run, path: string, outcome: Outcome, at: num
   const took = outcome.tookMs === undefined ? {} : { tookMs: outcome.tookMs };
   if (outcome.ok) return [{ type: "task.completed", at, task: path, output: outcome.output, ...took }];
   const spec = specOf(run, path);
-  if (run.state.phase !== "CANCELING" && outcome.suspended !== undefined)
-    return suspendTask(run, path, outcome.suspended, at);
+  if (outcome.suspended !== undefined) {
+    if (run.state.phase === "CANCELING") return [cancelTask(path, outcome.error, at)];
+    return suspendTask(run, task, outcome.suspended, at);
+  }
   if (outcome.deferMs !== undefined) {
     if (run.state.phase === "CANCELING") return [cancelTask(path, outcome.error, at)];
     return [deferTask(spec, task, outcome.error, at + outcome.deferMs, at)];
@@ -252,48 +252,6 @@ export function decideReported(run: Run, path: string, outcome: Outcome, at: num
 /** Returns the end of a task whose attempt reported `error` after the run began to end. */
 function cancelTask(path: string, error: TaskError, at: number): JournalRecord {
   return { type: "task.canceled", at, task: path, ...(error.noEffect === true ? { noEffect: true } : {}) };
-}
-
-function suspendTask(run: Run, path: string, suspension: Suspension, at: number): JournalRecord[] {
-  const { key, wait, value, timeoutMs } = suspension;
-  const form = wait.kind === "approval" ? (value.form ?? {}) : {};
-  // `true` and `false` are schemas too, but a form is filled in by people.
-  const [problem] = findSchemaProblems(typeof form === "boolean" ? null : form);
-  if (problem !== undefined) {
-    const message = `interrupt: ${formatPath(["form", ...problem.path])}: ${problem.description}`;
-    return [failTask(specOf(run, path), path, ownError("GRAPH_INTERRUPT_INVALID", message), at, {})];
-  }
-  const suspended: JournalRecord = {
-    type: "task.suspended",
-    at,
-    task: path,
-    key,
-    wait,
-    value,
-    dueAt: timeoutMs === null ? null : at + timeoutMs,
-  };
-  const queued = wait.kind === "signal" ? run.state.signals.find((signal) => signal.name === wait.name) : undefined;
-  const attempt = run.state.tasks.get(path)?.attempt ?? 1;
-  if (queued === undefined) return [suspended];
-  return [
-    suspended,
-    { type: "signal.consumed", at, id: queued.id, name: queued.name, task: path },
-    answerWith(run, path, attempt, { key, value: queued.payload }, at),
-  ];
-}
-
-/**
- * Returns the record that passes `value` to the interrupted graph at `task`. Under a hold the answer is kept and the
- * attempt begins on release.
- */
-export function answerTask(run: Run, task: TaskState, value: Json, at: number): JournalRecord {
-  return answerWith(run, task.path, task.attempt, { key: task.suspension?.key ?? "", value }, at);
-}
-
-function answerWith(run: Run, path: string, attempt: number, answer: Answer, at: number): JournalRecord {
-  if (mayBegin(run)) return { type: "task.dispatched", at, task: path, attempt, answer };
-  const error: TaskError = { type: "RUN_HELD", message: "the answer is there; the run is held", retryable: true };
-  return { type: "task.retrying", at, task: path, error, dueAt: at, deferred: true, answer };
 }
 
 /** Returns the records that follow the end of a child run. */
@@ -314,54 +272,6 @@ export function decideChild(
   const detail = end.error === null ? end.phase.toLowerCase() : `${end.error.type}: ${end.error.message}`;
   const error: TaskError = { type, message: `run ${runId} ended ${end.phase}: ${detail}`, retryable: true };
   return [retryOrFail(spec, task, error, at, random)];
-}
-
-/** Returns the records that follow a decision on an approval; none when it is not pending. */
-export function decideApproval(
-  run: Run,
-  id: number,
-  decision: { approved: boolean; by: string; comment: string; data: Json },
-  at: number,
-): JournalRecord[] {
-  const approval = run.state.approvals.get(id);
-  if (approval?.state !== "PENDING") return [];
-  const { approved, by, comment, data } = decision;
-  return endApproval(run, approval, { state: approved ? "APPROVED" : "REJECTED", by, comment, data }, at);
-}
-
-function endApproval(
-  run: Run,
-  { id, task: path }: Approval,
-  end: { readonly state: ApprovalEnd; readonly by: string; readonly comment: string; readonly data: Json },
-  at: number,
-): JournalRecord[] {
-  const task = run.state.tasks.get(path);
-  invariant(task?.state === "WAITING" && task.token === id, `${path} does not wait for approval ${id}`);
-  const ended: JournalRecord = { type: "approval.ended", at, task: path, approval: id, ...end };
-  const { state, by, comment, data } = end;
-  const output = { approved: state === "APPROVED", decision: DECISION[state], by, comment, data };
-  if (task.suspension !== null) return [ended, answerTask(run, task, output, at)];
-  const spec = specOf(run, path);
-  if (state === "APPROVED" || spec.onReject === "continue")
-    return [ended, { type: "task.completed", at, task: path, output }];
-  if (state === "EXPIRED")
-    return [ended, failTask(spec, path, ownError("APPROVAL_TIMEOUT", "nobody decided in time"), at, {})];
-  const who = by === "" ? "rejected" : `rejected by ${by}`;
-  const message = comment === "" ? who : `${who}: ${comment}`;
-  return [ended, failTask(spec, path, ownError("APPROVAL_REJECTED", message), at, {})];
-}
-
-/** How the end of an approval appears to flows and graphs. */
-const DECISION = {
-  APPROVED: "approved",
-  REJECTED: "rejected",
-  EXPIRED: "expired",
-} as const satisfies Record<ApprovalEnd, string>;
-
-function expireApproval(run: Run, task: TaskState, at: number): JournalRecord[] {
-  const approval = run.state.approvals.get(task.token);
-  invariant(approval !== undefined, `${task.path} waits for an approval that it did not ask for`);
-  return endApproval(run, approval, { state: "EXPIRED", by: "", comment: "", data: null }, at);
 }
 
 /** Returns the records that follow when the wait or the retry delay of a task is over. */

@@ -95,6 +95,7 @@ export const freedSlotRows: RowMaker<Run, JournalRecord, FreedSlotRow> = {
     "task.returned": (run, { task }) => toFreedRow(run, task),
     "task.completed": (run, { task }) => toFreedRow(run, task),
     "task.retrying": (run, { task }) => toFreedRow(run, task),
+    "task.suspended": (run, { task }) => toFreedRow(run, task),
     "task.failed": (run, { task }) => toFreedRow(run, task),
     "task.canceled": (run, { task }) => toFreedRow(run, task),
   },

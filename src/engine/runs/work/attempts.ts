@@ -150,6 +150,7 @@ export class Attempts {
             fencingToken: token,
             ...(callbackUrl === undefined ? {} : { callbackUrl }),
             answer: task.answer,
+            ...(task.approvedCall === null ? {} : { approvedCall: task.approvedCall }),
             repeats: again || task.error?.type === "ATTEMPT_LOST",
             tell: (note) => {
               if (work.attempts.get(path) === attempt) this.#notes.tell(source, this.#clock.now(), note);

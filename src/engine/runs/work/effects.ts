@@ -78,6 +78,9 @@ export class Effects {
           if (!this.#lifecycle.draining)
             this.#attempts.begin(resident, record.task, firstSequence + index, record.again);
           break;
+        case "task.suspended":
+          this.#limitedTasks.end(resident, record.task);
+          break;
         case "task.waiting":
           if (record.wait.kind === "run") this.#children.start(resident, record.task, record.wait.runId);
           break;

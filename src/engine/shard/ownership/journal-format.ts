@@ -5,7 +5,7 @@
 import type { EntityRecord } from "../kind.ts";
 
 /** Version that this build reads and writes. Each release that adds types of records raises it by one. */
-export const JOURNAL_VERSION = 3;
+export const JOURNAL_VERSION = 4;
 
 /** The format of this build. */
 export interface JournalFormat {
@@ -34,8 +34,12 @@ export const FORMAT: JournalFormat = {
     "task.limited": 3,
     "run.budget_warned": 3,
   },
-  // A delayed start asks for its slot only when its time has come, perhaps at another instance.
-  fieldsSince: { "run.started.limit": 3 },
+  fieldsSince: {
+    // A delayed start asks for its slot only when its time has come, perhaps at another instance.
+    "run.started.limit": 3,
+    // An instance that does not know that the gate asks would make a call that was rejected.
+    "task.suspended.gate": 4,
+  },
 };
 
 /** The version that a record needs, and what needs it. */

@@ -102,7 +102,15 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
     place,
     recalled,
   },
-  "task.suspended": { ...ofTask, attempt: 1, key: "k", wait: { kind: "run", runId: "r" }, value: {}, dueAt: null },
+  "task.suspended": {
+    ...ofTask,
+    attempt: 1,
+    key: "k",
+    gate: true,
+    wait: { kind: "run", runId: "r" },
+    value: {},
+    dueAt: null,
+  },
   "task.failed": {
     ...ofTask,
     attempt: 1,
