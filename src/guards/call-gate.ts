@@ -4,7 +4,8 @@ import type { ToolCall } from "../engine/ports/tools.ts";
 import { mapTexts, redact } from "./content/redact.ts";
 import type { RuleId } from "./content/rules.ts";
 import { type ContentScanner, createContentScanner } from "./content/scan.ts";
-import { type CallRules, callRulesOf, type GatePolicy } from "./policy/policy.ts";
+import type { CallRules } from "./policy/calls.ts";
+import { callRulesOf, type GatePolicy } from "./policy/policy.ts";
 
 /** What becomes of a call. */
 export type CallVerdict =
@@ -27,7 +28,7 @@ export function createCallGate(policy: GatePolicy): CallGate | null {
   const scanner = createContentScanner();
   return {
     judge({ tenantId, flowId, type, input }) {
-      const rules = callRulesOf(policy, tenantId, flowId, type);
+      const rules = callRulesOf(policy, tenantId, { flowId, type });
       return rules === null ? ALLOW : judgeInput(input, rules, scanner);
     },
   };

@@ -7,7 +7,8 @@ import type { CheckedGoal, GoalCheck, GoalVerdict } from "../engine/ports/gate/g
 import { textsOf } from "./content/redact.ts";
 import type { RuleFamily, RuleId } from "./content/rules.ts";
 import { type ContentScanner, createContentScanner } from "./content/scan.ts";
-import { type GatePolicy, type GoalRules, goalRulesOf } from "./policy/policy.ts";
+import type { GoalRules } from "./policy/goals.ts";
+import { type GatePolicy, goalRulesOf } from "./policy/policy.ts";
 import type { Reflex } from "./reflex/reflex.ts";
 
 /** Counts verdicts; the telemetry layer has the implementation. */
