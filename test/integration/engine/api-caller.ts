@@ -24,7 +24,7 @@ import { createUndeliveredMessages } from "../../../src/store/bus/undelivered.ts
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createLimitStore } from "../../../src/store/limits/declared-limits.ts";
 import { createLimitPlaces } from "../../../src/store/limits/limit-places.ts";
-import { createQueueStore } from "../../../src/store/queues.ts";
+import { createQueueStore } from "../../../src/store/queues/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";

@@ -37,8 +37,8 @@ import { OPERATION_PROJECTIONS, RUN_PROJECTIONS } from "../../../src/service/pro
 import { createFlowStore } from "../../../src/store/flow-versions.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import { openLeases } from "../../../src/store/leases.ts";
-import { createOperationStore } from "../../../src/store/operations.ts";
-import { createQueueStore } from "../../../src/store/queues.ts";
+import { createOperationStore } from "../../../src/store/operations/operations.ts";
+import { createQueueStore } from "../../../src/store/queues/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createWaitingTaskStore } from "../../../src/store/waiting-tasks.ts";

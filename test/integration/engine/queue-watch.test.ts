@@ -1,7 +1,7 @@
 /** Queues without workers are named. */
 import { expect, onTestFinished, test } from "vitest";
 import { watchQueues } from "../../../src/engine/queues/queue-watch.ts";
-import { createQueueStore } from "../../../src/store/queues.ts";
+import { createQueueStore } from "../../../src/store/queues/queues.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed } from "./bed.ts";

@@ -1,6 +1,6 @@
 /** Settings and counts of queues: right for whatever is written, and quick however much waits. */
 import { beforeEach, expect, test } from "vitest";
-import { createQueueStore } from "../../../src/store/queues.ts";
+import { createQueueStore } from "../../../src/store/queues/queues.ts";
 import { foldWaitingCounts } from "../../../src/store/run-counts.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 

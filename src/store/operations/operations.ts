@@ -1,11 +1,11 @@
 /** Stored operations: headers for lists and takeovers, and the journal of each. */
-import type { OperationStore } from "../engine/ports/operations.ts";
-import type { ListOrder } from "../engine/ports/run-index.ts";
-import { readJournal } from "./journal/load.ts";
-import { HELD } from "./journal/quarantine.ts";
+import type { OperationStore } from "../../engine/ports/operations.ts";
+import type { ListOrder } from "../../engine/ports/run-index.ts";
+import { readJournal } from "../journal/load.ts";
+import { HELD } from "../journal/quarantine.ts";
+import type { Database } from "../sql/pool.ts";
+import { prepared, type Statement } from "../sql/sql.ts";
 import { type OperationRow, toOperationView } from "./operation-rows.ts";
-import type { Database } from "./sql/pool.ts";
-import { prepared, type Statement } from "./sql/sql.ts";
 
 const COLUMNS = `operation_id, tenant_id, state, action, filter, matched, done, failed, failures, problem, created_by,
   created_at, updated_at, ended_at`;

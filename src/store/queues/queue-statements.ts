@@ -1,5 +1,5 @@
 /** Statements about settings of queues that several files use. */
-import { prepared } from "./sql/sql.ts";
+import { prepared } from "../sql/sql.ts";
 
 /** Channel on which changes of settings are announced. */
 export const CHANNEL = "orchestrator_queues";

@@ -4,10 +4,10 @@
  *
  * Rows that a commit holds are left for the next time, so neither waits for the other in a circle.
  */
-import type { QueueLimitStore } from "../engine/ports/dispatch/queues.ts";
+import type { QueueLimitStore } from "../../engine/ports/dispatch/queues.ts";
+import type { Database } from "../sql/pool.ts";
+import { prepared } from "../sql/sql.ts";
 import { TELL, TIDY } from "./queue-statements.ts";
-import type { Database } from "./sql/pool.ts";
-import { prepared } from "./sql/sql.ts";
 
 /** Most rows that one statement changes: commits wait for it. */
 const MAX_ROWS = 5_000;

@@ -1,5 +1,5 @@
 /** Settings of queues, and counts of what waits in them. Every number comes from sums or from the end of an index. */
-import { fail } from "../base/errors.ts";
+import { fail } from "../../base/errors.ts";
 import type {
   QueueChange,
   QueueCounts,
@@ -10,11 +10,11 @@ import type {
   TaskCounts,
   WaitingLine,
   WaitingPlace,
-} from "../engine/ports/dispatch/queues.ts";
+} from "../../engine/ports/dispatch/queues.ts";
+import type { Database } from "../sql/pool.ts";
+import { prepared, type Statement } from "../sql/sql.ts";
 import { createQueueLimitStore } from "./queue-limits.ts";
 import { CHANNEL, TELL, TIDY } from "./queue-statements.ts";
-import type { Database } from "./sql/pool.ts";
-import { prepared, type Statement } from "./sql/sql.ts";
 
 /** Most queues of a tenant that have settings. */
 const MAX_QUEUES = 10_000;

@@ -2,14 +2,14 @@
  * Rows of `orchestrator.operations` as callers see them. A row is never rejected: the view says what is wrong with it,
  * and the rest is safe to show.
  */
-import { parseStoredJson } from "../base/json/json-stored.ts";
-import { isValidTime } from "../base/time/time-range.ts";
+import { parseStoredJson } from "../../base/json/json-stored.ts";
+import { isValidTime } from "../../base/time/time-range.ts";
 import type {
   OperationAction,
   OperationFailure,
   OperationView,
   ShownOperationState,
-} from "../engine/ports/operations.ts";
+} from "../../engine/ports/operations.ts";
 
 /** A row of `orchestrator.operations`. */
 export interface OperationRow {
