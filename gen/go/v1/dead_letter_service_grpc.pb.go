@@ -39,7 +39,7 @@ type DeadLetterServiceClient interface {
 	// GetUndeliveredMessage returns a message with its content. Errors: MESSAGE_NOT_FOUND.
 	GetUndeliveredMessage(ctx context.Context, in *GetUndeliveredMessageRequest, opts ...grpc.CallOption) (*GetUndeliveredMessageResponse, error)
 	// RedeliverMessages has messages sent again: with the same ids, in their order, before what their runs have sent since and still waits,
-	// and for as long as new ones. Messages of tasks for executors are not sent again, since their tasks have failed; retry the task.
+	// and for as long as new ones. Messages of tasks for executors are not sent again, since their tasks have failed; start their runs again.
 	// Actor and reason are kept. Errors: MESSAGE_NOT_REDELIVERABLE for the id of such a message, REQUEST_ID_REUSED.
 	RedeliverMessages(ctx context.Context, in *RedeliverMessagesRequest, opts ...grpc.CallOption) (*RedeliverMessagesResponse, error)
 	// DropMessages removes messages for good. Actor and reason are kept. Errors: REQUEST_ID_REUSED.
@@ -106,7 +106,7 @@ type DeadLetterServiceServer interface {
 	// GetUndeliveredMessage returns a message with its content. Errors: MESSAGE_NOT_FOUND.
 	GetUndeliveredMessage(context.Context, *GetUndeliveredMessageRequest) (*GetUndeliveredMessageResponse, error)
 	// RedeliverMessages has messages sent again: with the same ids, in their order, before what their runs have sent since and still waits,
-	// and for as long as new ones. Messages of tasks for executors are not sent again, since their tasks have failed; retry the task.
+	// and for as long as new ones. Messages of tasks for executors are not sent again, since their tasks have failed; start their runs again.
 	// Actor and reason are kept. Errors: MESSAGE_NOT_REDELIVERABLE for the id of such a message, REQUEST_ID_REUSED.
 	RedeliverMessages(context.Context, *RedeliverMessagesRequest) (*RedeliverMessagesResponse, error)
 	// DropMessages removes messages for good. Actor and reason are kept. Errors: REQUEST_ID_REUSED.

@@ -225,7 +225,8 @@ const (
 	ErrorReason_ERROR_REASON_EVENT_FAILED ErrorReason = 89
 	// there is no message {messageId}.
 	ErrorReason_ERROR_REASON_MESSAGE_NOT_FOUND ErrorReason = 90
-	// message {messageId} was for the executor of a task, which has failed since; retry the task, or drop the message.
+	// message {messageId} was for the executor of a task, which has failed since; start its run again, or drop the
+	// message.
 	ErrorReason_ERROR_REASON_MESSAGE_NOT_REDELIVERABLE ErrorReason = 91
 	// limit {limit} is not known: it is not declared or paused, no flow names it, and no task waits for it.
 	ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND ErrorReason = 92

@@ -94,6 +94,6 @@ export const REQUEST_ERRORS = {
     "FAILED_PRECONDITION",
     409,
     "no",
-    "message {messageId} was for the executor of a task, which has failed since; retry the task, or drop the message",
+    "message {messageId} was for the executor of a task, which has failed since; start its run again, or drop the message",
   ),
 } as const satisfies Record<string, CatalogueEntry>;

@@ -675,7 +675,8 @@ export const ErrorReason = {
   MESSAGE_NOT_FOUND: 90,
 
   /**
-   * message {messageId} was for the executor of a task, which has failed since; retry the task, or drop the message.
+   * message {messageId} was for the executor of a task, which has failed since; start its run again, or drop the
+   * message.
    *
    * @generated from enum value: ERROR_REASON_MESSAGE_NOT_REDELIVERABLE = 91;
    */

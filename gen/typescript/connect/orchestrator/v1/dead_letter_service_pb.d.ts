@@ -356,7 +356,7 @@ export declare const DeadLetterService: GenService<{
   },
   /**
    * RedeliverMessages has messages sent again: with the same ids, in their order, before what their runs have sent since and still waits,
-   * and for as long as new ones. Messages of tasks for executors are not sent again, since their tasks have failed; retry the task.
+   * and for as long as new ones. Messages of tasks for executors are not sent again, since their tasks have failed; start their runs again.
    * Actor and reason are kept. Errors: MESSAGE_NOT_REDELIVERABLE for the id of such a message, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.DeadLetterService.RedeliverMessages

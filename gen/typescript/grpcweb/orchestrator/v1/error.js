@@ -575,7 +575,8 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["MESSAGE_NOT_FOUND"] = 90] = "MESSAGE_NOT_FOUND";
     /**
-     * message {messageId} was for the executor of a task, which has failed since; retry the task, or drop the message.
+     * message {messageId} was for the executor of a task, which has failed since; start its run again, or drop the
+     * message.
      *
      * @generated from protobuf enum value: ERROR_REASON_MESSAGE_NOT_REDELIVERABLE = 91;
      */
