@@ -16,6 +16,7 @@ const model = z
     cached_input_price_per_mtok: price.optional(),
     max_output_tokens: count.optional(),
     requests_per_minute: count.optional(),
+    tokens_per_minute: count.optional(),
   })
   .refine((one) => (one.input_price_per_mtok === undefined) === (one.output_price_per_mtok === undefined), {
     error: "set both prices, or none",

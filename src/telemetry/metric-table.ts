@@ -248,8 +248,8 @@ export const METRICS = {
   orchestrator_budget_refusals_total: counter(
     "Calls to models and attempts that were not made for want of a budget, by what the budget is for, and what became of them.",
     ["scope", "result"],
-    ["run", "flow", "tenant"],
-    ["deferred", "held", "unpriced"],
+    ["run", "flow", "tenant", "minute"],
+    ["deferred", "held", "unpriced", "too_large"],
   ),
   orchestrator_budget_warnings_total: counter(
     "Budgets of which four fifths were used up, by what the budget is for.",

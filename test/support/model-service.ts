@@ -24,7 +24,12 @@ export async function openModelBed(env: Readonly<Record<string, string>> = {}): 
         kind: "openai",
         base_url: `${models.url}/v1`,
         api_key,
-        models: { small: facts, free: {}, rare: { requests_per_minute: 1 } },
+        models: {
+          small: facts,
+          free: {},
+          rare: { requests_per_minute: 1 },
+          slim: { max_output_tokens: 100, tokens_per_minute: 150 },
+        },
         timeout: "5s",
       },
       claude: { kind: "anthropic", base_url: models.url, api_key, models: { haiku: facts } },

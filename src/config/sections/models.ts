@@ -9,7 +9,7 @@ export const MODELS = {
     schema: modelProvidersSetting(),
     default: {},
     env: ["ORCHESTRATOR_MODELS_PROVIDERS"],
-    text: "Providers that `ai` tasks name, each `{kind, base_url, api_key, models, timeout}`. `kind` is the protocol, `openai` or `anthropic`; `base_url` is where that is spoken, by default at the company of that name. `api_key` is a reference to a secret (`secret://anthropic`). `models` has what is known of models by name, the first one being that of tasks that name none: `{input_price_per_mtok, output_price_per_mtok, cached_input_price_per_mtok}` in dollars for a million tokens, `max_output_tokens`, and `requests_per_minute`. `timeout` bounds one call (2m).",
+    text: "Providers that `ai` tasks name, each `{kind, base_url, api_key, models, timeout}`. `kind` is the protocol, `openai` or `anthropic`; `base_url` is where that is spoken, by default at the company of that name. `api_key` is a reference to a secret (`secret://anthropic`). `models` has what is known of models by name, the first one being that of tasks that name none: `{input_price_per_mtok, output_price_per_mtok, cached_input_price_per_mtok}` in dollars for a million tokens, `max_output_tokens`, `requests_per_minute`, and `tokens_per_minute` (input and output together). `timeout` bounds one call (2m).",
   }),
   defaultProvider: setting({
     schema: textSetting("the name of a provider"),

@@ -1,5 +1,5 @@
 /** Decides which calls and attempts fit into which budgets. Pure. */
-import type { Amount, Budget, BudgetKey, BudgetLimits, OpenCall } from "../ports/models/budgets.ts";
+import type { Amount, Budget, BudgetKey, BudgetLimits, OpenCall, RaisableBudget } from "../ports/models/budgets.ts";
 import type { ModelUsage } from "../ports/models/meter.ts";
 
 /** The part of a limit at which there is a warning. */
@@ -11,7 +11,7 @@ export interface Shortage {
   readonly wanted: Amount;
   /** What there is too little of. */
   readonly lacks: keyof Amount;
-  /** Others are under way that may cost less of that than they reserved. */
+  /** Others are under way that may cost less of that than they reserved, or the next minute has more. */
   readonly mayFitLater: boolean;
 }
 
@@ -46,16 +46,17 @@ export class Allotment {
 
   /**
    * Ends a call or an attempt: what it used takes the place of what it reserved. Returns the budgets of which what is
-   * settled has passed {@link WARN_AT} by that.
+   * settled has passed {@link WARN_AT} by that, but for those of minutes.
    */
-  settle({ charged, reserved }: Pick<OpenCall, "charged" | "reserved">, used: Amount): readonly Budget[] {
-    const nearlyUsedUp: Budget[] = [];
+  settle({ charged, reserved }: Pick<OpenCall, "charged" | "reserved">, used: Amount): readonly RaisableBudget[] {
+    const nearlyUsedUp: RaisableBudget[] = [];
     for (const key of charged) {
       const budget = this.get(key);
       if (budget === undefined) continue;
       const after = { ...budget, reserved: subtract(budget.reserved, reserved), settled: add(budget.settled, used) };
       this.#set(after);
-      if (findNearlyUsedUp(after).length > findNearlyUsedUp(budget).length) nearlyUsedUp.push(after);
+      if (isRaisable(after) && findNearlyUsedUp(after).length > findNearlyUsedUp(budget).length)
+        nearlyUsedUp.push(after);
     }
     return nearlyUsedUp;
   }
@@ -65,6 +66,11 @@ export class Allotment {
     this.#budgets.set(name, budget);
     this.#changed.add(name);
   }
+}
+
+/** Whether somebody can raise it. The tokens of a minute are what its provider gives. */
+function isRaisable(budget: Budget): budget is RaisableBudget {
+  return budget.scope !== "minute";
 }
 
 /** What a call used, as budgets count it. */
@@ -82,7 +88,10 @@ function shortagesOf(budget: Budget, wanted: Amount): readonly Shortage[] {
   const after = add(add(budget.settled, budget.reserved), wanted);
   return KINDS.filter(
     (kind) => wanted[kind] > 0 && after[kind] > (limitOf(budget, kind) ?? Number.POSITIVE_INFINITY),
-  ).map((lacks) => ({ budget, wanted, lacks, mayFitLater: budget.reserved[lacks] > 0 }));
+  ).map((lacks) => {
+    const mayFitLater = budget.scope === "minute" || budget.reserved[lacks] > 0;
+    return { budget, wanted, lacks, mayFitLater };
+  });
 }
 
 /** The limit of a budget on one kind of amount; null: there is none. */

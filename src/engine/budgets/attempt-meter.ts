@@ -24,7 +24,7 @@ import type {
   CountedAttempt,
   OpenAttempt,
 } from "../ports/models/attempts.ts";
-import type { Amount, Budget, BudgetHolds, BudgetKey, BudgetLimits } from "../ports/models/budgets.ts";
+import type { Amount, Budget, BudgetHolds, BudgetKey, BudgetLimits, RaisableBudget } from "../ports/models/budgets.ts";
 import { Allotment, NOTHING, nameOf, type Shortage } from "./allot.ts";
 import { explainShortage } from "./explain-shortage.ts";
 import type { BudgetMetrics } from "./meter.ts";
@@ -35,7 +35,7 @@ export interface AttemptMeterParts {
   readonly holds: BudgetHolds;
   readonly metrics: Pick<BudgetMetrics, "refused">;
   /** A budget has just been used up to four fifths by an attempt of this run. */
-  readonly warn: (budget: Budget, runId: string) => void;
+  readonly warn: (budget: RaisableBudget, runId: string) => void;
   readonly log: Log;
   readonly isStopping: () => boolean;
 }

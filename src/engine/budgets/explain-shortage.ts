@@ -8,6 +8,8 @@ export function explainShortage({ budget, wanted, lacks, mayFitLater }: Shortage
   const limit = limitOf(budget, lacks) ?? 0;
   const left = Math.max(0, limit - budget.settled[lacks] - budget.reserved[lacks]);
   const { needs, others, show } = WORDS[lacks];
+  if (budget.scope === "minute")
+    return `${needs(wanted[lacks])}, and ${describeBudget(budget)} has ${show(left)} of ${show(limit)} left: it waits for the next minute`;
   const has = `the budget of ${describeBudget(budget)} has ${show(left)} of ${show(limit)} left`;
   const next = mayFitLater
     ? `other ${others} are under way, and it waits for them`
@@ -45,5 +47,6 @@ const WORDS: Readonly<Record<keyof Amount, Words>> = {
 
 /** Names a budget in a sentence. */
 function describeBudget({ scope, id }: Pick<Budget, "scope" | "id">): string {
+  if (scope === "minute") return `the minute of ${id.slice(0, id.lastIndexOf(" "))}`;
   return scope === "tenant" ? "the tenant" : `${scope} ${id}`;
 }

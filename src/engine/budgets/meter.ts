@@ -5,9 +5,10 @@
  *   asked ──fits everywhere──→ open ──settled──→ what it used is charged
  *     │                         └── the instance dies ──→ the whole reserve is charged, once the call is repeated or
  *     │                             the instance is known to be gone
- *     ├── does not fit while other calls are under way → deferred; a later call of an attempt asks again
+ *     ├── does not fit while other calls are under way, or into this minute → deferred; a later call of an attempt
+ *     │   asks again
  *     ├── does not fit, nothing is under way → the run is held until somebody raises the budget
- *     └── has no price, and a budget limits its cost → refused
+ *     └── has no price, and a budget limits its cost, or may use more tokens than a minute has → refused
  *
  * Calls are collected: while one transaction of the ledger is in flight, the next one fills.
  */
@@ -16,7 +17,6 @@ import type { Log } from "../../base/log.ts";
 import type { Outcome } from "../machine/events.ts";
 import type {
   Amount,
-  Budget,
   BudgetHolds,
   BudgetKey,
   BudgetLedger,
@@ -27,11 +27,13 @@ import type {
   LedgerView,
   NewCall,
   OpenCall,
+  RaisableBudget,
 } from "../ports/models/budgets.ts";
 import type { MeteredCall, ModelMeter, ModelUsage, Reserved } from "../ports/models/meter.ts";
 import { retryUntil } from "../shard/retry-until.ts";
 import { Allotment, amountOf, NOTHING, nameOf, type Shortage } from "./allot.ts";
 import { explainShortage } from "./explain-shortage.ts";
+import { explainTooLarge, minuteOf, untilNextMinuteMs } from "./minutes.ts";
 import { runBudgetOf } from "./run-budgets.ts";
 
 /** What is counted. */
@@ -40,8 +42,8 @@ export interface BudgetMetrics {
   settled(call: MeteredCall, usage: ModelUsage): void;
   /** A call used more than it had reserved. */
   overran(call: MeteredCall): void;
-  /** A call was not made: `deferred`, `held`, or `unpriced`. */
-  refused(scope: BudgetKey["scope"], how: "deferred" | "held" | "unpriced"): void;
+  /** A call was not made: `deferred`, `held`, `unpriced`, or `too_large` for any minute. */
+  refused(scope: BudgetKey["scope"], how: "deferred" | "held" | "unpriced" | "too_large"): void;
   /** Calls whose instance died were charged in full. */
   abandoned(count: number): void;
 }
@@ -51,8 +53,10 @@ export interface BudgetMeterParts {
   readonly holds: BudgetHolds;
   readonly metrics: BudgetMetrics;
   /** A call of this run has just used a budget up to four fifths. */
-  readonly warn: (budget: Budget, runId: string) => void;
+  readonly warn: (budget: RaisableBudget, runId: string) => void;
   readonly log: Log;
+  /** Milliseconds since the epoch by the clock of the database. */
+  now(): number;
   /** Whether the instance is stopping: what cannot be settled then is charged in full later. */
   isStopping(): boolean;
 }
@@ -114,11 +118,11 @@ export class BudgetMeter implements ModelMeter {
 
   /** Charges calls whose instance is gone in full. Returns their number. */
   async chargeAbandoned(): Promise<number> {
-    const { ledger, metrics } = this.#parts;
+    const { ledger, metrics, now } = this.#parts;
     const open = await ledger.listAbandoned(MAX_BATCH);
     if (open.length === 0) return 0;
     let count = 0;
-    await ledger.transact(queryOf([], open), (view) => {
+    await ledger.transact(queryOf([], open, now()), (view) => {
       const allotment = new Allotment(view.budgets);
       const settled = view.open.map((one): CallSettlement => {
         const usage = wholeOf(one);
@@ -155,16 +159,17 @@ export class BudgetMeter implements ModelMeter {
   }
 
   async #transact(asked: readonly Asked[], ended: readonly Ended[]): Promise<void> {
-    const { ledger, log } = this.#parts;
+    const { ledger, log, now } = this.#parts;
+    const askedAt = now();
     let told: readonly Told[] = [];
     let opened: readonly NewCall[] = [];
     const calls = asked.map(({ call }) => call);
     const open = ended.map((one) => one.open);
     const unmade = [...this.#unmade];
-    const query = queryOf(calls, open);
+    const query = queryOf(calls, open, askedAt);
     try {
       await ledger.transact({ ...query, callIds: [...query.callIds, ...unmade] }, (view) => {
-        const turn = this.#decide(view, asked, ended);
+        const turn = this.#decide(view, asked, ended, askedAt);
         ({ told } = turn);
         ({ opened } = turn.changes);
         return turn.changes;
@@ -183,7 +188,7 @@ export class BudgetMeter implements ModelMeter {
     for (const tell of told) tell();
   }
 
-  #decide(view: LedgerView, asked: readonly Asked[], ended: readonly Ended[]) {
+  #decide(view: LedgerView, asked: readonly Asked[], ended: readonly Ended[], now: number) {
     const { metrics, warn } = this.#parts;
     const allotment = new Allotment(view.budgets);
     const told: Told[] = [];
@@ -217,8 +222,14 @@ export class BudgetMeter implements ModelMeter {
     const waiting: (BudgetKey & { readonly runId: string })[] = [];
     for (const one of asked) {
       const { call, answer } = one;
-      const keys = keysOf(call);
+      const keys = keysOf(call, now);
       const reserved = reserveOf(call);
+      const tooLarge = explainTooLarge(call);
+      if (tooLarge !== null) {
+        told.push(() => metrics.refused("minute", "too_large"));
+        told.push(() => answer(refuse(refused("TOKENS_PER_MINUTE_EXCEEDED", tooLarge))));
+        continue;
+      }
       const unpriced =
         reserved === null ? keys.find((key) => (allotment.get(key)?.maxCostMicros ?? null) !== null) : null;
       if (unpriced !== null && unpriced !== undefined) {
@@ -237,9 +248,12 @@ export class BudgetMeter implements ModelMeter {
         told.push(() => answer({ ok: true, settle: (usage) => this.#settle(made, usage) }));
       } else if (shortage.mayFitLater) {
         told.push(() => metrics.refused(shortage.budget.scope, "deferred"));
+        const isOfMinute = shortage.budget.scope === "minute";
+        const deferMs = isOfMinute ? untilNextMinuteMs(shortage.budget, now) : BUSY_MS;
+        const type = isOfMinute ? "TOKENS_PER_MINUTE_IN_USE" : "BUDGET_IN_USE";
         told.push(() => {
-          if (call.number > 1) this.#askAgain(one);
-          else answer(refuse(deferred("BUDGET_IN_USE", explainShortage(shortage), BUSY_MS)));
+          if (call.number > 1) this.#askAgain(one, deferMs);
+          else answer(refuse(deferred(type, explainShortage(shortage), deferMs)));
         });
       } else {
         waiting.push({ ...keyOf(shortage.budget), runId: call.runId });
@@ -263,12 +277,12 @@ export class BudgetMeter implements ModelMeter {
     answer(refuse(deferred("BUDGET_EXHAUSTED", why, BUSY_MS)));
   }
 
-  #askAgain(one: Asked): void {
+  #askAgain(one: Asked, deferMs: number): void {
     setTimeout(() => {
       if (one.signal.aborted) return;
       this.#asked.push(one);
       this.#flush();
-    }, BUSY_MS);
+    }, deferMs);
   }
 
   async #settle(one: NewCall, usage: ModelUsage): Promise<void> {
@@ -291,8 +305,11 @@ const NOT_MADE: ModelUsage = { inputTokens: 0, outputTokens: 0, costMicros: 0, b
 const AWAY = "the ledger of budgets cannot be reached; the call is made once it can be";
 
 /** The budgets that a call is charged to, where they exist. */
-function keysOf({ tenantId, flowId, budgets }: MeteredCall): readonly BudgetKey[] {
+function keysOf(call: MeteredCall, now: number): readonly BudgetKey[] {
+  const { tenantId, flowId, budgets } = call;
+  const minute = minuteOf(call, now);
   return [
+    ...(minute === null ? [] : [keyOf(minute)]),
     ...budgets.map(({ runId }): BudgetKey => ({ tenantId, scope: "run", id: runId })),
     { tenantId, scope: "flow", id: flowId },
     { tenantId, scope: "tenant", id: "" },
@@ -311,15 +328,13 @@ function reserveOf(call: MeteredCall): Amount | null {
   return { ...NOTHING, costMicros, tokens: inputTokens + maxOutputTokens };
 }
 
-function queryOf(calls: readonly MeteredCall[], open: readonly OpenCall[]): LedgerQuery {
+function queryOf(calls: readonly MeteredCall[], open: readonly OpenCall[], now: number): LedgerQuery {
   const keys = new Map<string, BudgetKey>();
   const missing = new Map<string, BudgetKey & BudgetLimits>();
   for (const call of calls) {
-    for (const key of keysOf(call)) keys.set(nameOf(key), key);
-    for (const one of call.budgets) {
-      const budget = runBudgetOf(call.tenantId, one);
-      missing.set(nameOf(budget), budget);
-    }
+    for (const key of keysOf(call, now)) keys.set(nameOf(key), key);
+    const budgets = call.budgets.map((one) => runBudgetOf(call.tenantId, one));
+    for (const budget of [minuteOf(call, now) ?? [], budgets].flat()) missing.set(nameOf(budget), budget);
   }
   for (const { charged } of open) for (const key of charged) keys.set(nameOf(key), key);
   return {
@@ -348,5 +363,9 @@ function deferred(type: string, message: string, deferMs: number): Refused {
 
 function priceMissing({ provider, model }: MeteredCall): Refused {
   const message = `a budget limits the cost of this run, and model ${model} of provider ${provider} has no price: add input_price_per_mtok and output_price_per_mtok to models.providers`;
-  return { ok: false, error: { type: "PRICE_MISSING", message, retryable: false, noEffect: true } };
+  return refused("PRICE_MISSING", message);
+}
+
+function refused(type: string, message: string): Refused {
+  return { ok: false, error: { type, message, retryable: false, noEffect: true } };
 }

@@ -1,6 +1,7 @@
 /** Budgets: the meters of calls to models and of attempts, and the runs that wait for a raise. */
 import { toBudgetId } from "../../api/mapping/limits/budget.ts";
 import type { Log } from "../../base/log.ts";
+import { systemClock } from "../../base/time/clock.ts";
 import { startNudgedLoop } from "../../bus/nudged-loop.ts";
 import type { Config } from "../../config/settings.ts";
 import { CountingMeter } from "../../engine/budgets/attempt-meter.ts";
@@ -8,8 +9,9 @@ import { explainWarning } from "../../engine/budgets/explain-shortage.ts";
 import { BudgetMeter, type BudgetMetrics } from "../../engine/budgets/meter.ts";
 import { resumeRaised } from "../../engine/budgets/raised.ts";
 import type { AttemptMeter } from "../../engine/ports/models/attempts.ts";
-import type { Budget, BudgetControl, BudgetHolds } from "../../engine/ports/models/budgets.ts";
+import type { BudgetControl, BudgetHolds, RaisableBudget } from "../../engine/ports/models/budgets.ts";
 import type { ModelMeter } from "../../engine/ports/models/meter.ts";
+import type { SharedClock } from "../../engine/ports/shared-clock.ts";
 import { createAttemptLedger } from "../../store/budgets/attempt-ledger.ts";
 import { createBudgetControl } from "../../store/budgets/budget-control.ts";
 import { createBudgetLedger } from "../../store/budgets/ledger.ts";
@@ -30,7 +32,7 @@ export interface Budgets {
   readonly meter: ModelMeter;
   readonly attemptMeter: AttemptMeter;
   /** Runs can be held, and go on, from now on. */
-  attach(engine: Pick<RunningEngine, "holdForBudget" | "warnOfBudget" | "runControl" | "shards">): void;
+  attach(engine: Pick<RunningEngine, "holdForBudget" | "warnOfBudget" | "runControl" | "shards" | "sharedClock">): void;
 }
 
 /** Opens them. The meter settles what is under way before it is closed. */
@@ -41,15 +43,17 @@ export function openBudgets(
   parts: Parts,
 ): Budgets {
   const { metrics } = parts;
-  const removeSpending = (isStopping: () => boolean) => removeOldSpending(database, usageRetention, isStopping);
-  const retention = keepRecent("usage of models", removeSpending, usageRetention, log);
+  const keptMs = usageRetention === 0 ? Number.POSITIVE_INFINITY : usageRetention;
+  const removeSpending = (isStopping: () => boolean) => removeOldSpending(database, keptMs, isStopping);
+  const retention = keepRecent("usage of models", removeSpending, keptMs, log);
   parts.onClose(() => retention.stop());
   const store = createBudgetControl(database);
   let hold: RunningEngine["holdForBudget"] = async () => {};
   let tell: RunningEngine["warnOfBudget"] = async () => {};
+  let clock: SharedClock = systemClock;
   let stopping = false;
   const holds: BudgetHolds = { hold: (runId, why) => hold(runId, why) };
-  const warn = (budget: Budget, spender: string): void => {
+  const warn = (budget: RaisableBudget, spender: string): void => {
     const { tenantId, scope, id, settled: spent, maxCostMicros, maxTokens, maxSteps, maxTimeMs } = budget;
     metrics.counter("orchestrator_budget_warnings_total", scope).add();
     const fields = { tenantId, scope, id, spent, maxCostMicros, maxTokens, maxSteps, maxTimeMs };
@@ -69,6 +73,7 @@ export function openBudgets(
   const meter = new BudgetMeter({
     ledger: createBudgetLedger(database, instanceId),
     ...{ holds, warn, log },
+    now: () => clock.now(),
     isStopping: () => stopping,
     metrics: {
       settled({ provider, model }, { inputTokens, outputTokens, costMicros }) {
@@ -90,7 +95,8 @@ export function openBudgets(
     budgets: store,
     meter,
     attemptMeter,
-    attach({ holdForBudget, warnOfBudget, runControl: control, shards }) {
+    attach({ holdForBudget, warnOfBudget, runControl: control, shards, sharedClock }) {
+      clock = sharedClock;
       hold = holdForBudget;
       tell = warnOfBudget;
       const loop = startNudgedLoop({

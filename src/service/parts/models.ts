@@ -86,6 +86,7 @@ function toProvider(name: string, { kind, base_url: url, api_key: key, models = 
       outputPriceMicros: toMicros(entry.output_price_per_mtok),
       cachedInputPriceMicros: toMicros(entry.cached_input_price_per_mtok),
       maxOutputTokens: entry.max_output_tokens ?? null,
+      tokensPerMinute: entry.tokens_per_minute ?? null,
     },
   ]);
   return {

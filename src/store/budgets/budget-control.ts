@@ -28,7 +28,7 @@ const GET = prepared(
 const LIST = prepared(
   "budgets.list",
   `SELECT ${VIEW} FROM orchestrator.budgets b
-  WHERE b.tenant_id = $1 AND ($2::text = '' OR b.scope = $2) AND (b.scope, b.id) > ($3::text, $4::text)
+  WHERE b.tenant_id = $1 AND b.scope <> 'minute' AND ($2::text = '' OR b.scope = $2) AND (b.scope, b.id) > ($3::text, $4::text)
   ORDER BY b.scope, b.id LIMIT $5`,
 );
 
@@ -151,7 +151,7 @@ export function createBudgetControl(database: Database): BudgetControl & BudgetR
 
 function toView(row: ViewRow): BudgetView {
   const { counts_attempts: countsAttempts, actor: by, reason: why, updated_at: updatedAt, waiting: waitingRuns } = row;
-  return { ...toBudget(row), countsAttempts, by, why, updatedAt, waitingRuns };
+  return { ...toBudget(row), scope: row.scope as BudgetScope, countsAttempts, by, why, updatedAt, waitingRuns };
 }
 
 function toUsage(row: UsageRow & Readonly<Record<string, string>>, by: readonly UsageGroup[]): UsageLine {

@@ -1,5 +1,5 @@
 /** Rows of budgets, and the statements by which transactions lock and change them. */
-import type { Amount, Budget, BudgetKey, BudgetLimits, BudgetScope } from "../../engine/ports/models/budgets.ts";
+import type { Amount, Budget, BudgetKey, BudgetLimits } from "../../engine/ports/models/budgets.ts";
 import { prepared, type SqlRunner, type SqlValue } from "../sql/sql.ts";
 
 /** Columns of a budget, of the table `b`. */
@@ -110,7 +110,7 @@ function keysOf(keys: readonly BudgetKey[]): SqlValue[] {
 export function toBudget(row: BudgetRow): Budget {
   return {
     tenantId: row.tenant_id,
-    scope: row.scope as BudgetScope,
+    scope: row.scope as BudgetKey["scope"],
     id: row.id,
     maxCostMicros: row.max_cost_micros,
     maxTokens: row.max_tokens,

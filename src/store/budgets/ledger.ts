@@ -3,8 +3,8 @@
  * calls at all instances see each other's reserves.
  */
 import type {
+  BudgetKey,
   BudgetLedger,
-  BudgetScope,
   CallSettlement,
   LedgerChanges,
   LedgerQuery,
@@ -57,7 +57,7 @@ interface CallRow {
   readonly run_id: string;
   readonly reserved_cost_micros: number;
   readonly reserved_tokens: number;
-  readonly charged: readonly (readonly [BudgetScope, string])[];
+  readonly charged: readonly (readonly [BudgetKey["scope"], string])[];
 }
 
 /** The ledger of a database, for the calls of an instance. */

@@ -1,4 +1,4 @@
-/** Removes the ledger of calls when it is old, and the budgets of runs that are gone. */
+/** Removes the ledger of calls when it is old, and the budgets of runs that are gone and of minutes that are over. */
 import type { Database } from "../sql/pool.ts";
 import { prepared } from "../sql/sql.ts";
 
@@ -20,9 +20,9 @@ const BUDGETS = prepared(
   "budgets.remove_gone",
   `WITH gone AS (
     SELECT b.tenant_id, b.scope, b.id FROM orchestrator.budgets b
-    WHERE b.scope = 'run' AND b.created_at < clock_timestamp() - $1::float8 * interval '1 millisecond'
+    WHERE b.scope IN ('run', 'minute') AND b.created_at < clock_timestamp() - $1::float8 * interval '1 millisecond'
       AND b.reserved_cost_micros = 0 AND b.reserved_tokens = 0
-      AND NOT EXISTS (SELECT FROM orchestrator.runs r WHERE r.run_id = b.id)
+      AND (b.scope = 'minute' OR NOT EXISTS (SELECT FROM orchestrator.runs r WHERE r.run_id = b.id))
     ORDER BY b.created_at LIMIT $2 FOR UPDATE SKIP LOCKED
   )
   DELETE FROM orchestrator.budgets b USING gone g WHERE b.tenant_id = g.tenant_id AND b.scope = g.scope AND b.id = g.id`,
@@ -54,7 +54,10 @@ const ATTEMPTS = prepared(
 /** What has no run any more is kept for so long, milliseconds: its call may be on its way. */
 const GRACE_MS = 3_600_000;
 
-/** Removes calls that were settled more than `retentionMs` ago, and what belongs to no run. Resolves with the rows. */
+/**
+ * Removes calls that were settled more than `retentionMs` ago, all of which stay if that is infinite, and what belongs
+ * to no run. Resolves with the rows.
+ */
 export async function removeOldSpending(
   { journal }: Pick<Database, "journal">,
   retentionMs: number,
@@ -62,12 +65,8 @@ export async function removeOldSpending(
   graceMs = GRACE_MS,
 ): Promise<number> {
   let total = 0;
-  for (const [statement, ageMs] of [
-    [CALLS, retentionMs],
-    [BUDGETS, graceMs],
-    [WAITS, graceMs],
-    [ATTEMPTS, graceMs],
-  ] as const) {
+  const calls = Number.isFinite(retentionMs) ? [[CALLS, retentionMs] as const] : [];
+  for (const [statement, ageMs] of [...calls, [BUDGETS, graceMs], [WAITS, graceMs], [ATTEMPTS, graceMs]] as const) {
     let removed = BATCH;
     while (removed === BATCH && !isStopping()) {
       removed = (await journal.query(statement, [ageMs, BATCH])).count;

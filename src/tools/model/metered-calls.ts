@@ -198,6 +198,7 @@ export class MeteredCalls {
       maxOutputTokens: maxTokens,
       inputPriceMicros: facts.inputPriceMicros,
       outputPriceMicros: facts.outputPriceMicros,
+      tokensPerMinute: facts.tokensPerMinute,
     };
   }
 

@@ -21,6 +21,8 @@ export interface ModelFacts {
   /** Of input that the provider had in its own cache; null: as other input. */
   readonly cachedInputPriceMicros: number | null;
   readonly maxOutputTokens: number | null;
+  /** Most tokens of its calls in a minute; null: any number. */
+  readonly tokensPerMinute: number | null;
 }
 
 /** A model that is asked. */
@@ -48,6 +50,7 @@ const UNKNOWN: ModelFacts = {
   outputPriceMicros: null,
   cachedInputPriceMicros: null,
   maxOutputTokens: null,
+  tokensPerMinute: null,
 };
 
 /** The model that a task asks and those that it falls back to, in their order; text: what is missing. */

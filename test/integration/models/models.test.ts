@@ -249,3 +249,31 @@ test(
   },
   SLOW_MS,
 );
+
+test(
+  "the tokens of a model are bounded in a minute, and a call that no minute can take fails",
+  async () => {
+    const bed = await openBed();
+    await bed.register("slim", ask("prompt: hi, model: slim"));
+    const started = [await bed.start("slim"), await bed.start("slim")];
+    const first = await bed.models.next();
+    await eventually(async () => {
+      const found = await Promise.all(
+        started.map((runId) => bed.client.call(RunService.method.diagnoseRun, { runId })),
+      );
+      const messages = found.flatMap(({ findings }) => findings.map(({ message }) => message)).join("\n");
+      expect(messages).toMatch(/the minute of open\/slim has \d+ of 150 left/);
+    });
+    expect(bed.models.count()).toBe(1);
+    // What the first one does not use is free for the second.
+    first.say("one");
+    (await bed.models.next()).say("two");
+    for (const runId of started) await completes(bed, runId);
+    await bed.register("large", ask("prompt: hi, model: slim, max_tokens: 200"));
+    const { run } = await bed.client.call(RunService.method.waitRun, {
+      ...{ runId: await bed.start("large"), wait: { seconds: 20n } },
+    });
+    expect(run?.error).toMatchObject({ type: "TOKENS_PER_MINUTE_EXCEEDED" });
+  },
+  SLOW_MS,
+);

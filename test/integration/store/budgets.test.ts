@@ -18,10 +18,13 @@ const sql = async <Row extends object>(text: string): Promise<Row[]> => (await d
 
 beforeEach(() => sql("TRUNCATE orchestrator.budgets, orchestrator.model_calls, orchestrator.budget_waits"));
 
+/** The time of the tests, of which a minute begins. */
+const MINUTE = 1_800_000_000_000;
+
 const aCall = (runId: string, more: Partial<MeteredCall> = {}): MeteredCall => ({
   ...{ tenantId: "t", runId, flowId: "f", userId: "u", budgets: [], path: "q", attempt: 1, number: 1 },
   ...{ callKey: `${runId}/q/0/call 1`, provider: "p", model: "m", inputTokens: 2, maxOutputTokens: 8 },
-  ...{ inputPriceMicros: 1_000_000, outputPriceMicros: 2_000_000 },
+  ...{ inputPriceMicros: 1_000_000, outputPriceMicros: 2_000_000, tokensPerMinute: null },
   ...more,
 });
 
@@ -47,7 +50,7 @@ function openInstance(random: () => number) {
     },
   };
   const meter = new BudgetMeter({
-    ...{ ledger, log: silentLog, isStopping: () => true, warn: () => {} },
+    ...{ ledger, log: silentLog, isStopping: () => true, warn: () => {}, now: () => MINUTE },
     holds: { hold: async () => {} },
     metrics: { settled: () => {}, overran: () => {}, refused: () => {}, abandoned: () => {} },
   });
@@ -114,6 +117,28 @@ test("whatever dies at whatever moment: reserved is what is open, and together w
     "SELECT count(*) AS count FROM orchestrator.model_calls WHERE settled_at IS NULL",
   );
   expect(left?.count).toBe(0);
+});
+
+test("calls of two instances share the tokens of a minute, which are in no list of budgets", async () => {
+  const [one, other] = [openInstance(() => 0.5), openInstance(() => 0.5)];
+  const ask = (instance: typeof one, runId: string) =>
+    instance.meter.reserve(aCall(runId, { tokensPerMinute: 25 }), signal);
+  const asked = await Promise.all([ask(one, "a"), ask(other, "b"), ask(one, "c")]);
+  expect(asked.filter(({ ok }) => ok)).toHaveLength(2);
+  const [put] = asked.filter(({ ok }) => !ok);
+  expect(put).toMatchObject({ outcome: { error: { type: "TOKENS_PER_MINUTE_IN_USE" } } });
+  const rows = await sql<{ id: string; reserved: number }>(
+    "SELECT id, reserved_tokens AS reserved FROM orchestrator.budgets WHERE scope = 'minute'",
+  );
+  expect(rows).toEqual([{ id: "p/m 2027-01-15T08:00", reserved: 20 }]);
+  expect(await control.listBudgets(caller, null, null, 10)).toEqual([]);
+  for (const reserved of asked)
+    if (reserved.ok) await reserved.settle({ inputTokens: 2, outputTokens: 0, costMicros: 2, basis: "reported" });
+  expect(await ask(other, "c")).toMatchObject({ ok: true });
+  expect(await removeOldSpending(database, Number.POSITIVE_INFINITY, () => false, 0)).toBe(0);
+  await one.meter.chargeAbandoned();
+  expect(await removeOldSpending(database, Number.POSITIVE_INFINITY, () => false, 0)).toBe(1);
+  expect(await sql("SELECT 1 FROM orchestrator.model_calls")).toHaveLength(3);
 });
 
 test("a budget of a run comes with its first call; usage is grouped, and pages follow each other", async () => {

@@ -159,7 +159,11 @@ function findWait(task: TaskState): RunFinding {
       const message = `${error.type}: ${error.message}`;
       return toFinding(path, RunFindingKind.BREAKER_FORCED, message, dueAt ?? readyAt, "ToolService.LiftToolOverride");
     }
-    const message = `attempt ${attempt} failed (${error?.type ?? "unknown"}); the next one is due`;
+    // The time since when it is ready stands still while its call is put off.
+    const isPutOff = error !== null && dueAt !== null && dueAt !== readyAt;
+    const message = isPutOff
+      ? `its call is put off (${error.type}): ${error.message}`
+      : `attempt ${attempt} failed (${error?.type ?? "unknown"}); the next one is due`;
     return toFinding(path, RunFindingKind.RETRY, message, dueAt ?? readyAt, "");
   }
   if (handedTo === null)

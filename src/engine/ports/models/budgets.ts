@@ -5,10 +5,13 @@ import type { MeteredCall, ModelUsage } from "./meter.ts";
 /** What a budget is for. */
 export type BudgetScope = "run" | "flow" | "tenant";
 
-/** Names a budget. `id`: of the run or the flow; empty for the budget of a tenant. */
+/**
+ * Names a budget. `id`: of the run or the flow; empty for the budget of a tenant. The scope `minute` is for the tokens
+ * of a model in a minute, which nobody raises: they are in no list.
+ */
 export interface BudgetKey {
   readonly tenantId: string;
-  readonly scope: BudgetScope;
+  readonly scope: BudgetScope | "minute";
   readonly id: string;
 }
 
@@ -37,6 +40,11 @@ export interface Budget extends BudgetKey, BudgetLimits {
   readonly settled: Amount;
   /** What those under way may cost at most. */
   readonly reserved: Amount;
+}
+
+/** One that operators see, and can raise. */
+export interface RaisableBudget extends Budget {
+  readonly scope: BudgetScope;
 }
 
 /** A call that is under way, or was when its instance died. */
@@ -92,7 +100,7 @@ export interface BudgetLedger {
 }
 
 /** A budget as operators see it. */
-export interface BudgetView extends Budget {
+export interface BudgetView extends RaisableBudget {
   /** The flow of the run limits steps or time: its attempts are counted. */
   readonly countsAttempts: boolean;
   /** Runs that wait for a raise. */
@@ -131,13 +139,18 @@ export interface UsageQuery {
   readonly limit: number;
 }
 
+/** Names a budget of a tenant. */
+export interface ShownBudgetKey extends Omit<BudgetKey, "tenantId"> {
+  readonly scope: BudgetScope;
+}
+
 /** Budgets as operators see and change them. */
 export interface BudgetControl {
-  getBudget(caller: Caller, key: Omit<BudgetKey, "tenantId">): Promise<BudgetView | null>;
+  getBudget(caller: Caller, key: ShownBudgetKey): Promise<BudgetView | null>;
   listBudgets(
     caller: Caller,
     scope: BudgetScope | null,
-    after: Omit<BudgetKey, "tenantId"> | null,
+    after: ShownBudgetKey | null,
     limit: number,
   ): Promise<readonly BudgetView[]>;
   /**
@@ -146,7 +159,7 @@ export interface BudgetControl {
    */
   setLimits(
     caller: Caller,
-    key: Omit<BudgetKey, "tenantId">,
+    key: ShownBudgetKey,
     limits: BudgetLimits,
     why: string,
     create: boolean,

@@ -35,6 +35,8 @@ export interface MeteredCall {
   /** Price of a million tokens in millionths of a dollar; null: the configuration has none. */
   readonly inputPriceMicros: number | null;
   readonly outputPriceMicros: number | null;
+  /** Most tokens of input and output that calls of the model may use together in a minute; null: any number. */
+  readonly tokensPerMinute: number | null;
 }
 
 /** What a call used. */

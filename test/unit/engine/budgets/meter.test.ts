@@ -44,7 +44,7 @@ function createLedger(maxTokens: number) {
   };
 }
 
-function createMeter(ledger: BudgetLedger, held: string[] = []) {
+function createMeter(ledger: BudgetLedger, held: string[] = [], now = () => 0) {
   return new BudgetMeter({
     ledger,
     holds: { hold: async (runId) => void held.push(runId) },
@@ -52,12 +52,13 @@ function createMeter(ledger: BudgetLedger, held: string[] = []) {
     log: silentLog,
     warn: () => {},
     isStopping: () => false,
+    now,
   });
 }
 
 const aCall = (key: string, more: Partial<MeteredCall> = {}): MeteredCall => ({
   ...{ tenantId: "t", runId: "r", flowId: "f", userId: "", budgets: [], path: "q", attempt: 1, number: 1 },
-  ...{ callKey: key, provider: "p", model: "m", inputTokens: 2, maxOutputTokens: 4 },
+  ...{ callKey: key, provider: "p", model: "m", inputTokens: 2, maxOutputTokens: 4, tokensPerMinute: null },
   ...{ inputPriceMicros: 0, outputPriceMicros: 0 },
   ...more,
 });
@@ -112,6 +113,40 @@ test("a call that another instance has left open is charged in full when it is r
   const meter = createMeter(ledger);
   await settle(await meter.reserve(aCall("a"), signal));
   expect(budget()).toMatchObject({ reserved: { tokens: 0 }, settled: { tokens: 8 } });
+});
+
+test("a call that does not fit into its minute waits for the next one, and one that fits into none is refused", async () => {
+  const minutes = new Map<string, Budget>();
+  const open = new Map<string, OpenCall>();
+  const ledger: BudgetLedger = {
+    async transact({ missing, callIds }, decide) {
+      for (const one of missing)
+        if (!minutes.has(one.id)) minutes.set(one.id, { ...one, settled: NOTHING, reserved: NOTHING });
+      const found = callIds.flatMap((callId) => open.get(callId) ?? []);
+      const changes = decide({ budgets: [...minutes.values()], open: found });
+      for (const one of changes.budgets) minutes.set(one.id, one);
+      for (const one of changes.opened) open.set(one.callId, one);
+    },
+    listAbandoned: async () => [],
+  };
+  let now = 50_000;
+  const meter = createMeter(ledger, [], () => now);
+  const ask = (more: Partial<MeteredCall> = {}) => meter.reserve(aCall("a", { tokensPerMinute: 10, ...more }), signal);
+  const first = await ask();
+  expect(await ask()).toMatchObject({
+    outcome: { error: { type: "TOKENS_PER_MINUTE_IN_USE", message: expect.stringContaining("the minute of p/m") } },
+  });
+  if (!first.ok) throw new Error(first.outcome.error.message);
+  await first.settle({ ...USED, inputTokens: 6 });
+  const second = await ask();
+  const deferMs = second.ok ? 0 : (second.outcome.deferMs ?? 0);
+  expect(deferMs).toBeGreaterThanOrEqual(10_000);
+  expect(deferMs).toBeLessThanOrEqual(11_000);
+  now += deferMs;
+  expect(await ask()).toMatchObject({ ok: true });
+  expect(await ask({ maxOutputTokens: 9 })).toMatchObject({
+    outcome: { error: { type: "TOKENS_PER_MINUTE_EXCEEDED", retryable: false } },
+  });
 });
 
 test("a run is held when nothing is under way that could make room", async () => {

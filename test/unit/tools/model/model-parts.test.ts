@@ -9,6 +9,7 @@ const FACTS = {
   inputPriceMicros: 3_000_000,
   outputPriceMicros: 15_000_000,
   cachedInputPriceMicros: 300_000,
+  tokensPerMinute: null,
   maxOutputTokens: 1_000,
 };
 const RESERVE = { inputTokens: 100, maxOutputTokens: 1_000 };
