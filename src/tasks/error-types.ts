@@ -29,6 +29,7 @@ const ATTEMPTS = [
   "BULKHEAD_FULL",
   "GATE_DENIED",
   "GATE_ASKED",
+  "REFLEX_UNAVAILABLE",
   "LIMIT_WAIT",
 ] as const;
 

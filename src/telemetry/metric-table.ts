@@ -325,7 +325,7 @@ export const METRICS = {
     ["allow"],
   ),
   orchestrator_gated_calls_total: counter(
-    "Calls to tools that a policy denied, and those whose parameters it redacted, by rule.",
+    "Calls to tools that a policy denied, asked about, deferred (Reflex is away), or whose parameters it redacted, by rule.",
     ["rule", "verdict"],
   ),
   // Goals

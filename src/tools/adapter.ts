@@ -1,6 +1,7 @@
 /**
  * Defines a tool adapter: the code that talks to the outside for a task type. See docs/how-to/add-a-tool-adapter.md.
  */
+import type { Json } from "../base/json/json.ts";
 import type { Outcome, Stop, TaskTypeName, ToolCall } from "../engine/ports/tools.ts";
 import type { Place } from "./target.ts";
 
@@ -32,6 +33,11 @@ export interface RemoteAdapter extends AdapterBase {
    * origin has its own breaker and bulkhead. Never throws; the origin is empty if the input has no valid URL.
    */
   placeOf(call: ToolCall): Place;
+  /**
+   * Where the call goes and the names of the secrets that it gets, as far as its parameters do not say it; absent: they
+   * say it all. What a person approves holds for no other destination. Never throws.
+   */
+  destinationOf?(call: ToolCall): Json;
   /** Whether the call changes nothing at its target, so that it may be repeated whatever has become of it. */
   isSafe?(call: ToolCall): boolean;
 }

@@ -1,6 +1,6 @@
 /** The document of a gate policy, and what it says of whom. */
 import { z } from "zod";
-import { CALLS, type CallPlace, type CallRules, toCallRules } from "./calls.ts";
+import { CALLS, type CallPlace, type CallRules, findReflexFlow, toCallRules } from "./calls.ts";
 import { GOALS, type GoalRules, toGoalRules } from "./goals.ts";
 import { described, keyedBy } from "./words.ts";
 
@@ -25,6 +25,11 @@ export function goalRulesOf(policy: GatePolicy, tenantId: string): GoalRules {
 /** Reads the rules for calls of a flow and task type; null: none is judged. What is not named is ignored. */
 export function callRulesOf(policy: GatePolicy, tenantId: string, place: CallPlace): CallRules | null {
   return toCallRules([tenantOf(policy, tenantId)?.calls, policy.calls], place);
+}
+
+/** The first flow whose calls Reflex is asked about; null: there is none. */
+export function reflexFlowOf({ calls, tenants = {} }: GatePolicy): string | null {
+  return findReflexFlow([calls, ...Object.values(tenants).map((one) => one.calls)]);
 }
 
 function tenantOf({ tenants = {} }: GatePolicy, tenantId: string): z.output<typeof tenant> | undefined {

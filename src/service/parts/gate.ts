@@ -1,4 +1,5 @@
 /** The gate: the check of goals, with Reflex where it is configured, and of calls. */
+import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { leadsToItself } from "../../config/check.ts";
 import { loadGatePolicy } from "../../config/gate-policy.ts";
@@ -6,7 +7,7 @@ import type { Config } from "../../config/settings.ts";
 import type { GoalCheck } from "../../engine/ports/gate/goal-check.ts";
 import { type CallGate, createCallGate } from "../../guards/call-gate.ts";
 import { createGoalCheck } from "../../guards/goal-check.ts";
-import type { GatePolicy } from "../../guards/policy/policy.ts";
+import { type GatePolicy, reflexFlowOf } from "../../guards/policy/policy.ts";
 import type { Reflex } from "../../guards/reflex/reflex.ts";
 import type { Parts } from "./parts.ts";
 
@@ -25,17 +26,25 @@ export async function openGate(config: Config, key: Uint8Array, log: Log, parts:
   const file = config.gate.policy;
   const policy: GatePolicy = file === undefined ? { version: 1 } : await loadGatePolicy(file);
   const { metrics } = parts;
+  const reflex = await openReflexClient(config, log, parts);
+  const asking = reflexFlowOf(policy);
+  if (reflex === null && asking !== null) {
+    const problem = `gate.policy: flow ${asking} has reflex: ask, and Reflex is not configured; set gate.reflex_url`;
+    fail("CONFIG_INVALID", { problem });
+  }
+  const reflexCalled = (result: "safe" | "blocked" | "error"): void =>
+    metrics.counter("octollm_orchestrator_reflex_calls_total", result).add();
   const goalCheck = createGoalCheck({
     policy,
-    reflex: await openReflexClient(config, log, parts),
+    reflex,
     key,
     metrics: {
       checked: (rule, verdict) => metrics.counter("orchestrator_gate_checks_total", rule, verdict).add(),
-      reflexCalled: (result) => metrics.counter("octollm_orchestrator_reflex_calls_total", result).add(),
+      reflexCalled,
     },
     log,
   });
-  return { goalCheck, callGate: createCallGate(policy) };
+  return { goalCheck, callGate: createCallGate(policy, { reflex, key, reflexCalled }) };
 }
 
 /** Null: it is off, nobody has said that there is one, or its usual place is this service itself. */

@@ -179,6 +179,12 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
       const known = service === "" ? null : services.find(service, tenantId);
       return { service, origin: service === "" ? originOf(url) : (known?.baseUrl.origin ?? "") };
     },
+    destinationOf: ({ input, tenantId }) => {
+      const { service: name } = input as unknown as HttpParameters;
+      const known = name === undefined ? null : services.find(name, tenantId);
+      if (known === null) return null;
+      return { url: known.baseUrl.href, headers: [...known.headerNames], secrets: [...known.secretNames] };
+    },
     run,
     close: async () => {
       for (const client of Object.values(clients)) client.close();

@@ -10,6 +10,7 @@
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { canonicalJson } from "../../base/json/json-canonical.ts";
+import { secretNameOf } from "../../base/secrets/secret-reference.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
 import type { KeptAnswer } from "../../engine/ports/models/answer-cache.ts";
 import type { AiParameters } from "../../engine/ports/models/questions.ts";
@@ -43,6 +44,13 @@ export function createModelAdapter(options: ModelAdapterOptions): RemoteAdapter 
       const targets = targetsOf(input as AiParameters, providers);
       const url = typeof targets === "string" ? "" : (targets[0]?.provider.baseUrl ?? "");
       return { service: "", origin: URL.parse(url)?.origin ?? "" };
+    },
+    destinationOf: ({ input }) => {
+      const targets = targetsOf(input as AiParameters, providers);
+      if (typeof targets === "string") return null;
+      return targets.map(({ provider: { name, baseUrl, apiKey }, model }) => {
+        return { provider: name, url: baseUrl, model, secret: apiKey === null ? null : secretNameOf(apiKey) };
+      });
     },
     async run(call, signal) {
       const asked = call.input as AiParameters;

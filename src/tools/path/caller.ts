@@ -92,9 +92,11 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
       continue;
     }
     const path: Next = composePath(steps, (current) => last(current.call, current));
-    entries.set(adapter.type, (call, { signal }) =>
-      path({ call, signal, target: targets.get(adapter.placeOf(call), call), isSafe: adapter.isSafe?.(call) === true }),
-    );
+    entries.set(adapter.type, (call, { signal }) => {
+      const target = targets.get(adapter.placeOf(call), call);
+      const destination = () => adapter.destinationOf?.(call) ?? null;
+      return path({ call, signal, target, isSafe: adapter.isSafe?.(call) === true, destination });
+    });
   }
   return {
     call(call, stop) {

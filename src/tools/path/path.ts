@@ -1,4 +1,5 @@
 /** The interface of the call path's steps, and how steps are composed. */
+import type { Json } from "../../base/json/json.ts";
 import type { Outcome, ToolCall } from "../../engine/ports/tools.ts";
 import type { Target } from "../target.ts";
 
@@ -9,6 +10,8 @@ export interface CurrentCall {
   readonly target: Target;
   /** The call changes nothing at its target. */
   readonly isSafe: boolean;
+  /** Where it goes besides what its parameters say, with the names of the secrets that it gets. */
+  readonly destination: () => Json;
 }
 
 /** The rest of the path. */

@@ -3,6 +3,7 @@
  * nothing else: neither the path nor a redirect leads elsewhere.
  */
 import type { JsonObject } from "../../base/json/json.ts";
+import { secretNameOf } from "../../base/secrets/secret-reference.ts";
 import type { Secrets } from "../../base/secrets/secrets.ts";
 import type { ServiceSource } from "../../engine/ports/routing/services.ts";
 import { NO_POLICY, type ServicePolicy } from "../service-policy.ts";
@@ -18,6 +19,8 @@ export interface NamedService {
   /** Headers of every request, whatever the task sends under these names. Errors: SECRET_NOT_FOUND. */
   headers(): Promise<Readonly<Record<string, string>>>;
   readonly headerNames: readonly string[];
+  /** Names of the secrets in them. */
+  readonly secretNames: readonly string[];
   /** Longest time of one request, milliseconds; null: only the task bounds it. */
   readonly timeoutMs: number | null;
   readonly policy: ServicePolicy;
@@ -69,6 +72,7 @@ export function createNamedService(
     ...{ name, source, entry, baseUrl: baseOf(url), timeoutMs, policy, limit, healthPath },
     headers: () => resolveAll(headers, secrets),
     headerNames: Object.keys(headers),
+    secretNames: Object.values(headers).flatMap((value) => secretNameOf(value) ?? []),
   };
 }
 

@@ -53,6 +53,7 @@ function toService(value: unknown): NamedService | null {
     baseUrl: baseOf(place),
     headers: async () => ({}),
     headerNames: [],
+    secretNames: [],
     timeoutMs: null,
     policy: NO_POLICY,
     limit: null,

@@ -46,6 +46,11 @@ test("the page's policy for calls is one", () => {
   expect(id).toBe("support-notes");
 });
 
+test("the page's policy that asks is one, and its flow names the people", () => {
+  const { charge } = GATE_POLICY.parse(parse(blockOf("yaml ask"))).calls?.flows ?? {};
+  expect(charge?.ask).toEqual({ assignees: ["risk"], timeout: "24h" });
+});
+
 test("the page has every rule, with the words of the table", () => {
   const rows = [...text.matchAll(/^\| `((?:pii|secret|injection)\.\w+)` \| (.*) \|$/gm)].map(([, id, words]) => [
     id,

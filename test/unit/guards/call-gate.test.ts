@@ -3,8 +3,10 @@ import type { Json } from "../../../src/base/json/json.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import { systemClock } from "../../../src/base/time/clock.ts";
 import type { ToolCall } from "../../../src/engine/ports/tools.ts";
-import { createCallGate } from "../../../src/guards/call-gate.ts";
+import { type CallGate, type CallGateParts, createCallGate } from "../../../src/guards/call-gate.ts";
 import { GATE_POLICY } from "../../../src/guards/policy/policy.ts";
+import type { ReflexVerdict } from "../../../src/guards/reflex/answer.ts";
+import type { Reflex } from "../../../src/guards/reflex/reflex.ts";
 import { createToolCaller } from "../../../src/tools/path/caller.ts";
 import { aCall } from "../tools/a-call.ts";
 
@@ -17,12 +19,19 @@ const policy = GATE_POLICY.parse({
     },
   },
 });
-const gate = createCallGate(policy) ?? expect.unreachable("the policy names a flow");
-const judge = (input: Json, more: Partial<ToolCall> = {}) => gate.judge(aCall("http", input, more));
+const parts = { reflex: null, key: Buffer.alloc(32, 1) };
+const openGate = (document: object, more: Partial<CallGateParts> = {}) =>
+  createCallGate(GATE_POLICY.parse({ version: 1, ...document }), { ...parts, ...more }) ??
+  expect.unreachable("the policy names a flow");
+const gate = createCallGate(policy, parts) ?? expect.unreachable("the policy names a flow");
+const { signal } = new AbortController();
+const judgeBy = (by: CallGate, input: Json, more: Partial<ToolCall> = {}, destination: Json = null) =>
+  by.judge(aCall("http", input, more), () => destination, signal);
+const judge = (input: Json, more: Partial<ToolCall> = {}) => judgeBy(gate, input, more);
 
 test("a policy that names no flow makes no gate", () => {
-  expect(createCallGate(GATE_POLICY.parse({ version: 1, goals: { rules: { pii: "deny" } } }))).toBeNull();
-  expect(createCallGate(GATE_POLICY.parse({ version: 1, calls: {} }))).toBeNull();
+  expect(createCallGate(GATE_POLICY.parse({ version: 1, goals: { rules: { pii: "deny" } } }), parts)).toBeNull();
+  expect(createCallGate(GATE_POLICY.parse({ version: 1, calls: {} }), parts)).toBeNull();
 });
 
 test("what a call sends is redacted at its place, and the same each time; keys stay", () => {
@@ -38,7 +47,7 @@ test("what a call sends is redacted at its place, and the same each time; keys s
 
 test("a denial names the rule and the place, and goes before redaction", () => {
   expect(judge({ body: { to: "ada@x.org", notes: ["password=a1b2c3d4"] } })).toEqual({
-    ...{ verdict: "deny", rule: "secret.assignment", place: "body.notes[0]" },
+    ...{ verdict: "deny", rule: "secret.assignment", why: "secret.assignment in body.notes[0]" },
   });
 });
 
@@ -62,7 +71,6 @@ test("the call path sends what is redacted, and makes no call that is denied, ho
     log: silentLog,
     clock: systemClock,
   });
-  const { signal } = new AbortController();
   await caller.call(aCall("http", { body: "ada@x.org" }), { signal });
   expect(sent.mock.calls.map(([call]) => call.input)).toEqual([{ body: "[EMAIL]" }]);
   expect(await caller.call(aCall("http", { body: "password=a1b2c3d4" }), { signal })).toEqual({
@@ -77,4 +85,140 @@ test("the call path sends what is redacted, and makes no call that is denied, ho
     ["pii.email", "redact"],
     ["secret.assignment", "deny"],
   ]);
+});
+
+const CARD = "4111 1111 1111 1111";
+const asking = { calls: { flows: { flow: { rules: { "pii.card": "ask", "pii.email": "redact" } } } } };
+
+test("a call about which a rule asks goes out once its key is approved, with what other rules redact", () => {
+  const by = openGate({
+    calls: { flows: { flow: { ...asking.calls.flows.flow, ask: { assignees: ["risk"], timeout: "1h" } } } },
+  });
+  const input = { body: { note: CARD, to: "ada@x.org", more: [CARD] } };
+  const asked = judgeBy(by, input);
+  if (asked instanceof Promise || asked.verdict !== "ask") return expect.unreachable("it asks");
+  expect(asked).toMatchObject({
+    found: [
+      { rule: "pii.card", place: "body.note" },
+      { rule: "pii.card", place: "body.more[0]" },
+    ],
+    ...{ assignees: ["risk"], timeoutMs: 3_600_000, key: expect.stringMatching(/^[0-9a-f]{64}$/) },
+  });
+  expect(judgeBy(by, input, { approvedCall: asked.key, attempt: 3, fencingToken: 99 })).toMatchObject({
+    verdict: "redact",
+    input: { body: { note: CARD, to: "[EMAIL]", more: [CARD] } },
+  });
+  return undefined;
+});
+
+test("an approval holds for that call alone: whatever changes, it is asked again", () => {
+  const by = openGate(asking);
+  const keyOf = (one: CallGate, input: Json, more: Partial<ToolCall> = {}, destination: Json = null): string => {
+    const verdict = judgeBy(one, input, more, destination);
+    return verdict instanceof Promise || verdict.verdict !== "ask" ? expect.unreachable("it asks") : verdict.key;
+  };
+  const input = { a: 1, body: CARD };
+  const key = keyOf(by, input);
+  expect(keyOf(by, { body: CARD, a: 1 })).toBe(key);
+  const others = [
+    keyOf(by, { a: 2, body: CARD }),
+    keyOf(by, input, { idempotencyKey: "run-1/fetch/1" }),
+    keyOf(by, input, { idempotencyKey: "run-2/fetch/0" }),
+    keyOf(by, input, { tenantId: "acme" }),
+    keyOf(by, input, { type: "ai" }),
+    keyOf(by, input, {}, { url: "http://elsewhere" }),
+    keyOf(openGate(asking, { key: Buffer.alloc(32, 2) }), input),
+    keyOf(openGate({ calls: { flows: { flow: { rules: { "pii.card": "ask" } } } } }), input),
+  ];
+  expect(new Set([key, ...others]).size).toBe(others.length + 1);
+  expect(judgeBy(by, input, { approvedCall: others[0] ?? "" })).toMatchObject({ verdict: "ask", key });
+});
+
+test("a denial goes before a question, keys are read, and a place shows nothing of what was found", () => {
+  const by = openGate({ calls: { flows: { flow: { rules: { "pii.card": "ask", secret: "deny" } } } } });
+  expect(judgeBy(by, { a: CARD, b: "password=a1b2c3d4" })).toMatchObject({ verdict: "deny" });
+  const asked = judgeBy(by, { body: { [`to ${CARD}`]: [CARD] } });
+  expect(asked).toMatchObject({
+    found: [
+      { rule: "pii.card", place: "body" },
+      { rule: "pii.card", place: "body.to [CARD][0]" },
+    ],
+  });
+});
+
+/** A Reflex that says what it is told. */
+function fakeReflex(verdicts: ReflexVerdict[]) {
+  const heard: unknown[] = [];
+  const process = async (request: unknown): Promise<ReflexVerdict> => {
+    heard.push(request);
+    return verdicts.shift() ?? { is: "safe" };
+  };
+  return { heard, reflex: { state: "available", connection: {}, process, stop() {} } as unknown as Reflex };
+}
+
+test("Reflex hears what would be sent, once for all attempts of a call, and what it blocks is denied", async () => {
+  const { heard, reflex } = fakeReflex([
+    { is: "error", problem: "it is away" },
+    { is: "safe" },
+    { is: "blocked", rule: "reflex.pii", reason: "PII detected in input" },
+  ]);
+  const by = openGate({ calls: { flows: { flow: { rules: { pii: "redact" }, reflex: "ask" } } } }, { reflex });
+  const input = { body: "to ada@x.org" };
+  expect(await judgeBy(by, input, { userId: "u" })).toEqual({ verdict: "defer", problem: "it is away" });
+  expect(await judgeBy(by, input)).toMatchObject({ verdict: "redact" });
+  expect(await judgeBy(by, input, { attempt: 2 })).toMatchObject({ verdict: "redact" });
+  expect(await judgeBy(by, { body: "other" })).toEqual({
+    ...{ verdict: "deny", rule: "reflex.pii", why: "Reflex: PII detected in input" },
+  });
+  expect(heard).toHaveLength(3);
+  expect(heard[0]).toEqual({
+    ...{ text: "body\nto [EMAIL]", userId: "u", context: { flow_id: "flow", task: "fetch", type: "http" } },
+  });
+});
+
+test("Reflex is not asked about what a person must approve first", async () => {
+  const { heard, reflex } = fakeReflex([]);
+  const by = openGate({ calls: { flows: { flow: { rules: { pii: "ask" }, reflex: "ask" } } } }, { reflex });
+  const asked = await judgeBy(by, CARD);
+  expect([asked.verdict, heard.length]).toEqual(["ask", 0]);
+  if (asked.verdict === "ask") await judgeBy(by, CARD, { approvedCall: asked.key });
+  expect(heard).toHaveLength(1);
+});
+
+test("the call path ends an attempt with the question, and defers it while Reflex is away", async () => {
+  const run = vi.fn(async () => ({ ok: true, output: null }) as const);
+  const open = (by: CallGate) =>
+    createToolCaller({
+      adapters: [{ type: "http", local: false, placeOf: () => ({ origin: "http://x", service: "s" }), run }],
+      ...{ gate: by, log: silentLog, clock: systemClock },
+    });
+  const asked = await open(openGate(asking)).call(aCall("http", { body: CARD }), { signal });
+  expect(asked).toMatchObject({
+    error: { type: "GATE_ASKED", noEffect: true, message: "the gate asks a person first: pii.card in body" },
+    suspended: {
+      gate: true,
+      value: {
+        title: "The gate found pii.card in body: may task fetch of flow flow call service s (http://x)?",
+        assignees: [],
+      },
+    },
+  });
+  expect(JSON.stringify(asked)).not.toContain("4111");
+  const { reflex } = fakeReflex([{ is: "error", problem: "it is away" }]);
+  const caller = open(openGate({ calls: { flows: { flow: { reflex: "ask" } } } }, { reflex }));
+  expect(await caller.call(aCall("http", { body: "x" }, { waitedMs: 40_000 }), { signal })).toMatchObject({
+    error: { type: "REFLEX_UNAVAILABLE", noEffect: true, message: expect.stringContaining("it is away") },
+    deferMs: expect.toSatisfy((ms: number) => ms >= 10_000 && ms <= 12_500),
+  });
+  expect(run).not.toHaveBeenCalled();
+});
+
+test("a policy names only types that pass the gate, and a time above 0", () => {
+  const problemsOf = (flow: object) =>
+    GATE_POLICY.safeParse({ version: 1, calls: { flows: { f: flow } } }).error?.issues.map(({ message }) => message);
+  expect(problemsOf({ types: ["worker"] })).toEqual([
+    "expected http or ai: tasks of other types make no calls, or others do their work",
+  ]);
+  expect(problemsOf({ ask: { timeout: 0 } })).toEqual([expect.stringContaining("above 0")]);
+  expect(problemsOf({ ask: { timeout: "1h" }, reflex: "ask" })).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 /** DiagnoseRun: what a run waits for, since when, and which call would move it. */
 import { create } from "@bufbuild/protobuf";
+import { isJsonObject } from "../../../base/json/json.ts";
 import { formatDuration } from "../../../base/time/duration.ts";
 import type { Wait } from "../../../engine/machine/records.ts";
 import type { TaskState } from "../../../engine/machine/state.ts";
@@ -17,6 +18,7 @@ import { carrierOf, isAtAgents, isSilent, nameOf } from "../../../tasks/addresse
 import type { Carrier } from "../../../tasks/define.ts";
 import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
 import { MAX_PAGE_SIZE } from "../../lists/paging.ts";
+import { assigneesOf } from "../../mapping/task.ts";
 import { toTimestamp } from "../../mapping/time.ts";
 import { toWorker } from "../../mapping/worker.ts";
 import type { AskPeers } from "../../peers/ask-peers.ts";
@@ -153,6 +155,7 @@ function untilOf(dueAt: number | null): string {
 
 function findWait(task: TaskState): RunFinding {
   const { path, state, attempt, wait, handedTo, dueAt, error, readyAt, startedAt } = task;
+  if (wait?.kind === "approval") return findApproval(task);
   if (wait !== null) return findWaiting(path, wait, dueAt, readyAt);
   if (state === "RETRYING") {
     if (error?.type === "BREAKER_FORCED_OPEN") {
@@ -181,7 +184,23 @@ function findWait(task: TaskState): RunFinding {
   return toFinding(path, RunFindingKind.WORKER, message, since, COMPLETE);
 }
 
-function findWaiting(path: string, wait: Wait, dueAt: number | null, since: number): RunFinding {
+/** Who is asked what; also by an interrupted graph, or by the gate before a call. */
+function findApproval({ path, suspension, input, startedAt, readyAt }: TaskState): RunFinding {
+  const asked = suspension?.value ?? input;
+  const assignees = assigneesOf(asked);
+  const { title } = isJsonObject(asked) ? asked : {};
+  const who = assignees.length === 0 ? "" : ` of ${assignees.join(", ")}`;
+  const what = typeof title === "string" && title !== "" ? `: ${title}` : "";
+  const message = `it waits for a decision${who}${what}`;
+  return toFinding(path, RunFindingKind.APPROVAL, message, startedAt || readyAt, DECIDE);
+}
+
+function findWaiting(
+  path: string,
+  wait: Exclude<Wait, { kind: "approval" }>,
+  dueAt: number | null,
+  since: number,
+): RunFinding {
   switch (wait.kind) {
     case "timer":
       return toFinding(path, RunFindingKind.TIMER, "it waits until a point in time", dueAt ?? since, "");
@@ -193,8 +212,6 @@ function findWaiting(path: string, wait: Wait, dueAt: number | null, since: numb
         since,
         "RunService.SignalRun",
       );
-    case "approval":
-      return toFinding(path, RunFindingKind.APPROVAL, "it waits for a decision", since, DECIDE);
     case "run":
       return toFinding(path, RunFindingKind.CHILD_RUN, `it waits for the end of run ${wait.runId}`, since, "");
   }

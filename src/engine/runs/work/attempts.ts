@@ -238,8 +238,9 @@ function putOff(type: string, message: string, noEffect = true): Outcome {
   return { ok: false, error: { type, message, retryable: true, noEffect }, deferMs: ASK_AGAIN_MS };
 }
 
-/** What an attempt took: no step if it was deferred before it reached its tool, and no more time than it had. */
+/** What an attempt took: no step if it waits before it has reached its tool, and no more time than it had. */
 function costOf(outcome: Outcome, tookMs: number, budgetMs: number | null): AttemptCost {
-  if (!outcome.ok && outcome.deferMs !== undefined && outcome.error.noEffect === true) return NO_COST;
+  const waits = !outcome.ok && (outcome.deferMs !== undefined || outcome.suspended?.gate === true);
+  if (waits && outcome.error.noEffect === true) return NO_COST;
   return { steps: 1, timeMs: Math.min(tookMs, budgetMs ?? Number.POSITIVE_INFINITY) };
 }
