@@ -123,7 +123,7 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
   };
 }
 
-/** The call itself, its destination, the policy, and what was found: the call of another task or run has another key. */
+/** All that a word is about. The call of another task, generation, or run has another key. */
 function keyOf(
   key: Uint8Array,
   { tenantId, type, input, idempotencyKey }: JudgedCall,

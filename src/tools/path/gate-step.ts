@@ -18,9 +18,9 @@ const LAST_LOOK_MS = 60_000;
 const MAX_NAMED = 3;
 
 /**
- * Denies calls, has a person asked about them, redacts what they send, or defers them, as the policy says of their flow.
- * It stands before breaker and bulkhead: a call that may not be made waits for nothing. Denials are final, since the
- * next attempt would send the same. A question ends the attempt, which uses up none: nothing waits here.
+ * Denies calls, has a person asked about them, redacts what they send, or defers them, as the policy says of their
+ * flow. It stands before breaker and bulkhead: a call that may not be made waits for nothing. Denials are final, since
+ * the next attempt would send the same. A question ends the attempt, which uses up none: nothing waits here.
  */
 export function withGate(gate: CallGate, metrics: Partial<GateStepMetrics> | undefined, log: Log): Step {
   return async (current, next) => {
