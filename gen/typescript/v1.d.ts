@@ -12,6 +12,7 @@ export * from "./grpcweb/orchestrator/v1/dead_letter_service.client.js";
 export * from "./grpcweb/orchestrator/v1/dead_letter_service.js";
 export * from "./grpcweb/orchestrator/v1/error.js";
 export * from "./grpcweb/orchestrator/v1/flow.js";
+export * from "./grpcweb/orchestrator/v1/flow_dry_run.js";
 export * from "./grpcweb/orchestrator/v1/flow_service.client.js";
 export * from "./grpcweb/orchestrator/v1/flow_service.js";
 export * from "./grpcweb/orchestrator/v1/goal.js";

@@ -55,10 +55,15 @@ export function createFlowRegistry(
   /** Limits that are declared, or asked for. */
   const declared = new Map<string, { readonly answer: Promise<boolean>; readonly until: number }>();
 
-  const keepPlan = (tenantId: string, compiled: Plan): Plan => {
+  /** The plan as this service executes it. */
+  const adapt = (compiled: Plan): Plan => {
     const asked = models === undefined ? compiled : withModels(compiled, models);
     const carried = carriers === undefined ? asked : withCarriers(asked, carriers);
-    const plan = queueDefaults === undefined ? carried : withQueueDefaults(carried, queueDefaults);
+    return queueDefaults === undefined ? carried : withQueueDefaults(carried, queueDefaults);
+  };
+
+  const keepPlan = (tenantId: string, compiled: Plan): Plan => {
+    const plan = adapt(compiled);
     plans.set(keyOf(tenantId, plan.flowId, plan.hash), plan);
     if (plans.size > MAX_PLANS) plans.delete(plans.keys().next().value ?? "");
     return plan;
@@ -176,6 +181,11 @@ export function createFlowRegistry(
     registerFlow: (tenantId, source, validateOnly) => registerAny(tenantId, source, validateOnly, served),
     registerBuiltIn: (tenantId, document) =>
       registerAny(tenantId, { document }, false, { ...served, reservedIds: true }),
+    compile: async (tenantId, source) => {
+      const compiled = await compileFlow(source, compiler, served);
+      (await checkLimits(tenantId, compiled)).throwIfAny();
+      return { plan: adapt(compiled.plan), document: compiled.document };
+    },
     getFlow,
     listFlows: store.listFlows,
     listVersions: store.listVersions,

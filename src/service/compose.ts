@@ -5,11 +5,13 @@ import { armFailPoints } from "../base/process/fail-points.ts";
 import type { Secrets } from "../base/secrets/secrets.ts";
 import { openSecrets } from "../config/config.ts";
 import type { Config } from "../config/settings.ts";
+import { createDryRuns } from "../engine/dry-run/dry-runs.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
 import type { RejectedList } from "../engine/ports/bus/rejected.ts";
 import type { InboundTopics } from "../engine/ports/bus/topics.ts";
 import type { UndeliveredMessages } from "../engine/ports/bus/undelivered.ts";
+import type { DryRuns } from "../engine/ports/dry-runs.ts";
 import type { GoalCheck } from "../engine/ports/gate/goal-check.ts";
 import type { Goals } from "../engine/ports/gate/goals.ts";
 import type { BudgetControl } from "../engine/ports/models/budgets.ts";
@@ -27,6 +29,7 @@ import { createPutServiceStore } from "../store/routing/put-services.ts";
 import { createRunIndex } from "../store/run-index.ts";
 import type { Database } from "../store/sql/pool.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { createModelEstimates } from "../tools/model/estimates.ts";
 import { makeInstanceId } from "./instance-id.ts";
 import { openAgents } from "./parts/agents.ts";
 import { openBudgets } from "./parts/budgets.ts";
@@ -67,6 +70,7 @@ export interface Core extends RunningEngine, TriggerParts, Routing {
   readonly rejectedMessages: RejectedList;
   readonly undelivered: UndeliveredMessages;
   readonly budgets: BudgetControl;
+  readonly dryRuns: DryRuns;
   readonly goalCheck: GoalCheck;
   readonly goals: Goals;
   readonly runIndex: RunIndex;
@@ -162,6 +166,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       ...triggers,
       ...routing,
       budgets: budgets.budgets,
+      dryRuns: createDryRuns({ flows: flows.flows, estimates: createModelEstimates(models?.providers ?? null), now }),
       goalCheck: gate.goalCheck,
       goals: createGoals(database),
       services: services.catalogue,

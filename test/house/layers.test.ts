@@ -51,7 +51,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "engine/graph": ["machine", "ports"],
   // Slots of limits. They reach runs through a port only.
   "engine/budgets": ["machine", "ports", "shard"],
-  "engine/dry-run": ["machine"],
+  "engine/dry-run": ["budgets", "machine", "ports"],
   "engine/limits": ["ports", "shard"],
   // The pure machine: what it needs is given to it.
   "engine/machine": [],

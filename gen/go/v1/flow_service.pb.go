@@ -692,6 +692,314 @@ func (x *GetFlowGraphResponse) GetMermaid() string {
 	return ""
 }
 
+// Request of FlowService.DryRunFlow.
+type DryRunFlowRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The flow in one of four forms.
+	//
+	// Types that are valid to be assigned to Definition:
+	//
+	//	*DryRunFlowRequest_Source
+	//	*DryRunFlowRequest_DocumentJson
+	//	*DryRunFlowRequest_Document
+	//	*DryRunFlowRequest_FlowId
+	Definition isDryRunFlowRequest_Definition `protobuf_oneof:"definition"`
+	// Version of the registered flow; empty means the latest. Only with `flow_id`.
+	Version string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	// Values of the flow's variables, always an object; absent means none.
+	//
+	// Types that are valid to be assigned to InputValue:
+	//
+	//	*DryRunFlowRequest_Input
+	//	*DryRunFlowRequest_InputJson
+	InputValue isDryRunFlowRequest_InputValue `protobuf_oneof:"input_value"`
+	// What tasks give, or how they fail, by their ids; children of `parallel` are called `checks.0`. Those of other tasks
+	// are not known, but for what the flow declares of their form.
+	Results       map[string]*DryRunResult `protobuf:"bytes,8,rep,name=results,proto3" json:"results,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DryRunFlowRequest) Reset() {
+	*x = DryRunFlowRequest{}
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DryRunFlowRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DryRunFlowRequest) ProtoMessage() {}
+
+func (x *DryRunFlowRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DryRunFlowRequest.ProtoReflect.Descriptor instead.
+func (*DryRunFlowRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_flow_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DryRunFlowRequest) GetDefinition() isDryRunFlowRequest_Definition {
+	if x != nil {
+		return x.Definition
+	}
+	return nil
+}
+
+func (x *DryRunFlowRequest) GetSource() string {
+	if x != nil {
+		if x, ok := x.Definition.(*DryRunFlowRequest_Source); ok {
+			return x.Source
+		}
+	}
+	return ""
+}
+
+func (x *DryRunFlowRequest) GetDocumentJson() []byte {
+	if x != nil {
+		if x, ok := x.Definition.(*DryRunFlowRequest_DocumentJson); ok {
+			return x.DocumentJson
+		}
+	}
+	return nil
+}
+
+func (x *DryRunFlowRequest) GetDocument() *structpb.Struct {
+	if x != nil {
+		if x, ok := x.Definition.(*DryRunFlowRequest_Document); ok {
+			return x.Document
+		}
+	}
+	return nil
+}
+
+func (x *DryRunFlowRequest) GetFlowId() string {
+	if x != nil {
+		if x, ok := x.Definition.(*DryRunFlowRequest_FlowId); ok {
+			return x.FlowId
+		}
+	}
+	return ""
+}
+
+func (x *DryRunFlowRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *DryRunFlowRequest) GetInputValue() isDryRunFlowRequest_InputValue {
+	if x != nil {
+		return x.InputValue
+	}
+	return nil
+}
+
+func (x *DryRunFlowRequest) GetInput() *structpb.Struct {
+	if x != nil {
+		if x, ok := x.InputValue.(*DryRunFlowRequest_Input); ok {
+			return x.Input
+		}
+	}
+	return nil
+}
+
+func (x *DryRunFlowRequest) GetInputJson() []byte {
+	if x != nil {
+		if x, ok := x.InputValue.(*DryRunFlowRequest_InputJson); ok {
+			return x.InputJson
+		}
+	}
+	return nil
+}
+
+func (x *DryRunFlowRequest) GetResults() map[string]*DryRunResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+type isDryRunFlowRequest_Definition interface {
+	isDryRunFlowRequest_Definition()
+}
+
+type DryRunFlowRequest_Source struct {
+	// Source text, YAML or JSON. At most 1 MiB; the service may allow less (GetInfo).
+	Source string `protobuf:"bytes,1,opt,name=source,proto3,oneof"`
+}
+
+type DryRunFlowRequest_DocumentJson struct {
+	// JSON text of the definition.
+	DocumentJson []byte `protobuf:"bytes,2,opt,name=document_json,json=documentJson,proto3,oneof"`
+}
+
+type DryRunFlowRequest_Document struct {
+	// The definition as an object. Its numbers are IEEE doubles.
+	Document *structpb.Struct `protobuf:"bytes,3,opt,name=document,proto3,oneof"`
+}
+
+type DryRunFlowRequest_FlowId struct {
+	// Id of a registered flow.
+	FlowId string `protobuf:"bytes,4,opt,name=flow_id,json=flowId,proto3,oneof"`
+}
+
+func (*DryRunFlowRequest_Source) isDryRunFlowRequest_Definition() {}
+
+func (*DryRunFlowRequest_DocumentJson) isDryRunFlowRequest_Definition() {}
+
+func (*DryRunFlowRequest_Document) isDryRunFlowRequest_Definition() {}
+
+func (*DryRunFlowRequest_FlowId) isDryRunFlowRequest_Definition() {}
+
+type isDryRunFlowRequest_InputValue interface {
+	isDryRunFlowRequest_InputValue()
+}
+
+type DryRunFlowRequest_Input struct {
+	// Input as an object.
+	Input *structpb.Struct `protobuf:"bytes,6,opt,name=input,proto3,oneof"`
+}
+
+type DryRunFlowRequest_InputJson struct {
+	// Input as JSON text.
+	InputJson []byte `protobuf:"bytes,7,opt,name=input_json,json=inputJson,proto3,oneof"`
+}
+
+func (*DryRunFlowRequest_Input) isDryRunFlowRequest_InputValue() {}
+
+func (*DryRunFlowRequest_InputJson) isDryRunFlowRequest_InputValue() {}
+
+// Response of FlowService.DryRunFlow.
+type DryRunFlowResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Flow that was played.
+	FlowId string `protobuf:"bytes,1,opt,name=flow_id,json=flowId,proto3" json:"flow_id,omitempty"`
+	// Its version.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The ways, at most 100.
+	Ways []*DryRunWay `protobuf:"bytes,3,rep,name=ways,proto3" json:"ways,omitempty"`
+	// There are more ways than these.
+	Cut bool `protobuf:"varint,4,opt,name=cut,proto3" json:"cut,omitempty"`
+	// Tasks that are called on some way, in the order of their first call; at most 1,000.
+	Tasks []*DryRunTask `protobuf:"bytes,5,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	// Ids of tasks that begin on no way; at most 1,000.
+	UnreachedTaskIds []string `protobuf:"bytes,6,rep,name=unreached_task_ids,json=unreachedTaskIds,proto3" json:"unreached_task_ids,omitempty"`
+	// What is reached on some way; at most 1,000.
+	Targets []*DryRunTarget `protobuf:"bytes,7,rep,name=targets,proto3" json:"targets,omitempty"`
+	// What calls to models may cost.
+	Estimate *DryRunEstimate `protobuf:"bytes,8,opt,name=estimate,proto3" json:"estimate,omitempty"`
+	// What had to be assumed; at most 1,000.
+	Assumptions   []*DryRunAssumption `protobuf:"bytes,9,rep,name=assumptions,proto3" json:"assumptions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DryRunFlowResponse) Reset() {
+	*x = DryRunFlowResponse{}
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DryRunFlowResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DryRunFlowResponse) ProtoMessage() {}
+
+func (x *DryRunFlowResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DryRunFlowResponse.ProtoReflect.Descriptor instead.
+func (*DryRunFlowResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_flow_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DryRunFlowResponse) GetFlowId() string {
+	if x != nil {
+		return x.FlowId
+	}
+	return ""
+}
+
+func (x *DryRunFlowResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *DryRunFlowResponse) GetWays() []*DryRunWay {
+	if x != nil {
+		return x.Ways
+	}
+	return nil
+}
+
+func (x *DryRunFlowResponse) GetCut() bool {
+	if x != nil {
+		return x.Cut
+	}
+	return false
+}
+
+func (x *DryRunFlowResponse) GetTasks() []*DryRunTask {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+func (x *DryRunFlowResponse) GetUnreachedTaskIds() []string {
+	if x != nil {
+		return x.UnreachedTaskIds
+	}
+	return nil
+}
+
+func (x *DryRunFlowResponse) GetTargets() []*DryRunTarget {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *DryRunFlowResponse) GetEstimate() *DryRunEstimate {
+	if x != nil {
+		return x.Estimate
+	}
+	return nil
+}
+
+func (x *DryRunFlowResponse) GetAssumptions() []*DryRunAssumption {
+	if x != nil {
+		return x.Assumptions
+	}
+	return nil
+}
+
 // Request of FlowService.DeleteFlowVersion.
 type DeleteFlowVersionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -709,7 +1017,7 @@ type DeleteFlowVersionRequest struct {
 
 func (x *DeleteFlowVersionRequest) Reset() {
 	*x = DeleteFlowVersionRequest{}
-	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +1029,7 @@ func (x *DeleteFlowVersionRequest) String() string {
 func (*DeleteFlowVersionRequest) ProtoMessage() {}
 
 func (x *DeleteFlowVersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[10]
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +1042,7 @@ func (x *DeleteFlowVersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteFlowVersionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteFlowVersionRequest) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_flow_service_proto_rawDescGZIP(), []int{10}
+	return file_orchestrator_v1_flow_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeleteFlowVersionRequest) GetFlowId() string {
@@ -773,7 +1081,7 @@ type DeleteFlowVersionResponse struct {
 
 func (x *DeleteFlowVersionResponse) Reset() {
 	*x = DeleteFlowVersionResponse{}
-	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -785,7 +1093,7 @@ func (x *DeleteFlowVersionResponse) String() string {
 func (*DeleteFlowVersionResponse) ProtoMessage() {}
 
 func (x *DeleteFlowVersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[11]
+	mi := &file_orchestrator_v1_flow_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -798,7 +1106,7 @@ func (x *DeleteFlowVersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteFlowVersionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteFlowVersionResponse) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_flow_service_proto_rawDescGZIP(), []int{11}
+	return file_orchestrator_v1_flow_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeleteFlowVersionResponse) GetFlowId() string {
@@ -826,7 +1134,7 @@ var File_orchestrator_v1_flow_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_flow_service_proto_rawDesc = "" +
 	"\n" +
-	"\"orchestrator/v1/flow_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aorchestrator/v1/flow.proto\"\xdf\x01\n" +
+	"\"orchestrator/v1/flow_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aorchestrator/v1/flow.proto\x1a\"orchestrator/v1/flow_dry_run.proto\"\xdf\x01\n" +
 	"\x13RegisterFlowRequest\x12\x18\n" +
 	"\x06source\x18\x01 \x01(\tH\x00R\x06source\x12%\n" +
 	"\rdocument_json\x18\x02 \x01(\fH\x00R\fdocumentJson\x125\n" +
@@ -869,7 +1177,33 @@ const file_orchestrator_v1_flow_service_proto_rawDesc = "" +
 	"\x14GetFlowGraphResponse\x12\x17\n" +
 	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
-	"\amermaid\x18\x03 \x01(\tR\amermaid\"l\n" +
+	"\amermaid\x18\x03 \x01(\tR\amermaid\"\xd5\x03\n" +
+	"\x11DryRunFlowRequest\x12\x18\n" +
+	"\x06source\x18\x01 \x01(\tH\x00R\x06source\x12%\n" +
+	"\rdocument_json\x18\x02 \x01(\fH\x00R\fdocumentJson\x125\n" +
+	"\bdocument\x18\x03 \x01(\v2\x17.google.protobuf.StructH\x00R\bdocument\x12\x19\n" +
+	"\aflow_id\x18\x04 \x01(\tH\x00R\x06flowId\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12/\n" +
+	"\x05input\x18\x06 \x01(\v2\x17.google.protobuf.StructH\x01R\x05input\x12\x1f\n" +
+	"\n" +
+	"input_json\x18\a \x01(\fH\x01R\tinputJson\x12I\n" +
+	"\aresults\x18\b \x03(\v2/.orchestrator.v1.DryRunFlowRequest.ResultsEntryR\aresults\x1aY\n" +
+	"\fResultsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x123\n" +
+	"\x05value\x18\x02 \x01(\v2\x1d.orchestrator.v1.DryRunResultR\x05value:\x028\x01B\f\n" +
+	"\n" +
+	"definitionB\r\n" +
+	"\vinput_value\"\xa5\x03\n" +
+	"\x12DryRunFlowResponse\x12\x17\n" +
+	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12.\n" +
+	"\x04ways\x18\x03 \x03(\v2\x1a.orchestrator.v1.DryRunWayR\x04ways\x12\x10\n" +
+	"\x03cut\x18\x04 \x01(\bR\x03cut\x121\n" +
+	"\x05tasks\x18\x05 \x03(\v2\x1b.orchestrator.v1.DryRunTaskR\x05tasks\x12,\n" +
+	"\x12unreached_task_ids\x18\x06 \x03(\tR\x10unreachedTaskIds\x127\n" +
+	"\atargets\x18\a \x03(\v2\x1d.orchestrator.v1.DryRunTargetR\atargets\x12;\n" +
+	"\bestimate\x18\b \x01(\v2\x1f.orchestrator.v1.DryRunEstimateR\bestimate\x12C\n" +
+	"\vassumptions\x18\t \x03(\v2!.orchestrator.v1.DryRunAssumptionR\vassumptions\"l\n" +
 	"\x18DeleteFlowVersionRequest\x12\x17\n" +
 	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1d\n" +
@@ -879,13 +1213,15 @@ const file_orchestrator_v1_flow_service_proto_rawDesc = "" +
 	"\aflow_id\x18\x01 \x01(\tR\x06flowId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12;\n" +
 	"\vdelete_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"deleteTime2\xd2\x04\n" +
+	"deleteTime2\xae\x05\n" +
 	"\vFlowService\x12[\n" +
 	"\fRegisterFlow\x12$.orchestrator.v1.RegisterFlowRequest\x1a%.orchestrator.v1.RegisterFlowResponse\x12Q\n" +
 	"\aGetFlow\x12\x1f.orchestrator.v1.GetFlowRequest\x1a .orchestrator.v1.GetFlowResponse\"\x03\x90\x02\x01\x12W\n" +
 	"\tListFlows\x12!.orchestrator.v1.ListFlowsRequest\x1a\".orchestrator.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12l\n" +
 	"\x10ListFlowVersions\x12(.orchestrator.v1.ListFlowVersionsRequest\x1a).orchestrator.v1.ListFlowVersionsResponse\"\x03\x90\x02\x01\x12`\n" +
-	"\fGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01\x12j\n" +
+	"\fGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01\x12Z\n" +
+	"\n" +
+	"DryRunFlow\x12\".orchestrator.v1.DryRunFlowRequest\x1a#.orchestrator.v1.DryRunFlowResponse\"\x03\x90\x02\x01\x12j\n" +
 	"\x11DeleteFlowVersion\x12).orchestrator.v1.DeleteFlowVersionRequest\x1a*.orchestrator.v1.DeleteFlowVersionResponseB\x8c\x01\n" +
 	"\x0forchestrator.v1B\x10FlowServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
@@ -901,7 +1237,7 @@ func file_orchestrator_v1_flow_service_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_flow_service_proto_rawDescData
 }
 
-var file_orchestrator_v1_flow_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_orchestrator_v1_flow_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_orchestrator_v1_flow_service_proto_goTypes = []any{
 	(*RegisterFlowRequest)(nil),       // 0: orchestrator.v1.RegisterFlowRequest
 	(*RegisterFlowResponse)(nil),      // 1: orchestrator.v1.RegisterFlowResponse
@@ -913,42 +1249,62 @@ var file_orchestrator_v1_flow_service_proto_goTypes = []any{
 	(*ListFlowVersionsResponse)(nil),  // 7: orchestrator.v1.ListFlowVersionsResponse
 	(*GetFlowGraphRequest)(nil),       // 8: orchestrator.v1.GetFlowGraphRequest
 	(*GetFlowGraphResponse)(nil),      // 9: orchestrator.v1.GetFlowGraphResponse
-	(*DeleteFlowVersionRequest)(nil),  // 10: orchestrator.v1.DeleteFlowVersionRequest
-	(*DeleteFlowVersionResponse)(nil), // 11: orchestrator.v1.DeleteFlowVersionResponse
-	(*structpb.Struct)(nil),           // 12: google.protobuf.Struct
-	(*Flow)(nil),                      // 13: orchestrator.v1.Flow
-	(*FlowProblem)(nil),               // 14: orchestrator.v1.FlowProblem
-	(*FlowWarning)(nil),               // 15: orchestrator.v1.FlowWarning
-	(*fieldmaskpb.FieldMask)(nil),     // 16: google.protobuf.FieldMask
-	(*timestamppb.Timestamp)(nil),     // 17: google.protobuf.Timestamp
+	(*DryRunFlowRequest)(nil),         // 10: orchestrator.v1.DryRunFlowRequest
+	(*DryRunFlowResponse)(nil),        // 11: orchestrator.v1.DryRunFlowResponse
+	(*DeleteFlowVersionRequest)(nil),  // 12: orchestrator.v1.DeleteFlowVersionRequest
+	(*DeleteFlowVersionResponse)(nil), // 13: orchestrator.v1.DeleteFlowVersionResponse
+	nil,                               // 14: orchestrator.v1.DryRunFlowRequest.ResultsEntry
+	(*structpb.Struct)(nil),           // 15: google.protobuf.Struct
+	(*Flow)(nil),                      // 16: orchestrator.v1.Flow
+	(*FlowProblem)(nil),               // 17: orchestrator.v1.FlowProblem
+	(*FlowWarning)(nil),               // 18: orchestrator.v1.FlowWarning
+	(*fieldmaskpb.FieldMask)(nil),     // 19: google.protobuf.FieldMask
+	(*DryRunWay)(nil),                 // 20: orchestrator.v1.DryRunWay
+	(*DryRunTask)(nil),                // 21: orchestrator.v1.DryRunTask
+	(*DryRunTarget)(nil),              // 22: orchestrator.v1.DryRunTarget
+	(*DryRunEstimate)(nil),            // 23: orchestrator.v1.DryRunEstimate
+	(*DryRunAssumption)(nil),          // 24: orchestrator.v1.DryRunAssumption
+	(*timestamppb.Timestamp)(nil),     // 25: google.protobuf.Timestamp
+	(*DryRunResult)(nil),              // 26: orchestrator.v1.DryRunResult
 }
 var file_orchestrator_v1_flow_service_proto_depIdxs = []int32{
-	12, // 0: orchestrator.v1.RegisterFlowRequest.document:type_name -> google.protobuf.Struct
-	13, // 1: orchestrator.v1.RegisterFlowResponse.flow:type_name -> orchestrator.v1.Flow
-	14, // 2: orchestrator.v1.RegisterFlowResponse.problems:type_name -> orchestrator.v1.FlowProblem
-	15, // 3: orchestrator.v1.RegisterFlowResponse.warnings:type_name -> orchestrator.v1.FlowWarning
-	16, // 4: orchestrator.v1.GetFlowRequest.read_mask:type_name -> google.protobuf.FieldMask
-	13, // 5: orchestrator.v1.GetFlowResponse.flow:type_name -> orchestrator.v1.Flow
-	13, // 6: orchestrator.v1.ListFlowsResponse.flows:type_name -> orchestrator.v1.Flow
-	13, // 7: orchestrator.v1.ListFlowVersionsResponse.flows:type_name -> orchestrator.v1.Flow
-	17, // 8: orchestrator.v1.DeleteFlowVersionResponse.delete_time:type_name -> google.protobuf.Timestamp
-	0,  // 9: orchestrator.v1.FlowService.RegisterFlow:input_type -> orchestrator.v1.RegisterFlowRequest
-	2,  // 10: orchestrator.v1.FlowService.GetFlow:input_type -> orchestrator.v1.GetFlowRequest
-	4,  // 11: orchestrator.v1.FlowService.ListFlows:input_type -> orchestrator.v1.ListFlowsRequest
-	6,  // 12: orchestrator.v1.FlowService.ListFlowVersions:input_type -> orchestrator.v1.ListFlowVersionsRequest
-	8,  // 13: orchestrator.v1.FlowService.GetFlowGraph:input_type -> orchestrator.v1.GetFlowGraphRequest
-	10, // 14: orchestrator.v1.FlowService.DeleteFlowVersion:input_type -> orchestrator.v1.DeleteFlowVersionRequest
-	1,  // 15: orchestrator.v1.FlowService.RegisterFlow:output_type -> orchestrator.v1.RegisterFlowResponse
-	3,  // 16: orchestrator.v1.FlowService.GetFlow:output_type -> orchestrator.v1.GetFlowResponse
-	5,  // 17: orchestrator.v1.FlowService.ListFlows:output_type -> orchestrator.v1.ListFlowsResponse
-	7,  // 18: orchestrator.v1.FlowService.ListFlowVersions:output_type -> orchestrator.v1.ListFlowVersionsResponse
-	9,  // 19: orchestrator.v1.FlowService.GetFlowGraph:output_type -> orchestrator.v1.GetFlowGraphResponse
-	11, // 20: orchestrator.v1.FlowService.DeleteFlowVersion:output_type -> orchestrator.v1.DeleteFlowVersionResponse
-	15, // [15:21] is the sub-list for method output_type
-	9,  // [9:15] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	15, // 0: orchestrator.v1.RegisterFlowRequest.document:type_name -> google.protobuf.Struct
+	16, // 1: orchestrator.v1.RegisterFlowResponse.flow:type_name -> orchestrator.v1.Flow
+	17, // 2: orchestrator.v1.RegisterFlowResponse.problems:type_name -> orchestrator.v1.FlowProblem
+	18, // 3: orchestrator.v1.RegisterFlowResponse.warnings:type_name -> orchestrator.v1.FlowWarning
+	19, // 4: orchestrator.v1.GetFlowRequest.read_mask:type_name -> google.protobuf.FieldMask
+	16, // 5: orchestrator.v1.GetFlowResponse.flow:type_name -> orchestrator.v1.Flow
+	16, // 6: orchestrator.v1.ListFlowsResponse.flows:type_name -> orchestrator.v1.Flow
+	16, // 7: orchestrator.v1.ListFlowVersionsResponse.flows:type_name -> orchestrator.v1.Flow
+	15, // 8: orchestrator.v1.DryRunFlowRequest.document:type_name -> google.protobuf.Struct
+	15, // 9: orchestrator.v1.DryRunFlowRequest.input:type_name -> google.protobuf.Struct
+	14, // 10: orchestrator.v1.DryRunFlowRequest.results:type_name -> orchestrator.v1.DryRunFlowRequest.ResultsEntry
+	20, // 11: orchestrator.v1.DryRunFlowResponse.ways:type_name -> orchestrator.v1.DryRunWay
+	21, // 12: orchestrator.v1.DryRunFlowResponse.tasks:type_name -> orchestrator.v1.DryRunTask
+	22, // 13: orchestrator.v1.DryRunFlowResponse.targets:type_name -> orchestrator.v1.DryRunTarget
+	23, // 14: orchestrator.v1.DryRunFlowResponse.estimate:type_name -> orchestrator.v1.DryRunEstimate
+	24, // 15: orchestrator.v1.DryRunFlowResponse.assumptions:type_name -> orchestrator.v1.DryRunAssumption
+	25, // 16: orchestrator.v1.DeleteFlowVersionResponse.delete_time:type_name -> google.protobuf.Timestamp
+	26, // 17: orchestrator.v1.DryRunFlowRequest.ResultsEntry.value:type_name -> orchestrator.v1.DryRunResult
+	0,  // 18: orchestrator.v1.FlowService.RegisterFlow:input_type -> orchestrator.v1.RegisterFlowRequest
+	2,  // 19: orchestrator.v1.FlowService.GetFlow:input_type -> orchestrator.v1.GetFlowRequest
+	4,  // 20: orchestrator.v1.FlowService.ListFlows:input_type -> orchestrator.v1.ListFlowsRequest
+	6,  // 21: orchestrator.v1.FlowService.ListFlowVersions:input_type -> orchestrator.v1.ListFlowVersionsRequest
+	8,  // 22: orchestrator.v1.FlowService.GetFlowGraph:input_type -> orchestrator.v1.GetFlowGraphRequest
+	10, // 23: orchestrator.v1.FlowService.DryRunFlow:input_type -> orchestrator.v1.DryRunFlowRequest
+	12, // 24: orchestrator.v1.FlowService.DeleteFlowVersion:input_type -> orchestrator.v1.DeleteFlowVersionRequest
+	1,  // 25: orchestrator.v1.FlowService.RegisterFlow:output_type -> orchestrator.v1.RegisterFlowResponse
+	3,  // 26: orchestrator.v1.FlowService.GetFlow:output_type -> orchestrator.v1.GetFlowResponse
+	5,  // 27: orchestrator.v1.FlowService.ListFlows:output_type -> orchestrator.v1.ListFlowsResponse
+	7,  // 28: orchestrator.v1.FlowService.ListFlowVersions:output_type -> orchestrator.v1.ListFlowVersionsResponse
+	9,  // 29: orchestrator.v1.FlowService.GetFlowGraph:output_type -> orchestrator.v1.GetFlowGraphResponse
+	11, // 30: orchestrator.v1.FlowService.DryRunFlow:output_type -> orchestrator.v1.DryRunFlowResponse
+	13, // 31: orchestrator.v1.FlowService.DeleteFlowVersion:output_type -> orchestrator.v1.DeleteFlowVersionResponse
+	25, // [25:32] is the sub-list for method output_type
+	18, // [18:25] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_flow_service_proto_init() }
@@ -957,10 +1313,19 @@ func file_orchestrator_v1_flow_service_proto_init() {
 		return
 	}
 	file_orchestrator_v1_flow_proto_init()
+	file_orchestrator_v1_flow_dry_run_proto_init()
 	file_orchestrator_v1_flow_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*RegisterFlowRequest_Source)(nil),
 		(*RegisterFlowRequest_DocumentJson)(nil),
 		(*RegisterFlowRequest_Document)(nil),
+	}
+	file_orchestrator_v1_flow_service_proto_msgTypes[10].OneofWrappers = []any{
+		(*DryRunFlowRequest_Source)(nil),
+		(*DryRunFlowRequest_DocumentJson)(nil),
+		(*DryRunFlowRequest_Document)(nil),
+		(*DryRunFlowRequest_FlowId)(nil),
+		(*DryRunFlowRequest_Input)(nil),
+		(*DryRunFlowRequest_InputJson)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -968,7 +1333,7 @@ func file_orchestrator_v1_flow_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_flow_service_proto_rawDesc), len(file_orchestrator_v1_flow_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

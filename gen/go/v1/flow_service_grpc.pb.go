@@ -26,6 +26,7 @@ const (
 	FlowService_ListFlows_FullMethodName         = "/orchestrator.v1.FlowService/ListFlows"
 	FlowService_ListFlowVersions_FullMethodName  = "/orchestrator.v1.FlowService/ListFlowVersions"
 	FlowService_GetFlowGraph_FullMethodName      = "/orchestrator.v1.FlowService/GetFlowGraph"
+	FlowService_DryRunFlow_FullMethodName        = "/orchestrator.v1.FlowService/DryRunFlow"
 	FlowService_DeleteFlowVersion_FullMethodName = "/orchestrator.v1.FlowService/DeleteFlowVersion"
 )
 
@@ -51,6 +52,14 @@ type FlowServiceClient interface {
 	ListFlowVersions(ctx context.Context, in *ListFlowVersionsRequest, opts ...grpc.CallOption) (*ListFlowVersionsResponse, error)
 	// GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
 	GetFlowGraph(ctx context.Context, in *GetFlowGraphRequest, opts ...grpc.CallOption) (*GetFlowGraphResponse, error)
+	// DryRunFlow follows every way that a run of a flow can take, and calls nothing: which tasks run, what they reach,
+	// how the run ends, and what its calls to models may cost. Where something that is not known decides, each
+	// alternative is a way of its own. The flow is a definition, which is checked as by RegisterFlow and stored nowhere,
+	// or a registered version. An instance makes one dry run at a time; others wait for their turn until their deadline.
+	// Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_SOURCE_INVALID, FLOW_INVALID, FLOW_INPUT_INVALID, INVALID_JSON,
+	// PAYLOAD_TOO_LARGE, INVALID_REQUEST for a result of a task that the flow does not have, OVERLOADED when too many
+	// wait.
+	DryRunFlow(ctx context.Context, in *DryRunFlowRequest, opts ...grpc.CallOption) (*DryRunFlowResponse, error)
 	// DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
 	// the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
 	// latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
@@ -117,6 +126,16 @@ func (c *flowServiceClient) GetFlowGraph(ctx context.Context, in *GetFlowGraphRe
 	return out, nil
 }
 
+func (c *flowServiceClient) DryRunFlow(ctx context.Context, in *DryRunFlowRequest, opts ...grpc.CallOption) (*DryRunFlowResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DryRunFlowResponse)
+	err := c.cc.Invoke(ctx, FlowService_DryRunFlow_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *flowServiceClient) DeleteFlowVersion(ctx context.Context, in *DeleteFlowVersionRequest, opts ...grpc.CallOption) (*DeleteFlowVersionResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteFlowVersionResponse)
@@ -149,6 +168,14 @@ type FlowServiceServer interface {
 	ListFlowVersions(context.Context, *ListFlowVersionsRequest) (*ListFlowVersionsResponse, error)
 	// GetFlowGraph draws a version as a diagram. Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE.
 	GetFlowGraph(context.Context, *GetFlowGraphRequest) (*GetFlowGraphResponse, error)
+	// DryRunFlow follows every way that a run of a flow can take, and calls nothing: which tasks run, what they reach,
+	// how the run ends, and what its calls to models may cost. Where something that is not known decides, each
+	// alternative is a way of its own. The flow is a definition, which is checked as by RegisterFlow and stored nowhere,
+	// or a registered version. An instance makes one dry run at a time; others wait for their turn until their deadline.
+	// Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_SOURCE_INVALID, FLOW_INVALID, FLOW_INPUT_INVALID, INVALID_JSON,
+	// PAYLOAD_TOO_LARGE, INVALID_REQUEST for a result of a task that the flow does not have, OVERLOADED when too many
+	// wait.
+	DryRunFlow(context.Context, *DryRunFlowRequest) (*DryRunFlowResponse, error)
 	// DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
 	// the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
 	// latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
@@ -179,6 +206,9 @@ func (UnimplementedFlowServiceServer) ListFlowVersions(context.Context, *ListFlo
 }
 func (UnimplementedFlowServiceServer) GetFlowGraph(context.Context, *GetFlowGraphRequest) (*GetFlowGraphResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetFlowGraph not implemented")
+}
+func (UnimplementedFlowServiceServer) DryRunFlow(context.Context, *DryRunFlowRequest) (*DryRunFlowResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DryRunFlow not implemented")
 }
 func (UnimplementedFlowServiceServer) DeleteFlowVersion(context.Context, *DeleteFlowVersionRequest) (*DeleteFlowVersionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteFlowVersion not implemented")
@@ -294,6 +324,24 @@ func _FlowService_GetFlowGraph_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _FlowService_DryRunFlow_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DryRunFlowRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FlowServiceServer).DryRunFlow(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FlowService_DryRunFlow_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FlowServiceServer).DryRunFlow(ctx, req.(*DryRunFlowRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _FlowService_DeleteFlowVersion_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DeleteFlowVersionRequest)
 	if err := dec(in); err != nil {
@@ -338,6 +386,10 @@ var FlowService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetFlowGraph",
 			Handler:    _FlowService_GetFlowGraph_Handler,
+		},
+		{
+			MethodName: "DryRunFlow",
+			Handler:    _FlowService_DryRunFlow_Handler,
 		},
 		{
 			MethodName: "DeleteFlowVersion",

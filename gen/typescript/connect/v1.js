@@ -7,6 +7,7 @@ export * from "./orchestrator/v1/budget_service_pb.js";
 export * from "./orchestrator/v1/callback_service_pb.js";
 export * from "./orchestrator/v1/dead_letter_service_pb.js";
 export * from "./orchestrator/v1/error_pb.js";
+export * from "./orchestrator/v1/flow_dry_run_pb.js";
 export * from "./orchestrator/v1/flow_pb.js";
 export * from "./orchestrator/v1/flow_service_pb.js";
 export * from "./orchestrator/v1/goal_pb.js";

@@ -39,7 +39,7 @@ export function createFlowDefinitions({ flows, limits }: DefinitionNeeds): FlowM
     async registerFlow(request, call) {
       const result = await flows.registerFlow(
         call.caller.tenantId,
-        readDefinition(request, limits),
+        readDefinition(request.definition, limits),
         request.validateOnly,
       );
       const response = create(RegisterFlowResponseSchema, {
@@ -77,8 +77,9 @@ export function createFlowDefinitions({ flows, limits }: DefinitionNeeds): FlowM
   };
 }
 
-function readDefinition(
-  { definition }: RegisterFlowRequest,
+/** Reads a definition. Errors: FLOW_SOURCE_INVALID, INVALID_JSON, INVALID_REQUEST, PAYLOAD_TOO_LARGE. */
+export function readDefinition(
+  definition: RegisterFlowRequest["definition"],
   { maxFlowBytes }: FlowLimits,
 ): { readonly text: string } | { readonly document: JsonObject } {
   switch (definition.case) {

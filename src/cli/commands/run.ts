@@ -4,7 +4,7 @@ import type { ApiClient } from "../../api/client/client.ts";
 import { toDuration } from "../../api/mapping/time.ts";
 import { fail } from "../../base/errors.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
-import { type Flow, type FlowVariable, FlowVariableTypeSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
+import type { Flow } from "../../gen/orchestrator/v1/flow_pb.ts";
 import { FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import { RunKeyPolicy, RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
 import { actorHeaders, actorOf } from "../actor.ts";
@@ -23,12 +23,11 @@ import { createLocalLog } from "../connection/local-log.ts";
 import { EXIT } from "../exit-codes.ts";
 import { followRun } from "../follow-run.ts";
 import { collect } from "../input/collect.ts";
-import { readInput } from "../input/input-values.ts";
+import { readInput, toDeclared } from "../input/input-values.ts";
 import { isSourcePath, readFlowName, readText } from "../input/text-sources.ts";
 import { addNearNames } from "../near-names.ts";
 import { toStderr } from "../terminal/output.ts";
 import { paint } from "../terminal/paint.ts";
-import { nameOf } from "../terminal/print.ts";
 import { printOutcome, printStarted } from "../terminal/print-outcome.ts";
 import { printWarnings } from "../terminal/print-warnings.ts";
 
@@ -171,10 +170,6 @@ async function withLocal(
     process.off("SIGINT", note).off("SIGTERM", note);
     log.print();
   }
-}
-
-function toDeclared({ name, type }: FlowVariable): { readonly name: string; readonly type: string } {
-  return { name, type: nameOf(FlowVariableTypeSchema, type).toLowerCase() };
 }
 
 async function run(

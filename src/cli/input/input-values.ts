@@ -3,12 +3,19 @@ import { type FieldViolation, fail } from "../../base/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
 import { parseJson } from "../../base/json/json-parse.ts";
 import { isFitNumber } from "../../base/json/json-scan.ts";
+import { type FlowVariable, FlowVariableTypeSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
+import { nameOf } from "../terminal/print.ts";
 import { readText } from "./text-sources.ts";
 
 export interface DeclaredVariable {
   readonly name: string;
   /** `string`, `integer`, `number`, `boolean`, `array`, `object` or `any`. */
   readonly type: string;
+}
+
+/** A variable as a service declares it. */
+export function toDeclared({ name, type }: FlowVariable): DeclaredVariable {
+  return { name, type: nameOf(FlowVariableTypeSchema, type).toLowerCase() };
 }
 
 /**

@@ -16,7 +16,6 @@ import { randomUUID } from "node:crypto";
 import type { Log } from "../../base/log.ts";
 import type { Outcome } from "../machine/events.ts";
 import type {
-  Amount,
   BudgetHolds,
   BudgetKey,
   BudgetLedger,
@@ -34,6 +33,7 @@ import { retryUntil } from "../shard/retry-until.ts";
 import { Allotment, amountOf, NOTHING, nameOf, type Shortage } from "./allot.ts";
 import { explainShortage } from "./explain-shortage.ts";
 import { explainTooLarge, minuteOf, untilNextMinuteMs } from "./minutes.ts";
+import { reserveOf } from "./reserve.ts";
 import { runBudgetOf } from "./run-budgets.ts";
 
 /** What is counted. */
@@ -318,14 +318,6 @@ function keysOf(call: MeteredCall, now: number): readonly BudgetKey[] {
 
 function keyOf({ tenantId, scope, id }: BudgetKey): BudgetKey {
   return { tenantId, scope, id };
-}
-
-/** What a call may cost at most; null: it has no price. */
-function reserveOf(call: MeteredCall): Amount | null {
-  const { inputTokens, maxOutputTokens, inputPriceMicros, outputPriceMicros } = call;
-  if (inputPriceMicros === null || outputPriceMicros === null) return null;
-  const costMicros = Math.ceil((inputTokens * inputPriceMicros + maxOutputTokens * outputPriceMicros) / 1_000_000);
-  return { ...NOTHING, costMicros, tokens: inputTokens + maxOutputTokens };
 }
 
 function queryOf(calls: readonly MeteredCall[], open: readonly OpenCall[], now: number): LedgerQuery {

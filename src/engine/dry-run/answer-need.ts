@@ -3,7 +3,7 @@
  * which way the run goes, and by something harmless where it does not.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import type { Template } from "../../flows/plan.ts";
+import type { TaskSpec, Template } from "../../flows/plan.ts";
 import { evaluateDurationMs } from "../../flows/planning/evaluated-duration.ts";
 import { evaluateNeed } from "../machine/evaluate.ts";
 import type { EvaluationResult, Need } from "../machine/events.ts";
@@ -16,7 +16,7 @@ export interface NeedParts {
   readonly unknowns: Unknowns;
   readonly choices: Choices;
   /** The parameters of a task that the document gives without an expression. */
-  readonly constantsOf: (id: string) => JsonObject;
+  readonly constantsOf: (task: TaskSpec) => JsonObject;
   /** Something had to be assumed at a place. */
   readonly assumed: (place: string, what: string) => void;
 }
@@ -63,7 +63,7 @@ function answerTask(run: Run, need: NeedOf<"task">, parts: NeedParts): Evaluatio
   const { unknowns, choices, constantsOf, assumed } = parts;
   const spec = specOf(run, need.path);
   const answer = (value: Json): EvaluationResult => ({ ok: true, value, limits: spec.defaults ?? null, limitKey: "" });
-  const constants = constantsOf(spec.id);
+  const constants = constantsOf(spec);
   switch (spec.type) {
     case "condition":
       return answer(choices.take(`condition ${need.path}`, BOTH));

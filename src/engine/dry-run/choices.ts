@@ -4,12 +4,7 @@
  *   the first way takes the first alternative everywhere; then the last choice that has another one takes that, …
  */
 
-/** What was chosen somewhere. */
-export interface Choice {
-  /** What was chosen about, for people: `condition "big"`. */
-  readonly about: string;
-  readonly taken: string;
-}
+import type { Choice } from "../ports/dry-runs.ts";
 
 /** The choices of one way. */
 export class Choices {

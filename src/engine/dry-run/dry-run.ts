@@ -7,61 +7,50 @@ import { refuseField } from "../../base/field-error.ts";
 import type { JsonObject } from "../../base/json/json.ts";
 import { checkInput, runTimeoutMs } from "../../flows/input.ts";
 import type { Plan } from "../../flows/plan.ts";
+import type { DryRunOrder, DryRunReport, DryTask, Mock, PlayedCall, Way } from "../ports/dry-runs.ts";
+import type { ModelEstimates } from "../ports/models/estimates.ts";
 import { Choices } from "./choices.ts";
-import { type Mock, type PlayedCall, play, type Way } from "./play.ts";
-import { readConstants, type Target, targetOf } from "./targets.ts";
+import { toEstimate } from "./estimate.ts";
+import { play } from "./play.ts";
+import { readTaskTexts } from "./task-texts.ts";
 
 /** Most ways that are followed. */
 const MAX_WAYS = 100;
 /** Most events, and steps of expressions, of all ways together. */
 const MAX_EVENTS = 20_000;
-const MAX_STEPS = 30_000_000;
+const MAX_STEPS = 10_000_000;
+/** Most bytes of the inputs that the report shows. */
+const MAX_INPUT_BYTES = 1_048_576;
 
-export interface DryRunRequest {
+export interface DryRunRequest extends Pick<DryRunOrder, "input" | "mocks"> {
   readonly plan: Plan;
   /** The document of the flow. */
   readonly document: JsonObject;
-  readonly input: JsonObject;
-  /** Results by the ids of tasks. */
-  readonly mocks: ReadonlyMap<string, Mock>;
+  readonly estimates: ModelEstimates;
   /** When the run would start, milliseconds. */
   readonly now: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a task does on the ways. */
-export interface DryTask {
-  readonly id: string;
-  readonly type: string;
-  /** On how many ways it is called, or would be if it called something. */
-  readonly ways: number;
-  /** Most calls of it on one way: attempts, children, and visits. */
-  readonly mostCalls: number;
-}
-
-export interface DryRunReport {
-  readonly ways: readonly Way[];
-  /** There are more. */
-  readonly isCut: boolean;
-  /** Tasks that are called on some way, in the order of their first call. */
-  readonly tasks: readonly DryTask[];
-  /** Ids of tasks that begin on no way. */
-  readonly unreached: readonly string[];
-  readonly targets: readonly Target[];
-}
-
 /** Plays a flow. Errors: FLOW_INPUT_INVALID, that of a computed variable, INVALID_REQUEST for a stray result. */
-export async function dryRun({ plan, document, input, mocks, now, signal }: DryRunRequest): Promise<DryRunReport> {
+export async function dryRun({
+  plan,
+  document,
+  input,
+  mocks,
+  estimates,
+  now,
+  signal,
+}: DryRunRequest): Promise<DryRunReport> {
   const vars = checkInput(plan, input, now);
   const timeoutMs = runTimeoutMs(plan, vars, now);
   const deadlineAt = timeoutMs === null ? null : now + timeoutMs;
-  const constants = readConstants(document);
-  const stranger = [...mocks.keys()].find((id) => !constants.has(id) && plan.kind !== "graph");
+  const texts = readTaskTexts(document);
+  const stranger = [...mocks.keys()].find((id) => !texts.has(id) && plan.kind !== "graph");
   if (stranger !== undefined) refuseField(`results.${stranger}`, "the flow has no such task");
-  const constantsOf = (id: string): JsonObject => constants.get(id) ?? {};
-  const bounds = { events: MAX_EVENTS, steps: MAX_STEPS };
+  const bounds = { events: MAX_EVENTS, steps: MAX_STEPS, inputBytes: MAX_INPUT_BYTES };
   const mockOf = (id: string): Mock | undefined => mocks.get(id);
-  const parts = { plan, vars, now, deadlineAt, constantsOf, mockOf, bounds, signal };
+  const parts = { plan, vars, now, deadlineAt, texts, estimates, mockOf, bounds, signal };
   const ways: Way[] = [];
   let script: readonly number[] | null = [];
   while (script !== null && ways.length < MAX_WAYS && bounds.events > 0 && bounds.steps > 0) {
@@ -72,13 +61,16 @@ export async function dryRun({ plan, document, input, mocks, now, signal }: DryR
     await nextTurn();
   }
   const calls = ways.map((way) => way.calls);
-  const targets = calls.flat().flatMap((call) => targetOf(call) ?? []);
+  const targets = calls.flat().flatMap(({ target }) => target ?? []);
   return {
+    flowId: plan.flowId,
+    version: plan.version,
     ways,
     isCut: script !== null,
     tasks: tasksOf(calls),
     unreached: idsOf(plan).filter((id) => ways.every(({ reached }) => !reached.has(id))),
     targets: [...new Map(targets.map((target) => [`${target.kind} ${target.name}`, target])).values()],
+    estimate: toEstimate(ways),
   };
 }
 

@@ -3,9 +3,10 @@
  * ends at once, as the mocks say, and what they do not say is not known.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
+import { isJsonObject, type JsonObject } from "../../base/json/json.ts";
+import { measureJson } from "../../base/json/json-size.ts";
 import { spentSteps } from "../../flows/expressions/values/meter.ts";
-import type { Plan } from "../../flows/plan.ts";
+import type { Plan, TaskSpec } from "../../flows/plan.ts";
 import { nextDueAt } from "../machine/decide.ts";
 import type { Outcome, RunEvent } from "../machine/events.ts";
 import type { JournalRecord } from "../machine/records.ts";
@@ -13,8 +14,14 @@ import { fsmStateOf, openRun, type Run, specOf } from "../machine/run.ts";
 import { type AnswerNeed, advance } from "../machine/settle.ts";
 import { createState, isTerminalPhase, type TaskState } from "../machine/state.ts";
 import { isDoneThen } from "../machine/tasks/handouts.ts";
+import type { Assumption, Mock, PlayedCall, Way } from "../ports/dry-runs.ts";
+import type { ModelEstimates } from "../ports/models/estimates.ts";
 import { answerNeed } from "./answer-need.ts";
-import type { Choice, Choices } from "./choices.ts";
+import type { Choices } from "./choices.ts";
+import { reserveFor, sumOf } from "./estimate.ts";
+import { resultSchemaOf } from "./result-schemas.ts";
+import { targetOf } from "./targets.ts";
+import type { TaskTexts } from "./task-texts.ts";
 import { Unknowns } from "./unknown.ts";
 
 /** Most events of one way. */
@@ -22,13 +29,17 @@ const MAX_EVENTS = 5_000;
 /** The event loop is left after so many events, or so many steps of expressions. */
 const ROUND_EVENTS = 50;
 const ROUND_STEPS = 300_000;
+/** So many tokens of a prompt take a step of their own to count. */
+const TOKENS_PER_STEP = 5;
 /** Steps of the machine for one event; what is left of its work is the next event. */
 const ROUND_WORK = 200;
 
-/** What a task gives, or how it fails, instead of being called. */
-export type Mock =
-  | { readonly ok: true; readonly output: Json }
-  | { readonly ok: false; readonly error: { readonly type: string; readonly message: string } };
+/** Counted down. */
+export interface Bounds {
+  events: number;
+  steps: number;
+  inputBytes: number;
+}
 
 export interface PlayParts {
   readonly plan: Plan;
@@ -39,54 +50,32 @@ export interface PlayParts {
   readonly deadlineAt: number | null;
   /** Of a task by its id in the flow; undefined: its output is not known. */
   readonly mockOf: (id: string) => Mock | undefined;
-  readonly constantsOf: (id: string) => JsonObject;
-  /** What all ways may cost together. Counted down. */
-  readonly bounds: { events: number; steps: number };
+  readonly texts: TaskTexts;
+  readonly estimates: ModelEstimates;
+  /** What all ways may cost together: events, steps of expressions, and bytes of inputs. Counted down. */
+  readonly bounds: Bounds;
   /** Ends the play with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A call that a run would make: the input of an attempt, as far as it is known. */
-export interface PlayedCall {
-  readonly path: string;
-  readonly id: string;
-  readonly type: string;
-  readonly attempt: number;
-  /** Null: nothing of it is known. */
-  readonly input: JsonObject | null;
-}
-
-/** One way through a flow. */
-export interface Way {
-  readonly choices: readonly Choice[];
-  /** How the run ends; `WAITING`: it waits for something that never comes; `UNFINISHED`: it goes on for too long. */
-  readonly end: "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT" | "TERMINATED" | "WAITING" | "UNFINISHED";
-  readonly error: { readonly type: string; readonly message: string; readonly task: string | null } | null;
-  /** Of timers, retries, and delays alone: calls take no time. */
-  readonly durationMs: number;
-  readonly calls: readonly PlayedCall[];
-  /** Ids of the tasks, or states, that began. */
-  readonly reached: ReadonlySet<string>;
-  readonly assumptions: readonly { readonly place: string; readonly what: string }[];
-}
-
 /** Plays one way; resumes after each event, so that a long one blocks nobody. */
 export async function play(parts: PlayParts, choices: Choices): Promise<Way> {
-  const { plan, vars, deadlineAt, mockOf, constantsOf } = parts;
+  const { plan, vars, deadlineAt, mockOf, texts } = parts;
   const unknowns = new Unknowns();
   const calls: PlayedCall[] = [];
-  const assumptions: { place: string; what: string }[] = [];
+  const assumptions: Assumption[] = [];
   const assumed = (place: string, what: string): void => void assumptions.push({ place, what });
   // Without an id: no run is to blame for what happens here.
   const run = openRun(createState(""), plan);
   let now = parts.now;
 
+  const constantsOf = (task: TaskSpec): JsonObject => texts.find(task).constants;
   const answer: AnswerNeed = (asked, need) => answerNeed(asked, need, { unknowns, choices, constantsOf, assumed });
   const feed = (event: RunEvent): void => {
     const slice = { work: ROUND_WORK, most: ROUND_WORK, steps: ROUND_STEPS };
     const records = advance(run, event, slice, { answer });
     for (const record of records) {
-      const call = toCall(run, record, unknowns);
+      const call = toCall(run, record, unknowns, parts);
       if (call !== null) calls.push(call);
     }
   };
@@ -127,6 +116,7 @@ export async function play(parts: PlayParts, choices: Choices): Promise<Way> {
     error,
     durationMs: now - parts.now,
     calls,
+    ...sumOf(calls),
     reached: reachedOf(run),
     assumptions,
   };
@@ -156,7 +146,12 @@ function nextEvent(run: Run, at: number, parts: NextParts): RunEvent | null {
 function eventOf(run: Run, task: TaskState, at: number, parts: NextParts): RunEvent | null {
   const { path, state, token, wait, limitSlot, handedTo } = task;
   const { unknowns, choices, mockOf } = parts;
-  const mock = (): Mock => mockOf(specOf(run, path).id) ?? { ok: true, output: unknowns.create() };
+  const mock = (): Mock => {
+    const spec = specOf(run, path);
+    const given = task.input ?? null;
+    const input = isJsonObject(given) && !unknowns.isUnknown(given) ? given : {};
+    return mockOf(spec.id) ?? { ok: true, output: unknowns.create(resultSchemaOf(spec, input)) };
+  };
   if (limitSlot?.state === "waiting") return { type: "granted", at, task: path, asked: limitSlot.asked };
   if (state === "SCHEDULED" && handedTo === null)
     return { type: "hand_over", at, task: path, to: "dry-run", queued: false };
@@ -169,12 +164,14 @@ function eventOf(run: Run, task: TaskState, at: number, parts: NextParts): RunEv
       const approval = [...run.state.approvals.values()].find((one) => one.task === path && one.state === "PENDING");
       if (approval === undefined) return null;
       const approved = choices.take(`approval ${path}`, DECISIONS);
-      return { type: "decided", at, approval: approval.id, approved, by: "", comment: "", data: null };
+      const { form } = approval.parameters;
+      const data = approved && form !== undefined && isJsonObject(form) ? unknowns.create(form) : null;
+      return { type: "decided", at, approval: approval.id, approved, by: "", comment: "", data };
     }
     case "signal": {
-      const told = mock();
-      const payload = told.ok ? told.output : null;
-      return { type: "signal", at, name: wait.name, payload };
+      const told = mockOf(specOf(run, path).id);
+      const payload = told === undefined ? unknowns.create(run.plan.signals.get(wait.name)) : null;
+      return { type: "signal", at, name: wait.name, payload: told?.ok === true ? told.output : payload };
     }
     case "run": {
       const told = mock();
@@ -204,7 +201,7 @@ function signalOf(run: Run, at: number, { unknowns, choices }: NextParts): RunEv
   const alternatives: (readonly [string, string | null])[] = open.map((name) => [`signal ${name}`, name]);
   if (fsm.after.length > 0) alternatives.push(["no signal", null]);
   const name = choices.take(`state ${fsm.state}`, alternatives);
-  return name === null ? null : { type: "signal", at, name, payload: unknowns.create() };
+  return name === null ? null : { type: "signal", at, name, payload: unknowns.create(run.plan.signals.get(name)) };
 }
 
 function toOutcome(mock: Mock): Outcome {
@@ -212,7 +209,12 @@ function toOutcome(mock: Mock): Outcome {
 }
 
 /** The call that a record begins; null: none. */
-function toCall(run: Run, record: JournalRecord, unknowns: Unknowns): PlayedCall | null {
+function toCall(
+  run: Run,
+  record: JournalRecord,
+  unknowns: Unknowns,
+  { texts, estimates, bounds }: Pick<PlayParts, "texts" | "estimates" | "bounds">,
+): PlayedCall | null {
   const isCall =
     (record.type === "task.dispatched" && record.to === undefined) ||
     record.type === "task.started" ||
@@ -220,8 +222,21 @@ function toCall(run: Run, record: JournalRecord, unknowns: Unknowns): PlayedCall
     (record.type === "task.completed" && isDoneThen(specOf(run, record.task)));
   const task = isCall ? run.state.tasks.get(record.task) : undefined;
   if (task === undefined) return null;
-  const { id, type } = specOf(run, task.path);
-  const input = task.input ?? null;
-  const isKnown = isJsonObject(input) && !unknowns.isUnknown(input);
-  return { path: task.path, id, type, attempt: task.attempt, input: isKnown ? input : null };
+  const spec = specOf(run, task.path);
+  const { id, type } = spec;
+  const given = task.input ?? null;
+  const known = isJsonObject(given) && !unknowns.isUnknown(given) ? given : null;
+  const missing = texts.find(spec).computed.filter((name) => known === null || !Object.hasOwn(known, name));
+  const reserve = reserveFor(spec, known ?? {}, missing, estimates);
+  // To count a text takes as long as to compute it.
+  bounds.steps -= Math.ceil((reserve?.tokens ?? 0) / TOKENS_PER_STEP);
+  const call = { path: task.path, id, type, attempt: task.attempt, input: known, reserve };
+  return { ...call, target: targetOf(call), input: kept(known, bounds) };
+}
+
+/** Null: the inputs of all calls are too large together. */
+function kept(input: JsonObject | null, bounds: Bounds): JsonObject | null {
+  if (input === null || bounds.inputBytes <= 0) return null;
+  bounds.inputBytes -= measureJson(input, bounds.inputBytes);
+  return bounds.inputBytes < 0 ? null : input;
 }

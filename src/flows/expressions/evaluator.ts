@@ -87,8 +87,8 @@ function compileSelect({ operand, field, test, at }: SelectExpr, variables: Vari
       const what = value === null ? "null" : `a value of type ${kindOf(value)}`;
       failExpression(`${what} has no members; "${field}" is read from it`);
     }
+    if (test) return value.has(field);
     const member = value.get(field);
-    if (test) return member !== undefined;
     return (
       member ?? (member === null ? null : failExpression(`there is no ${showKey(field)} in the map; ask has(…) first`))
     );

@@ -53,6 +53,11 @@ export interface FlowRegistry {
   ): Promise<RegisterResult>;
   /** The same for a flow that the service itself brings: its id is reserved, and {@link registerFlow} refuses it. */
   registerBuiltIn(tenantId: string, document: JsonObject): Promise<RegisterResult>;
+  /** Checks a flow as a registration does, and stores nothing. Errors: those of {@link registerFlow}. */
+  compile(
+    tenantId: string,
+    source: { readonly text: string } | { readonly document: JsonObject },
+  ): Promise<{ readonly plan: Plan; readonly document: JsonObject }>;
   /** Returns a version. An empty version means the last registered one. Error: FLOW_NOT_FOUND. */
   getFlow(tenantId: string, flowId: string, version: string): Promise<FlowVersion>;
   /**

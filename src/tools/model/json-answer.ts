@@ -18,7 +18,7 @@ const MAX_PROBLEMS = 10;
 const MAX_SHOWN = 20_000;
 
 /** Reads `response_format`. */
-export function formOf({ response_format: format }: AiParameters): JsonForm | null {
+export function formOf({ response_format: format }: Pick<AiParameters, "response_format">): JsonForm | null {
   const { type, schema = null } = typeof format === "object" ? format : { type: format };
   return type === "json" ? { schema } : null;
 }

@@ -24,7 +24,7 @@ import type { JsonForm } from "./json-answer.ts";
 import type { ModelProcess } from "./process/model-process.ts";
 import type { ChatEnd, ChatMessage } from "./process/protocol.ts";
 import type { ModelTarget } from "./providers.ts";
-import { chargeOf, estimateInput } from "./usage.ts";
+import { chargeOf, sizeOf } from "./usage.ts";
 
 /** What calls are counted in. */
 export interface ModelMetrics {
@@ -189,16 +189,12 @@ export class MeteredCalls {
 
   #reserveFor(target: ModelTarget, messages: readonly ChatMessage[], form: JsonForm | null): MeteredCall {
     const { tenantId, runId, flowId, userId, budgets, path, attempt, idempotencyKey } = this.#call;
-    const { provider, model, facts, maxTokens } = target;
     return {
-      ...{ tenantId, runId, flowId, userId, budgets, path, attempt, provider: provider.name, model },
+      ...{ tenantId, runId, flowId, userId, budgets, path, attempt },
       callKey: `${idempotencyKey}/call ${this.#used.calls + 1}`,
       number: this.#used.calls + 1,
-      inputTokens: estimateInput(messages, form?.schema == null ? "" : JSON.stringify(form.schema)),
-      maxOutputTokens: maxTokens,
-      inputPriceMicros: facts.inputPriceMicros,
-      outputPriceMicros: facts.outputPriceMicros,
-      tokensPerMinute: facts.tokensPerMinute,
+      ...sizeOf(target, messages, form),
+      tokensPerMinute: target.facts.tokensPerMinute,
     };
   }
 

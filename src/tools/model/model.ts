@@ -17,8 +17,9 @@ import type { AiParameters } from "../../engine/ports/models/questions.ts";
 import type { Outcome, ToolCall } from "../../engine/ports/tools.ts";
 import type { RemoteAdapter } from "../adapter.ts";
 import { type FailedOutcome, failedOutcome } from "../outcome.ts";
+import { conversationOf } from "./conversation.ts";
 import { isCutShort, modelFailure } from "./failures.ts";
-import { formOf, instructionOf, type JsonForm, readAnswer, repairOf, type SchemaCheck } from "./json-answer.ts";
+import { formOf, type JsonForm, readAnswer, repairOf, type SchemaCheck } from "./json-answer.ts";
 import { type CallEnd, type CallParts, MeteredCalls, NOTHING_USED, type UsedSoFar } from "./metered-calls.ts";
 import type { ModelProcess } from "./process/model-process.ts";
 import type { ChatMessage } from "./process/protocol.ts";
@@ -125,15 +126,6 @@ async function askOne(
     await calls.keepLast();
     said = [...messages, ...repairOf(text, read.problems)];
   }
-}
-
-function conversationOf({ prompt, messages, system }: AiParameters, form: JsonForm | null): readonly ChatMessage[] {
-  const given: readonly ChatMessage[] = messages ?? [{ role: "user", content: prompt ?? "" }];
-  // Not every protocol has a place for further messages of the system.
-  const told = given.filter(({ role }) => role === "system").map(({ content }) => content);
-  const rules = [system ?? "", ...told, form === null ? "" : instructionOf(form)].filter((text) => text !== "");
-  const talk = given.filter(({ role }) => role !== "system");
-  return rules.length === 0 ? talk : [{ role: "system", content: rules.join("\n\n") }, ...talk];
 }
 
 /** What is done about a call that an instance may have made before it was lost; null: it is made again. */

@@ -53,8 +53,11 @@ const UNKNOWN: ModelFacts = {
   tokensPerMinute: null,
 };
 
+/** What a task says about its models. */
+export type ModelChoice = Pick<AiParameters, "provider" | "model" | "fallback" | "max_tokens">;
+
 /** The model that a task asks and those that it falls back to, in their order; text: what is missing. */
-export function targetsOf(asked: AiParameters, providers: ModelProviders): readonly ModelTarget[] | string {
+export function targetsOf(asked: ModelChoice, providers: ModelProviders): readonly ModelTarget[] | string {
   const name = asked.provider ?? providers.standard;
   if (name === null) return "the task names no provider, and models.default_provider is not set";
   const targets: ModelTarget[] = [];

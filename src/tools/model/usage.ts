@@ -1,7 +1,9 @@
 /** What calls use and cost, before and after they are made. */
+import type { CallSize } from "../../engine/ports/models/estimates.ts";
 import type { ModelUsage } from "../../engine/ports/models/meter.ts";
+import type { JsonForm } from "./json-answer.ts";
 import type { ChatEnd, ChatMessage } from "./process/protocol.ts";
-import type { ModelFacts } from "./providers.ts";
+import type { ModelFacts, ModelTarget } from "./providers.ts";
 
 /** Bytes of text for a token: few enough for code and for languages other than English. */
 const BYTES_PER_TOKEN = 3;
@@ -20,6 +22,21 @@ export function estimateInput(messages: readonly ChatMessage[], extra: string): 
     (sum, { content }) => sum + estimateTokens(content) + TOKENS_PER_MESSAGE,
     TOKENS_PER_CALL + estimateTokens(extra),
   );
+}
+
+/** The largest size of a call, with the prices of its model: what budgets reserve is computed of it. */
+export function sizeOf(
+  { provider, model, facts, maxTokens }: ModelTarget,
+  messages: readonly ChatMessage[],
+  form: JsonForm | null,
+): CallSize {
+  return {
+    ...{ provider: provider.name, model },
+    inputTokens: estimateInput(messages, form?.schema == null ? "" : JSON.stringify(form.schema)),
+    maxOutputTokens: maxTokens,
+    inputPriceMicros: facts.inputPriceMicros,
+    outputPriceMicros: facts.outputPriceMicros,
+  };
 }
 
 /** Tokens that were reserved for a call. */

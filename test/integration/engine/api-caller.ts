@@ -12,6 +12,7 @@ import { createTokens } from "../../../src/api/lists/tokens.ts";
 import type { Sender } from "../../../src/api/peers/forward-send.ts";
 import { SERVICES } from "../../../src/api/services/index.ts";
 import { silentLog } from "../../../src/base/log.ts";
+import { createDryRuns } from "../../../src/engine/dry-run/dry-runs.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
 import { createLimitControl } from "../../../src/engine/limits/limit-control.ts";
 import type { Cluster } from "../../../src/engine/ports/cluster.ts";
@@ -82,6 +83,7 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     ...createFakeGoals(),
     undelivered: createUndeliveredMessages(database, () => {}),
     budgets: createBudgetControl(database),
+    dryRuns: createDryRuns({ flows, estimates: { sizeOf: () => null }, now: Date.now }),
     runReader: engine,
     runWatch: engine,
     runIndex: index,

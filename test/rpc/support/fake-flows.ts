@@ -3,6 +3,7 @@
 import type { TemplateSource } from "../../../src/api/services/template-service.ts";
 import { toError } from "../../../src/base/errors.ts";
 import type { JsonObject } from "../../../src/base/json/json.ts";
+import { compileFlow } from "../../../src/flows/compile.ts";
 import type { Plan } from "../../../src/flows/plan.ts";
 import type { FlowRegistry, FlowVersion } from "../../../src/flows/ports/registry.ts";
 import type { FlowTemplate, TemplateCatalogue } from "../../../src/flows/ports/templates.ts";
@@ -63,6 +64,7 @@ export function createFakeFlows(): FlowRegistry {
       const warnings: readonly FlowWarning[] = document.warned === true ? [WARNING] : [];
       return { flow, created: !validateOnly, problems: [], warnings };
     },
+    compile: (_tenantId, source) => compileFlow(source),
     getFlow: async (_tenantId, flowId, version) => find(flowId, version),
     listFlows: async (_tenantId, after, limit) =>
       [...new Map(flows.map((flow) => [flow.flowId, flow])).values()]

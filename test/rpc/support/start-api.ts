@@ -10,6 +10,7 @@ import { silentLog } from "../../../src/base/log.ts";
 import type { RunActions } from "../../../src/engine/ports/operations.ts";
 import { createTemplateStarts } from "../../../src/flows/templates/use-template.ts";
 import { createFakeBudgets } from "./fake-budgets.ts";
+import { createFakeDryRuns } from "./fake-dry-runs.ts";
 import type { FakeEngine } from "./fake-engine.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
@@ -80,6 +81,7 @@ export async function startApi(
     rejectedMessages: { list: async () => [], find: async () => null },
     undelivered: createFakeUndelivered(),
     budgets: createFakeBudgets(),
+    dryRuns: createFakeDryRuns(flows),
     runReader: engine,
     runWatch: engine,
     runIndex: engine,

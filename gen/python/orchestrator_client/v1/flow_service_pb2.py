@@ -26,9 +26,10 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from orchestrator_client.v1 import flow_pb2 as orchestrator_dot_v1_dot_flow__pb2
+from orchestrator_client.v1 import flow_dry_run_pb2 as orchestrator_dot_v1_dot_flow__dry__run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"orchestrator/v1/flow_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aorchestrator/v1/flow.proto\"\xdf\x01\n\x13RegisterFlowRequest\x12\x18\n\x06source\x18\x01 \x01(\tH\x00R\x06source\x12%\n\rdocument_json\x18\x02 \x01(\x0cH\x00R\x0c\x64ocumentJson\x12\x35\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x08\x64ocument\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x0c\n\ndefinition\"\xcf\x01\n\x14RegisterFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\x12\x38\n\x08problems\x18\x03 \x03(\x0b\x32\x1c.orchestrator.v1.FlowProblemR\x08problems\x12\x38\n\x08warnings\x18\x04 \x03(\x0b\x32\x1c.orchestrator.v1.FlowWarningR\x08warnings\"|\n\x0eGetFlowRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"<\n\x0fGetFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\"f\n\x10ListFlowsRequest\x12\x16\n\x06\x66ilter\x18\x01 \x01(\tR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"h\n\x11ListFlowsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"n\n\x17ListFlowVersionsRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"o\n\x18ListFlowVersionsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"H\n\x13GetFlowGraphRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\"c\n\x14GetFlowGraphResponse\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x18\n\x07mermaid\x18\x03 \x01(\tR\x07mermaid\"l\n\x18\x44\x65leteFlowVersionRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"\x8b\x01\n\x19\x44\x65leteFlowVersionResponse\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12;\n\x0b\x64\x65lete_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeleteTime2\xd2\x04\n\x0b\x46lowService\x12[\n\x0cRegisterFlow\x12$.orchestrator.v1.RegisterFlowRequest\x1a%.orchestrator.v1.RegisterFlowResponse\x12Q\n\x07GetFlow\x12\x1f.orchestrator.v1.GetFlowRequest\x1a .orchestrator.v1.GetFlowResponse\"\x03\x90\x02\x01\x12W\n\tListFlows\x12!.orchestrator.v1.ListFlowsRequest\x1a\".orchestrator.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12l\n\x10ListFlowVersions\x12(.orchestrator.v1.ListFlowVersionsRequest\x1a).orchestrator.v1.ListFlowVersionsResponse\"\x03\x90\x02\x01\x12`\n\x0cGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01\x12j\n\x11\x44\x65leteFlowVersion\x12).orchestrator.v1.DeleteFlowVersionRequest\x1a*.orchestrator.v1.DeleteFlowVersionResponseB\x8c\x01\n\x0forchestrator.v1B\x10\x46lowServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"orchestrator/v1/flow_service.proto\x12\x0forchestrator.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aorchestrator/v1/flow.proto\x1a\"orchestrator/v1/flow_dry_run.proto\"\xdf\x01\n\x13RegisterFlowRequest\x12\x18\n\x06source\x18\x01 \x01(\tH\x00R\x06source\x12%\n\rdocument_json\x18\x02 \x01(\x0cH\x00R\x0c\x64ocumentJson\x12\x35\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x08\x64ocument\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x0c\n\ndefinition\"\xcf\x01\n\x14RegisterFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\x12\x38\n\x08problems\x18\x03 \x03(\x0b\x32\x1c.orchestrator.v1.FlowProblemR\x08problems\x12\x38\n\x08warnings\x18\x04 \x03(\x0b\x32\x1c.orchestrator.v1.FlowWarningR\x08warnings\"|\n\x0eGetFlowRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"<\n\x0fGetFlowResponse\x12)\n\x04\x66low\x18\x01 \x01(\x0b\x32\x15.orchestrator.v1.FlowR\x04\x66low\"f\n\x10ListFlowsRequest\x12\x16\n\x06\x66ilter\x18\x01 \x01(\tR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"h\n\x11ListFlowsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"n\n\x17ListFlowVersionsRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"o\n\x18ListFlowVersionsResponse\x12+\n\x05\x66lows\x18\x01 \x03(\x0b\x32\x15.orchestrator.v1.FlowR\x05\x66lows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"H\n\x13GetFlowGraphRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\"c\n\x14GetFlowGraphResponse\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x18\n\x07mermaid\x18\x03 \x01(\tR\x07mermaid\"\xd5\x03\n\x11\x44ryRunFlowRequest\x12\x18\n\x06source\x18\x01 \x01(\tH\x00R\x06source\x12%\n\rdocument_json\x18\x02 \x01(\x0cH\x00R\x0c\x64ocumentJson\x12\x35\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x08\x64ocument\x12\x19\n\x07\x66low_id\x18\x04 \x01(\tH\x00R\x06\x66lowId\x12\x18\n\x07version\x18\x05 \x01(\tR\x07version\x12/\n\x05input\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructH\x01R\x05input\x12\x1f\n\ninput_json\x18\x07 \x01(\x0cH\x01R\tinputJson\x12I\n\x07results\x18\x08 \x03(\x0b\x32/.orchestrator.v1.DryRunFlowRequest.ResultsEntryR\x07results\x1aY\n\x0cResultsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x33\n\x05value\x18\x02 \x01(\x0b\x32\x1d.orchestrator.v1.DryRunResultR\x05value:\x02\x38\x01\x42\x0c\n\ndefinitionB\r\n\x0binput_value\"\xa5\x03\n\x12\x44ryRunFlowResponse\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12.\n\x04ways\x18\x03 \x03(\x0b\x32\x1a.orchestrator.v1.DryRunWayR\x04ways\x12\x10\n\x03\x63ut\x18\x04 \x01(\x08R\x03\x63ut\x12\x31\n\x05tasks\x18\x05 \x03(\x0b\x32\x1b.orchestrator.v1.DryRunTaskR\x05tasks\x12,\n\x12unreached_task_ids\x18\x06 \x03(\tR\x10unreachedTaskIds\x12\x37\n\x07targets\x18\x07 \x03(\x0b\x32\x1d.orchestrator.v1.DryRunTargetR\x07targets\x12;\n\x08\x65stimate\x18\x08 \x01(\x0b\x32\x1f.orchestrator.v1.DryRunEstimateR\x08\x65stimate\x12\x43\n\x0b\x61ssumptions\x18\t \x03(\x0b\x32!.orchestrator.v1.DryRunAssumptionR\x0b\x61ssumptions\"l\n\x18\x44\x65leteFlowVersionRequest\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"\x8b\x01\n\x19\x44\x65leteFlowVersionResponse\x12\x17\n\x07\x66low_id\x18\x01 \x01(\tR\x06\x66lowId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12;\n\x0b\x64\x65lete_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndeleteTime2\xae\x05\n\x0b\x46lowService\x12[\n\x0cRegisterFlow\x12$.orchestrator.v1.RegisterFlowRequest\x1a%.orchestrator.v1.RegisterFlowResponse\x12Q\n\x07GetFlow\x12\x1f.orchestrator.v1.GetFlowRequest\x1a .orchestrator.v1.GetFlowResponse\"\x03\x90\x02\x01\x12W\n\tListFlows\x12!.orchestrator.v1.ListFlowsRequest\x1a\".orchestrator.v1.ListFlowsResponse\"\x03\x90\x02\x01\x12l\n\x10ListFlowVersions\x12(.orchestrator.v1.ListFlowVersionsRequest\x1a).orchestrator.v1.ListFlowVersionsResponse\"\x03\x90\x02\x01\x12`\n\x0cGetFlowGraph\x12$.orchestrator.v1.GetFlowGraphRequest\x1a%.orchestrator.v1.GetFlowGraphResponse\"\x03\x90\x02\x01\x12Z\n\nDryRunFlow\x12\".orchestrator.v1.DryRunFlowRequest\x1a#.orchestrator.v1.DryRunFlowResponse\"\x03\x90\x02\x01\x12j\n\x11\x44\x65leteFlowVersion\x12).orchestrator.v1.DeleteFlowVersionRequest\x1a*.orchestrator.v1.DeleteFlowVersionResponseB\x8c\x01\n\x0forchestrator.v1B\x10\x46lowServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +37,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.v1.flow_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\020FlowServiceProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
+  _globals['_DRYRUNFLOWREQUEST_RESULTSENTRY']._loaded_options = None
+  _globals['_DRYRUNFLOWREQUEST_RESULTSENTRY']._serialized_options = b'8\001'
   _globals['_FLOWSERVICE'].methods_by_name['GetFlow']._loaded_options = None
   _globals['_FLOWSERVICE'].methods_by_name['GetFlow']._serialized_options = b'\220\002\001'
   _globals['_FLOWSERVICE'].methods_by_name['ListFlows']._loaded_options = None
@@ -44,30 +47,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLOWSERVICE'].methods_by_name['ListFlowVersions']._serialized_options = b'\220\002\001'
   _globals['_FLOWSERVICE'].methods_by_name['GetFlowGraph']._loaded_options = None
   _globals['_FLOWSERVICE'].methods_by_name['GetFlowGraph']._serialized_options = b'\220\002\001'
-  _globals['_REGISTERFLOWREQUEST']._serialized_start=181
-  _globals['_REGISTERFLOWREQUEST']._serialized_end=404
-  _globals['_REGISTERFLOWRESPONSE']._serialized_start=407
-  _globals['_REGISTERFLOWRESPONSE']._serialized_end=614
-  _globals['_GETFLOWREQUEST']._serialized_start=616
-  _globals['_GETFLOWREQUEST']._serialized_end=740
-  _globals['_GETFLOWRESPONSE']._serialized_start=742
-  _globals['_GETFLOWRESPONSE']._serialized_end=802
-  _globals['_LISTFLOWSREQUEST']._serialized_start=804
-  _globals['_LISTFLOWSREQUEST']._serialized_end=906
-  _globals['_LISTFLOWSRESPONSE']._serialized_start=908
-  _globals['_LISTFLOWSRESPONSE']._serialized_end=1012
-  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_start=1014
-  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_end=1124
-  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_start=1126
-  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_end=1237
-  _globals['_GETFLOWGRAPHREQUEST']._serialized_start=1239
-  _globals['_GETFLOWGRAPHREQUEST']._serialized_end=1311
-  _globals['_GETFLOWGRAPHRESPONSE']._serialized_start=1313
-  _globals['_GETFLOWGRAPHRESPONSE']._serialized_end=1412
-  _globals['_DELETEFLOWVERSIONREQUEST']._serialized_start=1414
-  _globals['_DELETEFLOWVERSIONREQUEST']._serialized_end=1522
-  _globals['_DELETEFLOWVERSIONRESPONSE']._serialized_start=1525
-  _globals['_DELETEFLOWVERSIONRESPONSE']._serialized_end=1664
-  _globals['_FLOWSERVICE']._serialized_start=1667
-  _globals['_FLOWSERVICE']._serialized_end=2261
+  _globals['_FLOWSERVICE'].methods_by_name['DryRunFlow']._loaded_options = None
+  _globals['_FLOWSERVICE'].methods_by_name['DryRunFlow']._serialized_options = b'\220\002\001'
+  _globals['_REGISTERFLOWREQUEST']._serialized_start=217
+  _globals['_REGISTERFLOWREQUEST']._serialized_end=440
+  _globals['_REGISTERFLOWRESPONSE']._serialized_start=443
+  _globals['_REGISTERFLOWRESPONSE']._serialized_end=650
+  _globals['_GETFLOWREQUEST']._serialized_start=652
+  _globals['_GETFLOWREQUEST']._serialized_end=776
+  _globals['_GETFLOWRESPONSE']._serialized_start=778
+  _globals['_GETFLOWRESPONSE']._serialized_end=838
+  _globals['_LISTFLOWSREQUEST']._serialized_start=840
+  _globals['_LISTFLOWSREQUEST']._serialized_end=942
+  _globals['_LISTFLOWSRESPONSE']._serialized_start=944
+  _globals['_LISTFLOWSRESPONSE']._serialized_end=1048
+  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_start=1050
+  _globals['_LISTFLOWVERSIONSREQUEST']._serialized_end=1160
+  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_start=1162
+  _globals['_LISTFLOWVERSIONSRESPONSE']._serialized_end=1273
+  _globals['_GETFLOWGRAPHREQUEST']._serialized_start=1275
+  _globals['_GETFLOWGRAPHREQUEST']._serialized_end=1347
+  _globals['_GETFLOWGRAPHRESPONSE']._serialized_start=1349
+  _globals['_GETFLOWGRAPHRESPONSE']._serialized_end=1448
+  _globals['_DRYRUNFLOWREQUEST']._serialized_start=1451
+  _globals['_DRYRUNFLOWREQUEST']._serialized_end=1920
+  _globals['_DRYRUNFLOWREQUEST_RESULTSENTRY']._serialized_start=1802
+  _globals['_DRYRUNFLOWREQUEST_RESULTSENTRY']._serialized_end=1891
+  _globals['_DRYRUNFLOWRESPONSE']._serialized_start=1923
+  _globals['_DRYRUNFLOWRESPONSE']._serialized_end=2344
+  _globals['_DELETEFLOWVERSIONREQUEST']._serialized_start=2346
+  _globals['_DELETEFLOWVERSIONREQUEST']._serialized_end=2454
+  _globals['_DELETEFLOWVERSIONRESPONSE']._serialized_start=2457
+  _globals['_DELETEFLOWVERSIONRESPONSE']._serialized_end=2596
+  _globals['_FLOWSERVICE']._serialized_start=2599
+  _globals['_FLOWSERVICE']._serialized_end=3285
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from orchestrator_client.v1 import flow_pb2 as _flow_pb2
+from orchestrator_client.v1 import flow_dry_run_pb2 as _flow_dry_run_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -105,6 +106,55 @@ class GetFlowGraphResponse(_message.Message):
     version: str
     mermaid: str
     def __init__(self, flow_id: _Optional[str] = ..., version: _Optional[str] = ..., mermaid: _Optional[str] = ...) -> None: ...
+
+class DryRunFlowRequest(_message.Message):
+    __slots__ = ("source", "document_json", "document", "flow_id", "version", "input", "input_json", "results")
+    class ResultsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _flow_dry_run_pb2.DryRunResult
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_flow_dry_run_pb2.DryRunResult, _Mapping]] = ...) -> None: ...
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_JSON_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    FLOW_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    document_json: bytes
+    document: _struct_pb2.Struct
+    flow_id: str
+    version: str
+    input: _struct_pb2.Struct
+    input_json: bytes
+    results: _containers.MessageMap[str, _flow_dry_run_pb2.DryRunResult]
+    def __init__(self, source: _Optional[str] = ..., document_json: _Optional[bytes] = ..., document: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., flow_id: _Optional[str] = ..., version: _Optional[str] = ..., input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., input_json: _Optional[bytes] = ..., results: _Optional[_Mapping[str, _flow_dry_run_pb2.DryRunResult]] = ...) -> None: ...
+
+class DryRunFlowResponse(_message.Message):
+    __slots__ = ("flow_id", "version", "ways", "cut", "tasks", "unreached_task_ids", "targets", "estimate", "assumptions")
+    FLOW_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    WAYS_FIELD_NUMBER: _ClassVar[int]
+    CUT_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    UNREACHED_TASK_IDS_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    ASSUMPTIONS_FIELD_NUMBER: _ClassVar[int]
+    flow_id: str
+    version: str
+    ways: _containers.RepeatedCompositeFieldContainer[_flow_dry_run_pb2.DryRunWay]
+    cut: bool
+    tasks: _containers.RepeatedCompositeFieldContainer[_flow_dry_run_pb2.DryRunTask]
+    unreached_task_ids: _containers.RepeatedScalarFieldContainer[str]
+    targets: _containers.RepeatedCompositeFieldContainer[_flow_dry_run_pb2.DryRunTarget]
+    estimate: _flow_dry_run_pb2.DryRunEstimate
+    assumptions: _containers.RepeatedCompositeFieldContainer[_flow_dry_run_pb2.DryRunAssumption]
+    def __init__(self, flow_id: _Optional[str] = ..., version: _Optional[str] = ..., ways: _Optional[_Iterable[_Union[_flow_dry_run_pb2.DryRunWay, _Mapping]]] = ..., cut: bool = ..., tasks: _Optional[_Iterable[_Union[_flow_dry_run_pb2.DryRunTask, _Mapping]]] = ..., unreached_task_ids: _Optional[_Iterable[str]] = ..., targets: _Optional[_Iterable[_Union[_flow_dry_run_pb2.DryRunTarget, _Mapping]]] = ..., estimate: _Optional[_Union[_flow_dry_run_pb2.DryRunEstimate, _Mapping]] = ..., assumptions: _Optional[_Iterable[_Union[_flow_dry_run_pb2.DryRunAssumption, _Mapping]]] = ...) -> None: ...
 
 class DeleteFlowVersionRequest(_message.Message):
     __slots__ = ("flow_id", "version", "request_id")

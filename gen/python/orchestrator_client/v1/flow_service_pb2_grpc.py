@@ -61,6 +61,11 @@ class FlowServiceStub(object):
                 request_serializer=orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphRequest.SerializeToString,
                 response_deserializer=orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphResponse.FromString,
                 _registered_method=True)
+        self.DryRunFlow = channel.unary_unary(
+                '/orchestrator.v1.FlowService/DryRunFlow',
+                request_serializer=orchestrator_dot_v1_dot_flow__service__pb2.DryRunFlowRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_flow__service__pb2.DryRunFlowResponse.FromString,
+                _registered_method=True)
         self.DeleteFlowVersion = channel.unary_unary(
                 '/orchestrator.v1.FlowService/DeleteFlowVersion',
                 request_serializer=orchestrator_dot_v1_dot_flow__service__pb2.DeleteFlowVersionRequest.SerializeToString,
@@ -113,6 +118,19 @@ class FlowServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DryRunFlow(self, request, context):
+        """DryRunFlow follows every way that a run of a flow can take, and calls nothing: which tasks run, what they reach,
+        how the run ends, and what its calls to models may cost. Where something that is not known decides, each
+        alternative is a way of its own. The flow is a definition, which is checked as by RegisterFlow and stored nowhere,
+        or a registered version. An instance makes one dry run at a time; others wait for their turn until their deadline.
+        Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_SOURCE_INVALID, FLOW_INVALID, FLOW_INPUT_INVALID, INVALID_JSON,
+        PAYLOAD_TOO_LARGE, INVALID_REQUEST for a result of a task that the flow does not have, OVERLOADED when too many
+        wait.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteFlowVersion(self, request, context):
         """DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
         the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
@@ -151,6 +169,11 @@ def add_FlowServiceServicer_to_server(servicer, server):
                     servicer.GetFlowGraph,
                     request_deserializer=orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphRequest.FromString,
                     response_serializer=orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphResponse.SerializeToString,
+            ),
+            'DryRunFlow': grpc.unary_unary_rpc_method_handler(
+                    servicer.DryRunFlow,
+                    request_deserializer=orchestrator_dot_v1_dot_flow__service__pb2.DryRunFlowRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_flow__service__pb2.DryRunFlowResponse.SerializeToString,
             ),
             'DeleteFlowVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteFlowVersion,
@@ -295,6 +318,33 @@ class FlowService(object):
             '/orchestrator.v1.FlowService/GetFlowGraph',
             orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphRequest.SerializeToString,
             orchestrator_dot_v1_dot_flow__service__pb2.GetFlowGraphResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DryRunFlow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.FlowService/DryRunFlow',
+            orchestrator_dot_v1_dot_flow__service__pb2.DryRunFlowRequest.SerializeToString,
+            orchestrator_dot_v1_dot_flow__service__pb2.DryRunFlowResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,6 +10,20 @@ import { charge, chargeText, chargeWeight } from "./meter.ts";
 import { formatDuration, formatTimestamp } from "./time.ts";
 import { Duration, failExpression, ListValue, MapValue, Timestamp, TypeValue, Uint, type Value } from "./values.ts";
 
+/** Told of objects and lists as expressions read them; null: nobody is. Evaluation is synchronous. */
+let onRead: ((value: object) => void) | null = null;
+
+/** Runs `body` and tells of each object and list that an expression in it reads, before anything inside it is read. */
+export function withReads<T>(listener: (value: object) => void, body: () => T): T {
+  const before = onRead;
+  onRead = listener;
+  try {
+    return body();
+  } finally {
+    onRead = before;
+  }
+}
+
 /** Converts a JSON value to an expression value: integral numbers become int, others double. */
 export function toValue(value: Json): Value {
   switch (typeof value) {
@@ -20,6 +34,7 @@ export function toValue(value: Json): Value {
       return value;
     default:
       if (value === null) return null;
+      onRead?.(value);
       return Array.isArray(value) ? new JsonList(value) : new JsonMap(value as JsonObject);
   }
 }
@@ -64,6 +79,10 @@ class JsonMap extends MapValue {
   get(key: Value): Value | undefined {
     if (typeof key !== "string" || !Object.hasOwn(this.source, key)) return undefined;
     return toValue(this.source[key] as Json);
+  }
+
+  override has(key: Value): boolean {
+    return typeof key === "string" && Object.hasOwn(this.source, key);
   }
 
   keys(): Iterable<string> {

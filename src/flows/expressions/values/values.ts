@@ -69,6 +69,11 @@ export abstract class MapValue {
   /** The value of a key; undefined if there is none. Equal numbers of all types are one key. */
   abstract get(key: Value): Value | undefined;
   abstract keys(): Iterable<Value>;
+
+  /** Whether there is a value, which is not read. */
+  has(key: Value): boolean {
+    return this.get(key) !== undefined;
+  }
 }
 
 const MAX_INT = 9_223_372_036_854_775_807n;

@@ -14,13 +14,15 @@ import { file_google_protobuf_field_mask, file_google_protobuf_struct, file_goog
 import { file_orchestrator_options_v1_options } from "../options/v1/options_pb.ts";
 import type { Flow, FlowProblem, FlowWarning } from "./flow_pb.ts";
 import { file_orchestrator_v1_flow } from "./flow_pb.ts";
+import type { DryRunAssumption, DryRunEstimate, DryRunResult, DryRunTarget, DryRunTask, DryRunWay } from "./flow_dry_run_pb.ts";
+import { file_orchestrator_v1_flow_dry_run } from "./flow_dry_run_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file orchestrator/v1/flow_service.proto.
  */
 export const file_orchestrator_v1_flow_service: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcmNoZXN0cmF0b3IvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vcmNoZXN0cmF0b3IudjEi9gEKE1JlZ2lzdGVyRmxvd1JlcXVlc3QSIQoGc291cmNlGAEgASgJQg/iQQEBukgIcgYQASiAgEBIABIoCg1kb2N1bWVudF9qc29uGAIgASgMQg/iQQEBukgIegYQARiAgEBIABIxCghkb2N1bWVudBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQFIABIbCg12YWxpZGF0ZV9vbmx5GAQgASgIQgTiQQEBEi0KCnJlcXVlc3RfaWQYBSABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSRCEwoKZGVmaW5pdGlvbhIFukgCCAEirAEKFFJlZ2lzdGVyRmxvd1Jlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIPCgdjcmVhdGVkGAIgASgIEi4KCHByb2JsZW1zGAMgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtEi4KCHdhcm5pbmdzGAQgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dXYXJuaW5nIoMBCg5HZXRGbG93UmVxdWVzdBIeCgdmbG93X2lkGAEgASgJQg3iQQECukgGcgQQARhAEhwKB3ZlcnNpb24YAiABKAlCC+JBAQG6SARyAhhAEjMKCXJlYWRfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBOJBAQEiNgoPR2V0Rmxvd1Jlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdyJyChBMaXN0Rmxvd3NSZXF1ZXN0EhwKBmZpbHRlchgBIAEoCUIM4kEBAbpIBXIDGIAgEh4KCXBhZ2Vfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgDIAEoCUIM4kEBAbpIBXIDGIAQIlIKEUxpc3RGbG93c1Jlc3BvbnNlEiQKBWZsb3dzGAEgAygLMhUub3JjaGVzdHJhdG9yLnYxLkZsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInsKF0xpc3RGbG93VmVyc2lvbnNSZXF1ZXN0Eh4KB2Zsb3dfaWQYASABKAlCDeJBAQK6SAZyBBABGEASHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgBAiWQoYTGlzdEZsb3dWZXJzaW9uc1Jlc3BvbnNlEiQKBWZsb3dzGAEgAygLMhUub3JjaGVzdHJhdG9yLnYxLkZsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlMKE0dldEZsb3dHcmFwaFJlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBIcCgd2ZXJzaW9uGAIgASgJQgviQQEBukgEcgIYQCJJChRHZXRGbG93R3JhcGhSZXNwb25zZRIPCgdmbG93X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDwoHbWVybWFpZBgDIAEoCSKJAQoYRGVsZXRlRmxvd1ZlcnNpb25SZXF1ZXN0Eh4KB2Zsb3dfaWQYASABKAlCDeJBAQK6SAZyBBABGEASHgoHdmVyc2lvbhgCIAEoCUIN4kEBArpIBnIEEAEYQBItCgpyZXF1ZXN0X2lkGAMgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kIm4KGURlbGV0ZUZsb3dWZXJzaW9uUmVzcG9uc2USDwoHZmxvd19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEi8KC2RlbGV0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKICAoLRmxvd1NlcnZpY2USjAEKDFJlZ2lzdGVyRmxvdxIkLm9yY2hlc3RyYXRvci52MS5SZWdpc3RlckZsb3dSZXF1ZXN0GiUub3JjaGVzdHJhdG9yLnYxLlJlZ2lzdGVyRmxvd1Jlc3BvbnNlIi+C0+STAg46ASoiCS92MS9mbG93c8ql9uwMFQoLZmxvd3Mud3JpdGUYAiAEKgIIARKwAQoHR2V0RmxvdxIfLm9yY2hlc3RyYXRvci52MS5HZXRGbG93UmVxdWVzdBogLm9yY2hlc3RyYXRvci52MS5HZXRGbG93UmVzcG9uc2UiYpACAYLT5JMCP1ooEiYvdjEvZmxvd3Mve2Zsb3dfaWR9L3ZlcnNpb25zL3t2ZXJzaW9ufRITL3YxL2Zsb3dzL3tmbG93X2lkfcql9uwMFAoKZmxvd3MucmVhZBgBIAIqAggBEoIBCglMaXN0Rmxvd3MSIS5vcmNoZXN0cmF0b3IudjEuTGlzdEZsb3dzUmVxdWVzdBoiLm9yY2hlc3RyYXRvci52MS5MaXN0Rmxvd3NSZXNwb25zZSIukAIBgtPkkwILEgkvdjEvZmxvd3PKpfbsDBQKCmZsb3dzLnJlYWQYASADKgIIARKqAQoQTGlzdEZsb3dWZXJzaW9ucxIoLm9yY2hlc3RyYXRvci52MS5MaXN0Rmxvd1ZlcnNpb25zUmVxdWVzdBopLm9yY2hlc3RyYXRvci52MS5MaXN0Rmxvd1ZlcnNpb25zUmVzcG9uc2UiQZACAYLT5JMCHhIcL3YxL2Zsb3dzL3tmbG93X2lkfS92ZXJzaW9uc8ql9uwMFAoKZmxvd3MucmVhZBgBIAMqAggBEssBCgxHZXRGbG93R3JhcGgSJC5vcmNoZXN0cmF0b3IudjEuR2V0Rmxvd0dyYXBoUmVxdWVzdBolLm9yY2hlc3RyYXRvci52MS5HZXRGbG93R3JhcGhSZXNwb25zZSJukAIBgtPkkwJLWi4SLC92MS9mbG93cy97Zmxvd19pZH0vdmVyc2lvbnMve3ZlcnNpb259L2dyYXBoEhkvdjEvZmxvd3Mve2Zsb3dfaWR9L2dyYXBoyqX27AwUCgpmbG93cy5yZWFkGAEgAioCCAEStgEKEURlbGV0ZUZsb3dWZXJzaW9uEikub3JjaGVzdHJhdG9yLnYxLkRlbGV0ZUZsb3dWZXJzaW9uUmVxdWVzdBoqLm9yY2hlc3RyYXRvci52MS5EZWxldGVGbG93VmVyc2lvblJlc3BvbnNlIkqC0+STAigqJi92MS9mbG93cy97Zmxvd19pZH0vdmVyc2lvbnMve3ZlcnNpb259yqX27AwWCgxmbG93cy5kZWxldGUYAyAEKgIIAUKMAQoPb3JjaGVzdHJhdG9yLnYxQhBGbG93U2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_options_v1_options, file_orchestrator_v1_flow]);
+  fileDesc("CiJvcmNoZXN0cmF0b3IvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vcmNoZXN0cmF0b3IudjEi9gEKE1JlZ2lzdGVyRmxvd1JlcXVlc3QSIQoGc291cmNlGAEgASgJQg/iQQEBukgIcgYQASiAgEBIABIoCg1kb2N1bWVudF9qc29uGAIgASgMQg/iQQEBukgIegYQARiAgEBIABIxCghkb2N1bWVudBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQFIABIbCg12YWxpZGF0ZV9vbmx5GAQgASgIQgTiQQEBEi0KCnJlcXVlc3RfaWQYBSABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSRCEwoKZGVmaW5pdGlvbhIFukgCCAEirAEKFFJlZ2lzdGVyRmxvd1Jlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIPCgdjcmVhdGVkGAIgASgIEi4KCHByb2JsZW1zGAMgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtEi4KCHdhcm5pbmdzGAQgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dXYXJuaW5nIoMBCg5HZXRGbG93UmVxdWVzdBIeCgdmbG93X2lkGAEgASgJQg3iQQECukgGcgQQARhAEhwKB3ZlcnNpb24YAiABKAlCC+JBAQG6SARyAhhAEjMKCXJlYWRfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBOJBAQEiNgoPR2V0Rmxvd1Jlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdyJyChBMaXN0Rmxvd3NSZXF1ZXN0EhwKBmZpbHRlchgBIAEoCUIM4kEBAbpIBXIDGIAgEh4KCXBhZ2Vfc2l6ZRgCIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgDIAEoCUIM4kEBAbpIBXIDGIAQIlIKEUxpc3RGbG93c1Jlc3BvbnNlEiQKBWZsb3dzGAEgAygLMhUub3JjaGVzdHJhdG9yLnYxLkZsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInsKF0xpc3RGbG93VmVyc2lvbnNSZXF1ZXN0Eh4KB2Zsb3dfaWQYASABKAlCDeJBAQK6SAZyBBABGEASHgoJcGFnZV9zaXplGAIgASgFQgviQQEBukgEGgIoABIgCgpwYWdlX3Rva2VuGAMgASgJQgziQQEBukgFcgMYgBAiWQoYTGlzdEZsb3dWZXJzaW9uc1Jlc3BvbnNlEiQKBWZsb3dzGAEgAygLMhUub3JjaGVzdHJhdG9yLnYxLkZsb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlMKE0dldEZsb3dHcmFwaFJlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBIcCgd2ZXJzaW9uGAIgASgJQgviQQEBukgEcgIYQCJJChRHZXRGbG93R3JhcGhSZXNwb25zZRIPCgdmbG93X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDwoHbWVybWFpZBgDIAEoCSL2AwoRRHJ5UnVuRmxvd1JlcXVlc3QSIQoGc291cmNlGAEgASgJQg/iQQEBukgIcgYQASiAgEBIABIoCg1kb2N1bWVudF9qc29uGAIgASgMQg/iQQEBukgIegYQARiAgEBIABIxCghkb2N1bWVudBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQFIABIgCgdmbG93X2lkGAQgASgJQg3iQQEBukgGcgQQARhASAASHAoHdmVyc2lvbhgFIAEoCUIL4kEBAbpIBHICGEASLgoFaW5wdXQYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgTiQQEBSAESJAoKaW5wdXRfanNvbhgHIAEoDEIO4kEBAbpIB3oFGICAgAJIARJYCgdyZXN1bHRzGAggAygLMi8ub3JjaGVzdHJhdG9yLnYxLkRyeVJ1bkZsb3dSZXF1ZXN0LlJlc3VsdHNFbnRyeUIW4kEBAbpID5oBDBDoByIHcgUQARiAAhpNCgxSZXN1bHRzRW50cnkSCwoDa2V5GAEgASgJEiwKBXZhbHVlGAIgASgLMh0ub3JjaGVzdHJhdG9yLnYxLkRyeVJ1blJlc3VsdDoCOAFCEwoKZGVmaW5pdGlvbhIFukgCCAFCDQoLaW5wdXRfdmFsdWUi0AIKEkRyeVJ1bkZsb3dSZXNwb25zZRIPCgdmbG93X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSKAoEd2F5cxgDIAMoCzIaLm9yY2hlc3RyYXRvci52MS5EcnlSdW5XYXkSCwoDY3V0GAQgASgIEioKBXRhc2tzGAUgAygLMhsub3JjaGVzdHJhdG9yLnYxLkRyeVJ1blRhc2sSGgoSdW5yZWFjaGVkX3Rhc2tfaWRzGAYgAygJEi4KB3RhcmdldHMYByADKAsyHS5vcmNoZXN0cmF0b3IudjEuRHJ5UnVuVGFyZ2V0EjEKCGVzdGltYXRlGAggASgLMh8ub3JjaGVzdHJhdG9yLnYxLkRyeVJ1bkVzdGltYXRlEjYKC2Fzc3VtcHRpb25zGAkgAygLMiEub3JjaGVzdHJhdG9yLnYxLkRyeVJ1bkFzc3VtcHRpb24iiQEKGERlbGV0ZUZsb3dWZXJzaW9uUmVxdWVzdBIeCgdmbG93X2lkGAEgASgJQg3iQQECukgGcgQQARhAEh4KB3ZlcnNpb24YAiABKAlCDeJBAQK6SAZyBBABGEASLQoKcmVxdWVzdF9pZBgDIAEoCUIZ4kEBAbpIEnIQMg5eWyEtfl17MCwxMjh9JCJuChlEZWxldGVGbG93VmVyc2lvblJlc3BvbnNlEg8KB2Zsb3dfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIvCgtkZWxldGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAymgkKC0Zsb3dTZXJ2aWNlEowBCgxSZWdpc3RlckZsb3cSJC5vcmNoZXN0cmF0b3IudjEuUmVnaXN0ZXJGbG93UmVxdWVzdBolLm9yY2hlc3RyYXRvci52MS5SZWdpc3RlckZsb3dSZXNwb25zZSIvgtPkkwIOOgEqIgkvdjEvZmxvd3PKpfbsDBUKC2Zsb3dzLndyaXRlGAIgBCoCCAESsAEKB0dldEZsb3cSHy5vcmNoZXN0cmF0b3IudjEuR2V0Rmxvd1JlcXVlc3QaIC5vcmNoZXN0cmF0b3IudjEuR2V0Rmxvd1Jlc3BvbnNlImKQAgGC0+STAj9aKBImL3YxL2Zsb3dzL3tmbG93X2lkfS92ZXJzaW9ucy97dmVyc2lvbn0SEy92MS9mbG93cy97Zmxvd19pZH3KpfbsDBQKCmZsb3dzLnJlYWQYASACKgIIARKCAQoJTGlzdEZsb3dzEiEub3JjaGVzdHJhdG9yLnYxLkxpc3RGbG93c1JlcXVlc3QaIi5vcmNoZXN0cmF0b3IudjEuTGlzdEZsb3dzUmVzcG9uc2UiLpACAYLT5JMCCxIJL3YxL2Zsb3dzyqX27AwUCgpmbG93cy5yZWFkGAEgAyoCCAESqgEKEExpc3RGbG93VmVyc2lvbnMSKC5vcmNoZXN0cmF0b3IudjEuTGlzdEZsb3dWZXJzaW9uc1JlcXVlc3QaKS5vcmNoZXN0cmF0b3IudjEuTGlzdEZsb3dWZXJzaW9uc1Jlc3BvbnNlIkGQAgGC0+STAh4SHC92MS9mbG93cy97Zmxvd19pZH0vdmVyc2lvbnPKpfbsDBQKCmZsb3dzLnJlYWQYASADKgIIARLLAQoMR2V0Rmxvd0dyYXBoEiQub3JjaGVzdHJhdG9yLnYxLkdldEZsb3dHcmFwaFJlcXVlc3QaJS5vcmNoZXN0cmF0b3IudjEuR2V0Rmxvd0dyYXBoUmVzcG9uc2UibpACAYLT5JMCS1ouEiwvdjEvZmxvd3Mve2Zsb3dfaWR9L3ZlcnNpb25zL3t2ZXJzaW9ufS9ncmFwaBIZL3YxL2Zsb3dzL3tmbG93X2lkfS9ncmFwaMql9uwMFAoKZmxvd3MucmVhZBgBIAIqAggBEo8BCgpEcnlSdW5GbG93EiIub3JjaGVzdHJhdG9yLnYxLkRyeVJ1bkZsb3dSZXF1ZXN0GiMub3JjaGVzdHJhdG9yLnYxLkRyeVJ1bkZsb3dSZXNwb25zZSI4kAIBgtPkkwIVOgEqIhAvdjEvZmxvd3M6ZHJ5UnVuyqX27AwUCgpmbG93cy5yZWFkGAEgAyoCCAEStgEKEURlbGV0ZUZsb3dWZXJzaW9uEikub3JjaGVzdHJhdG9yLnYxLkRlbGV0ZUZsb3dWZXJzaW9uUmVxdWVzdBoqLm9yY2hlc3RyYXRvci52MS5EZWxldGVGbG93VmVyc2lvblJlc3BvbnNlIkqC0+STAigqJi92MS9mbG93cy97Zmxvd19pZH0vdmVyc2lvbnMve3ZlcnNpb259yqX27AwWCgxmbG93cy5kZWxldGUYAyAEKgIIAUKMAQoPb3JjaGVzdHJhdG9yLnYxQhBGbG93U2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_options_v1_options, file_orchestrator_v1_flow, file_orchestrator_v1_flow_dry_run]);
 
 /**
  * Request of FlowService.RegisterFlow.
@@ -373,6 +375,174 @@ export const GetFlowGraphResponseSchema: GenMessage<GetFlowGraphResponse> = /*@_
   messageDesc(file_orchestrator_v1_flow_service, 9);
 
 /**
+ * Request of FlowService.DryRunFlow.
+ *
+ * @generated from message orchestrator.v1.DryRunFlowRequest
+ */
+export type DryRunFlowRequest = Message<"orchestrator.v1.DryRunFlowRequest"> & {
+  /**
+   * The flow in one of four forms.
+   *
+   * @generated from oneof orchestrator.v1.DryRunFlowRequest.definition
+   */
+  definition: {
+    /**
+     * Source text, YAML or JSON. At most 1 MiB; the service may allow less (GetInfo).
+     *
+     * @generated from field: string source = 1;
+     */
+    value: string;
+    case: "source";
+  } | {
+    /**
+     * JSON text of the definition.
+     *
+     * @generated from field: bytes document_json = 2;
+     */
+    value: Uint8Array;
+    case: "documentJson";
+  } | {
+    /**
+     * The definition as an object. Its numbers are IEEE doubles.
+     *
+     * @generated from field: google.protobuf.Struct document = 3;
+     */
+    value: JsonObject;
+    case: "document";
+  } | {
+    /**
+     * Id of a registered flow.
+     *
+     * @generated from field: string flow_id = 4;
+     */
+    value: string;
+    case: "flowId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Version of the registered flow; empty means the latest. Only with `flow_id`.
+   *
+   * @generated from field: string version = 5;
+   */
+  version: string;
+
+  /**
+   * Values of the flow's variables, always an object; absent means none.
+   *
+   * @generated from oneof orchestrator.v1.DryRunFlowRequest.input_value
+   */
+  inputValue: {
+    /**
+     * Input as an object.
+     *
+     * @generated from field: google.protobuf.Struct input = 6;
+     */
+    value: JsonObject;
+    case: "input";
+  } | {
+    /**
+     * Input as JSON text.
+     *
+     * @generated from field: bytes input_json = 7;
+     */
+    value: Uint8Array;
+    case: "inputJson";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * What tasks give, or how they fail, by their ids; children of `parallel` are called `checks.0`. Those of other tasks
+   * are not known, but for what the flow declares of their form.
+   *
+   * @generated from field: map<string, orchestrator.v1.DryRunResult> results = 8;
+   */
+  results: { [key: string]: DryRunResult };
+};
+
+/**
+ * Describes the message orchestrator.v1.DryRunFlowRequest.
+ * Use `create(DryRunFlowRequestSchema)` to create a new message.
+ */
+export const DryRunFlowRequestSchema: GenMessage<DryRunFlowRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_flow_service, 10);
+
+/**
+ * Response of FlowService.DryRunFlow.
+ *
+ * @generated from message orchestrator.v1.DryRunFlowResponse
+ */
+export type DryRunFlowResponse = Message<"orchestrator.v1.DryRunFlowResponse"> & {
+  /**
+   * Flow that was played.
+   *
+   * @generated from field: string flow_id = 1;
+   */
+  flowId: string;
+
+  /**
+   * Its version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * The ways, at most 100.
+   *
+   * @generated from field: repeated orchestrator.v1.DryRunWay ways = 3;
+   */
+  ways: DryRunWay[];
+
+  /**
+   * There are more ways than these.
+   *
+   * @generated from field: bool cut = 4;
+   */
+  cut: boolean;
+
+  /**
+   * Tasks that are called on some way, in the order of their first call; at most 1,000.
+   *
+   * @generated from field: repeated orchestrator.v1.DryRunTask tasks = 5;
+   */
+  tasks: DryRunTask[];
+
+  /**
+   * Ids of tasks that begin on no way; at most 1,000.
+   *
+   * @generated from field: repeated string unreached_task_ids = 6;
+   */
+  unreachedTaskIds: string[];
+
+  /**
+   * What is reached on some way; at most 1,000.
+   *
+   * @generated from field: repeated orchestrator.v1.DryRunTarget targets = 7;
+   */
+  targets: DryRunTarget[];
+
+  /**
+   * What calls to models may cost.
+   *
+   * @generated from field: orchestrator.v1.DryRunEstimate estimate = 8;
+   */
+  estimate?: DryRunEstimate | undefined;
+
+  /**
+   * What had to be assumed; at most 1,000.
+   *
+   * @generated from field: repeated orchestrator.v1.DryRunAssumption assumptions = 9;
+   */
+  assumptions: DryRunAssumption[];
+};
+
+/**
+ * Describes the message orchestrator.v1.DryRunFlowResponse.
+ * Use `create(DryRunFlowResponseSchema)` to create a new message.
+ */
+export const DryRunFlowResponseSchema: GenMessage<DryRunFlowResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_flow_service, 11);
+
+/**
  * Request of FlowService.DeleteFlowVersion.
  *
  * @generated from message orchestrator.v1.DeleteFlowVersionRequest
@@ -407,7 +577,7 @@ export type DeleteFlowVersionRequest = Message<"orchestrator.v1.DeleteFlowVersio
  * Use `create(DeleteFlowVersionRequestSchema)` to create a new message.
  */
 export const DeleteFlowVersionRequestSchema: GenMessage<DeleteFlowVersionRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_flow_service, 10);
+  messageDesc(file_orchestrator_v1_flow_service, 12);
 
 /**
  * Response of FlowService.DeleteFlowVersion.
@@ -442,7 +612,7 @@ export type DeleteFlowVersionResponse = Message<"orchestrator.v1.DeleteFlowVersi
  * Use `create(DeleteFlowVersionResponseSchema)` to create a new message.
  */
 export const DeleteFlowVersionResponseSchema: GenMessage<DeleteFlowVersionResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_flow_service, 11);
+  messageDesc(file_orchestrator_v1_flow_service, 13);
 
 /**
  * FlowService registers, reads, and deletes flow versions. A version is immutable: registering it with other content
@@ -505,6 +675,22 @@ export const FlowService: GenService<{
     methodKind: "unary";
     input: typeof GetFlowGraphRequestSchema;
     output: typeof GetFlowGraphResponseSchema;
+  },
+  /**
+   * DryRunFlow follows every way that a run of a flow can take, and calls nothing: which tasks run, what they reach,
+   * how the run ends, and what its calls to models may cost. Where something that is not known decides, each
+   * alternative is a way of its own. The flow is a definition, which is checked as by RegisterFlow and stored nowhere,
+   * or a registered version. An instance makes one dry run at a time; others wait for their turn until their deadline.
+   * Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_SOURCE_INVALID, FLOW_INVALID, FLOW_INPUT_INVALID, INVALID_JSON,
+   * PAYLOAD_TOO_LARGE, INVALID_REQUEST for a result of a task that the flow does not have, OVERLOADED when too many
+   * wait.
+   *
+   * @generated from rpc orchestrator.v1.FlowService.DryRunFlow
+   */
+  dryRunFlow: {
+    methodKind: "unary";
+    input: typeof DryRunFlowRequestSchema;
+    output: typeof DryRunFlowResponseSchema;
   },
   /**
    * DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start

@@ -3,13 +3,23 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { Json, JsonObject } from "../../../../src/base/json/json.ts";
 import { dryRun } from "../../../../src/engine/dry-run/dry-run.ts";
-import type { Mock } from "../../../../src/engine/dry-run/play.ts";
+import type { Mock } from "../../../../src/engine/ports/dry-runs.ts";
 import { compileFlow } from "../../../../src/flows/compile.ts";
+import { withModels } from "../../../../src/flows/planning/models.ts";
+
+const NO_MODELS = { sizeOf: () => null };
+/** `ai` tasks are done by a model of the service. */
+const MODELS = {
+  known: new Map([["m", { model: "m", perMinute: new Map(), priced: new Set<string>() }]]),
+  standard: "m",
+};
 
 async function dry(text: string, mocks: Readonly<Record<string, Mock>> = {}, input: JsonObject = {}) {
   const document = { id: "f", version: "1", ...(parse(text) as JsonObject) };
-  const { plan } = await compileFlow({ document });
-  const report = await dryRun({ plan, document, input, mocks: new Map(Object.entries(mocks)), now: 1_000_000 });
+  const plan = withModels((await compileFlow({ document })).plan, MODELS);
+  const estimates = NO_MODELS;
+  const mocked = new Map(Object.entries(mocks));
+  const report = await dryRun({ plan, document, input, mocks: mocked, estimates, now: 1_000_000 });
   const ways = report.ways.map(
     ({ choices, end }) => `${choices.map((c) => `${c.about} ${c.taken}`).join(", ")}: ${end}`,
   );
@@ -119,6 +129,86 @@ workflow:
   });
 });
 
+describe("what is known of the form of a result", () => {
+  const sorted = (schema: string, condition: string): string => `
+workflow:
+  tasks:
+    - {id: sort, type: ai, parameters: {prompt: p, response_format: {type: json, schema: ${schema}}}}
+    - {id: is, type: condition, depends_on: [sort], condition: "\${${condition}}", on_success: [yes], on_failure: [no]}
+    - {id: "yes", type: noop}
+    - {id: "no", type: noop}
+`;
+  const TOPICS = "kind: {const: mail}, topic: {enum: [billing, other]}, more: {type: string}";
+  const INNER = "inner: {type: object, required: [one], properties: {one: {enum: [1]}}}";
+  const REQUIRED = "required: [kind, topic, inner]";
+  const SCHEMA = `{type: object, ${REQUIRED}, additionalProperties: false, properties: {${TOPICS}, ${INNER}}}`;
+  const BOTH = ["condition is true: COMPLETED", "condition is false: COMPLETED"];
+
+  test.each([
+    ["a constant", "sort.output.content.kind == 'mail'", [": COMPLETED"]],
+    ["the only value of an enum, inside", "sort.output.content.inner.one > 0", [": COMPLETED"]],
+    ["that a required field is there", "has(sort.output.content.topic)", [": COMPLETED"]],
+    ["that there is no other field", "!has(sort.output.content.price)", [": COMPLETED"]],
+    ["that an object is no text", "sort.output.content == 'mail'", [": COMPLETED"]],
+    ["not: which of several values", "sort.output.content.topic == 'billing'", BOTH],
+    ["not: a field that may be missing", "has(sort.output.content.more)", BOTH],
+    ["not: equality with null of a value", "sort.output.content.topic == null", BOTH],
+    ["not: the size of an object", "size(sort.output.content) > 3", BOTH],
+  ])("%s", async (_, condition, ways) => {
+    expect((await dry(sorted(SCHEMA, condition))).told).toEqual(ways);
+  });
+
+  test("a value that may have any form decides nothing by the form that it happens to have here", async () => {
+    for (const condition of ["sort.output.content == null", "sort.output.content == 'x'", "sort.output.content == 1"])
+      expect((await dry(sorted("{}", condition))).told).toEqual(BOTH);
+    expect(
+      (await dry(sorted("{$ref: '#/$defs/a', const: 1, $defs: {a: {}}}", "sort.output.content == 1"))).told,
+    ).toEqual(BOTH);
+  });
+
+  test("data of signals and of approvals have the form that is declared", async () => {
+    const { told } = await dry(`
+workflow:
+  signals: {paid: {schema: {type: object, required: [by], properties: {by: {const: card}}}}}
+  tasks:
+    - {id: paid, type: signal}
+    - {id: ask, type: approval, parameters: {form: {type: object, required: [why], properties: {why: {const: ok}}}}}
+    - {id: is, type: condition, depends_on: [paid, ask], on_success: [yes],
+       condition: "\${paid.output.by == 'card' && ask.output.data.why == 'ok'}"}
+    - {id: "yes", type: noop}
+`);
+    expect(told).toEqual(["approval ask approved: COMPLETED", "approval ask rejected: FAILED"]);
+  });
+});
+
+test("results are given by the ids of states, and of children of a group", async () => {
+  const state = await dry(
+    `
+workflow:
+  initial: look
+  states:
+    - {id: look, task: {type: http, parameters: {url: "http://x.example/"}},
+       transitions: [{when: "\${look.output.ok}", to: good}, {to: bad}]}
+    - {id: good, final: completed}
+    - {id: bad, final: failed}
+`,
+    { look: gives({ ok: true }) },
+  );
+  expect(state.told).toEqual([": COMPLETED"]);
+  const group = await dry(
+    `
+workflow:
+  tasks:
+    - {id: both, type: parallel, parameters: {tasks: [{type: noop}, {type: http, parameters: {url: "http://x.example/"}}]}}
+    - {id: is, type: condition, depends_on: [both], condition: "\${both.outputs[1] > 3}", on_success: [yes]}
+    - {id: "yes", type: noop}
+`,
+    { "both.1": gives(4) },
+  );
+  expect(group.told).toEqual([": COMPLETED"]);
+  await expect(dry(INVOICE, { "fetch.0": gives(1) })).rejects.toThrow("results.fetch.0: the flow has no such task");
+});
+
 test("all that a state may do next is followed: transitions, signals, and time", async () => {
   const { told } = await dry(`
 workflow:
@@ -188,6 +278,6 @@ workflow:
 test("a dry run that nobody waits for ends", async () => {
   const document = { id: "f", version: "1", ...(parse(INVOICE) as JsonObject) };
   const { plan } = await compileFlow({ document });
-  const request = { plan, document, input: {}, mocks: new Map(), now: 0 };
+  const request = { plan, document, input: {}, mocks: new Map(), estimates: NO_MODELS, now: 0 };
   await expect(dryRun({ ...request, signal: AbortSignal.abort(new Error("gone")) })).rejects.toThrow("gone");
 });

@@ -8,6 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Flow, FlowProblem, FlowWarning } from "./flow_pb.js";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { DryRunAssumption, DryRunEstimate, DryRunResult, DryRunTarget, DryRunTask, DryRunWay } from "./flow_dry_run_pb.js";
 
 /**
  * Describes the file orchestrator/v1/flow_service.proto.
@@ -355,6 +356,172 @@ export declare type GetFlowGraphResponse = Message<"orchestrator.v1.GetFlowGraph
 export declare const GetFlowGraphResponseSchema: GenMessage<GetFlowGraphResponse>;
 
 /**
+ * Request of FlowService.DryRunFlow.
+ *
+ * @generated from message orchestrator.v1.DryRunFlowRequest
+ */
+export declare type DryRunFlowRequest = Message<"orchestrator.v1.DryRunFlowRequest"> & {
+  /**
+   * The flow in one of four forms.
+   *
+   * @generated from oneof orchestrator.v1.DryRunFlowRequest.definition
+   */
+  definition: {
+    /**
+     * Source text, YAML or JSON. At most 1 MiB; the service may allow less (GetInfo).
+     *
+     * @generated from field: string source = 1;
+     */
+    value: string;
+    case: "source";
+  } | {
+    /**
+     * JSON text of the definition.
+     *
+     * @generated from field: bytes document_json = 2;
+     */
+    value: Uint8Array;
+    case: "documentJson";
+  } | {
+    /**
+     * The definition as an object. Its numbers are IEEE doubles.
+     *
+     * @generated from field: google.protobuf.Struct document = 3;
+     */
+    value: JsonObject;
+    case: "document";
+  } | {
+    /**
+     * Id of a registered flow.
+     *
+     * @generated from field: string flow_id = 4;
+     */
+    value: string;
+    case: "flowId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Version of the registered flow; empty means the latest. Only with `flow_id`.
+   *
+   * @generated from field: string version = 5;
+   */
+  version: string;
+
+  /**
+   * Values of the flow's variables, always an object; absent means none.
+   *
+   * @generated from oneof orchestrator.v1.DryRunFlowRequest.input_value
+   */
+  inputValue: {
+    /**
+     * Input as an object.
+     *
+     * @generated from field: google.protobuf.Struct input = 6;
+     */
+    value: JsonObject;
+    case: "input";
+  } | {
+    /**
+     * Input as JSON text.
+     *
+     * @generated from field: bytes input_json = 7;
+     */
+    value: Uint8Array;
+    case: "inputJson";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * What tasks give, or how they fail, by their ids; children of `parallel` are called `checks.0`. Those of other tasks
+   * are not known, but for what the flow declares of their form.
+   *
+   * @generated from field: map<string, orchestrator.v1.DryRunResult> results = 8;
+   */
+  results: { [key: string]: DryRunResult };
+};
+
+/**
+ * Describes the message orchestrator.v1.DryRunFlowRequest.
+ * Use `create(DryRunFlowRequestSchema)` to create a new message.
+ */
+export declare const DryRunFlowRequestSchema: GenMessage<DryRunFlowRequest>;
+
+/**
+ * Response of FlowService.DryRunFlow.
+ *
+ * @generated from message orchestrator.v1.DryRunFlowResponse
+ */
+export declare type DryRunFlowResponse = Message<"orchestrator.v1.DryRunFlowResponse"> & {
+  /**
+   * Flow that was played.
+   *
+   * @generated from field: string flow_id = 1;
+   */
+  flowId: string;
+
+  /**
+   * Its version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * The ways, at most 100.
+   *
+   * @generated from field: repeated orchestrator.v1.DryRunWay ways = 3;
+   */
+  ways: DryRunWay[];
+
+  /**
+   * There are more ways than these.
+   *
+   * @generated from field: bool cut = 4;
+   */
+  cut: boolean;
+
+  /**
+   * Tasks that are called on some way, in the order of their first call; at most 1,000.
+   *
+   * @generated from field: repeated orchestrator.v1.DryRunTask tasks = 5;
+   */
+  tasks: DryRunTask[];
+
+  /**
+   * Ids of tasks that begin on no way; at most 1,000.
+   *
+   * @generated from field: repeated string unreached_task_ids = 6;
+   */
+  unreachedTaskIds: string[];
+
+  /**
+   * What is reached on some way; at most 1,000.
+   *
+   * @generated from field: repeated orchestrator.v1.DryRunTarget targets = 7;
+   */
+  targets: DryRunTarget[];
+
+  /**
+   * What calls to models may cost.
+   *
+   * @generated from field: orchestrator.v1.DryRunEstimate estimate = 8;
+   */
+  estimate?: DryRunEstimate | undefined;
+
+  /**
+   * What had to be assumed; at most 1,000.
+   *
+   * @generated from field: repeated orchestrator.v1.DryRunAssumption assumptions = 9;
+   */
+  assumptions: DryRunAssumption[];
+};
+
+/**
+ * Describes the message orchestrator.v1.DryRunFlowResponse.
+ * Use `create(DryRunFlowResponseSchema)` to create a new message.
+ */
+export declare const DryRunFlowResponseSchema: GenMessage<DryRunFlowResponse>;
+
+/**
  * Request of FlowService.DeleteFlowVersion.
  *
  * @generated from message orchestrator.v1.DeleteFlowVersionRequest
@@ -485,6 +652,22 @@ export declare const FlowService: GenService<{
     methodKind: "unary";
     input: typeof GetFlowGraphRequestSchema;
     output: typeof GetFlowGraphResponseSchema;
+  },
+  /**
+   * DryRunFlow follows every way that a run of a flow can take, and calls nothing: which tasks run, what they reach,
+   * how the run ends, and what its calls to models may cost. Where something that is not known decides, each
+   * alternative is a way of its own. The flow is a definition, which is checked as by RegisterFlow and stored nowhere,
+   * or a registered version. An instance makes one dry run at a time; others wait for their turn until their deadline.
+   * Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_SOURCE_INVALID, FLOW_INVALID, FLOW_INPUT_INVALID, INVALID_JSON,
+   * PAYLOAD_TOO_LARGE, INVALID_REQUEST for a result of a task that the flow does not have, OVERLOADED when too many
+   * wait.
+   *
+   * @generated from rpc orchestrator.v1.FlowService.DryRunFlow
+   */
+  dryRunFlow: {
+    methodKind: "unary";
+    input: typeof DryRunFlowRequestSchema;
+    output: typeof DryRunFlowResponseSchema;
   },
   /**
    * DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start

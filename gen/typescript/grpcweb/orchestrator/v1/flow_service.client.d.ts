@@ -6,6 +6,8 @@ import type { RpcTransport } from "@protobuf-ts/runtime-rpc";
 import type { ServiceInfo } from "@protobuf-ts/runtime-rpc";
 import type { DeleteFlowVersionResponse } from "./flow_service.js";
 import type { DeleteFlowVersionRequest } from "./flow_service.js";
+import type { DryRunFlowResponse } from "./flow_service.js";
+import type { DryRunFlowRequest } from "./flow_service.js";
 import type { GetFlowGraphResponse } from "./flow_service.js";
 import type { GetFlowGraphRequest } from "./flow_service.js";
 import type { ListFlowVersionsResponse } from "./flow_service.js";
@@ -60,6 +62,18 @@ export interface IFlowServiceClient {
      * @generated from protobuf rpc: GetFlowGraph
      */
     getFlowGraph(input: GetFlowGraphRequest, options?: RpcOptions): UnaryCall<GetFlowGraphRequest, GetFlowGraphResponse>;
+    /**
+     * DryRunFlow follows every way that a run of a flow can take, and calls nothing: which tasks run, what they reach,
+     * how the run ends, and what its calls to models may cost. Where something that is not known decides, each
+     * alternative is a way of its own. The flow is a definition, which is checked as by RegisterFlow and stored nowhere,
+     * or a registered version. An instance makes one dry run at a time; others wait for their turn until their deadline.
+     * Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_SOURCE_INVALID, FLOW_INVALID, FLOW_INPUT_INVALID, INVALID_JSON,
+     * PAYLOAD_TOO_LARGE, INVALID_REQUEST for a result of a task that the flow does not have, OVERLOADED when too many
+     * wait.
+     *
+     * @generated from protobuf rpc: DryRunFlow
+     */
+    dryRunFlow(input: DryRunFlowRequest, options?: RpcOptions): UnaryCall<DryRunFlowRequest, DryRunFlowResponse>;
     /**
      * DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
      * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
@@ -118,6 +132,18 @@ export declare class FlowServiceClient implements IFlowServiceClient, ServiceInf
      * @generated from protobuf rpc: GetFlowGraph
      */
     getFlowGraph(input: GetFlowGraphRequest, options?: RpcOptions): UnaryCall<GetFlowGraphRequest, GetFlowGraphResponse>;
+    /**
+     * DryRunFlow follows every way that a run of a flow can take, and calls nothing: which tasks run, what they reach,
+     * how the run ends, and what its calls to models may cost. Where something that is not known decides, each
+     * alternative is a way of its own. The flow is a definition, which is checked as by RegisterFlow and stored nowhere,
+     * or a registered version. An instance makes one dry run at a time; others wait for their turn until their deadline.
+     * Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_SOURCE_INVALID, FLOW_INVALID, FLOW_INPUT_INVALID, INVALID_JSON,
+     * PAYLOAD_TOO_LARGE, INVALID_REQUEST for a result of a task that the flow does not have, OVERLOADED when too many
+     * wait.
+     *
+     * @generated from protobuf rpc: DryRunFlow
+     */
+    dryRunFlow(input: DryRunFlowRequest, options?: RpcOptions): UnaryCall<DryRunFlowRequest, DryRunFlowResponse>;
     /**
      * DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
      * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the

@@ -68,6 +68,21 @@ export class FlowServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
+     * DryRunFlow follows every way that a run of a flow can take, and calls nothing: which tasks run, what they reach,
+     * how the run ends, and what its calls to models may cost. Where something that is not known decides, each
+     * alternative is a way of its own. The flow is a definition, which is checked as by RegisterFlow and stored nowhere,
+     * or a registered version. An instance makes one dry run at a time; others wait for their turn until their deadline.
+     * Errors: FLOW_NOT_FOUND, FLOW_UNREADABLE, FLOW_SOURCE_INVALID, FLOW_INVALID, FLOW_INPUT_INVALID, INVALID_JSON,
+     * PAYLOAD_TOO_LARGE, INVALID_REQUEST for a result of a task that the flow does not have, OVERLOADED when too many
+     * wait.
+     *
+     * @generated from protobuf rpc: DryRunFlow
+     */
+    dryRunFlow(input, options) {
+        const method = this.methods[5], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
+    /**
      * DeleteFlowVersion deletes a version that no run uses. Ended runs count until they are deleted; flows that start
      * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
      * latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
@@ -77,7 +92,7 @@ export class FlowServiceClient {
      * @generated from protobuf rpc: DeleteFlowVersion
      */
     deleteFlowVersion(input, options) {
-        const method = this.methods[5], opt = this._transport.mergeOptions(options);
+        const method = this.methods[6], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
 }

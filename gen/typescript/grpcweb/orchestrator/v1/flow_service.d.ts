@@ -9,6 +9,12 @@ import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
+import { DryRunAssumption } from "./flow_dry_run.js";
+import { DryRunEstimate } from "./flow_dry_run.js";
+import { DryRunTarget } from "./flow_dry_run.js";
+import { DryRunTask } from "./flow_dry_run.js";
+import { DryRunWay } from "./flow_dry_run.js";
+import { DryRunResult } from "./flow_dry_run.js";
 import { FieldMask } from "../../google/protobuf/field_mask.js";
 import { FlowWarning } from "./flow.js";
 import { FlowProblem } from "./flow.js";
@@ -271,6 +277,153 @@ export interface GetFlowGraphResponse {
     mermaid: string;
 }
 /**
+ * Request of FlowService.DryRunFlow.
+ *
+ * @generated from protobuf message orchestrator.v1.DryRunFlowRequest
+ */
+export interface DryRunFlowRequest {
+    /**
+     * The flow in one of four forms.
+     *
+     * @generated from protobuf oneof: definition
+     */
+    definition: {
+        oneofKind: "source";
+        /**
+         * Source text, YAML or JSON. At most 1 MiB; the service may allow less (GetInfo).
+         *
+         * @generated from protobuf field: string source = 1
+         */
+        source: string;
+    } | {
+        oneofKind: "documentJson";
+        /**
+         * JSON text of the definition.
+         *
+         * @generated from protobuf field: bytes document_json = 2
+         */
+        documentJson: Uint8Array;
+    } | {
+        oneofKind: "document";
+        /**
+         * The definition as an object. Its numbers are IEEE doubles.
+         *
+         * @generated from protobuf field: google.protobuf.Struct document = 3
+         */
+        document: Struct;
+    } | {
+        oneofKind: "flowId";
+        /**
+         * Id of a registered flow.
+         *
+         * @generated from protobuf field: string flow_id = 4
+         */
+        flowId: string;
+    } | {
+        oneofKind: undefined;
+    };
+    /**
+     * Version of the registered flow; empty means the latest. Only with `flow_id`.
+     *
+     * @generated from protobuf field: string version = 5
+     */
+    version: string;
+    /**
+     * Values of the flow's variables, always an object; absent means none.
+     *
+     * @generated from protobuf oneof: input_value
+     */
+    inputValue: {
+        oneofKind: "input";
+        /**
+         * Input as an object.
+         *
+         * @generated from protobuf field: google.protobuf.Struct input = 6
+         */
+        input: Struct;
+    } | {
+        oneofKind: "inputJson";
+        /**
+         * Input as JSON text.
+         *
+         * @generated from protobuf field: bytes input_json = 7
+         */
+        inputJson: Uint8Array;
+    } | {
+        oneofKind: undefined;
+    };
+    /**
+     * What tasks give, or how they fail, by their ids; children of `parallel` are called `checks.0`. Those of other tasks
+     * are not known, but for what the flow declares of their form.
+     *
+     * @generated from protobuf field: map<string, orchestrator.v1.DryRunResult> results = 8
+     */
+    results: {
+        [key: string]: DryRunResult;
+    };
+}
+/**
+ * Response of FlowService.DryRunFlow.
+ *
+ * @generated from protobuf message orchestrator.v1.DryRunFlowResponse
+ */
+export interface DryRunFlowResponse {
+    /**
+     * Flow that was played.
+     *
+     * @generated from protobuf field: string flow_id = 1
+     */
+    flowId: string;
+    /**
+     * Its version.
+     *
+     * @generated from protobuf field: string version = 2
+     */
+    version: string;
+    /**
+     * The ways, at most 100.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.DryRunWay ways = 3
+     */
+    ways: DryRunWay[];
+    /**
+     * There are more ways than these.
+     *
+     * @generated from protobuf field: bool cut = 4
+     */
+    cut: boolean;
+    /**
+     * Tasks that are called on some way, in the order of their first call; at most 1,000.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.DryRunTask tasks = 5
+     */
+    tasks: DryRunTask[];
+    /**
+     * Ids of tasks that begin on no way; at most 1,000.
+     *
+     * @generated from protobuf field: repeated string unreached_task_ids = 6
+     */
+    unreachedTaskIds: string[];
+    /**
+     * What is reached on some way; at most 1,000.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.DryRunTarget targets = 7
+     */
+    targets: DryRunTarget[];
+    /**
+     * What calls to models may cost.
+     *
+     * @generated from protobuf field: orchestrator.v1.DryRunEstimate estimate = 8
+     */
+    estimate?: DryRunEstimate;
+    /**
+     * What had to be assumed; at most 1,000.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.DryRunAssumption assumptions = 9
+     */
+    assumptions: DryRunAssumption[];
+}
+/**
  * Request of FlowService.DeleteFlowVersion.
  *
  * @generated from protobuf message orchestrator.v1.DeleteFlowVersionRequest
@@ -422,6 +575,27 @@ declare class GetFlowGraphResponse$Type extends MessageType<GetFlowGraphResponse
  * @generated MessageType for protobuf message orchestrator.v1.GetFlowGraphResponse
  */
 export declare const GetFlowGraphResponse: GetFlowGraphResponse$Type;
+declare class DryRunFlowRequest$Type extends MessageType<DryRunFlowRequest> {
+    constructor();
+    create(value?: PartialMessage<DryRunFlowRequest>): DryRunFlowRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DryRunFlowRequest): DryRunFlowRequest;
+    private binaryReadMap8;
+    internalBinaryWrite(message: DryRunFlowRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DryRunFlowRequest
+ */
+export declare const DryRunFlowRequest: DryRunFlowRequest$Type;
+declare class DryRunFlowResponse$Type extends MessageType<DryRunFlowResponse> {
+    constructor();
+    create(value?: PartialMessage<DryRunFlowResponse>): DryRunFlowResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DryRunFlowResponse): DryRunFlowResponse;
+    internalBinaryWrite(message: DryRunFlowResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DryRunFlowResponse
+ */
+export declare const DryRunFlowResponse: DryRunFlowResponse$Type;
 declare class DeleteFlowVersionRequest$Type extends MessageType<DeleteFlowVersionRequest> {
     constructor();
     create(value?: PartialMessage<DeleteFlowVersionRequest>): DeleteFlowVersionRequest;

@@ -12,6 +12,12 @@ import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
+import { DryRunAssumption } from "./flow_dry_run.js";
+import { DryRunEstimate } from "./flow_dry_run.js";
+import { DryRunTarget } from "./flow_dry_run.js";
+import { DryRunTask } from "./flow_dry_run.js";
+import { DryRunWay } from "./flow_dry_run.js";
+import { DryRunResult } from "./flow_dry_run.js";
 import { FieldMask } from "../../google/protobuf/field_mask.js";
 import { FlowWarning } from "./flow.js";
 import { FlowProblem } from "./flow.js";
@@ -636,6 +642,253 @@ class GetFlowGraphResponse$Type extends MessageType {
  */
 export const GetFlowGraphResponse = new GetFlowGraphResponse$Type();
 // @generated message type with reflection information, may provide speed optimized methods
+class DryRunFlowRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DryRunFlowRequest", [
+            { no: 1, name: "source", kind: "scalar", oneof: "definition", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "document_json", kind: "scalar", oneof: "definition", T: 12 /*ScalarType.BYTES*/ },
+            { no: 3, name: "document", kind: "message", oneof: "definition", T: () => Struct },
+            { no: 4, name: "flow_id", kind: "scalar", oneof: "definition", T: 9 /*ScalarType.STRING*/ },
+            { no: 5, name: "version", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 6, name: "input", kind: "message", oneof: "inputValue", T: () => Struct },
+            { no: 7, name: "input_json", kind: "scalar", oneof: "inputValue", T: 12 /*ScalarType.BYTES*/ },
+            { no: 8, name: "results", kind: "map", K: 9 /*ScalarType.STRING*/, V: { kind: "message", T: () => DryRunResult } }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.definition = { oneofKind: undefined };
+        message.version = "";
+        message.inputValue = { oneofKind: undefined };
+        message.results = {};
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string source */ 1:
+                    message.definition = {
+                        oneofKind: "source",
+                        source: reader.string()
+                    };
+                    break;
+                case /* bytes document_json */ 2:
+                    message.definition = {
+                        oneofKind: "documentJson",
+                        documentJson: reader.bytes()
+                    };
+                    break;
+                case /* google.protobuf.Struct document */ 3:
+                    message.definition = {
+                        oneofKind: "document",
+                        document: Struct.internalBinaryRead(reader, reader.uint32(), options, message.definition.document)
+                    };
+                    break;
+                case /* string flow_id */ 4:
+                    message.definition = {
+                        oneofKind: "flowId",
+                        flowId: reader.string()
+                    };
+                    break;
+                case /* string version */ 5:
+                    message.version = reader.string();
+                    break;
+                case /* google.protobuf.Struct input */ 6:
+                    message.inputValue = {
+                        oneofKind: "input",
+                        input: Struct.internalBinaryRead(reader, reader.uint32(), options, message.inputValue.input)
+                    };
+                    break;
+                case /* bytes input_json */ 7:
+                    message.inputValue = {
+                        oneofKind: "inputJson",
+                        inputJson: reader.bytes()
+                    };
+                    break;
+                case /* map<string, orchestrator.v1.DryRunResult> results */ 8:
+                    this.binaryReadMap8(message.results, reader, options);
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    binaryReadMap8(map, reader, options) {
+        let len = reader.uint32(), end = reader.pos + len, key, val;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case 1:
+                    key = reader.string();
+                    break;
+                case 2:
+                    val = DryRunResult.internalBinaryRead(reader, reader.uint32(), options);
+                    break;
+                default: throw new globalThis.Error("unknown map entry field for orchestrator.v1.DryRunFlowRequest.results");
+            }
+        }
+        map[key ?? ""] = val ?? DryRunResult.create();
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string source = 1; */
+        if (message.definition.oneofKind === "source")
+            writer.tag(1, WireType.LengthDelimited).string(message.definition.source);
+        /* bytes document_json = 2; */
+        if (message.definition.oneofKind === "documentJson")
+            writer.tag(2, WireType.LengthDelimited).bytes(message.definition.documentJson);
+        /* google.protobuf.Struct document = 3; */
+        if (message.definition.oneofKind === "document")
+            Struct.internalBinaryWrite(message.definition.document, writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        /* string flow_id = 4; */
+        if (message.definition.oneofKind === "flowId")
+            writer.tag(4, WireType.LengthDelimited).string(message.definition.flowId);
+        /* string version = 5; */
+        if (message.version !== "")
+            writer.tag(5, WireType.LengthDelimited).string(message.version);
+        /* google.protobuf.Struct input = 6; */
+        if (message.inputValue.oneofKind === "input")
+            Struct.internalBinaryWrite(message.inputValue.input, writer.tag(6, WireType.LengthDelimited).fork(), options).join();
+        /* bytes input_json = 7; */
+        if (message.inputValue.oneofKind === "inputJson")
+            writer.tag(7, WireType.LengthDelimited).bytes(message.inputValue.inputJson);
+        /* map<string, orchestrator.v1.DryRunResult> results = 8; */
+        for (let k of globalThis.Object.keys(message.results)) {
+            writer.tag(8, WireType.LengthDelimited).fork().tag(1, WireType.LengthDelimited).string(k);
+            writer.tag(2, WireType.LengthDelimited).fork();
+            DryRunResult.internalBinaryWrite(message.results[k], writer, options);
+            writer.join().join();
+        }
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DryRunFlowRequest
+ */
+export const DryRunFlowRequest = new DryRunFlowRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DryRunFlowResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DryRunFlowResponse", [
+            { no: 1, name: "flow_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "version", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "ways", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => DryRunWay },
+            { no: 4, name: "cut", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
+            { no: 5, name: "tasks", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => DryRunTask },
+            { no: 6, name: "unreached_task_ids", kind: "scalar", repeat: 2 /*RepeatType.UNPACKED*/, T: 9 /*ScalarType.STRING*/ },
+            { no: 7, name: "targets", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => DryRunTarget },
+            { no: 8, name: "estimate", kind: "message", T: () => DryRunEstimate },
+            { no: 9, name: "assumptions", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => DryRunAssumption }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.flowId = "";
+        message.version = "";
+        message.ways = [];
+        message.cut = false;
+        message.tasks = [];
+        message.unreachedTaskIds = [];
+        message.targets = [];
+        message.assumptions = [];
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string flow_id */ 1:
+                    message.flowId = reader.string();
+                    break;
+                case /* string version */ 2:
+                    message.version = reader.string();
+                    break;
+                case /* repeated orchestrator.v1.DryRunWay ways */ 3:
+                    message.ways.push(DryRunWay.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* bool cut */ 4:
+                    message.cut = reader.bool();
+                    break;
+                case /* repeated orchestrator.v1.DryRunTask tasks */ 5:
+                    message.tasks.push(DryRunTask.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* repeated string unreached_task_ids */ 6:
+                    message.unreachedTaskIds.push(reader.string());
+                    break;
+                case /* repeated orchestrator.v1.DryRunTarget targets */ 7:
+                    message.targets.push(DryRunTarget.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                case /* orchestrator.v1.DryRunEstimate estimate */ 8:
+                    message.estimate = DryRunEstimate.internalBinaryRead(reader, reader.uint32(), options, message.estimate);
+                    break;
+                case /* repeated orchestrator.v1.DryRunAssumption assumptions */ 9:
+                    message.assumptions.push(DryRunAssumption.internalBinaryRead(reader, reader.uint32(), options));
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string flow_id = 1; */
+        if (message.flowId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.flowId);
+        /* string version = 2; */
+        if (message.version !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.version);
+        /* repeated orchestrator.v1.DryRunWay ways = 3; */
+        for (let i = 0; i < message.ways.length; i++)
+            DryRunWay.internalBinaryWrite(message.ways[i], writer.tag(3, WireType.LengthDelimited).fork(), options).join();
+        /* bool cut = 4; */
+        if (message.cut !== false)
+            writer.tag(4, WireType.Varint).bool(message.cut);
+        /* repeated orchestrator.v1.DryRunTask tasks = 5; */
+        for (let i = 0; i < message.tasks.length; i++)
+            DryRunTask.internalBinaryWrite(message.tasks[i], writer.tag(5, WireType.LengthDelimited).fork(), options).join();
+        /* repeated string unreached_task_ids = 6; */
+        for (let i = 0; i < message.unreachedTaskIds.length; i++)
+            writer.tag(6, WireType.LengthDelimited).string(message.unreachedTaskIds[i]);
+        /* repeated orchestrator.v1.DryRunTarget targets = 7; */
+        for (let i = 0; i < message.targets.length; i++)
+            DryRunTarget.internalBinaryWrite(message.targets[i], writer.tag(7, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.DryRunEstimate estimate = 8; */
+        if (message.estimate)
+            DryRunEstimate.internalBinaryWrite(message.estimate, writer.tag(8, WireType.LengthDelimited).fork(), options).join();
+        /* repeated orchestrator.v1.DryRunAssumption assumptions = 9; */
+        for (let i = 0; i < message.assumptions.length; i++)
+            DryRunAssumption.internalBinaryWrite(message.assumptions[i], writer.tag(9, WireType.LengthDelimited).fork(), options).join();
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DryRunFlowResponse
+ */
+export const DryRunFlowResponse = new DryRunFlowResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
 class DeleteFlowVersionRequest$Type extends MessageType {
     constructor() {
         super("orchestrator.v1.DeleteFlowVersionRequest", [
@@ -769,5 +1022,6 @@ export const FlowService = new ServiceType("orchestrator.v1.FlowService", [
     { name: "ListFlows", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListFlowsRequest, O: ListFlowsResponse },
     { name: "ListFlowVersions", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListFlowVersionsRequest, O: ListFlowVersionsResponse },
     { name: "GetFlowGraph", idempotency: "NO_SIDE_EFFECTS", options: {}, I: GetFlowGraphRequest, O: GetFlowGraphResponse },
+    { name: "DryRunFlow", idempotency: "NO_SIDE_EFFECTS", options: {}, I: DryRunFlowRequest, O: DryRunFlowResponse },
     { name: "DeleteFlowVersion", options: {}, I: DeleteFlowVersionRequest, O: DeleteFlowVersionResponse }
 ]);
