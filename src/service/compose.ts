@@ -11,7 +11,7 @@ import type { ApprovalIndex } from "../engine/ports/approvals.ts";
 import type { RejectedList } from "../engine/ports/bus/rejected.ts";
 import type { InboundTopics } from "../engine/ports/bus/topics.ts";
 import type { UndeliveredMessages } from "../engine/ports/bus/undelivered.ts";
-import type { DryRuns } from "../engine/ports/dry-runs.ts";
+import type { DryRuns } from "../engine/ports/dry-run/dry-runs.ts";
 import type { GoalCheck } from "../engine/ports/gate/goal-check.ts";
 import type { Goals } from "../engine/ports/gate/goals.ts";
 import type { BudgetControl } from "../engine/ports/models/budgets.ts";

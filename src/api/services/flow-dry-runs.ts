@@ -1,6 +1,6 @@
 /** FlowService: dry runs. */
 import { refuseField } from "../../base/field-error.ts";
-import type { DryFlow, DryRuns, Mock } from "../../engine/ports/dry-runs.ts";
+import type { DryFlow, DryRuns, Mock } from "../../engine/ports/dry-run/dry-runs.ts";
 import type { DryRunFlowRequest, FlowService } from "../../gen/orchestrator/v1/flow_service_pb.ts";
 import type { ServiceHandlers } from "../calls/call.ts";
 import { fromDryRunResult, toDryRun } from "../mapping/flows/dry-run.ts";

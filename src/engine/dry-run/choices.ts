@@ -4,7 +4,7 @@
  *   the first way takes the first alternative everywhere; then the last choice that has another one takes that, …
  */
 
-import type { Choice } from "../ports/dry-runs.ts";
+import type { Choice } from "../ports/dry-run/dry-runs.ts";
 
 /** The choices of one way. */
 export class Choices {

@@ -7,7 +7,7 @@ import { refuseField } from "../../base/field-error.ts";
 import type { JsonObject } from "../../base/json/json.ts";
 import { checkInput, runTimeoutMs } from "../../flows/input.ts";
 import type { Plan } from "../../flows/plan.ts";
-import type { DryRunOrder, DryRunReport, DryTask, Mock, PlayedCall, Way } from "../ports/dry-runs.ts";
+import type { DryRunOrder, DryRunReport, DryTask, Mock, PlayedCall, Way } from "../ports/dry-run/dry-runs.ts";
 import type { ModelEstimates } from "../ports/models/estimates.ts";
 import { Choices } from "./choices.ts";
 import { toEstimate } from "./estimate.ts";

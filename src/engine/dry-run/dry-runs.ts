@@ -1,7 +1,7 @@
 /** Dry runs at a service: one at a time, so that those who ask for many share the share of one. */
 import { fail } from "../../base/errors.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
-import type { DryFlow, DryRuns } from "../ports/dry-runs.ts";
+import type { DryFlow, DryRuns } from "../ports/dry-run/dry-runs.ts";
 import type { ModelEstimates } from "../ports/models/estimates.ts";
 import { dryRun } from "./dry-run.ts";
 

@@ -2,7 +2,7 @@
 import type { JsonObject } from "../../base/json/json.ts";
 import type { TaskSpec } from "../../flows/plan.ts";
 import { reserveOf } from "../budgets/reserve.ts";
-import type { DryEstimate, PlayedCall, PlayedReserve, Way } from "../ports/dry-runs.ts";
+import type { DryEstimate, PlayedCall, PlayedReserve, Way } from "../ports/dry-run/dry-runs.ts";
 import type { KnownQuestion, ModelEstimates } from "../ports/models/estimates.ts";
 
 /** What decides which model is asked. */

@@ -14,7 +14,7 @@ import { fsmStateOf, openRun, type Run, specOf } from "../machine/run.ts";
 import { type AnswerNeed, advance } from "../machine/settle.ts";
 import { createState, isTerminalPhase, type TaskState } from "../machine/state.ts";
 import { isDoneThen } from "../machine/tasks/handouts.ts";
-import type { Assumption, Mock, PlayedCall, Way } from "../ports/dry-runs.ts";
+import type { Assumption, Mock, PlayedCall, Way } from "../ports/dry-run/dry-runs.ts";
 import type { ModelEstimates } from "../ports/models/estimates.ts";
 import { answerNeed } from "./answer-need.ts";
 import type { Choices } from "./choices.ts";

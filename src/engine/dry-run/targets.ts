@@ -2,7 +2,7 @@
 import type { Json } from "../../base/json/json.ts";
 import type { TaskType, TaskTypeName } from "../../tasks/define.ts";
 import { TASK_TYPES } from "../../tasks/index.ts";
-import type { PlayedCall, Target } from "../ports/dry-runs.ts";
+import type { PlayedCall, Target } from "../ports/dry-run/dry-runs.ts";
 
 /** Null: it reaches nothing. */
 export function targetOf({ type, input, reserve }: Omit<PlayedCall, "target">): Target | null {

@@ -1,6 +1,6 @@
 /** Dry runs of the flows of a fake registry, at a service with one model. */
 import { createDryRuns } from "../../../src/engine/dry-run/dry-runs.ts";
-import type { DryRuns } from "../../../src/engine/ports/dry-runs.ts";
+import type { DryRuns } from "../../../src/engine/ports/dry-run/dry-runs.ts";
 import { compileFlow } from "../../../src/flows/compile.ts";
 import { withModels } from "../../../src/flows/planning/models.ts";
 import type { FlowRegistry } from "../../../src/flows/ports/registry.ts";

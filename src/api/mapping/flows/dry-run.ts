@@ -1,6 +1,6 @@
 /** Dry runs as messages of the contract. */
 import { create } from "@bufbuild/protobuf";
-import type { DryRunReport, Mock, PlayedCall, Target, Way, WayEnd } from "../../../engine/ports/dry-runs.ts";
+import type { DryRunReport, Mock, PlayedCall, Target, Way, WayEnd } from "../../../engine/ports/dry-run/dry-runs.ts";
 import {
   type DryRunAssumption,
   DryRunAssumptionSchema,

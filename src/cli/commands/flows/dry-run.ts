@@ -8,7 +8,7 @@ import { refuseField } from "../../../base/field-error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../../base/json/json.ts";
 import { formatDollars } from "../../../base/money.ts";
 import { formatDuration } from "../../../base/time/duration.ts";
-import type { Mock } from "../../../engine/ports/dry-runs.ts";
+import type { Mock } from "../../../engine/ports/dry-run/dry-runs.ts";
 import {
   DryRunEndSchema,
   type DryRunEstimate,

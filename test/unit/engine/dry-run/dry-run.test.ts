@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { Json, JsonObject } from "../../../../src/base/json/json.ts";
 import { dryRun } from "../../../../src/engine/dry-run/dry-run.ts";
-import type { Mock } from "../../../../src/engine/ports/dry-runs.ts";
+import type { Mock } from "../../../../src/engine/ports/dry-run/dry-runs.ts";
 import { compileFlow } from "../../../../src/flows/compile.ts";
 import { withModels } from "../../../../src/flows/planning/models.ts";
 

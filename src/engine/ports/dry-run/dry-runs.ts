@@ -1,5 +1,5 @@
 /** The port of dry runs: what a flow would do, and what its calls to models may cost, without calling anything. */
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import type { Json, JsonObject } from "../../../base/json/json.ts";
 
 /** What a task gives, or how it fails, instead of being called. */
 export type Mock =
@@ -50,7 +50,7 @@ export interface Way {
   /** Of timers, retries, and delays alone, milliseconds: calls take no time. */
   readonly durationMs: number;
   readonly calls: readonly PlayedCall[];
-  /** What its calls to models reserve together: millionths of a dollar, without those that have no price, and tokens. */
+  /** What its calls to models reserve together: millionths of a dollar where there is a price, and tokens. */
   readonly costMicros: number;
   readonly tokens: number;
   /** Ids of the tasks, or states, that began. */
@@ -104,6 +104,7 @@ export interface DryEstimate {
   readonly uncounted: readonly string[];
 }
 
+/** What a dry run has found. */
 export interface DryRunReport {
   readonly flowId: string;
   readonly version: string;
@@ -124,6 +125,7 @@ export type DryFlow =
   | { readonly document: JsonObject }
   | { readonly flowId: string; readonly version: string };
 
+/** What is to be played. */
 export interface DryRunOrder {
   readonly flow: DryFlow;
   /** The input of a run, not checked yet. */
