@@ -43,7 +43,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "operations",
-    summary: "show and cancel bulk jobs over runs",
+    summary: "show, wait for, and cancel bulk jobs over runs",
     load: async () => (await import("./commands/operations.ts")).defineOperations,
   },
   {
@@ -58,7 +58,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "limits",
-    summary: "show, declare, and pause limits of tasks",
+    summary: "show, declare, and pause limits of tasks and runs",
     load: async () => (await import("./commands/limits/limits.ts")).defineLimits,
   },
   {
@@ -73,7 +73,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "budgets",
-    summary: "show and raise what calls to models may cost, and show what they have cost",
+    summary: "show, set, and raise what calls to models may cost, and show what they have cost",
     load: async () => (await import("./commands/budgets/budgets.ts")).defineBudgets,
   },
   {
@@ -98,12 +98,12 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "triggers",
-    summary: "declare, show, and pause what events start and signal",
+    summary: "apply, show, and pause triggers: what events start and signal",
     load: async () => (await import("./commands/triggers/triggers.ts")).defineTriggers,
   },
   {
     name: "services",
-    summary: "show the services that are called by name",
+    summary: "show, put, and delete the services that are called by name",
     load: async () => (await import("./commands/routing/services.ts")).defineServices,
   },
   {
@@ -202,7 +202,7 @@ async function buildProgram(args: readonly string[], context: CommandContext, ev
     .helpOption("-h, --help", "print help")
     .showSuggestionAfterError()
     .exitOverride()
-    .addHelpText("after", `\nGet started:  ${name} serve     then:  ${name} flows init, ${name} run FLOW.yaml --watch`);
+    .addHelpText("after", afterHelp(name));
   const wantsHelp = args[0] === "help";
   for (const entry of COMMANDS) {
     if (everything && entry.hidden === true) continue;
@@ -211,7 +211,21 @@ async function buildProgram(args: readonly string[], context: CommandContext, ev
     if (everything || wantsHelp || args.includes(entry.name)) (await entry.load())(command, context);
     else command.allowUnknownOption().allowExcessArguments();
   }
+  hintAtHelp(program, name);
   return program;
+}
+
+/** What follows the list of commands. */
+const afterHelp = (name: string): string => `
+Get started:  ${name} serve     then:  ${name} flows init, ${name} run FLOW.yaml --watch
+Exit codes:   0 done; 1 the run did not complete; 2 wrong use, input, flow, or configuration; 3 try again later;
+              4 not there, there already, or in the wrong state; 5 the service did not start (docs/cli.md)`;
+
+/** Wrong use of a command ends with the call that shows how it is used. */
+function hintAtHelp(command: Command, path: string): void {
+  const shows = command.commands.length > 0 ? "lists the commands" : "shows how it is used";
+  command.showHelpAfterError(`(${path} --help ${shows})`);
+  for (const child of command.commands) hintAtHelp(child, `${path} ${child.name()}`);
 }
 
 /**

@@ -24,7 +24,9 @@ export async function readGatePolicy(path: string): Promise<PolicyReading> {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    return { policy: null, problems: [{ place: path, problem: `cannot be read: ${(error as Error).message}` }] };
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "there is no such file" : message;
+    return { policy: null, problems: [{ place: path, problem: `cannot be read: ${why}` }] };
   }
   if (Buffer.byteLength(text) > MAX_BYTES)
     return { policy: null, problems: [{ place: path, problem: `has more than ${MAX_BYTES} bytes` }] };

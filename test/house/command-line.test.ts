@@ -38,6 +38,37 @@ test("options that docs/cli.md names are options of a command", async () => {
   expect([...new Set(told)].filter((option) => option !== "--help" && !known.has(option))).toEqual([]);
 });
 
+test("texts of the help begin in lower case and end without a period", async () => {
+  const texts = allBelow(await describeCommandLine()).flatMap((command) => [
+    command.description(),
+    ...command.registeredArguments.map(({ description }) => description),
+    ...(IS_OF_SETTINGS.test(command.name()) ? [] : command.options.map(({ description }) => description)),
+  ]);
+  expect(texts.filter((text) => !/^([a-z]|[A-Z]{2}|HTTP|JSON|Redis|Kafka)/.test(text) || text.endsWith("."))).toEqual(
+    [],
+  );
+});
+
+/** Their options are settings, with the texts of docs/config.md. */
+const IS_OF_SETTINGS = /^(serve|check|print)$/;
+
+/** Options whose value differs: a number of lines or a declared limit, a folder or a payload, a time or an offset. */
+const AMBIGUOUS = new Set(["--limit", "--data", "--to"]);
+
+test("an option has the same value wherever it is", async () => {
+  const commands = allBelow(await describeCommandLine()).filter((command) => !IS_OF_SETTINGS.test(command.name()));
+  const flags = commands.flatMap(({ options }) => options.map(({ long, flags: one }) => [long ?? "", formOf(one)]));
+  const values = Map.groupBy(flags, ([long = ""]) => long);
+  const mixed = [...values].filter(
+    ([long, all]) => !AMBIGUOUS.has(long) && new Set(all.map(([, value]) => value)).size > 1,
+  );
+  expect(mixed.map(([long, all]) => `${long}: ${[...new Set(all.map(([, value]) => value))].join(", ")}`)).toEqual([]);
+});
+
+function formOf(flags: string): string {
+  return /[<[].*/.exec(flags)?.[0] ?? "none";
+}
+
 function namesOf(command: Command): readonly string[] {
   if (command.commands.length === 0) return [command.name()];
   return command.commands.map((child) => `${command.name()} ${child.name()}`);

@@ -148,7 +148,7 @@ test("names that do not exist are answered with the nearest that does", async ()
   expect(await said("approvals", "approve", runId, "aks")).toMatch(/open: \d+ \(ask\)/);
   expect(await said("run", "askin", "--local")).toMatch(/did you mean the file asking\.yaml\?/);
   expect(await said("rnus", "list")).toMatch(/Did you mean runs\?/);
-  expect(await said("runs", "lst")).toMatch(/Did you mean list\?/);
+  expect(await said("runs", "lst")).toMatch(/Did you mean list\?\)\n\(.*orchestrator runs --help lists the commands\)/);
   expect(await said("runs", "list", "--fliter", "x")).toMatch(/Did you mean --filter\?/);
   await json("runs", "cancel", runId);
 });
@@ -297,7 +297,8 @@ test.each([
 ])("$name: one clear sentence and exit code $code", async ({ args, code }) => {
   const ended = await command(args);
   expect(ended).toMatchObject({ code, out: "" });
-  expect(ended.err).toMatch(/^error: [^\n]+\n$/);
+  // Wrong use is followed by the call that shows how the command is used.
+  expect(ended.err).toMatch(/^error: [^\n]+\n(\(\S+ --help lists the commands\)\n)?$/);
 });
 
 test("config check names variables that contradict each other, one line each", async () => {

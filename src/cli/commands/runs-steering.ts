@@ -100,7 +100,7 @@ export function defineSteering(leaf: Leaf, context: CommandContext): void {
 function defineOne(leaf: Leaf, context: CommandContext, steering: Steering): Command {
   const { name, summary, verb, action, one } = steering;
   return addFilterOptions(leaf(name, summary))
-    .addArgument(new CompletedArgument("[runs...]", "runs", "run"))
+    .addArgument(new CompletedArgument("[runs...]", "ids of the runs", "run"))
     .option("-y, --yes", `${verb} the runs that match the filter; without it they are only listed`)
     .action((runIds: readonly string[], options: SteeringOptions) =>
       withClient(options, async (client) => {
@@ -120,7 +120,7 @@ function defineOne(leaf: Leaf, context: CommandContext, steering: Steering): Com
 }
 
 function addOptions({ name }: Steering, command: Command): void {
-  if (name !== "delete") command.option("--reason <text>", "reason, stored in the journal", "");
+  if (name !== "delete") command.option("--reason <text>", "why, stored in the journal", "");
   if (name === "cancel") command.option("--compensate", "undo the effects of their tasks");
   if (name === "resume")
     command.addOption(

@@ -86,7 +86,7 @@ function defineLists(leaf: Leaf): void {
     }),
   );
   leaf("events", "print the journal of a run")
-    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .addArgument(new CompletedArgument("<run>", "id of the run", "run"))
     .option("--after <sequence>", "only events after this sequence", readCount)
     .addOption(new Option("--limit <count>", "maximum number of lines").default(1_000).argParser(readCount))
     .action((runId: string, options: Options & { readonly after?: number; readonly limit: number }) =>
@@ -120,7 +120,7 @@ function defineLists(leaf: Leaf): void {
 
 function defineReads(leaf: Leaf, context: CommandContext): void {
   leaf("get", "show a run with its tasks")
-    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .addArgument(new CompletedArgument("<run>", "id of the run", "run"))
     .action((runId: string, options: Options) =>
       withClient(options, async (client) => {
         const { run } = await client.call(RunService.method.getRun, { runId });
@@ -135,7 +135,7 @@ function defineReads(leaf: Leaf, context: CommandContext): void {
       }),
     );
   leaf("watch", "follow a run until it ends; with --output json, one frame per line")
-    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .addArgument(new CompletedArgument("<run>", "id of the run", "run"))
     .addOption(new Option("--approvals <answer>", "how to answer approvals").choices(APPROVAL_ANSWERS).default("leave"))
     .action((runId: string, options: Options & { readonly approvals: ApprovalAnswer }, called: Command) =>
       withClient(options, async (client) => {
@@ -147,7 +147,7 @@ function defineReads(leaf: Leaf, context: CommandContext): void {
       }),
     );
   leaf("wait", "wait until a run ends and print its output")
-    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .addArgument(new CompletedArgument("<run>", "id of the run", "run"))
     .option("--timeout <duration>", "give up after this time, with exit code 3: 90, 5m, 2h")
     .action((runId: string, options: Options & { readonly timeout?: string }) =>
       withClient(options, async (client) => {
@@ -193,7 +193,7 @@ async function waitForEnd(client: ApiClient, runId: string, timeout: string | un
 function defineEvents(leaf: Leaf): void {
   const { method } = RunService;
   leaf("diagnose", "show what a run and its tasks wait for, and which call would move it")
-    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .addArgument(new CompletedArgument("<run>", "id of the run", "run"))
     .action((runId: string, options: Options) =>
       withClient(options, async (client) => {
         const answer = await client.call(method.diagnoseRun, { runId });
@@ -210,8 +210,8 @@ function defineEvents(leaf: Leaf): void {
       }),
     );
   leaf("pause", "pause a run: no further attempt starts")
-    .addArgument(new CompletedArgument("<run>", "run", "run"))
-    .option("--reason <text>", "reason, stored in the journal", "")
+    .addArgument(new CompletedArgument("<run>", "id of the run", "run"))
+    .option("--reason <text>", "why, stored in the journal", "")
     .action((runId: string, options: Options & { readonly reason: string }) =>
       withClient(options, async (client) => {
         const request = { runId, reason: options.reason, requestId: crypto.randomUUID() };
@@ -219,7 +219,7 @@ function defineEvents(leaf: Leaf): void {
       }),
     );
   leaf("signal", "send a signal to a run")
-    .addArgument(new CompletedArgument("<run>", "run", "run"))
+    .addArgument(new CompletedArgument("<run>", "id of the run", "run"))
     .argument("<name>", "name of the signal")
     .option("--data <json>", "payload: JSON, text, or @file")
     .action((runId: string, signalName: string, options: Options & { readonly data?: string }) =>

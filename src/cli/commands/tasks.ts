@@ -64,7 +64,7 @@ function defineTask(parent: Command, name: string, summary: string): Command {
     .description(summary)
     .addArgument(new CompletedArgument("<run>", "run of the task", "run"))
     .argument("<task>", "path or external id of the task")
-    .option("--reason <text>", "reason, stored in the journal", "");
+    .option("--reason <text>", "why, stored in the journal", "");
   addOutputOption(addConnectOptions(command));
   return command;
 }

@@ -21,7 +21,7 @@ export function addFilterOptions(command: Command): Command {
       // The service checks states in any letter case; the list is for help and completion.
       new Option("--state <state>", "only runs in this state, repeatable").choices(STATES).argParser(collect),
     )
-    .addOption(new CompletedOption("--flow <id>", "only runs of this flow", "flow"))
+    .addOption(new CompletedOption("--flow <flow>", "only runs of this flow", "flow"))
     .option("--label <name=value>", "only runs with this label, repeatable", collect);
 }
 

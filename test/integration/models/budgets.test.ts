@@ -36,6 +36,9 @@ test("a run whose budget is used up is held, says why, and goes on where it stop
   expect(run?.holds[0]?.reason).toMatch(
     new RegExp(`may cost \\$0\\.002\\d+, and the budget of run ${runId} has \\$0\\.0016 of \\$0\\.0021 left: raise`),
   );
+  // Cause: the diagnosis named ResumeRun, after which the run is held again.
+  const { findings } = await bed.client.call(RunService.method.diagnoseRun, { runId });
+  expect(findings[0]?.method).toBe("BudgetService.RaiseBudget");
   // A restart changes nothing, and neither does a look by hand without a raise.
   await bed.restart();
   await bed.client.call(RunService.method.resumeRun, { runId });

@@ -57,6 +57,7 @@ test("a switch stops calls until it is on again, names who turned it off and why
   expect(await turn("on", "tenant")).toContain("was not off");
 });
 
+// Cause: a switch without a name ended as a bug, with exit code 70.
 test("a model that is off is not called as a fallback, and a switch needs a reason and a name", async () => {
   const bed = await openModelBed();
   const turn = commandsOf(bed);
@@ -75,5 +76,5 @@ test("a model that is off is not called as a fallback, and a switch needs a reas
     ["off", "flow", "--reason", "x"],
     ["on", "tenant", "x"],
   ])
-    expect((await runCommand(["switch", ...args, "--server", bed.address], folder, {})).code).not.toBe(0);
+    expect((await runCommand(["switch", ...args, "--server", bed.address], folder, {})).code).toBe(2);
 });

@@ -57,7 +57,9 @@ export function createRunDiagnosis(needs: DiagnosisNeeds): Method {
       const findings = state.holds.map(({ kind, by, why, since }) => {
         const who = by === "" ? "" : ` by ${by}`;
         const message = `the run is held (${kind})${who}${why === "" ? "" : `: ${why}`}`;
-        return toFinding("", RunFindingKind.HELD, message, since, "RunService.ResumeRun");
+        // A run that goes on without a raise finds the same budget, and is held again.
+        const method = kind === "budget" ? "BudgetService.RaiseBudget" : "RunService.ResumeRun";
+        return toFinding("", RunFindingKind.HELD, message, since, method);
       });
       if (state.limitSlot !== null && state.limitSlot.state !== "taken")
         findings.push(await findLimit(needs, call, runId, { path: "", readyAt: state.createdAt, ...state }));

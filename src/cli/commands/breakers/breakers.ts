@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import type { ApiClient } from "../../../api/client/client.ts";
 import { toTimestamp } from "../../../api/mapping/time.ts";
+import { refuseField } from "../../../base/field-error.ts";
 import {
   type Breaker,
   BreakerSchema,
@@ -12,6 +13,7 @@ import {
 } from "../../../gen/orchestrator/v1/breaker_pb.ts";
 import { ToolService } from "../../../gen/orchestrator/v1/tool_service_pb.ts";
 import type { CommandContext } from "../../command-context.ts";
+import { CompletedOption } from "../../completion/completed.ts";
 import {
   addConnectOptions,
   addOutputOption,
@@ -50,12 +52,12 @@ export function defineBreakers(command: Command, _context: CommandContext): void
   const changing = (name: string, summary: string): Command =>
     leaf(name, summary)
       .argument("<target>", "name of a service, or an origin such as https://billing.example")
-      .option("--flow <flow>", "only calls of this flow", "")
+      .addOption(new CompletedOption("--flow <flow>", "only calls of this flow", "flow").default(""))
       .option("--task <task>", "only calls of this task", "")
-      .option("--reason <text>", "why, for those who look at it", "");
+      .option("--reason <text>", "why, for those who look at the breaker", "");
   const putting = (name: string, summary: string): Command =>
     changing(name, summary).addOption(
-      new Option("--for <duration>", "how long, such as 30m; default: until it is lifted").argParser(readFor),
+      new Option("--for <duration>", "how long, such as 30m (default: until it is lifted)").argParser(readFor),
     );
 
   leaf("list", "list breakers and slots of all instances").addOption(lines()).action(list);
@@ -85,8 +87,10 @@ export function defineBreakers(command: Command, _context: CommandContext): void
 }
 
 function put(breaker: ForcedBreaker | null) {
-  return (target: string, { reason, for: forMs, maxConcurrent, maxQueued, ...options }: PutOptions): Promise<void> =>
-    withClient(options, async (client: ApiClient) => {
+  return (target: string, { reason, for: forMs, maxConcurrent, maxQueued, ...options }: PutOptions): Promise<void> => {
+    if (breaker === null && maxConcurrent === undefined && maxQueued === undefined)
+      refuseField("size", "set --max-concurrent, --max-queued, or both");
+    return withClient(options, async (client: ApiClient) => {
       const { override } = await client.call(method.putToolOverride, {
         ...{ ...toTarget(target, options), ...(breaker === null ? {} : { breaker }), changeReason: reason },
         ...(maxConcurrent === undefined ? {} : { maxConcurrent }),
@@ -97,6 +101,7 @@ function put(breaker: ForcedBreaker | null) {
       if (options.output === "json") printJson(toPrintable(ToolOverrideSchema, override));
       else toStdout`${formatOverrides([override])}`;
     });
+  };
 }
 
 function toTarget(target: string, { flow, task }: Pick<TargetOptions, "flow" | "task">) {

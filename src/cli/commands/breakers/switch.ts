@@ -1,6 +1,7 @@
 /** `orchestrator switch`: stops all calls of the tenant, a flow, a service, or a model, and lets them go on. */
 import { Argument, type Command, Option } from "commander";
 import { toTimestamp } from "../../../api/mapping/time.ts";
+import { refuseField } from "../../../base/field-error.ts";
 import { ForcedBreaker, type ToolOverride, ToolOverrideSchema } from "../../../gen/orchestrator/v1/breaker_pb.ts";
 import { ToolService } from "../../../gen/orchestrator/v1/tool_service_pb.ts";
 import type { CommandContext } from "../../command-context.ts";
@@ -28,6 +29,9 @@ interface SwitchOptions extends Options {
 const KINDS = ["tenant", "flow", "service", "model"] as const;
 type Kind = (typeof KINDS)[number];
 
+/** What stands after the kind. */
+const EXAMPLES = { flow: "flow research", service: "service billing", model: "model open/small" } as const;
+
 const { method } = ToolService;
 
 export function defineSwitch(command: Command, _context: CommandContext): void {
@@ -40,7 +44,7 @@ export function defineSwitch(command: Command, _context: CommandContext): void {
   turning("off", "let no call begin, at any instance: tasks are deferred")
     .requiredOption("--reason <text>", "why, for those whose tasks wait")
     .addOption(
-      new Option("--for <duration>", "how long, such as 30m; default: until it is on again").argParser(readFor),
+      new Option("--for <duration>", "how long, such as 30m (default: until it is on again)").argParser(readFor),
     )
     .action(turnOff);
   turning("on", "let calls begin again").option("--reason <text>", "why, for the log", "").action(turnOn);
@@ -108,8 +112,8 @@ function describe(kind: Kind, name: string): string {
 }
 
 function toTarget(kind: Kind, name: string) {
-  if ((kind === "tenant") !== (name === ""))
-    throw new Error(kind === "tenant" ? "the tenant has no name here" : `name the ${kind} that is switched`);
-  if (kind === "tenant") return { anyTarget: true };
+  if (kind === "tenant")
+    return name === "" ? { anyTarget: true } : refuseField("name", "the tenant has none; leave it out");
+  if (name === "") refuseField("name", `write which ${kind} after the word: ${EXAMPLES[kind]}`);
   return kind === "flow" ? { anyTarget: true, flowId: name } : kind === "service" ? { service: name } : { model: name };
 }

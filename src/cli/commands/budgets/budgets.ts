@@ -15,6 +15,7 @@ import {
 } from "../../../gen/orchestrator/v1/budget_pb.ts";
 import { BudgetService } from "../../../gen/orchestrator/v1/budget_service_pb.ts";
 import type { CommandContext } from "../../command-context.ts";
+import { CompletedOption } from "../../completion/completed.ts";
 import {
   addConnectOptions,
   addOutputOption,
@@ -73,7 +74,11 @@ export function defineBudgets(command: Command, _context: CommandContext): void 
       .addOption(new Option("--max-cost-usd <dollars>", "what calls may cost").argParser(readDollars))
       .addOption(new Option("--max-tokens <count>", "tokens of input and output together").argParser(readTokens))
       .addOption(new Option("--max-steps <count>", "attempts of a run and its child runs").argParser(readTokens))
-      .addOption(new Option("--max-time <duration>", "how long they may run, such as 10m").argParser(readDuration))
+      .addOption(
+        new Option("--max-time <duration>", "how long these attempts may run together, such as 10m").argParser(
+          readDuration,
+        ),
+      )
       .option("--reason <text>", "why, for those who look at the budget", "");
   const lines = (): Option => new Option("--limit <count>", "maximum number of lines").default(50).argParser(readCount);
 
@@ -108,9 +113,9 @@ export function defineBudgets(command: Command, _context: CommandContext): void 
     )
     .addOption(new Option("--from <time>", "calls from this time on").argParser(readTime))
     .addOption(new Option("--to <time>", "calls before this time").argParser(readTime))
-    .option("--flow <flow>", "only calls of this flow", "")
+    .addOption(new CompletedOption("--flow <flow>", "only calls of this flow", "flow").default(""))
     .addOption(
-      new Option("--limit <count>", "maximum number of lines; default: 50, with --csv all").argParser(readCount),
+      new Option("--limit <count>", "maximum number of lines (default: 50, with --csv all)").argParser(readCount),
     )
     .option("--csv", "print CSV for spreadsheets, with all columns", false)
     .action(usage);

@@ -8,6 +8,7 @@ import { createContentScanner } from "../../../guards/content/scan.ts";
 import type { GoalRules } from "../../../guards/policy/goals.ts";
 import { goalRulesOf } from "../../../guards/policy/policy.ts";
 import type { CommandContext } from "../../command-context.ts";
+import { addOutputOption, type OutputOptions } from "../../connection/connect.ts";
 import { readText } from "../../input/text-sources.ts";
 import { show, toStdout, writeShown } from "../../terminal/output.ts";
 import { formatTable } from "../../terminal/table.ts";
@@ -22,15 +23,12 @@ interface Verdict {
 }
 
 export function defineGate(command: Command, _context: CommandContext): void {
-  command
-    .command("test")
+  addOutputOption(command.command("test"))
     .description("show what a policy says of the goals in a file, one a line, or one JSON object with its text a line")
     .argument("<policy>", "policy file")
     .argument("<file>", "file with texts, - for standard input")
     .option("--tenant <id>", "whose goals they are", "default")
-    .option("--output <format>", "text or json", "text")
-    .action(async (policyFile: string, file: string, { tenant, output }: { tenant: string; output: string }) => {
-      if (output !== "text" && output !== "json") refuseField("--output", "expected text or json");
+    .action(async (policyFile: string, file: string, { tenant, output }: OutputOptions & { tenant: string }) => {
       const rules = goalRulesOf(await loadGatePolicy(policyFile), tenant);
       const verdicts = judgeLines(await readText(file), rules);
       if (output === "json") {

@@ -63,12 +63,14 @@ const STATUSES = {
 export function defineGoals(command: Command, context: CommandContext): void {
   const leaf = (name: string, summary: string): Command =>
     addOutputOption(addConnectOptions(command.command(name).description(summary)));
-  leaf("submit", "have something done, once the checks have passed it; print its id")
+  leaf("submit", "submit a goal, which is stored once the checks have passed it; print its id")
     .argument("<goal>", "what is to be done; @file reads it from a file (@-: standard input)")
     .option("--constraint <text>", "what must hold while it is done, repeatable", collect, [])
     .option("--criterion <text>", "what must hold when it is done, repeatable", collect, [])
     .option("--context <json>", "what is to be known about it, a JSON object or @file")
-    .addOption(new Option("--priority <priority>", "what begins first").choices(Object.keys(PRIORITIES)))
+    .addOption(
+      new Option("--priority <priority>", "which goals begin first (default: medium)").choices(Object.keys(PRIORITIES)),
+    )
     .addOption(new Option("--max-cost-usd <dollars>", "what models may cost").argParser(readDollars))
     .addOption(new Option("--max-tokens <count>", "tokens that models may use").argParser(readTokens))
     .addOption(new Option("--max-time <duration>", "how long it may take, such as 10m").argParser(readDuration))

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ApiClient } from "../../../api/client/client.ts";
 import { fromDuration, fromTimestamp, toDuration, toTimestamp } from "../../../api/mapping/time.ts";
+import { refuseField } from "../../../base/field-error.ts";
 import {
   DURATION_FORM,
   DURATION_PATTERN,
@@ -69,18 +70,22 @@ export function defineLimits(command: Command, _context: CommandContext): void {
   changing("put", "declare a limit: its bounds go before those in flows")
     .addOption(new Option("--max-concurrent <count>", "attempts under way at once").argParser(readBound))
     .addOption(new Option("--rate <count/time>", "how many may begin per time, such as 100/1m").argParser(readRate))
-    .action((name: string, { maxConcurrent, rate, reason, ...options }: PutOptions) =>
-      show(options, async (client) => {
+    .action((name: string, { maxConcurrent, rate, reason, ...options }: PutOptions) => {
+      if (maxConcurrent === undefined && rate === undefined)
+        refuseField("limit", "set --max-concurrent, --rate, or both");
+      return show(options, async (client) => {
         const bounds = {
           ...(maxConcurrent === undefined ? {} : { maxConcurrent }),
           ...(rate === undefined ? {} : { rate: { count: rate.count, per: toDuration(rate.perMs) } }),
         };
         return (await client.call(method.putLimit, { name, reason, ...bounds })).limit;
-      }),
-    );
+      });
+    });
   changing("pause", "let no attempt begin; those that are under way go on")
     .addOption(onlyKey())
-    .addOption(new Option("--for <duration>", "how long, such as 30m; default: until it is resumed").argParser(readFor))
+    .addOption(
+      new Option("--for <duration>", "how long, such as 30m (default: until it is resumed)").argParser(readFor),
+    )
     .addOption(
       new Option("--until <time>", "until when, such as 2030-01-31T08:00:00Z").argParser(readUntil).conflicts("for"),
     )

@@ -30,7 +30,7 @@ export function defineKafka(command: Command, _context: CommandContext): void {
         "offset, or time of the first message, such as 2030-01-31T08:00:00Z",
       ).makeOptionMandatory(),
     )
-    .addOption(new Option("--partition <number>", "one partition; default: all").argParser(readPartition))
+    .addOption(new Option("--partition <number>", "one partition (default: all)").argParser(readPartition))
     .option("--reason <text>", "why, for the record", "")
     .action((topic: string, { to, partition, reason, ...options }: RewindOptions) =>
       withClient(options, async (client) => {
