@@ -98,7 +98,7 @@ const (
 	ApprovalDecision_APPROVAL_DECISION_UNSPECIFIED ApprovalDecision = 0
 	// The run continues.
 	ApprovalDecision_APPROVAL_DECISION_APPROVED ApprovalDecision = 1
-	// The task fails with APPROVAL_REJECTED, unless the flow says how to continue.
+	// The task fails with APPROVAL_REJECTED, unless the flow says how to continue; with GATE_DENIED if the gate asked.
 	ApprovalDecision_APPROVAL_DECISION_REJECTED ApprovalDecision = 2
 )
 
@@ -143,8 +143,9 @@ func (ApprovalDecision) EnumDescriptor() ([]byte, []int) {
 	return file_orchestrator_v1_approval_proto_rawDescGZIP(), []int{1}
 }
 
-// Approval is one question of a run. A task that asks again (on the next visit of a state, or at the next interrupt
-// of a graph) does so with a new approval. All fields are set by the service.
+// Approval is one question of a run: of an approval task, an interrupted graph, or the gate, which asks before a call.
+// A task that asks again (on the next visit of a state, at the next interrupt, or after what the gate asked about has
+// changed) does so with a new approval. All fields are set by the service.
 type Approval struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the question, unique within its run: the sequence of the event that asked.
@@ -161,7 +162,7 @@ type Approval struct {
 	State ApprovalState `protobuf:"varint,6,opt,name=state,proto3,enum=orchestrator.v1.ApprovalState" json:"state,omitempty"`
 	// The question.
 	Message string `protobuf:"bytes,7,opt,name=message,proto3" json:"message,omitempty"`
-	// Who is asked: user or group names from the flow.
+	// Who is asked: user or group names from the flow, or from the gate policy.
 	Assignees []string `protobuf:"bytes,8,rep,name=assignees,proto3" json:"assignees,omitempty"`
 	// JSON Schema of the data of the decision, from the flow; absent when any data is accepted.
 	Form *structpb.Struct `protobuf:"bytes,9,opt,name=form,proto3" json:"form,omitempty"`

@@ -67,7 +67,7 @@ const (
 	RunEventKind_RUN_EVENT_KIND_TASK_COMPLETED RunEventKind = 16
 	// An attempt failed; the next one is due later.
 	RunEventKind_RUN_EVENT_KIND_TASK_RETRYING RunEventKind = 17
-	// The graph of the task was interrupted and waits for an answer.
+	// The graph of the task was interrupted and waits for an answer, or the gate asks a person before a call.
 	RunEventKind_RUN_EVENT_KIND_TASK_SUSPENDED RunEventKind = 18
 	// The task failed or timed out.
 	RunEventKind_RUN_EVENT_KIND_TASK_FAILED RunEventKind = 19

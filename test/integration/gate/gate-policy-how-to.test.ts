@@ -3,10 +3,15 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { ApprovalService } from "../../../src/gen/orchestrator/v1/approval_service_pb.ts";
+import { RunState } from "../../../src/gen/orchestrator/v1/run_pb.ts";
 import { CONTENT_RULES } from "../../../src/guards/content/rules.ts";
 import { GATE_POLICY } from "../../../src/guards/policy/policy.ts";
 import { runProgram } from "../../clients/programs.ts";
+import { installCommand } from "../../support/run-command.ts";
 import { createTemporaryFolder } from "../../support/temporary-folder.ts";
+import { serveTool } from "../../support/tool-server.ts";
+import { openWorkerBed } from "../../support/worker-service.ts";
 
 const text = readFileSync("docs/how-to/write-a-gate-policy.md", "utf8");
 const blockOf = (language: string): string =>
@@ -46,9 +51,40 @@ test("the page's policy for calls is one", () => {
   expect(id).toBe("support-notes");
 });
 
-test("the page's policy that asks is one, and its flow names the people", () => {
-  const { charge } = GATE_POLICY.parse(parse(blockOf("yaml ask"))).calls?.flows ?? {};
-  expect(charge?.ask).toEqual({ assignees: ["risk"], timeout: "24h" });
+test("the page's policy asks a person, and the page's commands show the question and let the call out", {
+  timeout: 60_000,
+}, async () => {
+  const tool = await serveTool(200);
+  const folder = createTemporaryFolder();
+  writeFileSync(join(folder, "gate.yaml"), blockOf("yaml ask"));
+  const bed = await openWorkerBed({
+    ...{ ORCHESTRATOR_GATE_POLICY: join(folder, "gate.yaml"), ORCHESTRATOR_HTTP_ALLOW: "127.0.0.1" },
+  });
+  const body = '{card: "4111 1111 1111 1111", to: "ada@example.com"}';
+  const parameters = `{method: POST, url: "http://${tool.address}/pay", body: ${body}}`;
+  await bed.register("charge", `  tasks:\n    - {id: pay, type: http, parameters: ${parameters}}\n`);
+  const runId = await bed.start("charge");
+  await bed.reaches(runId, RunState.WAITING);
+  const { approvals } = await bed.client.call(ApprovalService.method.listApprovals, {});
+  const [asked] = approvals;
+  installCommand(folder);
+  const commands = blockOf("sh approve")
+    .replace("RUN", runId)
+    .replace("APPROVAL", asked?.approvalId ?? "");
+  const said = await runProgram("sh", ["-ec", commands], {
+    cwd: folder,
+    env: {
+      ...{ PATH: `${folder}:${process.env.PATH}`, ORCHESTRATOR_SERVER: bed.address, ORCHESTRATOR_BY: "ann" },
+      XDG_CONFIG_HOME: join(folder, "config"),
+    },
+  });
+  expect(said).toContain(
+    `The gate found pii.card in body.card: may task pay of flow charge call http://${tool.address}?`,
+  );
+  expect(said).toContain("risk");
+  expect(said).not.toContain("4111");
+  await bed.reaches(runId, RunState.COMPLETED);
+  expect((await tool.next()).body).toEqual({ card: "4111 1111 1111 1111", to: "[EMAIL]" });
 });
 
 test("the page has every rule, with the words of the table", () => {

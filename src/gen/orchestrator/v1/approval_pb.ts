@@ -20,8 +20,9 @@ export const file_orchestrator_v1_approval: GenFile = /*@__PURE__*/
   fileDesc("Ch5vcmNoZXN0cmF0b3IvdjEvYXBwcm92YWwucHJvdG8SD29yY2hlc3RyYXRvci52MSL5BAoIQXBwcm92YWwSGQoLYXBwcm92YWxfaWQYASABKAlCBOJBAQMSFAoGcnVuX2lkGAIgASgJQgTiQQEDEhUKB3Rhc2tfaWQYAyABKAlCBOJBAQMSFQoHZmxvd19pZBgEIAEoCUIE4kEBAxIXCgl0ZW5hbnRfaWQYBSABKAlCBOJBAQMSMwoFc3RhdGUYBiABKA4yHi5vcmNoZXN0cmF0b3IudjEuQXBwcm92YWxTdGF0ZUIE4kEBAxIVCgdtZXNzYWdlGAcgASgJQgTiQQEDEhcKCWFzc2lnbmVlcxgIIAMoCUIE4kEBAxIrCgRmb3JtGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIE4kEBAxI1CgtjcmVhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjUKC2RlY2lkZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxIYCgpkZWNpZGVkX2J5GA0gASgJQgTiQQEDEhUKB2NvbW1lbnQYDiABKAlCBOJBAQMSLQoEZGF0YRgPIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQNIABIZCglkYXRhX2pzb24YECABKAxCBOJBAQNIABI1CghkYXRhX3JlZhgRIAEoCzIbLm9yY2hlc3RyYXRvci52MS5QYXlsb2FkUmVmQgTiQQEDSABCDAoKZGF0YV92YWx1ZSq+AQoNQXBwcm92YWxTdGF0ZRIeChpBUFBST1ZBTF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkFQUFJPVkFMX1NUQVRFX1BFTkRJTkcQARIbChdBUFBST1ZBTF9TVEFURV9BUFBST1ZFRBACEhsKF0FQUFJPVkFMX1NUQVRFX1JFSkVDVEVEEAMSGgoWQVBQUk9WQUxfU1RBVEVfRVhQSVJFRBAEEhsKF0FQUFJPVkFMX1NUQVRFX0NBTkNFTEVEEAUqdQoQQXBwcm92YWxEZWNpc2lvbhIhCh1BUFBST1ZBTF9ERUNJU0lPTl9VTlNQRUNJRklFRBAAEh4KGkFQUFJPVkFMX0RFQ0lTSU9OX0FQUFJPVkVEEAESHgoaQVBQUk9WQUxfREVDSVNJT05fUkVKRUNURUQQAkKJAQoPb3JjaGVzdHJhdG9yLnYxQg1BcHByb3ZhbFByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_payload]);
 
 /**
- * Approval is one question of a run. A task that asks again (on the next visit of a state, or at the next interrupt
- * of a graph) does so with a new approval. All fields are set by the service.
+ * Approval is one question of a run: of an approval task, an interrupted graph, or the gate, which asks before a call.
+ * A task that asks again (on the next visit of a state, at the next interrupt, or after what the gate asked about has
+ * changed) does so with a new approval. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Approval
  */
@@ -76,7 +77,7 @@ export type Approval = Message<"orchestrator.v1.Approval"> & {
   message: string;
 
   /**
-   * Who is asked: user or group names from the flow.
+   * Who is asked: user or group names from the flow, or from the gate policy.
    *
    * @generated from field: repeated string assignees = 8;
    */
@@ -247,7 +248,7 @@ export const ApprovalDecision = {
   APPROVED: 1,
 
   /**
-   * The task fails with APPROVAL_REJECTED, unless the flow says how to continue.
+   * The task fails with APPROVAL_REJECTED, unless the flow says how to continue; with GATE_DENIED if the gate asked.
    *
    * @generated from enum value: APPROVAL_DECISION_REJECTED = 2;
    */

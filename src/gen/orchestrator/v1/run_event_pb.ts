@@ -814,7 +814,7 @@ export const RunEventKind = {
   TASK_RETRYING: 17,
 
   /**
-   * The graph of the task was interrupted and waits for an answer.
+   * The graph of the task was interrupted and waits for an answer, or the gate asks a person before a call.
    *
    * @generated from enum value: RUN_EVENT_KIND_TASK_SUSPENDED = 18;
    */

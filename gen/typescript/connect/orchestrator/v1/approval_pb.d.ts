@@ -15,8 +15,9 @@ import type { PayloadRef } from "./payload_pb.js";
 export declare const file_orchestrator_v1_approval: GenFile;
 
 /**
- * Approval is one question of a run. A task that asks again (on the next visit of a state, or at the next interrupt
- * of a graph) does so with a new approval. All fields are set by the service.
+ * Approval is one question of a run: of an approval task, an interrupted graph, or the gate, which asks before a call.
+ * A task that asks again (on the next visit of a state, at the next interrupt, or after what the gate asked about has
+ * changed) does so with a new approval. All fields are set by the service.
  *
  * @generated from message orchestrator.v1.Approval
  */
@@ -71,7 +72,7 @@ export declare type Approval = Message<"orchestrator.v1.Approval"> & {
   message: string;
 
   /**
-   * Who is asked: user or group names from the flow.
+   * Who is asked: user or group names from the flow, or from the gate policy.
    *
    * @generated from field: repeated string assignees = 8;
    */
@@ -233,7 +234,7 @@ export enum ApprovalDecision {
   APPROVED = 1,
 
   /**
-   * The task fails with APPROVAL_REJECTED, unless the flow says how to continue.
+   * The task fails with APPROVAL_REJECTED, unless the flow says how to continue; with GATE_DENIED if the gate asked.
    *
    * @generated from enum value: APPROVAL_DECISION_REJECTED = 2;
    */

@@ -12,8 +12,9 @@ import { PayloadRef } from "./payload.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { Struct } from "../../google/protobuf/struct.js";
 /**
- * Approval is one question of a run. A task that asks again (on the next visit of a state, or at the next interrupt
- * of a graph) does so with a new approval. All fields are set by the service.
+ * Approval is one question of a run: of an approval task, an interrupted graph, or the gate, which asks before a call.
+ * A task that asks again (on the next visit of a state, at the next interrupt, or after what the gate asked about has
+ * changed) does so with a new approval. All fields are set by the service.
  *
  * @generated from protobuf message orchestrator.v1.Approval
  */
@@ -61,7 +62,7 @@ export interface Approval {
      */
     message: string;
     /**
-     * Who is asked: user or group names from the flow.
+     * Who is asked: user or group names from the flow, or from the gate policy.
      *
      * @generated from protobuf field: repeated string assignees = 8
      */
@@ -198,7 +199,7 @@ export declare enum ApprovalDecision {
      */
     APPROVED = 1,
     /**
-     * The task fails with APPROVAL_REJECTED, unless the flow says how to continue.
+     * The task fails with APPROVAL_REJECTED, unless the flow says how to continue; with GATE_DENIED if the gate asked.
      *
      * @generated from protobuf enum value: APPROVAL_DECISION_REJECTED = 2;
      */

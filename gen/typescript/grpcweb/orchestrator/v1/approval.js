@@ -73,7 +73,7 @@ export var ApprovalDecision;
      */
     ApprovalDecision[ApprovalDecision["APPROVED"] = 1] = "APPROVED";
     /**
-     * The task fails with APPROVAL_REJECTED, unless the flow says how to continue.
+     * The task fails with APPROVAL_REJECTED, unless the flow says how to continue; with GATE_DENIED if the gate asked.
      *
      * @generated from protobuf enum value: APPROVAL_DECISION_REJECTED = 2;
      */

@@ -135,7 +135,7 @@ export var RunEventKind;
      */
     RunEventKind[RunEventKind["TASK_RETRYING"] = 17] = "TASK_RETRYING";
     /**
-     * The graph of the task was interrupted and waits for an answer.
+     * The graph of the task was interrupted and waits for an answer, or the gate asks a person before a call.
      *
      * @generated from protobuf enum value: RUN_EVENT_KIND_TASK_SUSPENDED = 18;
      */
