@@ -36,7 +36,12 @@ export interface Scope {
   readonly event?: JsonObject | undefined;
   /** What a compensation task undoes: `{task, outcome, input, output, children}`. */
   readonly compensates?: JsonObject | undefined;
+  /** Looks at the value of each `${…}` before it is used; null or absent: nobody does. */
+  readonly inspect?: Inspect | null;
 }
+
+/** Returns what takes the place of a value that was read from these roots. What it throws ends the evaluation. */
+export type Inspect = (value: Json, slots: readonly { readonly root: string }[]) => Json;
 
 /** A compiled value that may contain `${…}`. */
 export interface Template {

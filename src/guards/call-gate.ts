@@ -1,6 +1,8 @@
 /**
- * The check of calls to tools, for the flows that a policy names.
+ * The check of calls to tools, as a policy says.
  *
+ *   allow lists, schema of the parameters ──outside, broken──→ denied
+ *        ↓
  *   content rules ──deny──→ denied
  *        │ ask: a person has approved this very call?  no → asked
  *        ↓ redact: labels take the place of what was found
@@ -9,29 +11,29 @@
  *     allowed
  *
  * What a person approves, and what Reflex says, holds for a *key*: an HMAC over all that the word is about. If anything
- * of it changes, the question comes again.
+ * of it changes, the question comes again. In shadow, verdicts are told and change nothing.
  */
 import { createHmac } from "node:crypto";
+import { isOrchestratorError } from "../base/errors.ts";
 import type { Json } from "../base/json/json.ts";
 import { canonicalJson } from "../base/json/json-canonical.ts";
 import type { ToolCall } from "../engine/ports/tools.ts";
-import { mapTexts, redact, textsOf } from "./content/redact.ts";
+import { findBreach } from "../tasks/schema/json-schema.ts";
+import { textsOf } from "./content/redact.ts";
 import type { RuleId } from "./content/rules.ts";
-import { type ContentScanner, createContentScanner } from "./content/scan.ts";
-import type { CallRules } from "./policy/calls.ts";
-import { callRulesOf, type GatePolicy } from "./policy/policy.ts";
+import { createContentScanner } from "./content/scan.ts";
+import { type FoundAt, judgeTexts } from "./judge-texts.ts";
+import { type CallTarget, findOutside, findOutsideOrigin } from "./policy/allow.ts";
+import type { CallRules, SentRules, TextRules } from "./policy/calls.ts";
+import { callRulesOf, type GatePolicy, speaksOfCalls } from "./policy/policy.ts";
 import type { Reflex } from "./reflex/reflex.ts";
 
-/** What a rule has found, and where in the parameters, as an expression writes it. */
-export interface FoundAt {
-  readonly rule: RuleId;
-  readonly place: string;
-}
+/** What becomes of a call. `isShadow`: it is told only. */
+export type CallVerdict = { readonly verdict: "allow" } | (TellingVerdict & { readonly isShadow: boolean });
 
-/** What becomes of a call. */
-export type CallVerdict =
-  | { readonly verdict: "allow" }
-  | { readonly verdict: "redact"; readonly rules: readonly RuleId[]; readonly input: Json }
+/** A verdict that is not that all is well. */
+type TellingVerdict =
+  | { readonly verdict: "redact"; readonly rules: readonly RuleId[]; readonly value: Json }
   /** `key`: names what is asked. `timeoutMs`: null: the policy sets no limit. */
   | {
       readonly verdict: "ask";
@@ -40,24 +42,45 @@ export type CallVerdict =
       readonly assignees: readonly string[];
       readonly timeoutMs: number | null;
     }
-  /** `why`: for the error of the task. */
+  /** `why`: for the error of the task, without any text of the call. */
   | { readonly verdict: "deny"; readonly rule: string; readonly why: string }
   /** Reflex does not answer. */
   | { readonly verdict: "defer"; readonly problem: string };
 
 /** A call as the gate sees it. */
-export type JudgedCall = Pick<
-  ToolCall,
-  "tenantId" | "userId" | "flowId" | "type" | "path" | "input" | "idempotencyKey" | "approvedCall"
->;
+export type JudgedCall = JudgedTask & Pick<ToolCall, "userId" | "path" | "idempotencyKey" | "approvedCall">;
+
+/** A task as the gate sees it that passes no call path. */
+export type JudgedTask = Pick<ToolCall, "tenantId" | "flowId" | "taskId" | "type" | "input">;
+
+/** Which rules hold for a task. */
+type Judged = Omit<JudgedTask, "input">;
+
+/** What a call reaches. */
+export interface CallReach extends CallTarget {
+  /** Where the call goes, and the names of the secrets that it gets. */
+  readonly destination: () => Json;
+}
+
+/** Judges values around a call, which nobody can be asked about. */
+export interface TextJudge {
+  /** Its verdicts are told only. */
+  readonly isShadow: boolean;
+  judge(value: Json): CallVerdict;
+}
 
 /** Judges calls. As long as nothing of a call changes, all its attempts send the same. */
 export interface CallGate {
-  /**
-   * `destination`: where the call goes, and the names of the secrets that it gets. Rejects only if `signal` aborts. It
-   * answers at once unless Reflex is asked.
-   */
-  judge(call: JudgedCall, destination: () => Json, signal: AbortSignal): CallVerdict | Promise<CallVerdict>;
+  /** Rejects only if `signal` aborts. It answers at once unless Reflex is asked. */
+  judge(call: JudgedCall, reach: CallReach, signal: AbortSignal): CallVerdict | Promise<CallVerdict>;
+  /** Judges a task that others do: where somebody would have to be asked, it is denied. */
+  judgeTask(task: JudgedTask, target: CallTarget): CallVerdict;
+  /** Judges an origin to which a call goes on; null: it may go everywhere. */
+  originJudge(call: Judged): ((origin: string) => CallVerdict) | null;
+  /** Judges what comes back; null: nothing does. */
+  answerJudge(call: Judged): TextJudge | null;
+  /** Judges what results of other tasks give to a task, before its parameters are made; null: nothing does. */
+  resultJudge(task: Judged): TextJudge | null;
 }
 
 /** What {@link createCallGate} needs. */
@@ -75,20 +98,20 @@ const ALLOW = { verdict: "allow" } as const satisfies CallVerdict;
 /** Calls that Reflex has let pass which are kept, so that their later attempts do not ask again. */
 const MAX_SAFE = 10_000;
 
-/** Creates the gate; null: the policy names no flow. */
+/** Creates the gate; null: the policy does not mention calls. */
 export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGate | null {
-  const levels = [policy, ...Object.values(policy.tenants ?? {})];
-  if (levels.every(({ calls }) => Object.keys(calls?.flows ?? {}).length === 0)) return null;
+  if (!speaksOfCalls(policy)) return null;
   const scanner = createContentScanner();
   const safe = new Set<string>();
+  const rulesOf = ({ tenantId, ...place }: Judged): CallRules | null => callRulesOf(policy, tenantId, place);
 
   const askReflex = async (
     { userId, flowId, type, path }: JudgedCall,
-    passed: CallVerdict,
+    passed: TellingVerdict | typeof ALLOW,
     input: Json,
     key: string,
     signal: AbortSignal,
-  ): Promise<CallVerdict> => {
+  ): Promise<TellingVerdict | typeof ALLOW> => {
     const { reflex } = parts;
     if (reflex === null || safe.has(key)) return passed;
     const text = Array.from(textsOf(input), (one) => one.text).join("\n");
@@ -104,23 +127,107 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
     return passed;
   };
 
+  const judgeSent = (
+    call: JudgedCall,
+    rules: SentRules,
+    { destination }: CallReach,
+    signal: AbortSignal,
+  ): TellingVerdict | typeof ALLOW | Promise<TellingVerdict | typeof ALLOW> => {
+    const judged = judgeTexts(call.input, rules, scanner, "the parameters");
+    if (judged.denied !== null) return toDenial(judged.denied);
+    const { asked, redacted } = judged;
+    const passed = redacted === null ? ALLOW : ({ verdict: "redact", ...redacted } as const);
+    if (asked.length === 0 && !rules.asksReflex) return passed;
+    const key = keyOf(parts.key, call, destination(), rules, asked);
+    if (asked.length > 0 && call.approvedCall !== key) {
+      const { assignees, timeoutMs } = rules;
+      return { verdict: "ask", found: asked, key, assignees, timeoutMs };
+    }
+    return rules.asksReflex ? askReflex(call, passed, redacted?.value ?? call.input, key, signal) : passed;
+  };
+
+  /** Where nobody can be asked. */
+  const judgeAlone = (value: Json, rules: TextRules, what: string): TellingVerdict | typeof ALLOW => {
+    const judged = judgeTexts(value, rules, scanner, what);
+    if (judged.denied !== null) return toDenial(judged.denied);
+    const [asked] = judged.asked;
+    if (asked !== undefined) {
+      const { rule, why } = toDenial(asked);
+      return { verdict: "deny", rule, why: `${why}, and nobody can be asked about a task that others do` };
+    }
+    return judged.redacted === null ? ALLOW : { verdict: "redact", ...judged.redacted };
+  };
+
+  const textJudge = (rules: TextRules | null, isShadow: boolean, what: string): TextJudge | null =>
+    rules === null ? null : { isShadow, judge: (value) => marked(judgeAlone(value, rules, what), isShadow) };
+
   return {
-    judge(call, destination, signal) {
-      const rules = callRulesOf(policy, call.tenantId, call);
+    judge(call, reach, signal) {
+      const rules = rulesOf(call);
       if (rules === null) return ALLOW;
-      const judged = judgeInput(call.input, rules, scanner);
-      if (judged.verdict === "deny") return judged;
-      const { asked, passed } = judged;
-      if (asked.length === 0 && !rules.asksReflex) return passed;
-      const key = keyOf(parts.key, call, destination(), rules, asked);
-      if (asked.length > 0 && call.approvedCall !== key) {
-        const { assignees, timeoutMs } = rules;
-        return { verdict: "ask", found: asked, key, assignees, timeoutMs };
-      }
-      if (!rules.asksReflex) return passed;
-      return askReflex(call, passed, passed.verdict === "redact" ? passed.input : call.input, key, signal);
+      const { isShadow, sent } = rules;
+      const judged = judgeForm(call, rules, reach) ?? (sent === null ? ALLOW : judgeSent(call, sent, reach, signal));
+      return judged instanceof Promise ? judged.then((one) => marked(one, isShadow)) : marked(judged, isShadow);
+    },
+    judgeTask(task, target) {
+      const rules = rulesOf(task);
+      if (rules === null) return ALLOW;
+      const { isShadow, sent } = rules;
+      const judged = judgeForm(task, rules, target) ?? judgeUnseen(sent);
+      return marked(judged ?? (sent === null ? ALLOW : judgeAlone(task.input, sent, "the parameters")), isShadow);
+    },
+    originJudge(call) {
+      const { allow = [], isShadow = false } = rulesOf(call) ?? {};
+      if (findOutsideOrigin(allow, "") === null) return null;
+      return (origin) => {
+        const outside = findOutsideOrigin(allow, origin);
+        return outside === null ? ALLOW : marked({ verdict: "deny", ...outside }, isShadow);
+      };
+    },
+    answerJudge(call) {
+      const { answers = null, isShadow = false } = rulesOf(call) ?? {};
+      return textJudge(answers, isShadow, "the answer");
+    },
+    resultJudge(task) {
+      const { results = null, isShadow = false } = rulesOf(task) ?? {};
+      return textJudge(results, isShadow, "a result of another task");
     },
   };
+}
+
+type Denial = Extract<TellingVerdict, { readonly verdict: "deny" }>;
+
+function toDenial({ rule, place }: FoundAt): Denial {
+  return { verdict: "deny", rule, why: `${rule} in ${place}` };
+}
+
+function marked(verdict: TellingVerdict | typeof ALLOW, isShadow: boolean): CallVerdict {
+  return verdict.verdict === "allow" ? verdict : { ...verdict, isShadow };
+}
+
+/** What is wrong with a call before its texts are read; null: nothing is. */
+function judgeForm({ type, input }: JudgedTask, rules: CallRules, target: CallTarget): Denial | null {
+  const outside = findOutside(rules.allow, type, target);
+  if (outside !== null) return { verdict: "deny", ...outside };
+  const { arguments: said } = rules;
+  if (said === null) return null;
+  const deny = (why: string): Denial => ({ verdict: "deny", rule: "arguments", why });
+  try {
+    const breach = findBreach(said.schema, input);
+    if (breach === null) return null;
+    const place = breach.place === "" ? "the parameters" : breach.place;
+    if (breach.keyword === "false") return deny(`${place}: not allowed by ${said.key}`);
+    return deny(`${place}: breaks ${breach.keyword} of ${said.key}`);
+  } catch (error) {
+    if (!isOrchestratorError(error) || error.code !== "SCHEMA_TOO_COSTLY") throw error;
+    return deny(`the check against ${said.key} takes too long`);
+  }
+}
+
+/** A task that others do cannot wait for Reflex. */
+function judgeUnseen(sent: SentRules | null): Denial | null {
+  if (sent?.asksReflex !== true) return null;
+  return { verdict: "deny", rule: "reflex", why: "Reflex is asked about calls, and others do this task" };
 }
 
 /** All that a word is about. The call of another task, generation, or run has another key. */
@@ -128,7 +235,7 @@ function keyOf(
   key: Uint8Array,
   { tenantId, type, input, idempotencyKey }: JudgedCall,
   destination: Json,
-  { said }: CallRules,
+  { said }: SentRules,
   found: readonly FoundAt[],
 ): string {
   const about = { idempotencyKey, type, input, destination, policy: said, found: found.map((one) => ({ ...one })) };
@@ -136,40 +243,3 @@ function keyOf(
     .update(`gate-call\0${tenantId}\0${canonicalJson(about)}`)
     .digest("hex");
 }
-
-type Denied = Extract<CallVerdict, { readonly verdict: "deny" }>;
-
-/** What the rules say of the parameters: what is to be asked first, and then sent. */
-interface Judged {
-  readonly verdict: "pass";
-  readonly asked: readonly FoundAt[];
-  readonly passed: Extract<CallVerdict, { readonly verdict: "allow" | "redact" }>;
-}
-
-function judgeInput(input: Json, rules: CallRules, scanner: ContentScanner): Judged | Denied {
-  const { withIp, actionOf } = rules;
-  // A place has the keys of the value, which may be what a rule looks for.
-  const show = (place: string): string => redact(place, scanner.scan(place, { withIp: true })).slice(0, MAX_PLACE);
-  const asked: FoundAt[] = [];
-  const redacted = new Set<RuleId>();
-  const hidden = new Map<string, string>();
-  for (const { text, path } of textsOf(input)) {
-    const findings = scanner.scan(text, { withIp });
-    for (const { rule } of findings) {
-      const action = actionOf(rule);
-      const place = path === "" ? "the parameters" : show(path);
-      if (action === "deny") return { verdict: "deny", rule, why: `${rule} in ${place}` };
-      if (action === "ask" && !asked.some((one) => one.rule === rule && one.place === place))
-        asked.push({ rule, place });
-    }
-    const hiding = findings.filter(({ rule }) => actionOf(rule) === "redact");
-    if (hiding.length > 0) hidden.set(text, redact(text, hiding));
-    for (const { rule } of hiding) redacted.add(rule);
-  }
-  if (hidden.size === 0) return { verdict: "pass", asked, passed: ALLOW };
-  const replaced = mapTexts(input, (text) => hidden.get(text) ?? text);
-  return { verdict: "pass", asked, passed: { verdict: "redact", rules: [...redacted], input: replaced } };
-}
-
-/** Longest place that is shown, characters. */
-const MAX_PLACE = 200;

@@ -11,10 +11,13 @@ import type { GoalRules } from "./policy/goals.ts";
 import { type GatePolicy, goalRulesOf } from "./policy/policy.ts";
 import type { Reflex } from "./reflex/reflex.ts";
 
+/** How a check ended, or what a rule had to say. */
+export type GoalTold = "allow" | "deny" | "report" | "unavailable" | "shadow_deny" | "shadow_unavailable";
+
 /** Counts verdicts; the telemetry layer has the implementation. */
 export interface GateMetrics {
   /** A check has ended; `rule` is `none` where no rule decided. */
-  checked(rule: string, verdict: "allow" | "deny" | "report" | "unavailable"): void;
+  checked(rule: string, verdict: GoalTold): void;
   /** A call of Reflex has ended. */
   reflexCalled(result: "safe" | "blocked" | "error"): void;
 }
@@ -50,7 +53,7 @@ export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheck
     kept.set(tenantId, known);
     return known;
   };
-  const end = (goal: CheckedGoal, verdict: "allow" | "deny" | "report" | "unavailable", rule = "none"): void => {
+  const end = (goal: CheckedGoal, verdict: GoalTold, rule = "none"): void => {
     metrics.checked(rule, verdict);
     const fields = { tenantId: goal.tenantId, rule, verdict, textHmac: fingerprint(key, goal) };
     if (verdict === "allow") log.debug("goal checked", fields);
@@ -63,25 +66,30 @@ export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheck
     },
     async check(goal, signal) {
       const rules = rulesOf(goal.tenantId);
-      const denied = judgeContent(goal, rules, scanner, (rule) => end(goal, "report", rule));
-      if (denied !== null) {
-        end(goal, "deny", denied.rule);
-        return denied;
-      }
+      const { isShadow } = rules;
+      let told = false;
+      /** Null: the check goes on, in shadow. */
+      const deny = (rule: string, reason: string): GoalVerdict | null => {
+        told = true;
+        end(goal, isShadow ? "shadow_deny" : "deny", rule);
+        return isShadow ? null : { verdict: "deny", rule, reason };
+      };
+      const found = judgeContent(goal, rules, scanner, (rule) => end(goal, "report", rule));
+      const denied = found === null ? null : deny(found.rule, found.reason);
+      if (denied !== null) return denied;
       if (reflex !== null && rules.asksReflex) {
         const { text, conditions, userId, context } = goal;
         const said = await reflex.process({ text: [text, ...conditions].join("\n"), userId, context }, signal);
         metrics.reflexCalled(said.is);
         if (said.is === "error") {
-          end(goal, "unavailable", "reflex");
-          throw toError("SAFETY_CHECK_UNAVAILABLE", { problem: said.problem });
+          told = true;
+          end(goal, isShadow ? "shadow_unavailable" : "unavailable", "reflex");
+          if (!isShadow) throw toError("SAFETY_CHECK_UNAVAILABLE", { problem: said.problem });
         }
-        if (said.is === "blocked") {
-          end(goal, "deny", said.rule);
-          return { verdict: "deny", rule: said.rule, reason: said.reason };
-        }
+        const blocked = said.is === "blocked" ? deny(said.rule, said.reason) : null;
+        if (blocked !== null) return blocked;
       }
-      end(goal, "allow");
+      if (!told) end(goal, "allow");
       return { verdict: "allow" };
     },
   };

@@ -134,6 +134,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       config,
       {
         ...{ store, runIndex: lists, flows, tools, instanceId, address, tokenKey, serviceLimits: services },
+        taskGate: gate.taskGate,
         ...{ observers: [...observers, ...redis.observers], operationObservers, agentPost: agents.post },
         attemptMeter: budgets.attemptMeter,
       },

@@ -319,13 +319,13 @@ export const METRICS = {
     ["safe", "blocked", "error"],
   ),
   orchestrator_gate_checks_total: counter(
-    "Goals that were checked, by the rule that decided, and verdict: allow, deny, or unavailable. A rule that only reports counts apart.",
+    "Goals that were checked, by the rule that decided, and verdict: allow, deny, or unavailable; with `shadow_` before it, it changed nothing. A rule that only reports counts apart.",
     ["rule", "verdict"],
     ["none"],
     ["allow"],
   ),
   orchestrator_gated_calls_total: counter(
-    "Calls to tools that a policy denied, asked about, deferred (Reflex is away), or whose parameters it redacted, by rule.",
+    "Calls to tools that a policy denied, asked about, deferred (Reflex is away), or whose texts it redacted, by rule: a content rule, a kind of allow list, `arguments`, or `reflex`. With `shadow_` before the verdict, it changed nothing.",
     ["rule", "verdict"],
   ),
   // Goals

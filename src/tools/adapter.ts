@@ -40,6 +40,8 @@ export interface RemoteAdapter extends AdapterBase {
   destinationOf?(call: ToolCall): Json;
   /** Whether the call changes nothing at its target, so that it may be repeated whatever has become of it. */
   isSafe?(call: ToolCall): boolean;
+  /** The models that the call may ask, fallbacks included, as `provider/model`. */
+  modelsOf?(call: ToolCall): readonly string[];
 }
 
 /** An adapter in the list of `tools/index.ts`. */

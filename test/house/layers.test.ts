@@ -16,7 +16,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   tools: ["guards", "telemetry", "base"],
   store: ["base"],
   bus: ["base"],
-  guards: ["base"],
+  guards: ["tasks", "base"],
   telemetry: ["base"],
   base: [],
   console: [],

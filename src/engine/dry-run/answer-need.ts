@@ -104,7 +104,7 @@ function answerTransitions(run: Run, { state }: NeedOf<"transitions">, { unknown
 }
 
 function answerSignal(run: Run, need: NeedOf<"on">, { unknowns, choices }: NeedParts): EvaluationResult {
-  const scope = scopeOf(run, null, null, need.signal);
+  const scope = scopeOf(run, null, null, { signalId: need.signal });
   const { on } = fsmStateOf(run, need.state);
   const open: (readonly [string, number])[] = [];
   for (const index of need.entries) {

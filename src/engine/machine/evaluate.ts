@@ -4,18 +4,23 @@
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
 import { evaluateLimitKey } from "../../flows/limit-key.ts";
-import type { TaskLimits } from "../../flows/plan.ts";
+import type { Inspect, TaskLimits } from "../../flows/plan.ts";
 import { evaluateDurationMs, evaluateTimeoutMs } from "../../flows/planning/evaluated-duration.ts";
+import type { TaskTypeName } from "../../tasks/define.ts";
 import { checkParameters } from "../../tasks/index.ts";
 import type { EvaluationResult, Need } from "./events.ts";
 import type { GuardError } from "./records.ts";
 import { fsmStateOf, type Run, specOf } from "./run.ts";
 import { scopeOf } from "./scope.ts";
+import { type GateAnswer, GateDenied, type TaskGate } from "./tasks/task-gate.ts";
 
-/** Evaluates `need`. Errors of expressions become results with an error; they are final. */
-export function evaluateNeed(run: Run, need: Need): EvaluationResult {
+/**
+ * Evaluates `need`. Errors of expressions, and what `gate` denies of the results that they read, become results with an
+ * error; they are final.
+ */
+export function evaluateNeed(run: Run, need: Need, gate?: TaskGate): EvaluationResult {
   try {
-    const value = evaluate(run, need);
+    const value = evaluate(run, need, gate);
     if (need.kind !== "task") return { ok: true, value };
     return { ok: true, value, limits: evaluateLimits(run, need), limitKey: evaluateKey(run, need) };
   } catch (error) {
@@ -30,7 +35,9 @@ function describeFailure(thrown: unknown): GuardError {
     ? error.code === "INVALID_REQUEST"
       ? "PARAMETERS_INVALID"
       : error.code
-    : "EXPRESSION_FAILED";
+    : error instanceof GateDenied
+      ? "GATE_DENIED"
+      : "EXPRESSION_FAILED";
   return { type, message: `${place}${error instanceof Error ? error.message : String(error)}` };
 }
 
@@ -54,10 +61,10 @@ function at<Value>(place: string, evaluate: () => Value): Value {
   }
 }
 
-function evaluate(run: Run, need: Need): Json {
+function evaluate(run: Run, need: Need, gate: TaskGate | undefined): Json {
   switch (need.kind) {
     case "task":
-      return evaluateTask(run, need.path, need.first);
+      return evaluateTask(run, need.path, need.first, gate);
     case "output":
       return run.plan.output?.evaluate(scopeOf(run, null, null)) ?? null;
     case "transitions": {
@@ -100,7 +107,7 @@ function evaluateKey(run: Run, { path, first }: Extract<Need, { kind: "task" }>)
 
 /** A guard that cannot be evaluated does not admit the signal: what a caller sends must not end the run. */
 function judgeSignal(run: Run, need: Extract<Need, { kind: "on" }>): Json {
-  const scope = scopeOf(run, null, null, need.signal);
+  const scope = scopeOf(run, null, null, { signalId: need.signal });
   const { on } = fsmStateOf(run, need.state);
   let error: GuardError | null = null;
   for (const index of need.entries) {
@@ -115,16 +122,61 @@ function judgeSignal(run: Run, need: Extract<Need, { kind: "on" }>): Json {
   return { index: -1, error: error as Json };
 }
 
-function evaluateTask(run: Run, path: string, first: string | null): Json {
+function evaluateTask(run: Run, path: string, first: string | null, gate: TaskGate | undefined): Json {
   const spec = specOf(run, path);
-  const scope = scopeOf(run, path, first);
+  const scope = scopeOf(run, path, first, { inspect: gate === undefined ? null : inspectorOf(run, path, gate) });
   if (spec.type === "condition") return toBoolean(spec.condition?.evaluate(scope) ?? null);
   if (spec.type === "map") return spec.map?.items.evaluate(scope) ?? null;
   const value = spec.parameters.evaluate(scope);
   if (spec.parameters.constant) return value;
-  const violation = checkParameters(spec.type, value)[0];
-  if (violation !== undefined) throw new WrongResult(`parameters.${violation.field}: ${violation.description}`);
+  checkEvaluated(spec.type, value);
   return value;
+}
+
+/** Roots of what other tasks, and those who signal, have said. */
+const RESULTS: ReadonlySet<string> = new Set(["tasks", "item", "deps", "signal", "compensates"]);
+
+/** Shows the gate what results give to the parameters of a task. The variables of a child run come from its parent. */
+function inspectorOf(run: Run, path: string, gate: TaskGate): Inspect | null {
+  const { id: taskId, type } = specOf(run, path);
+  const { runId, tenantId, flowId, facts } = run.state;
+  const judge = gate.resultJudge({ runId, tenantId, flowId, path, taskId, type });
+  if (judge === null) return null;
+  const isResult = (root: string): boolean => RESULTS.has(root) || (root === "vars" && facts.parent !== null);
+  return (value, slots) => (slots.some(({ root }) => isResult(root)) ? judgedValue(value, judge(value)) : value);
+}
+
+/** A value as the gate lets it through. Throws {@link GateDenied}. */
+function judgedValue(value: Json, answer: GateAnswer): Json {
+  if (answer === null) return value;
+  if ("denied" in answer) throw new GateDenied(answer.denied);
+  return answer.value;
+}
+
+/**
+ * What the gate makes of the parameters of a task that leaves without a call of this service: those of the others are
+ * judged when the call is made.
+ */
+export function judgeLeaving(run: Run, need: Need, result: EvaluationResult, gate: TaskGate): EvaluationResult {
+  if (need.kind !== "task" || !result.ok) return result;
+  const { path } = need;
+  const { id: taskId, type, carrier } = specOf(run, path);
+  if (carrier === undefined && type !== "graph" && type !== "subflow") return result;
+  const { runId, tenantId, flowId } = run.state;
+  const { value: input } = result;
+  try {
+    const value = judgedValue(input, gate.judge({ runId, tenantId, flowId, path, taskId, type, input }));
+    if (value !== input) checkEvaluated(type, value);
+    return value === input ? result : { ...result, value };
+  } catch (error) {
+    return { ok: false, error: { ...describeFailure(error), retryable: false } };
+  }
+}
+
+/** Throws if parameters do not fit the schema of their type. */
+function checkEvaluated(type: TaskTypeName, value: Json): void {
+  const violation = checkParameters(type, value)[0];
+  if (violation !== undefined) throw new WrongResult(`parameters.${violation.field}: ${violation.description}`);
 }
 
 function toBoolean(value: Json): boolean {

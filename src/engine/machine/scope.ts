@@ -1,7 +1,7 @@
 /** What expressions can read, as a view over a run: nothing is copied until an expression reads it. */
 import { CALLBACK_URL } from "../../base/callback-url.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import type { Scope } from "../../flows/plan.ts";
+import type { Inspect, Scope } from "../../flows/plan.ts";
 import { childIndex, compensatedBy, parentPath, visitPath } from "./paths.ts";
 import type { TaskError } from "./records.ts";
 import type { Run } from "./run.ts";
@@ -12,9 +12,19 @@ const CALLBACK_NAMES: JsonObject = { url: CALLBACK_URL };
 
 const NOT_BEGUN: JsonObject = { output: null, outputs: null, state: "PENDING", error: null, attempt: 0 };
 
+/** What an expression can read besides the run. */
+interface ScopeExtras {
+  /** The signal that it is evaluated for. */
+  readonly signalId?: number;
+  /** Null: nobody looks at values. */
+  readonly inspect?: Inspect | null;
+}
+
+const NO_EXTRAS: ScopeExtras = {};
+
 /** The scope of an expression in the task at `path` (null: an expression of the flow). */
-export function scopeOf(run: Run, path: string | null, first: string | null, signalId?: number): Scope {
-  return new RunScope(run, path, first, signalId);
+export function scopeOf(run: Run, path: string | null, first: string | null, extras = NO_EXTRAS): Scope {
+  return new RunScope(run, path, first, extras);
 }
 
 class RunScope implements Scope {
@@ -22,12 +32,14 @@ class RunScope implements Scope {
   readonly #path: string | null;
   readonly #first: string | null;
   readonly #signal: number | undefined;
+  readonly inspect: Inspect | null;
 
-  constructor(run: Run, path: string | null, first: string | null, signal: number | undefined) {
+  constructor(run: Run, path: string | null, first: string | null, { signalId, inspect = null }: ScopeExtras) {
     this.#run = run;
     this.#path = path;
     this.#first = first;
-    this.#signal = signal;
+    this.#signal = signalId;
+    this.inspect = inspect;
   }
 
   get vars(): JsonObject {

@@ -11,10 +11,11 @@ import { isSilent } from "../../tasks/addresses.ts";
 import type { Carrier, TaskType } from "../../tasks/define.ts";
 import { TASK_TYPES } from "../../tasks/index.ts";
 import { decide, nextStep } from "./decide.ts";
-import { evaluateNeed } from "./evaluate.ts";
+import { evaluateNeed, judgeLeaving } from "./evaluate.ts";
 import type { EvaluationResult, Need, RunEvent } from "./events.ts";
 import { attemptOf, type JournalRecord } from "./records.ts";
 import { absorb, type Run, specOf } from "./run.ts";
+import type { TaskGate } from "./tasks/task-gate.ts";
 
 /** How much work may be done before another run gets its time slice. Counted down as it is used. */
 export interface TimeSlice {
@@ -43,6 +44,8 @@ export interface Surroundings {
   readonly serviceLimit?: (tenantId: string, service: string) => string | null;
   /** Evaluates; absent: the templates of the flow do. */
   readonly answer?: AnswerNeed;
+  /** Judges what tasks send; absent: nobody does. */
+  readonly gate?: TaskGate;
 }
 
 const NOTHING: Surroundings = {};
@@ -70,7 +73,6 @@ export function advance(run: Run, event: RunEvent, slice: TimeSlice = ENDLESS, a
 
 /** Takes the steps that follow from the state alone, until there are none left or the time slice is used up. */
 function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice, around: Surroundings): void {
-  const { answer = evaluateNeed } = around;
   const most = Math.min(slice.work, slice.most);
   const before = spentSteps();
   let work = 0;
@@ -83,7 +85,7 @@ function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice
     if ("records" in step) {
       take(run, step.records, records);
     } else {
-      const result = withServiceLimit(run, step.need, answer(run, step.need), around);
+      const result = withServiceLimit(run, step.need, answerNeed(run, step.need, around), around);
       const mayLeave = !isClosed(run, step.need, result, around);
       take(run, decide(run, { type: "evaluated", at, need: step.need, result, mayLeave }), records);
     }
@@ -91,6 +93,11 @@ function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice
   }
   slice.work -= work;
   slice.steps -= spentSteps() - before;
+}
+
+function answerNeed(run: Run, need: Need, { answer, gate }: Surroundings): EvaluationResult {
+  const result = answer === undefined ? evaluateNeed(run, need, gate) : answer(run, need);
+  return gate === undefined ? result : judgeLeaving(run, need, result, gate);
 }
 
 /** A task has one limit, so that its own comes first. */

@@ -21,6 +21,8 @@ export interface ToolCall {
   readonly correlationId: string;
   /** Path of the task, with iteration and child index. */
   readonly path: string;
+  /** Id of the task in its flow; of a child, that of its group with the number of the child. */
+  readonly taskId: string;
   readonly type: TaskTypeName;
   /** Evaluated parameters, checked against the schema of the task type. */
   readonly input: Json;
@@ -43,6 +45,8 @@ export interface ToolCall {
   readonly approvedCall?: string;
   /** An instance that is gone had begun this attempt: what came of its call is unknown. */
   readonly repeats?: boolean;
+  /** Why the call may not go on to an origin; null: it may. Absent: it may go everywhere. */
+  readonly refuseOrigin?: (origin: string) => string | null;
   /** Tells those who watch the run. What is told is bounded, and never stored. */
   readonly tell?: (note: TaskNote) => void;
   /**

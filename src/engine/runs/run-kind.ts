@@ -10,6 +10,7 @@ import { advance, type Surroundings } from "../machine/settle.ts";
 import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { Takers, WaitingTaskStore } from "../ports/dispatch/hand-overs.ts";
 import type { GrantTaker, JournaledSlots, LimitLines } from "../ports/dispatch/limits.ts";
+import type { TaskGate } from "../ports/gate/task-gate.ts";
 import type { Journal } from "../ports/journal.ts";
 import type { AttemptMeter } from "../ports/models/attempts.ts";
 import type { RowsOf } from "../ports/projections.ts";
@@ -74,6 +75,8 @@ export interface RunKindParts
   readonly attemptMeter?: AttemptMeter;
   /** Limits of services that tasks call by name; absent: none has one. */
   readonly serviceLimits?: ServiceLimits;
+  /** Judges tasks that others do; absent: nobody does. */
+  readonly taskGate?: TaskGate | null;
   /** How long the holder of a task may be silent before it is lost, milliseconds; 30 s when absent. */
   readonly sessionTimeoutMs?: number;
   /** Seals the URLs of callbacks. */
@@ -192,13 +195,14 @@ export function createRunKind(parts: RunKindParts): RunKind {
       for (const observer of observers) observer.quarantined?.(runId, reason);
     },
   };
-  const { serviceLimits } = parts;
+  const { serviceLimits, taskGate } = parts;
   const around: Surroundings = {
     // It changes.
     get closed() {
       return carriers.closed;
     },
     ...(serviceLimits === undefined ? {} : { serviceLimit: serviceLimits.limitOf }),
+    ...(taskGate == null ? {} : { gate: taskGate }),
   };
   const kind: Kind<RunTypes> = {
     name: "run",

@@ -25,6 +25,7 @@ export interface RunsParts
     | "limitLines"
     | "attemptMeter"
     | "serviceLimits"
+    | "taskGate"
     | "sessionTimeoutMs"
     | "tokens"
     | "publicUrl"

@@ -113,11 +113,16 @@ class Compiler {
       }
     }
     const [only] = parts;
-    if (parts.length === 1 && only !== undefined && typeof only !== "string") return (scope) => only.evaluate(scope);
+    if (parts.length === 1 && only !== undefined && typeof only !== "string") return (scope) => inspected(only, scope);
     if (parts.every((part) => typeof part === "string")) return { constant: parts.join("") };
     return (scope) =>
-      parts.map((part) => (typeof part === "string" ? part : toText(part.evaluate(scope), part.source))).join("");
+      parts.map((part) => (typeof part === "string" ? part : toText(inspected(part, scope), part.source))).join("");
   }
+}
+
+function inspected(expression: Expression, scope: Scope): Json {
+  const value = expression.evaluate(scope);
+  return scope.inspect == null ? value : scope.inspect(value, expression.slots);
 }
 
 /** Converts a value for use inside text: text stays as it is, the rest becomes canonical JSON. */

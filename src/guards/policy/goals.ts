@@ -23,6 +23,8 @@ export const GOALS = keyedBy({
 
 /** What holds for the goals of a tenant. */
 export interface GoalRules {
+  /** Verdicts are told, and change nothing. */
+  readonly isShadow: boolean;
   /** Longest text of a goal with its context, bytes. */
   readonly maxBytes: number;
   /** Whether Reflex is asked, if there is one. */
@@ -41,10 +43,11 @@ const USUAL: Readonly<Record<Exclude<RuleFamily, "size">, GoalAction>> = {
 };
 
 /** The rules that follow from what is said, the nearest first. */
-export function toGoalRules(levels: readonly (z.output<typeof GOALS> | undefined)[]): GoalRules {
+export function toGoalRules(levels: readonly (z.output<typeof GOALS> | undefined)[], isShadow: boolean): GoalRules {
   const words = levels.map((level) => level?.rules);
   const actions = new Map(RULE_IDS.map((rule) => [rule, findAction(rule, words)]));
   return {
+    isShadow,
     maxBytes: levels.find((level) => level?.max_bytes !== undefined)?.max_bytes ?? MAX_BYTES,
     asksReflex: levels.find((level) => level?.reflex !== undefined)?.reflex !== "skip",
     actionOf: (rule) => actions.get(rule) ?? "deny",

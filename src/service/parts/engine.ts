@@ -19,6 +19,7 @@ import type { HandOvers, Takers } from "../../engine/ports/dispatch/hand-overs.t
 import type { PeerDispatch } from "../../engine/ports/dispatch/peers.ts";
 import type { Queues } from "../../engine/ports/dispatch/queues.ts";
 import type { Workers } from "../../engine/ports/dispatch/workers.ts";
+import type { TaskGate } from "../../engine/ports/gate/task-gate.ts";
 import type { AttemptMeter } from "../../engine/ports/models/attempts.ts";
 import type { Operations } from "../../engine/ports/operations.ts";
 import type { ServiceLimits } from "../../engine/ports/routing/services.ts";
@@ -69,6 +70,8 @@ export interface EngineNeeds {
   readonly flows: Flows;
   readonly tools: ToolCaller;
   readonly serviceLimits: ServiceLimits;
+  /** Judges tasks that others do; null: nobody does. */
+  readonly taskGate: TaskGate | null;
   readonly instanceId: string;
   /** Address at which other instances reach this one, host:port. */
   readonly address: string;
@@ -181,6 +184,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     limitLines: limits.lines,
     attemptMeter: needs.attemptMeter,
     serviceLimits: needs.serviceLimits,
+    taskGate: needs.taskGate,
     ...(agents === null ? {} : { agents: agents.takers }),
     outboxGates,
     tokens,

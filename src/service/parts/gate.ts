@@ -5,20 +5,25 @@ import { leadsToItself } from "../../config/check.ts";
 import { loadGatePolicy } from "../../config/gate-policy.ts";
 import type { Config } from "../../config/settings.ts";
 import type { GoalCheck } from "../../engine/ports/gate/goal-check.ts";
+import type { TaskGate } from "../../engine/ports/gate/task-gate.ts";
 import { type CallGate, createCallGate } from "../../guards/call-gate.ts";
+import { createGateReport, type GatedMetrics } from "../../guards/gate-report.ts";
 import { createGoalCheck } from "../../guards/goal-check.ts";
 import { type GatePolicy, reflexFlowOf } from "../../guards/policy/policy.ts";
 import type { Reflex } from "../../guards/reflex/reflex.ts";
+import { createTaskGate } from "../../guards/task-gate.ts";
 import type { Parts } from "./parts.ts";
 
 /** Where Reflex is, if it is asked and nobody says where. */
 const USUAL_REFLEX = "http://localhost:8080";
 
-/** What checks goals, and calls where the policy names flows. */
+/** What checks goals and calls. */
 export interface Gate {
   readonly goalCheck: GoalCheck;
   /** Null: all calls are allowed. */
   readonly callGate: CallGate | null;
+  /** For tasks that others do; null, too. */
+  readonly taskGate: TaskGate | null;
 }
 
 /** Opens the gate. Errors: CONFIG_INVALID if the policy cannot be read. */
@@ -44,7 +49,14 @@ export async function openGate(config: Config, key: Uint8Array, log: Log, parts:
     },
     log,
   });
-  return { goalCheck, callGate: createCallGate(policy, { reflex, key, reflexCalled }) };
+  const callGate = createCallGate(policy, { reflex, key, reflexCalled });
+  const report = createGateReport({ gated: countGated(parts) }, log);
+  return { goalCheck, callGate, taskGate: callGate === null ? null : createTaskGate(callGate, report) };
+}
+
+/** Counts verdicts on calls. */
+export function countGated({ metrics }: Parts): GatedMetrics["gated"] {
+  return (rule, verdict) => metrics.counter("orchestrator_gated_calls_total", rule, verdict).add();
 }
 
 /** Null: it is off, nobody has said that there is one, or its usual place is this service itself. */

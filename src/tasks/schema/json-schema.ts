@@ -43,6 +43,21 @@ export function checkAgainstSchema(schema: JsonObject, value: Json, root: string
     .slice(0, MAX_VIOLATIONS);
 }
 
+/** Where a value breaks a schema, and which keyword it breaks. It has no part of the value. */
+export interface SchemaBreach {
+  /** As an expression writes it; empty: the value itself. */
+  readonly place: string;
+  /** `false`: nothing is allowed there. */
+  readonly keyword: string;
+}
+
+/** The first breach of `schema` in `value`; null: there is none. Errors as {@link checkAgainstSchema}. */
+export function findBreach(schema: JsonObject, value: Json): SchemaBreach | null {
+  const { errors } = validate(validatorOf(schema), value);
+  const unit = errors.find(({ keyword }) => !AROUND.has(keyword)) ?? errors[0];
+  return unit === undefined ? null : { place: toViolation(unit, "").field.replace(/^\./, ""), keyword: unit.keyword };
+}
+
 /** Throws INVALID_REQUEST with every violation of `schema` in `value`, or SCHEMA_TOO_COSTLY. */
 export function checkData(schema: JsonObject, value: Json, root: string): void {
   const violations = checkAgainstSchema(schema, value, root);

@@ -14,7 +14,8 @@ export class AnswerRefused extends Error {
     | "RESPONSE_INVALID"
     | "RESPONSE_UNSUPPORTED"
     | "REDIRECT_REFUSED"
-    | "TOO_MANY_REDIRECTS";
+    | "TOO_MANY_REDIRECTS"
+    | "GATE_DENIED";
 
   constructor(type: AnswerRefused["type"], message: string) {
     super(message);

@@ -42,12 +42,6 @@ export class RequestRefused extends Error {}
 
 const CONTROLS = /[\u0000-\u0020\u007f]/;
 
-/** Origin that a URL targets; empty if it cannot be parsed. */
-export function originOf(text: string): string {
-  const url = URL.parse(text);
-  return url === null || url.host === "" ? "" : url.origin;
-}
-
 /**
  * Builds the request of an attempt to `url`; `own` headers replace those of the task, which replace `added` ones.
  * Throws RequestRefused.

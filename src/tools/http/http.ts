@@ -14,6 +14,7 @@ import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { HOPS_HEADER } from "../../base/net/hops.ts";
 import { statusType } from "../../base/net/http-status.ts";
+import { originOf } from "../../base/net/origin.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { Outcome, ToolCall } from "../../engine/ports/tools.ts";
 import type { RemoteAdapter } from "../adapter.ts";
@@ -26,14 +27,7 @@ import { createHttpClient, type HttpClient } from "./http-client.ts";
 import { failureOutcome, type Progress, statusOutcome } from "./http-failure.ts";
 import { type AnswerHeaders, readHeaders } from "./http-headers.ts";
 import { DEFAULT_MAX_REDIRECTS, redirect } from "./http-redirect.ts";
-import {
-  buildRequest,
-  destinationOf,
-  type HttpParameters,
-  type HttpRequest,
-  originOf,
-  parseUrl,
-} from "./http-request.ts";
+import { buildRequest, destinationOf, type HttpParameters, type HttpRequest, parseUrl } from "./http-request.ts";
 import { urlAt } from "./service-url.ts";
 
 export interface HttpAdapterOptions {
@@ -107,6 +101,9 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
     const silenceMs = call.timeoutMs === null ? SILENCE_MS : 0;
     for (let hops = 0; ; hops += 1) {
       progress.where = placeOf(request);
+      // What a redirect or a callback URL makes of the target was not known to the gate.
+      const refusal = service === null ? (call.refuseOrigin?.(request.url.origin) ?? null) : null;
+      if (refusal !== null) throw new AnswerRefused("GATE_DENIED", refusal);
       const stream = await client.send(request, { signal, silenceMs });
       const { url } = request;
       const answer = { status: stream.statusCode ?? 0, url: url.href, headers: readHeaders(stream.headers), stream };

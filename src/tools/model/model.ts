@@ -53,6 +53,10 @@ export function createModelAdapter(options: ModelAdapterOptions): RemoteAdapter 
         return { provider: name, url: baseUrl, model, secret: apiKey === null ? null : secretNameOf(apiKey) };
       });
     },
+    modelsOf: ({ input }) => {
+      const targets = targetsOf(input as AiParameters, providers);
+      return typeof targets === "string" ? [] : targets.map(({ provider, model }) => `${provider.name}/${model}`);
+    },
     async run(call, signal) {
       const asked = call.input as AiParameters;
       const targets = targetsOf(asked, providers);

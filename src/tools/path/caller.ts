@@ -5,12 +5,13 @@ import type { Clock } from "../../base/time/clock.ts";
 import type { BreakerView, TargetRule, TargetRules } from "../../engine/ports/routing/tool-overrides.ts";
 import type { Outcome, ToolCall, ToolCaller } from "../../engine/ports/tools.ts";
 import type { CallGate } from "../../guards/call-gate.ts";
+import { createGateReport, type GatedMetrics } from "../../guards/gate-report.ts";
 import type { ToolAdapter } from "../adapter.ts";
 import { abortedOutcome, failedOutcome } from "../outcome.ts";
 import type { ServicePolicy } from "../service-policy.ts";
 import { createTargets, DEFAULT_TARGET_POLICY, type TargetPolicy } from "../target.ts";
 import { withDeadline } from "./deadline-step.ts";
-import { type GateStepMetrics, withGate } from "./gate-step.ts";
+import { withGate } from "./gate-step.ts";
 import { withBreaker, withBulkhead } from "./guard-steps.ts";
 import { type ToolMetrics, withObservation } from "./observe-step.ts";
 import { composePath, type Next, type Step } from "./path.ts";
@@ -27,7 +28,7 @@ export interface ToolCallerOptions {
   readonly rules?: TargetRules;
   /** Judges calls before they are made; absent: all are allowed. */
   readonly gate?: CallGate | null;
-  readonly metrics?: ToolMetrics & Partial<GateStepMetrics>;
+  readonly metrics?: ToolMetrics & Partial<GatedMetrics>;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -78,7 +79,7 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
   // bulkhead, so that nothing is reserved while a call waits.
   const steps: readonly Step[] = [
     withObservation(metrics, log, clock),
-    ...(options.gate == null ? [] : [withGate(options.gate, metrics, log)]),
+    ...(options.gate == null ? [] : [withGate(options.gate, createGateReport(metrics, log))]),
     withRetryClass(({ service, tenantId }) => options.policyOf?.(service, tenantId)?.retry ?? "task"),
     withBreaker(clock),
     withBulkhead(),
@@ -95,7 +96,8 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
     entries.set(adapter.type, (call, { signal }) => {
       const target = targets.get(adapter.placeOf(call), call);
       const destination = () => adapter.destinationOf?.(call) ?? null;
-      return path({ call, signal, target, isSafe: adapter.isSafe?.(call) === true, destination });
+      const isSafe = adapter.isSafe?.(call) === true;
+      return path({ call, signal, target, isSafe, models: adapter.modelsOf?.(call) ?? null, destination });
     });
   }
   return {

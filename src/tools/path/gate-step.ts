@@ -1,14 +1,9 @@
-import type { Log } from "../../base/log.ts";
-import type { CallGate, CallVerdict } from "../../guards/call-gate.ts";
+import type { Json } from "../../base/json/json.ts";
+import type { CallGate, CallVerdict, TextJudge } from "../../guards/call-gate.ts";
+import { denialOf, type GateReport } from "../../guards/gate-report.ts";
 import { abortedOutcome, deferredOutcome, type FailedOutcome, failedOutcome } from "../outcome.ts";
 import { inSeconds, spread } from "../stopped.ts";
-import type { CurrentCall, Step } from "./path.ts";
-
-/** Metrics of the gate; the telemetry layer has the implementation. */
-export interface GateStepMetrics {
-  /** Because of a rule a call was denied or deferred, a person is asked, or what it sends was redacted. */
-  gated(rule: string, verdict: "deny" | "ask" | "redact" | "defer"): void;
-}
+import type { CurrentCall, Next, Step } from "./path.ts";
 
 /** Shortest and longest pause before Reflex is asked again, milliseconds: each look is written to the journal. */
 const FIRST_LOOK_MS = 2_000;
@@ -18,55 +13,68 @@ const LAST_LOOK_MS = 60_000;
 const MAX_NAMED = 3;
 
 /**
- * Denies calls, has a person asked about them, redacts what they send, or defers them, as the policy says of their
- * flow. It stands before breaker and bulkhead: a call that may not be made waits for nothing. Denials are final, since
- * the next attempt would send the same. A question ends the attempt, which uses up none: nothing waits here.
+ * Denies calls, has a person asked about them, redacts what they send and what comes back, or defers them, as the
+ * policy says of their flow. It stands before breaker and bulkhead: a call that may not be made waits for nothing.
+ * Denials are final, since the next attempt would send the same. A question ends the attempt, which uses up none:
+ * nothing waits here.
  */
-export function withGate(gate: CallGate, metrics: Partial<GateStepMetrics> | undefined, log: Log): Step {
+export function withGate(gate: CallGate, report: GateReport): Step {
+  const passOn = async (current: CurrentCall, input: Json, next: Next) => {
+    const { call } = current;
+    const answers = gate.answerJudge(call);
+    const outcome = await next(toGated(current, input, answers));
+    if (answers === null || !outcome.ok) return outcome;
+    const judged = report(answers.judge(outcome.output), call);
+    if (judged.verdict === "deny") return failedOutcome("GATE_DENIED", denialOf(judged), { retryable: false });
+    return judged.verdict === "redact" ? { ...outcome, output: judged.value } : outcome;
+  };
+
+  /** The call as it goes on. Nobody sees the words of an answer before they are judged. */
+  const toGated = (current: CurrentCall, input: Json, answers: TextJudge | null): CurrentCall => {
+    const { call } = current;
+    const origins = gate.originJudge(call);
+    const isHidden = answers !== null && !answers.isShadow;
+    if (input === call.input && origins === null && !isHidden) return current;
+    const { tell, ...rest } = call;
+    return {
+      ...current,
+      call: {
+        ...rest,
+        input,
+        ...(isHidden || tell === undefined ? {} : { tell }),
+        ...(origins === null ? {} : { refuseOrigin: (origin: string) => refusalOf(report(origins(origin), call)) }),
+      },
+    };
+  };
+
   return async (current, next) => {
-    const { call, signal } = current;
+    const { call, signal, target, models, destination } = current;
     let judged: CallVerdict;
     try {
-      const judging = gate.judge(call, current.destination, signal);
-      judged = judging instanceof Promise ? await judging : judging;
+      const { service, origin } = target;
+      const judging = gate.judge(call, { service, origin, models, destination }, signal);
+      judged = report(judging instanceof Promise ? await judging : judging, call);
     } catch (error) {
       if (signal.aborted) return abortedOutcome(signal, true);
       throw error;
     }
-    const { verdict } = judged;
-    if (verdict === "allow") return next(current);
-    const rules = rulesOf(judged);
-    for (const rule of rules) metrics?.gated?.(rule, verdict);
-    const { runId, tenantId, flowId, path: task, attempt } = call;
-    const hmac = judged.verdict === "ask" ? { callHmac: judged.key } : {};
-    log.info("call gated", { runId, tenantId, flowId, task, attempt, rules, verdict, ...hmac });
     switch (judged.verdict) {
+      case "allow":
+        return passOn(current, call.input, next);
       case "redact":
-        return next({ ...current, call: { ...call, input: judged.input } });
+        return passOn(current, judged.value, next);
       case "ask":
         return askedOutcome(current, judged);
       case "defer":
         return awayOutcome(judged.problem, call.waitedMs);
       case "deny":
-        return failedOutcome("GATE_DENIED", `the gate policy denies the call: ${judged.why}`, {
-          retryable: false,
-          noEffect: true,
-        });
+        return failedOutcome("GATE_DENIED", denialOf(judged), { retryable: false, noEffect: true });
     }
   };
 }
 
-function rulesOf(judged: Exclude<CallVerdict, { readonly verdict: "allow" }>): readonly string[] {
-  switch (judged.verdict) {
-    case "redact":
-      return judged.rules;
-    case "ask":
-      return [...new Set(judged.found.map(({ rule }) => rule))];
-    case "deny":
-      return [judged.rule];
-    case "defer":
-      return ["reflex"];
-  }
+function refusalOf(verdict: CallVerdict): string | null {
+  return verdict.verdict === "deny" ? denialOf(verdict) : null;
 }
 
 type Asked = Extract<CallVerdict, { readonly verdict: "ask" }>;

@@ -12,6 +12,8 @@ export interface CurrentCall {
   readonly isSafe: boolean;
   /** Where it goes besides what its parameters say, with the names of the secrets that it gets. */
   readonly destination: () => Json;
+  /** The models that may be asked, as `provider/model`; null: it asks none. */
+  readonly models: readonly string[] | null;
 }
 
 /** The rest of the path. */

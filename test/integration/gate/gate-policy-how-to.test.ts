@@ -46,9 +46,14 @@ test("the labelled texts are judged", async () => {
   expect(await run(blockOf("sh labelled"))).toMatch(/^\d{3} denied, \d+ reported, \d{3} allowed$/m);
 });
 
-test("the page's policy for calls is one", () => {
-  const [id] = Object.keys(GATE_POLICY.parse(parse(blockOf("yaml calls"))).calls?.flows ?? {});
-  expect(id).toBe("support-notes");
+test.each([
+  ["calls", "support-notes"],
+  ["allow", "support-notes"],
+  ["arguments", "pay-invoice"],
+  ["results", "digest"],
+])("the page's policy for %s is one", (name, flow) => {
+  const { calls } = GATE_POLICY.parse(parse(blockOf(`yaml ${name}`)));
+  expect(Object.keys(calls?.flows ?? {})).toEqual([flow]);
 });
 
 test("the page's policy asks a person, and the page's commands show the question and let the call out", {

@@ -3,12 +3,13 @@ import type { Json } from "../../../src/base/json/json.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import { systemClock } from "../../../src/base/time/clock.ts";
 import type { ToolCall } from "../../../src/engine/ports/tools.ts";
-import { type CallGate, type CallGateParts, createCallGate } from "../../../src/guards/call-gate.ts";
+import { type CallGate, createCallGate } from "../../../src/guards/call-gate.ts";
 import { GATE_POLICY } from "../../../src/guards/policy/policy.ts";
 import type { ReflexVerdict } from "../../../src/guards/reflex/answer.ts";
 import type { Reflex } from "../../../src/guards/reflex/reflex.ts";
 import { createToolCaller } from "../../../src/tools/path/caller.ts";
 import { aCall } from "../tools/a-call.ts";
+import { GATE_PARTS, judgeBy, openGate } from "./open-gate.ts";
 
 const policy = GATE_POLICY.parse({
   version: 1,
@@ -19,26 +20,20 @@ const policy = GATE_POLICY.parse({
     },
   },
 });
-const parts = { reflex: null, key: Buffer.alloc(32, 1) };
-const openGate = (document: object, more: Partial<CallGateParts> = {}) =>
-  createCallGate(GATE_POLICY.parse({ version: 1, ...document }), { ...parts, ...more }) ??
-  expect.unreachable("the policy names a flow");
-const gate = createCallGate(policy, parts) ?? expect.unreachable("the policy names a flow");
+const gate = createCallGate(policy, GATE_PARTS) ?? expect.unreachable("the policy names a flow");
 const { signal } = new AbortController();
-const judgeBy = (by: CallGate, input: Json, more: Partial<ToolCall> = {}, destination: Json = null) =>
-  by.judge(aCall("http", input, more), () => destination, signal);
 const judge = (input: Json, more: Partial<ToolCall> = {}) => judgeBy(gate, input, more);
 
 test("a policy that names no flow makes no gate", () => {
-  expect(createCallGate(GATE_POLICY.parse({ version: 1, goals: { rules: { pii: "deny" } } }), parts)).toBeNull();
-  expect(createCallGate(GATE_POLICY.parse({ version: 1, calls: {} }), parts)).toBeNull();
+  expect(createCallGate(GATE_POLICY.parse({ version: 1, goals: { rules: { pii: "deny" } } }), GATE_PARTS)).toBeNull();
+  expect(createCallGate(GATE_POLICY.parse({ version: 1, calls: {} }), GATE_PARTS)).toBeNull();
 });
 
 test("what a call sends is redacted at its place, and the same each time; keys stay", () => {
   const input = { url: "http://x", body: { to: ["ada@x.org", "+49 30 901820"], "bob@x.org": 1, n: 4 } };
   const expected = {
-    ...{ verdict: "redact", rules: ["pii.email"] },
-    input: { url: "http://x", body: { to: ["[EMAIL]", "+49 30 901820"], "bob@x.org": 1, n: 4 } },
+    ...{ verdict: "redact", rules: ["pii.email"], isShadow: false },
+    value: { url: "http://x", body: { to: ["[EMAIL]", "+49 30 901820"], "bob@x.org": 1, n: 4 } },
   };
   expect(judge(input)).toEqual(expected);
   expect(judge(input)).toEqual(expected);
@@ -48,6 +43,7 @@ test("what a call sends is redacted at its place, and the same each time; keys s
 test("a denial names the rule and the place, and goes before redaction", () => {
   expect(judge({ body: { to: "ada@x.org", notes: ["password=a1b2c3d4"] } })).toEqual({
     ...{ verdict: "deny", rule: "secret.assignment", why: "secret.assignment in body.notes[0]" },
+    isShadow: false,
   });
 });
 
@@ -106,7 +102,7 @@ test("a call about which a rule asks goes out once its key is approved, with wha
   });
   expect(judgeBy(by, input, { approvedCall: asked.key, attempt: 3, fencingToken: 99 })).toMatchObject({
     verdict: "redact",
-    input: { body: { note: CARD, to: "[EMAIL]", more: [CARD] } },
+    value: { body: { note: CARD, to: "[EMAIL]", more: [CARD] } },
   });
   return undefined;
 });
@@ -164,10 +160,10 @@ test("Reflex hears what would be sent, once for all attempts of a call, and what
   ]);
   const by = openGate({ calls: { flows: { flow: { rules: { pii: "redact" }, reflex: "ask" } } } }, { reflex });
   const input = { body: "to ada@x.org" };
-  expect(await judgeBy(by, input, { userId: "u" })).toEqual({ verdict: "defer", problem: "it is away" });
+  expect(await judgeBy(by, input, { userId: "u" })).toMatchObject({ verdict: "defer", problem: "it is away" });
   expect(await judgeBy(by, input)).toMatchObject({ verdict: "redact" });
   expect(await judgeBy(by, input, { attempt: 2 })).toMatchObject({ verdict: "redact" });
-  expect(await judgeBy(by, { body: "other" })).toEqual({
+  expect(await judgeBy(by, { body: "other" })).toMatchObject({
     ...{ verdict: "deny", rule: "reflex.pii", why: "Reflex: PII detected in input" },
   });
   expect(heard).toHaveLength(3);
@@ -216,9 +212,11 @@ test("the call path ends an attempt with the question, and defers it while Refle
 test("a policy names only types that pass the gate, and a time above 0", () => {
   const problemsOf = (flow: object) =>
     GATE_POLICY.safeParse({ version: 1, calls: { flows: { f: flow } } }).error?.issues.map(({ message }) => message);
-  expect(problemsOf({ types: ["worker"] })).toEqual([
-    "expected http or ai: tasks of other types make no calls, or others do their work",
-  ]);
+  const nobody = "expected http or ai: neither a person nor Reflex is asked about tasks that others do";
+  expect(problemsOf({ types: ["worker"], rules: { pii: "deny" } })).toBeUndefined();
+  expect(problemsOf({ types: ["http", "worker"], rules: { pii: "ask" } })).toEqual([nobody]);
+  expect(problemsOf({ types: ["emit"], reflex: "ask" })).toEqual([nobody]);
+  expect(problemsOf({ types: ["transform"] })).toEqual([expect.stringContaining("worker")]);
   expect(problemsOf({ ask: { timeout: 0 } })).toEqual([expect.stringContaining("above 0")]);
   expect(problemsOf({ ask: { timeout: "1h" }, reflex: "ask" })).toBeUndefined();
 });

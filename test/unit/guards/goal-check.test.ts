@@ -105,3 +105,16 @@ test("Reflex has the last word, is not shown what the rules refuse, and its sile
   expect(await away.judge(goal("hello", { tenantId: "acme" }))).toEqual({ verdict: "allow" });
   expect(away.counted).toEqual(["error", "reflex unavailable", "none allow"]);
 });
+
+test("in shadow, whatever is found is told, and no goal is refused", async () => {
+  const blocked = { is: "blocked", rule: "reflex.pii", reason: "PII detected in input" } as const;
+  const { judge, counted, asked } = openBed({ mode: "shadow", tenants: { acme: { mode: "enforce" } } }, blocked);
+  expect(await judge(goal("mail ada@x.org"))).toEqual({ verdict: "allow" });
+  expect(asked).toEqual(["mail ada@x.org"]);
+  expect(await judge(goal("mail ada@x.org", { tenantId: "acme" }))).toMatchObject({ verdict: "deny" });
+  expect(counted).toEqual(["pii.email shadow_deny", "blocked", "reflex.pii shadow_deny", "pii.email deny"]);
+
+  const away = openBed({ mode: "shadow" }, { is: "error", problem: "it is away" });
+  expect(await away.judge(goal("hello"))).toEqual({ verdict: "allow" });
+  expect(away.counted).toEqual(["error", "reflex shadow_unavailable"]);
+});

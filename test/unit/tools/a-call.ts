@@ -11,6 +11,7 @@ export function aCall(type: ToolCall["type"], input: Json, more: Partial<ToolCal
     budgets: [],
     correlationId: "",
     path: "fetch",
+    taskId: "fetch",
     type,
     input,
     attempt: 1,

@@ -142,6 +142,7 @@ export class Attempts {
             budgets: budgetsOf(run),
             correlationId: run.state.facts.correlationId,
             path,
+            taskId: spec.id,
             type: spec.type,
             input: task.input ?? null,
             attempt: task.attempt,

@@ -8,6 +8,7 @@ import type { CallGate } from "../../../guards/call-gate.ts";
 import { createAdapters } from "../../../tools/index.ts";
 import type { ModelAdapterOptions } from "../../../tools/model/model.ts";
 import { createToolCaller } from "../../../tools/path/caller.ts";
+import { countGated } from "../gate.ts";
 import type { Parts } from "../parts.ts";
 import { callPolicyOf, registryPolicyOf, type Services } from "./services.ts";
 
@@ -61,7 +62,7 @@ export function openTools(
         metrics.histogram("orchestrator_task_execution_seconds", type).observe(seconds);
         metrics.counter("orchestrator_tool_calls_total", type, result).add();
       },
-      gated: (rule, verdict) => metrics.counter("orchestrator_gated_calls_total", rule, verdict).add(),
+      gated: countGated(parts),
       breakerChanged: (state) => metrics.counter("orchestrator_breaker_moves_total", state).add(),
     },
   });
