@@ -94,7 +94,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "store/goals": ["sql"],
   "store/limits": ["sql"],
   "store/models": ["sql"],
-  "store/operations": ["journal", "sql"],
+  "store/operations": ["journal", "sql", "top"],
   "store/projections": ["journal"],
   "store/queues": ["sql"],
   "store/routing": ["sql"],

@@ -16,7 +16,7 @@ import { createAttemptLedger } from "../../store/budgets/attempt-ledger.ts";
 import { createBudgetControl } from "../../store/budgets/budget-control.ts";
 import { createBudgetLedger } from "../../store/budgets/ledger.ts";
 import { removeOldSpending } from "../../store/budgets/spending-retention.ts";
-import { keepRecent } from "../../store/operation-retention.ts";
+import { keepRecent } from "../../store/retention.ts";
 import type { Database } from "../../store/sql/pool.ts";
 import type { RunningEngine } from "./engine.ts";
 import { COUNTING_SHARD, type Parts } from "./parts.ts";

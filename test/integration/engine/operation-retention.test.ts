@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
 import type { OperationAction, OperationRequest } from "../../../src/engine/ports/operations.ts";
-import { keepRecentOperations, removeOldOperations } from "../../../src/store/operation-retention.ts";
+import { keepRecentOperations, removeOldOperations } from "../../../src/store/operations/operation-retention.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance } from "./bed.ts";
