@@ -233,6 +233,20 @@ export const BARS: readonly Bar[] = [
     measure: (read) => read.figure("limits", "addedP50Ms"),
   },
   {
+    title: "calls to models with a budget for each run ÷ without",
+    unit: "times",
+    rule: "atLeast",
+    limit: 0.9,
+    measure: (read) => read.figure("budgets", "runShare"),
+  },
+  {
+    title: "the same with one budget of the tenant ÷ without",
+    unit: "times",
+    rule: "atLeast",
+    limit: 0.7,
+    measure: (read) => read.figure("budgets", "tenantShare"),
+  },
+  {
     title: "content rules on 4 KB of prose ÷ SHA-256",
     unit: "times",
     rule: "atMost",

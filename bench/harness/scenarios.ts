@@ -58,6 +58,14 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     quick: { count: 200, rounds: 1 },
   },
   {
+    name: "budgets",
+    title: "calls to models with and without budgets",
+    file: "workloads/models/budgets.ts",
+    database: "plain",
+    full: { seconds: 8, rounds: 3 },
+    quick: { seconds: 2, rounds: 1 },
+  },
+  {
     name: "gate-rules",
     title: "content rules of the gate",
     file: "workloads/gate/rules.ts",
