@@ -3,8 +3,8 @@
  *
  *   reserve → key → call → settle
  *
- * An answer after which the attempt goes on, to have it repaired, is kept: if the attempt begins again, because a
- * budget was used up or its instance was lost, that call is not made again.
+ * What a call ended with is kept if the attempt goes on after it, with a repair or another model: if the attempt begins
+ * again, because a budget was used up or its instance was lost, that call is not made again.
  */
 import { createHash } from "node:crypto";
 import type { Json } from "../../base/json/json.ts";
@@ -68,15 +68,17 @@ export interface UsedSoFar {
 /** Before the first call. */
 export const NOTHING_USED: UsedSoFar = { calls: 0, inputTokens: 0, outputTokens: 0, costMicros: 0, estimated: false };
 
-/** How long an answer is kept with which an attempt has not ended, milliseconds: a raise may be late. */
+/** How long the end of a call is kept with which an attempt has not ended, milliseconds: a raise may be late. */
 const KEEP_MS = 30 * 86_400_000;
 
-/** An answer with what it was charged, under the key of its call. */
+/** The end of a call with what it was charged, under the key of the call. */
 interface Given {
   readonly key: string;
   readonly text: string;
   readonly finishReason: string | null;
   readonly charge: ModelUsage;
+  /** Null: it is an answer. */
+  readonly failure: ModelFailure | null;
 }
 
 /** Longest answer, characters: what a task may return. */
@@ -87,13 +89,16 @@ export class MeteredCalls {
   readonly #parts: CallParts;
   readonly #call: ToolCall;
   readonly #signal: AbortSignal;
+  readonly #mayGoOn: boolean;
   #used: UsedSoFar = NOTHING_USED;
   #last: Given | null = null;
 
-  constructor(parts: CallParts, call: ToolCall, signal: AbortSignal) {
+  /** `mayGoOn`: the attempt may make more than one call. */
+  constructor(parts: CallParts, call: ToolCall, signal: AbortSignal, mayGoOn: boolean) {
     this.#parts = parts;
     this.#call = call;
     this.#signal = signal;
+    this.#mayGoOn = mayGoOn;
   }
 
   get used(): UsedSoFar {
@@ -111,11 +116,11 @@ export class MeteredCalls {
     const { provider, model, facts, maxTokens } = target;
     const stopped = this.#findStopped(target);
     if (stopped !== null) return { kind: "ended", outcome: stopped };
-    const key = form === null ? null : this.#keyOf(target, messages, form, temperature);
+    const key = this.#mayGoOn ? this.#keyOf(target, messages, form, temperature) : null;
     const given = key === null ? null : await this.#find(key);
     if (given !== null) {
       this.#add(given.charge);
-      return { kind: "answer", text: given.text, finishReason: given.finishReason };
+      return toEnd(given);
     }
     const apiKey = provider.apiKey === null ? null : await secrets.resolve(provider.apiKey);
     const reserve = this.#reserveFor(target, messages, form);
@@ -132,21 +137,23 @@ export class MeteredCalls {
     const failure = failureOf(end, target, clock.now());
     metrics.called(provider.name, model, failure?.type ?? "ok");
     if (this.#signal.aborted) return { kind: "ended", outcome: abortedOutcome(this.#signal) };
-    if (failure !== null) return { kind: "failed", ...failure };
-    this.#last = key === null ? null : { key, text: end.text, finishReason: end.finishReason, charge };
-    return { kind: "answer", text: end.text, finishReason: end.finishReason };
+    const { finishReason } = end;
+    const text = failure === null ? end.text : "";
+    this.#last = key === null ? null : { key, text, finishReason, charge, failure };
+    return toEnd({ text, finishReason, failure });
   }
 
-  /** The attempt goes on with another call: the last answer is not paid for again. */
+  /** The attempt goes on with another call: the last one is not paid for again. */
   async keepLast(): Promise<void> {
     const { cache, log } = this.#parts;
     const { tenantId, runId } = this.#call;
     if (this.#last === null) return;
-    const { key, text, finishReason, charge } = this.#last;
+    const { key, text, finishReason, charge, failure } = this.#last;
     try {
-      await cache.keep(tenantId, key, { content: { text, charge: { ...charge } }, finishReason }, KEEP_MS);
+      const content = { text, charge: { ...charge }, failure } as unknown as Json;
+      await cache.keep(tenantId, key, { content, finishReason }, KEEP_MS);
     } catch (error) {
-      log.warn("an answer could not be kept; its call may be paid for again", { runId, error });
+      log.warn("the end of a call could not be kept; its call may be paid for again", { runId, error });
     }
   }
 
@@ -156,10 +163,10 @@ export class MeteredCalls {
     try {
       const kept = await cache.find(tenantId, key);
       if (kept === null) return null;
-      const { text, charge } = kept.content as unknown as Pick<Given, "text" | "charge">;
-      return { key, text, charge, finishReason: kept.finishReason };
+      const { text, charge, failure = null } = kept.content as unknown as Pick<Given, "text" | "charge" | "failure">;
+      return { key, text, charge, failure, finishReason: kept.finishReason };
     } catch (error) {
-      log.warn("answers of an attempt cannot be read; its calls may be paid for again", { runId, error });
+      log.warn("calls of an attempt cannot be read; its calls may be paid for again", { runId, error });
       return null;
     }
   }
@@ -168,7 +175,7 @@ export class MeteredCalls {
   #keyOf(
     { provider, model, maxTokens }: ModelTarget,
     messages: readonly ChatMessage[],
-    form: JsonForm,
+    form: JsonForm | null,
     temperature: number | null,
   ) {
     const { idempotencyKey, attempt } = this.#call;
@@ -224,4 +231,8 @@ export class MeteredCalls {
       estimated: before.estimated || basis !== "reported",
     };
   }
+}
+
+function toEnd({ text, finishReason, failure }: Pick<Given, "text" | "finishReason" | "failure">): CallEnd {
+  return failure === null ? { kind: "answer", text, finishReason } : { kind: "failed", ...failure };
 }

@@ -71,8 +71,8 @@ export function createModelAdapter(options: ModelAdapterOptions): RemoteAdapter 
       if (call.repeats === true) metrics.repeated();
       const unknown = unknownOutcome(call, asked);
       if (unknown !== null) return unknown;
-      const calls = new MeteredCalls(options, call, signal);
-      const end = await askInTurn(targets, (target) => askOne(options, calls, target, asked, messages, form));
+      const calls = new MeteredCalls(options, call, signal, form !== null || targets.length > 1);
+      const end = await askInTurn(targets, calls, (target) => askOne(options, calls, target, asked, messages, form));
       if (end.kind !== "done") return end.outcome;
       if (key !== null && end.target === first) await keep(options, call, key, end.answer, asked);
       return { ok: true, output: toOutput(end.answer, end.target, calls.used) };
@@ -87,12 +87,14 @@ type NoAnswer = Exclude<CallEnd, { kind: "answer" }>;
 /** Asks the first model, and after each failure the next one that names it. */
 async function askInTurn(
   targets: readonly ModelTarget[],
+  calls: MeteredCalls,
   ask: (target: ModelTarget) => Promise<Answered | NoAnswer>,
 ): Promise<(Answered & { readonly target: ModelTarget }) | NoAnswer> {
   let end: NoAnswer | null = null;
   for (const target of targets) {
     const isNext = end === null || (end.kind === "failed" && target.on?.includes(end.type) === true);
     if (!isNext) continue;
+    if (end !== null) await calls.keepLast();
     const next = await ask(target);
     if (next.kind === "done") return { ...next, target };
     end = next;

@@ -166,6 +166,25 @@ test("an answer that is to be repaired is not paid for again when the budget of 
   expect(await budgetOf(bed, `run.${runId}`)).toMatchObject({ settledTokens: 2_400n });
 });
 
+// Cause: each look at a fallback that a budget or a switch held up asked the first model once more.
+test("a call that failed is not paid for again when the budget of the fallback is raised", async () => {
+  const bed = await openModelBed();
+  const fallback = "fallback: [{provider: claude, model: haiku, on: [CONTENT_REFUSED]}]";
+  const ask = `{id: q, type: ai, parameters: {prompt: hello, ${fallback}}}`;
+  await bed.register("fallen", `  budget: {max_tokens: 2000}\n  tasks: [${ask}]`);
+  bed.models.script(({ protocol, say }) => {
+    const finishReason = protocol === "openai" ? "content_filter" : "end_turn";
+    say("hm", { finishReason, usage: { input: 300, output: 900 } });
+  });
+  const runId = await bed.start("fallen");
+  await bed.reaches(runId, RunState.SUSPENDED);
+  expect(await budgetOf(bed, `run.${runId}`)).toMatchObject({ settledTokens: 1_200n });
+  await bed.client.call(method.raiseBudget, { budgetId: `run.${runId}`, maxTokens: 9_000n });
+  await bed.reaches(runId, RunState.COMPLETED);
+  expect(bed.models.count()).toBe(2);
+  expect(await budgetOf(bed, `run.${runId}`)).toMatchObject({ settledTokens: 2_110n });
+});
+
 test("the run that spends four fifths of a budget has an event that says so, once", async () => {
   const bed = await openModelBed();
   const asks = Array.from({ length: 4 }, (_, index) => `{id: t${index}, ${ASK}}`).join(", ");
