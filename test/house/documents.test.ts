@@ -93,6 +93,17 @@ test("there is a page for everything that one adds by hand", () => {
     expect(existsSync(`docs/how-to/${page}.md`), page).toBe(true);
 });
 
+test("each how-to page for users is read by a test that executes it", () => {
+  const suites = ["integration", "clients", "seeds", "kafka", "redis"].map((name) => join("test", name));
+  const texts = suites.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".test.ts"))
+      .map((name) => readFileSync(join(folder, name), "utf8")),
+  );
+  const pages = readdirSync("docs/how-to").filter((name) => !name.startsWith("add-"));
+  expect(pages.filter((name) => !texts.some((text) => text.includes(`docs/how-to/${name}`)))).toEqual([]);
+});
+
 /** Paths of this repository that a document names in code. */
 const NAMED_PATH = /`((?:src|test|scripts|docs|contracts|examples)\/[\w./-]+\.(?:ts|md|sql|proto|yaml|sh))`/g;
 
