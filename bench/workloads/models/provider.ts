@@ -1,4 +1,6 @@
-/** A provider of models that answers at once, in the protocol of OpenAI. Sends its port to the process that forked it. */
+/**
+ * A provider of models that answers at once, in the protocol of OpenAI. Sends its port to the process that forked it.
+ */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
