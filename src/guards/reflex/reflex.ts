@@ -4,11 +4,21 @@
  *   call ──breaker closed──→ tries, at most three, 2 s each, 5 s together ──→ safe | blocked | error
  *     └────breaker open────→ error at once, until 60 s after the fifth failure in a row; then three probes
  *
+ * At most {@link MAX_AT_ONCE} calls are under way; others wait in line, which takes of their 5 s. One whose time ends
+ * there has not been made, and says nothing about Reflex.
+ *
  * Connection errors, tries that are late, and 5xx are tried again. Everything else that is no answer by the protocol is
  * an error: other statuses, redirects, bodies that are too long or cannot be read. An error never allows a text.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhenResult } from "cockatiel";
+import {
+  BrokenCircuitError,
+  bulkhead,
+  CircuitState,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleWhenResult,
+} from "cockatiel";
 import type { Log } from "../../base/log.ts";
 import { readBounded } from "../../base/net/bounded-body.ts";
 import { type ConnectionState, ConnectionWatch } from "../../base/net/connection-state.ts";
@@ -50,6 +60,9 @@ const [MAX_TRIES, PAUSE_MS] = [3, 100];
 /** Consecutive failed calls that open the breaker, how long it stays open, and the probes that close it. */
 const [FAILURES, OPEN_MS, PROBES] = [5, 60_000, 3];
 
+/** Most calls at once: a map over thousands of items must not be what keeps Reflex from answering. */
+const MAX_AT_ONCE = 64;
+
 /** Largest answer, bytes. */
 const MAX_BYTES = 1_024 * 1_024;
 
@@ -66,6 +79,7 @@ export function openReflex(options: ReflexOptions): Reflex {
     halfOpenAfter: OPEN_MS,
     halfOpenSampling: { calls: PROBES, threshold: 0 },
   });
+  const line = bulkhead(MAX_AT_ONCE, Number.POSITIVE_INFINITY);
   breaker.onStateChange((state) => log.info("the breaker of Reflex changed state", { state: CircuitState[state] }));
   const stopping = new AbortController();
   const watch = new ConnectionWatch(({ connected, problem }) => {
@@ -139,7 +153,10 @@ export function openReflex(options: ReflexOptions): Reflex {
       limit.addEventListener("abort", () => over.resolve(toError("it did not answer in time")), { once: true });
       try {
         // A call that comes during the probes waits inside the breaker, which knows neither its time nor its signal.
-        const verdict = await Promise.race([breaker.execute(() => call(body, signal, limit)), over.promise]);
+        const made = line.execute(() =>
+          limit.aborted ? over.promise : breaker.execute(() => call(body, signal, limit)),
+        );
+        const verdict = await Promise.race([made, over.promise]);
         signal.throwIfAborted();
         return verdict;
       } catch (error) {

@@ -174,3 +174,23 @@ test("a call that comes during the probes ends when its caller leaves", async ()
   for (const response of held) answering(SAFE)(response, 0);
   expect(await Promise.all(probes)).toEqual(Array(3).fill({ is: "safe" }));
 });
+
+test("64 calls are made at once, and the next one takes the place of one that has ended or was given up", async () => {
+  let waiting: ServerResponse[] = [];
+  const { reflex, bodies } = await openBed((response) => void waiting.push(response));
+  const first = Array.from({ length: 64 }, () => ask(reflex));
+  await eventually(() => expect(bodies).toHaveLength(64));
+  const late = ask(reflex);
+  const gone = new AbortController();
+  const left = ask(reflex, gone.signal).catch((error: unknown) => error);
+  gone.abort();
+  expect(await left).toBeInstanceOf(DOMException);
+  for (const response of waiting) answering(SAFE)(response, 0);
+  expect(await Promise.all(first)).toEqual(Array(64).fill({ is: "safe" }));
+  waiting = [];
+  // It got a place when the others had ended.
+  await eventually(() => expect(waiting).toHaveLength(1));
+  expect(bodies).toHaveLength(65);
+  for (const response of waiting) answering(SAFE)(response, 0);
+  expect(await late).toEqual({ is: "safe" });
+});
