@@ -14,26 +14,29 @@ const PUBLIC_HEADERS: ReadonlySet<string> = new Set([
   "user-agent",
 ]);
 
+/** What binds a call to its origin. */
+const BINDINGS = {
+  service: "a service is called at its own origin only",
+  approval: "a person has approved the call to its own origin only",
+} as const;
+
 /**
  * Returns the request that a redirect asks for, or null if the response is no redirect. As in browsers, 303 (and 301,
  * 302 after POST) becomes GET without a body. Only harmless headers are sent to another origin. Throws AnswerRefused
  * for another scheme (https must not become http, and if http redirects to https, the flow should use https), for URLs
- * that no flow may call either, and, if `staysThere`, for other origins.
+ * that no flow may call either, and for other origins if the call is bound to its own; null: it is not.
  */
 export function redirect(
   request: HttpRequest,
   status: number,
   headers: AnswerHeaders,
-  staysThere: boolean,
+  bound: keyof typeof BINDINGS | null,
 ): HttpRequest | null {
   const location = headers["location"];
   if (![301, 302, 303, 307, 308].includes(status) || typeof location !== "string") return null;
   const url = readLocation(location, request.url);
-  if (staysThere && url.origin !== request.url.origin)
-    throw new AnswerRefused(
-      "REDIRECT_REFUSED",
-      `a redirect to ${url.origin} is not followed: a service is called at its own origin only`,
-    );
+  if (bound !== null && url.origin !== request.url.origin)
+    throw new AnswerRefused("REDIRECT_REFUSED", `a redirect to ${url.origin} is not followed: ${BINDINGS[bound]}`);
   const becomesGet = status === 303 ? request.method !== "HEAD" : status <= 302 && request.method === "POST";
   const kept = Object.entries(request.headers).filter(([name]) => {
     if (becomesGet && name === "content-type") return false;

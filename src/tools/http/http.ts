@@ -98,6 +98,7 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
     signal: AbortSignal,
   ): Promise<Answer> => {
     let request = first;
+    const bound = service !== null ? "service" : call.approvedCall !== undefined ? "approval" : null;
     const silenceMs = call.timeoutMs === null ? SILENCE_MS : 0;
     for (let hops = 0; ; hops += 1) {
       progress.where = placeOf(request);
@@ -111,7 +112,7 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
       call.heartbeat?.();
       const next = isExpected(answer.status, parameters)
         ? null
-        : redirect(request, answer.status, answer.headers, service !== null);
+        : redirect(request, answer.status, answer.headers, bound);
       if (next === null) return answer;
       // Reads a little so that the connection can be reused; closes it if there is more.
       await discardBody(stream, MAX_EXCERPT_BYTES);

@@ -349,6 +349,17 @@ describe("redirects", () => {
     expect(headers).not.toHaveProperty("x-orchestrator-run-id");
   });
 
+  test("of a call that a person has approved stay at its origin: the body would go where nobody was asked about", async () => {
+    const before = other.requests.length;
+    const more = { approvedCall: "k" };
+    const to = encodeURIComponent(`${other.origin}/echo`);
+    const error = await failureOf(call(`/redirect?code=307&to=${to}`, { body: { a: 1 } }, more));
+    expect(error).toMatchObject({ type: "REDIRECT_REFUSED", retryable: false });
+    expect(error.message).toContain("a person has approved the call to its own origin only");
+    expect(other.requests).toHaveLength(before);
+    expect(await call("/redirect?code=307&to=/echo", { body: { a: 1 } }, more)).toMatchObject({ ok: true });
+  });
+
   test.each(["https://127.0.0.1/", "file:///etc/passwd", "http://user:secret@127.0.0.1/", "gopher://127.0.0.1/"])(
     "to %s are refused",
     async (to) => {
