@@ -75,6 +75,11 @@ export interface CallGate {
   judge(call: JudgedCall, reach: CallReach, signal: AbortSignal): CallVerdict | Promise<CallVerdict>;
   /** Judges a task that others do: where somebody would have to be asked, it is denied. */
   judgeTask(task: JudgedTask, target: CallTarget): CallVerdict;
+  /**
+   * Redacts what a call will send, before it is stored: a policy that changes between two attempts does not change what
+   * they send. In shadow, and where a schema holds the parameters, they stay as they are until the call.
+   */
+  redactCalled(task: JudgedTask): CallVerdict;
   /** Judges an origin to which a call goes on; null: it may go everywhere. */
   originJudge(call: Judged): ((origin: string) => CallVerdict) | null;
   /** Judges what comes back; null: nothing does. */
@@ -175,6 +180,14 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
       const { isShadow, sent } = rules;
       const judged = judgeForm(task, rules, target) ?? judgeUnseen(sent);
       return marked(judged ?? (sent === null ? ALLOW : judgeAlone(task.input, sent, "the parameters")), isShadow);
+    },
+    redactCalled(task) {
+      const rules = rulesOf(task);
+      if (rules === null || rules.sent === null || rules.isShadow || rules.arguments !== null) return ALLOW;
+      const judged = judgeTexts(task.input, rules.sent, scanner, "the parameters");
+      // What is denied is denied when the call is made.
+      if (judged.denied !== null || judged.redacted === null) return ALLOW;
+      return marked({ verdict: "redact", ...judged.redacted }, false);
     },
     originJudge(call) {
       const { allow = [], isShadow = false } = rulesOf(call) ?? {};

@@ -1,6 +1,6 @@
 /**
  * The gate for tasks that pass no call path, since others do them, and for what results of tasks give to prompts: both
- * are judged when the parameters of the task are made.
+ * are judged when the parameters of the task are made. What calls send is redacted at the same time.
  */
 import type { Json, JsonObject } from "../base/json/json.ts";
 import { originOf } from "../base/net/origin.ts";
@@ -18,6 +18,7 @@ export function createTaskGate(gate: CallGate, report: GateReport): TaskGate {
   };
   return {
     judge: (task) => toAnswer(report(gate.judgeTask(task, targetOfInput(task)), task)),
+    redact: (task) => toAnswer(report(gate.redactCalled(task), task)),
     resultJudge(task) {
       const found = task.type === "ai" ? gate.resultJudge(task) : null;
       return found === null ? null : (value) => toAnswer(report(found.judge(value), task));

@@ -154,18 +154,20 @@ function judgedValue(value: Json, answer: GateAnswer): Json {
 }
 
 /**
- * What the gate makes of the parameters of a task that leaves without a call of this service: those of the others are
- * judged when the call is made.
+ * What the gate makes of the parameters of a task. Those of calls of this service are redacted here, and judged when the
+ * call is made.
  */
-export function judgeLeaving(run: Run, need: Need, result: EvaluationResult, gate: TaskGate): EvaluationResult {
+export function judgeSent(run: Run, need: Need, result: EvaluationResult, gate: TaskGate): EvaluationResult {
   if (need.kind !== "task" || !result.ok) return result;
   const { path } = need;
   const { id: taskId, type, carrier } = specOf(run, path);
-  if (carrier === undefined && type !== "graph" && type !== "subflow") return result;
+  const isCalled = carrier === undefined && (type === "http" || type === "ai");
+  if (carrier === undefined && !isCalled && type !== "graph" && type !== "subflow") return result;
   const { runId, tenantId, flowId } = run.state;
   const { value: input } = result;
   try {
-    const value = judgedValue(input, gate.judge({ runId, tenantId, flowId, path, taskId, type, input }));
+    const task = { runId, tenantId, flowId, path, taskId, type, input };
+    const value = judgedValue(input, isCalled ? gate.redact(task) : gate.judge(task));
     if (value !== input) checkEvaluated(type, value);
     return value === input ? result : { ...result, value };
   } catch (error) {

@@ -11,7 +11,7 @@ import { isSilent } from "../../tasks/addresses.ts";
 import type { Carrier, TaskType } from "../../tasks/define.ts";
 import { TASK_TYPES } from "../../tasks/index.ts";
 import { decide, nextStep } from "./decide.ts";
-import { evaluateNeed, judgeLeaving } from "./evaluate.ts";
+import { evaluateNeed, judgeSent } from "./evaluate.ts";
 import type { EvaluationResult, Need, RunEvent } from "./events.ts";
 import { attemptOf, type JournalRecord } from "./records.ts";
 import { absorb, type Run, specOf } from "./run.ts";
@@ -97,7 +97,7 @@ function settle(run: Run, at: number, records: JournalRecord[], slice: TimeSlice
 
 function answerNeed(run: Run, need: Need, { answer, gate }: Surroundings): EvaluationResult {
   const result = answer === undefined ? evaluateNeed(run, need, gate) : answer(run, need);
-  return gate === undefined ? result : judgeLeaving(run, need, result, gate);
+  return gate === undefined ? result : judgeSent(run, need, result, gate);
 }
 
 /** A task has one limit, so that its own comes first. */

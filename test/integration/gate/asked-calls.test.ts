@@ -82,7 +82,7 @@ test("a call waits for a person, through a kill, and is made once when it is app
   const { approvals } = await bed.client.call(ApprovalService.method.listApprovals, { filter: `run_id == "${runId}"` });
   expect(approvals).toMatchObject([{ state: ApprovalState.APPROVED }]);
   expect(bed.service().output()).not.toContain("4111");
-}, 60_000);
+}, 180_000);
 
 test("what is rejected is never called", async () => {
   const { bed, tool } = await openBed();
@@ -118,4 +118,4 @@ test("a policy that has changed since the approval asks again, before the next a
   await decide(bed.client, second, ApprovalDecision.APPROVED);
   (await tool.next()).answer(200, "{}");
   await bed.reaches(runId, RunState.COMPLETED);
-}, 60_000);
+}, 180_000);

@@ -57,7 +57,7 @@ test.each([
 });
 
 test("the page's policy asks a person, and the page's commands show the question and let the call out", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const tool = await serveTool(200);
   const folder = createTemporaryFolder();

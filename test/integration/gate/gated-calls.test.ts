@@ -37,6 +37,8 @@ test("a call is sent without what the policy redacts, again after a kill, and on
   await bed.register("notes", workflow, "variables: [{name: note, type: string}]\n");
   const runId = await bed.start("notes", { note: "ask ada@example.com" });
   expect((await tool.next()).body).toEqual({ note: "ask [EMAIL]" });
+  // Cause: the next attempt sent another body under the same key, because the policy had changed.
+  writeFileSync(policy, "version: 1\ncalls: {flows: {notes: {rules: {secret: deny}}}}\n");
   await bed.restart("SIGKILL");
   const again = await tool.next();
   expect(again.body).toEqual({ note: "ask [EMAIL]" });

@@ -85,7 +85,7 @@ test("calls wait for Reflex without using up an attempt, go out when it is back,
   const message = "the gate policy denies the call: Reflex: blocked by the Reflex layer";
   expect(run.error).toMatchObject({ type: "GATE_DENIED", message });
   expect(tool.count()).toBe(2);
-}, 60_000);
+}, 180_000);
 
 test("a policy that needs Reflex for calls is refused at a start without it", async () => {
   const env = { ORCHESTRATOR_GATE_POLICY: writePolicy() };

@@ -21,6 +21,8 @@ export type GateAnswer = { readonly value: Json } | { readonly denied: string } 
 export interface TaskGate {
   /** Judges a task that leaves without a call of this service. */
   judge(task: GatedTask): GateAnswer;
+  /** Redacts what a call of this service will send, which is judged when it is made: all its attempts send the same. */
+  redact(task: GatedTask): GateAnswer;
   /** Judges values that come from other tasks, before they enter the parameters of a task; null: nothing does. */
   resultJudge(task: Omit<GatedTask, "input">): ((value: Json) => GateAnswer) | null;
 }

@@ -51,6 +51,26 @@ async function play(
 
 const noop = { id: "fetch", type: "noop" };
 
+test("what a call sends is redacted in the journal, and neither denied nor asked about before it is made", async () => {
+  const http = (id: string, body: Json) => ({ id, type: "http", parameters: { url: "http://x.test", body } });
+  const words = { rules: { "pii.email": "redact", "pii.card": "ask", secret: "deny" } };
+  const card = "4111 1111 1111 1111";
+  const vars = { note: `${MAIL} ${card}`, key: `${MAIL} password=a1b2c3d4` };
+  const { task, gated } = await play(words, [http("a", "${vars.note}"), http("b", "${vars.key}")], { vars });
+  expect(task("a")).toMatchObject({ state: "RUNNING", input: { body: `[EMAIL] ${card}` } });
+  expect(task("b")).toMatchObject({ state: "RUNNING", input: { body: vars.key } });
+  expect(gated).toEqual(["pii.email redact"]);
+});
+
+test("what a call sends stays until it is made where a schema is about it, and in shadow", async () => {
+  const call = { id: "a", type: "http", parameters: { url: "http://x.test", body: "${vars.note}" } };
+  const inputOf = async (words: object) => (await play(words, [call], { vars: { note: MAIL } })).task("a")?.input;
+  const rules = { pii: "redact" };
+  expect(await inputOf({ rules })).toMatchObject({ body: "[EMAIL]" });
+  expect(await inputOf({ rules, mode: "shadow" })).toMatchObject({ body: MAIL });
+  expect(await inputOf({ rules, tasks: { a: { arguments: { type: "object" } } } })).toMatchObject({ body: MAIL });
+});
+
 test("what a worker gets is redacted in the journal, so every hand-over sends the same", async () => {
   const work = { id: "a", type: "worker", parameters: { queue: "q", handler: "h", input: { note: "${vars.note}" } } };
   const { task, gated } = await play({ rules: { pii: "redact" } }, [work], { vars: { note: MAIL } });
