@@ -154,8 +154,8 @@ function judgedValue(value: Json, answer: GateAnswer): Json {
 }
 
 /**
- * What the gate makes of the parameters of a task. Those of calls of this service are redacted here, and judged when the
- * call is made.
+ * What the gate makes of the parameters of a task. Those of calls of this service are redacted here, and judged when
+ * the call is made.
  */
 export function judgeSent(run: Run, need: Need, result: EvaluationResult, gate: TaskGate): EvaluationResult {
   if (need.kind !== "task" || !result.ok) return result;
