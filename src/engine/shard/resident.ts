@@ -6,10 +6,12 @@ import type { EntityTypes, Kind, RuntimeEvent } from "./kind.ts";
 export interface Reply {
   /** Called in the moment when it is durable, before anything follows from it. Must not throw. */
   readonly committed?: () => void;
+  /** Called when the event is decided; `changed`: there is something to write. Not called if the entity had ended. */
+  readonly decided?: ((changed: boolean) => void) | undefined;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
   /** The sender is not a caller: rejected, the event is not sent again. */
-  readonly internal?: boolean;
+  readonly internal?: boolean | undefined;
 }
 
 /** The commit pipeline, as residents see it. */

@@ -5,7 +5,7 @@ import { checkSignal } from "../../../flows/input.ts";
 import type { Outcome, RequestKey, RunEvent } from "../../machine/events.ts";
 import type { HoldKind } from "../../machine/records.ts";
 import { limitOutcome } from "../../machine/sizes.ts";
-import type { RunState } from "../../machine/state.ts";
+import { isTerminalPhase, publicState, type RunState } from "../../machine/state.ts";
 import { MAX_QUEUED_SIGNALS } from "../../machine/tasks/tasks.ts";
 import type { Approvals } from "../../ports/approvals.ts";
 import type { Caller } from "../../ports/caller.ts";
@@ -201,13 +201,19 @@ export class RunChanges {
     // once the rest is durable.
     const isKnown = request !== undefined && isRepeated(resident.entity.state, request);
     const events = isKnown ? [{ type: "due", at: clock.now(), random: 0 } as const] : toEvents(clock.now(), resident);
+    let changes: readonly boolean[];
     try {
-      await Promise.all(events.map((event) => submission.submit(resident, event)));
+      changes = await Promise.all(events.map((event) => submission.submit(resident, event)));
     } catch (error) {
       // The resident belonged to a start in progress whose id was taken, or which is repeated: look up the id again.
       if (!(error instanceof StartTaken || error instanceof StartOutdated)) throw error;
       return this.#change(caller, runId, toEvents, request);
     }
+    const { state } = resident.entity;
+    // The run has ended while the events waited, and they have changed nothing.
+    const isLate = isTerminalPhase(state.phase) && !changes.includes(true) && events[0]?.type !== "due";
+    if (isLate && (request === undefined || !isRepeated(state, request)))
+      throw toError("RUN_FINISHED", { runId, state: publicState(state) });
     return resident;
   }
 }

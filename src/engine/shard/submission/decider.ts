@@ -66,6 +66,7 @@ export class Decider {
     const dueAt = event.type === "due" ? rules.nextDueAt(resident.entity) : null;
     const records = rules.advance(resident.entity, event, this.#slices.take());
     this.#format.check(records);
+    reply?.decided?.(records.length > 0);
     if (records.length === 0) {
       this.#slices.queue(resident);
       // The event changed nothing, but the state behind that decision may not be durable yet.

@@ -30,7 +30,7 @@ export class Probation {
     const work = async (): Promise<void> => {
       // The entity ended while the event waited, so the event changes nothing.
       if (resident.gone && hasEnded(resident)) return reply?.resolve();
-      const decided = this.#decided(resident, event, reply === null);
+      const decided = this.#decided(resident, event, { internal: reply === null, decided: reply?.decided });
       await decided.then(reply?.resolve, reply?.reject ?? (() => {}));
       await kind.outside.begun(resident);
     };
@@ -52,13 +52,19 @@ export class Probation {
    */
   async recover<T extends EntityTypes>(resident: Resident<T>, clean: boolean): Promise<void> {
     resident.adopted = true;
-    const recovered = this.#decided(resident, { type: "recover", at: this.#clock.now(), clean }, true);
+    const recovered = this.#decided(resident, { type: "recover", at: this.#clock.now(), clean }, { internal: true });
     resident.kind.outside.recovered(resident);
     // If it could not be written, the entity has another owner by now, or waits for an upgrade to end.
     await recovered.catch(() => {});
   }
 
-  #decided<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>, internal: boolean): Promise<void> {
-    return new Promise((resolve, reject) => this.#decider.decide(resident, event, { resolve, reject, internal }));
+  #decided<T extends EntityTypes>(
+    resident: Resident<T>,
+    event: EventOf<T>,
+    { internal, decided }: Pick<Reply, "internal" | "decided">,
+  ): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#decider.decide(resident, event, { resolve, reject, internal, decided }),
+    );
   }
 }

@@ -13,9 +13,15 @@ export class Submission {
     this.#probation = probation;
   }
 
-  /** Submits an event to an entity. Resolves when the result is durable. */
-  submit<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>): Promise<void> {
-    return new Promise((resolve, reject) => this.post(resident, event, { resolve, reject }));
+  /** Submits an event to an entity. Resolves when the result is durable, with whether the event changed anything. */
+  submit<T extends EntityTypes>(resident: Resident<T>, event: EventOf<T>): Promise<boolean> {
+    let hasChanged = false;
+    const decided = (changed: boolean): void => {
+      hasChanged = changed;
+    };
+    return new Promise((resolve, reject) =>
+      this.post(resident, event, { decided, resolve: () => resolve(hasChanged), reject }),
+    );
   }
 
   /** The same for a sender that does not wait, or brings its own reply. */
