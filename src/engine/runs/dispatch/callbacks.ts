@@ -62,7 +62,7 @@ export class RunCallbacks implements Callbacks {
       const { submission, clock } = this.#parts;
       const { path, token: fence } = task;
       const random = Math.random();
-      await submission.submit(resident, {
+      const hasChanged = await submission.submit(resident, {
         type: "reported",
         at: clock.now(),
         task: path,
@@ -70,9 +70,10 @@ export class RunCallbacks implements Callbacks {
         outcome,
         random,
       });
-      // Still waiting: the memory of the run was lost, and the attempt is dispatched anew.
+      // Nothing has changed: the attempt ended while the answer waited. Still waiting: the memory of the run was lost, and
+      // the attempt is dispatched anew.
       const after = taskOf(resident, ref.fence);
-      if (after === undefined || !awaitsCallback(after)) return;
+      if (hasChanged && (after === undefined || !awaitsCallback(after))) return;
     }
     throw toError("RUN_MOVED", { runId: ref.runId });
   }
