@@ -61,7 +61,7 @@ export async function dryRun({
     await nextTurn();
   }
   const calls = ways.map((way) => way.calls);
-  const targets = calls.flat().flatMap(({ target }) => target ?? []);
+  const targets = calls.flat().flatMap(({ target, fallbacks }) => [target ?? [], fallbacks].flat());
   return {
     flowId: plan.flowId,
     version: plan.version,

@@ -5,6 +5,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { isJsonObject, type JsonObject } from "../../base/json/json.ts";
 import { measureJson } from "../../base/json/json-size.ts";
+import { formatDollars } from "../../base/money.ts";
 import { spentSteps } from "../../flows/expressions/values/meter.ts";
 import type { Plan, TaskSpec } from "../../flows/plan.ts";
 import { nextDueAt } from "../machine/decide.ts";
@@ -20,7 +21,7 @@ import { answerNeed } from "./answer-need.ts";
 import type { Choices } from "./choices.ts";
 import { reserveFor, sumOf } from "./estimate.ts";
 import { resultSchemaOf } from "./result-schemas.ts";
-import { targetOf } from "./targets.ts";
+import { fallbacksOf, targetOf } from "./targets.ts";
 import type { TaskTexts } from "./task-texts.ts";
 import { Unknowns } from "./unknown.ts";
 
@@ -71,12 +72,19 @@ export async function play(parts: PlayParts, choices: Choices): Promise<Way> {
 
   const constantsOf = (task: TaskSpec): JsonObject => texts.find(task).constants;
   const answer: AnswerNeed = (asked, need) => answerNeed(asked, need, { unknowns, choices, constantsOf, assumed });
+  const silent = new Set<string>();
+  let attempts = 0;
+  /** Null: none. */
+  let shortage: string | null = null;
   const feed = (event: RunEvent): void => {
     const slice = { work: ROUND_WORK, most: ROUND_WORK, steps: ROUND_STEPS };
     const records = advance(run, event, slice, { answer });
     for (const record of records) {
       const call = toCall(run, record, unknowns, parts);
-      if (call !== null) calls.push(call);
+      if (call === null) continue;
+      if (isAttempt(record)) attempts += 1;
+      shortage ??= findShortage(plan, attempts, call);
+      if (shortage === null) calls.push(call);
     }
   };
   const facts = { userId: "", correlationId: "", labels: {}, runKey: "", requestId: "", context: null, parent: null };
@@ -90,7 +98,12 @@ export async function play(parts: PlayParts, choices: Choices): Promise<Way> {
       end = run.state.phase as Way["end"];
       break;
     }
-    const event = nextEvent(run, now, { unknowns, choices, mockOf });
+    if (shortage !== null) {
+      assumed("budget", shortage);
+      end = "WAITING";
+      break;
+    }
+    const event = nextEvent(run, now, { unknowns, choices, mockOf, silent });
     if (event !== null) feed(event);
     else {
       const due = nextDueAt(run);
@@ -131,6 +144,8 @@ function reachedOf(run: Run): ReadonlySet<string> {
 interface NextParts extends Pick<PlayParts, "mockOf"> {
   readonly unknowns: Unknowns;
   readonly choices: Choices;
+  /** What nobody answers, until its time is up. */
+  readonly silent: Set<string>;
 }
 
 /** What happens to the run next, outside of it and at once; null: only time passes. */
@@ -144,8 +159,8 @@ function nextEvent(run: Run, at: number, parts: NextParts): RunEvent | null {
 }
 
 function eventOf(run: Run, task: TaskState, at: number, parts: NextParts): RunEvent | null {
-  const { path, state, token, wait, limitSlot, handedTo } = task;
-  const { unknowns, choices, mockOf } = parts;
+  const { path, state, token, wait, limitSlot, handedTo, dueAt } = task;
+  const { unknowns, choices, mockOf, silent } = parts;
   const mock = (): Mock => {
     const spec = specOf(run, path);
     const given = task.input ?? null;
@@ -158,18 +173,27 @@ function eventOf(run: Run, task: TaskState, at: number, parts: NextParts): RunEv
   if (state === "SCHEDULED") return { type: "started", at, task: path, token };
   if (state === "RUNNING" && task.group === null)
     return { type: "reported", at, task: path, token, outcome: toOutcome(mock()), random: 0.5 };
-  if (state !== "WAITING") return null;
+  const question = `${path} ${dueAt}`;
+  if (state !== "WAITING" || silent.has(question)) return null;
   switch (wait?.kind) {
     case "approval": {
       const approval = [...run.state.approvals.values()].find((one) => one.task === path && one.state === "PENDING");
       if (approval === undefined) return null;
-      const approved = choices.take(`approval ${path}`, DECISIONS);
+      const approved = choices.take(`approval ${path}`, dueAt === null ? DECISIONS : [...DECISIONS, UNDECIDED]);
+      if (approved === null) {
+        silent.add(question);
+        return null;
+      }
       const { form } = approval.parameters;
       const data = approved && form !== undefined && isJsonObject(form) ? unknowns.create(form) : null;
       return { type: "decided", at, approval: approval.id, approved, by: "", comment: "", data };
     }
     case "signal": {
       const told = mockOf(specOf(run, path).id);
+      if (told === undefined && dueAt !== null && !choices.take(`task ${path}`, comesOrNot(wait.name))) {
+        silent.add(question);
+        return null;
+      }
       const payload = told === undefined ? unknowns.create(run.plan.signals.get(wait.name)) : null;
       return { type: "signal", at, name: wait.name, payload: told?.ok === true ? told.output : payload };
     }
@@ -190,6 +214,15 @@ const DECISIONS = [
   ["rejected", false],
 ] as const;
 
+const UNDECIDED = ["nobody decides", null] as const;
+
+function comesOrNot(name: string) {
+  return [
+    [`signal ${name}`, true],
+    ["no signal", false],
+  ] as const;
+}
+
 /** A signal to a state that waits for one, unless time comes first. */
 function signalOf(run: Run, at: number, { unknowns, choices }: NextParts): RunEvent | null {
   const { fsm } = run.state;
@@ -206,6 +239,22 @@ function signalOf(run: Run, at: number, { unknowns, choices }: NextParts): RunEv
 
 function toOutcome(mock: Mock): Outcome {
   return mock.ok ? mock : { ok: false, error: { ...mock.error, retryable: true } };
+}
+
+function isAttempt({ type }: JournalRecord): boolean {
+  return type === "task.dispatched" || type === "task.started";
+}
+
+/** Why the budget of the run holds it before a call; null: it does not, or what calls settle would decide it. */
+function findShortage({ budget = {} }: Plan, attempts: number, { path, reserve }: PlayedCall): string | null {
+  const { maxSteps, maxTokens, maxCostMicros } = budget;
+  const tooMuch =
+    (maxSteps !== undefined && attempts > maxSteps && `max_steps is ${maxSteps}`) ||
+    (maxTokens !== undefined && (reserve?.tokens ?? 0) > maxTokens && `the call may use ${reserve?.tokens} tokens`) ||
+    (maxCostMicros !== undefined &&
+      (reserve?.costMicros ?? 0) > maxCostMicros &&
+      `the call may cost ${formatDollars(reserve?.costMicros ?? 0)}`);
+  return tooMuch ? `the run waits before ${path} until its budget is raised: ${tooMuch}` : null;
 }
 
 /** The call that a record begins; null: none. */
@@ -231,7 +280,8 @@ function toCall(
   // To count a text takes as long as to compute it.
   bounds.steps -= Math.ceil((reserve?.tokens ?? 0) / TOKENS_PER_STEP);
   const call = { path: task.path, id, type, attempt: task.attempt, input: known, reserve };
-  return { ...call, target: targetOf(call), input: kept(known, bounds) };
+  const target = targetOf(call);
+  return { ...call, target, fallbacks: fallbacksOf(call, target), input: kept(known, bounds) };
 }
 
 /** Null: the inputs of all calls are too large together. */

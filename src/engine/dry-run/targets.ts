@@ -1,11 +1,11 @@
 /** What the calls of a run reach, by the inputs of their tasks. */
-import type { Json } from "../../base/json/json.ts";
+import { isJsonObject, type Json } from "../../base/json/json.ts";
 import type { TaskType, TaskTypeName } from "../../tasks/define.ts";
 import { TASK_TYPES } from "../../tasks/index.ts";
 import type { PlayedCall, Target } from "../ports/dry-run/dry-runs.ts";
 
 /** Null: it reaches nothing. */
-export function targetOf({ type, input, reserve }: Omit<PlayedCall, "target">): Target | null {
+export function targetOf({ type, input, reserve }: Pick<PlayedCall, "type" | "input" | "reserve">): Target | null {
   const given = input ?? {};
   if (reserve !== null) return { kind: "model", name: reserve.model };
   switch (type) {
@@ -24,6 +24,20 @@ export function targetOf({ type, input, reserve }: Omit<PlayedCall, "target">): 
   if (leaving === undefined) return null;
   const kind = leaving.carrierOf?.(given) ?? leaving.carrier;
   return { kind, name: textOf(leaving.toWork(given).destination) };
+}
+
+/** Models that are asked if the first one fails. One that names no provider is of the same. */
+export function fallbacksOf(
+  { type, input }: Pick<PlayedCall, "type" | "input">,
+  first: Target | null,
+): readonly Target[] {
+  const { fallback } = input ?? {};
+  if (type !== "ai" || !Array.isArray(fallback)) return [];
+  const provider = first?.name.split("/")[0] ?? "";
+  return fallback.filter(isJsonObject).map((one) => ({
+    kind: "model",
+    name: [textOf(one["provider"]) || provider, textOf(one["model"])].filter(Boolean).join("/"),
+  }));
 }
 
 /** Scheme, host, and port; empty: they are not known. */

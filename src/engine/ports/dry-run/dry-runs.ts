@@ -35,11 +35,13 @@ export interface PlayedCall {
   readonly input: JsonObject | null;
   /** What it reaches; null: nothing. */
   readonly target: Target | null;
+  /** Models that are asked if that one fails. */
+  readonly fallbacks: readonly Target[];
   /** Null: it calls no model, or one of which this service knows nothing. */
   readonly reserve: PlayedReserve | null;
 }
 
-/** How a way ends. `WAITING`: for something that never comes; `UNFINISHED`: it goes on for too long. */
+/** How a way ends. `WAITING`: for something that never comes, or for a raise of its budget; `UNFINISHED`: it goes on for too long. */
 export type WayEnd = "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT" | "TERMINATED" | "WAITING" | "UNFINISHED";
 
 /** One way through a flow. */

@@ -232,6 +232,52 @@ workflow:
   ]);
 });
 
+// Cause: the way on which nobody answers in time was missing for tasks, and a page that lists every way left it out.
+test("what nobody answers in time is a way of its own", async () => {
+  const flow = `
+workflow:
+  tasks:
+    - {id: told, type: signal, parameters: {name: go}, timeout: 1h}
+    - {id: ask, type: approval, depends_on: [told], timeout: 1h}
+`;
+  expect((await dry(flow)).told).toEqual([
+    "task told signal go, approval ask approved: COMPLETED",
+    "task told signal go, approval ask rejected: FAILED",
+    "task told signal go, approval ask nobody decides: FAILED",
+    "task told no signal: FAILED",
+  ]);
+  const { ways } = await dry(flow, { told: gives(1) });
+  expect(ways.map(({ error }) => error?.type)).toEqual([undefined, "APPROVAL_REJECTED", "APPROVAL_TIMEOUT"]);
+});
+
+test("a run waits where its budget is surely used up", async () => {
+  const { ways } = await dry(`
+workflow:
+  budget: {max_steps: 2}
+  tasks:
+    - {id: a, type: noop}
+    - {id: b, type: noop, depends_on: [a]}
+    - {id: c, type: noop, depends_on: [b]}
+`);
+  expect(ways).toMatchObject([{ end: "WAITING", calls: [{ path: "a" }, { path: "b" }] }]);
+  expect(ways[0]?.assumptions).toEqual([
+    { place: "budget", what: "the run waits before c until its budget is raised: max_steps is 2" },
+  ]);
+});
+
+test("models that are asked if the first one fails are reached, too", async () => {
+  const fallback = "[{provider: other, model: z, on: [TIMEOUT]}, {model: y, on: [TIMEOUT]}]";
+  const { targets } = await dry(`
+workflow:
+  tasks: [{id: q, type: ai, parameters: {provider: local, model: small, prompt: hi, fallback: ${fallback}}}]
+`);
+  expect(targets.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+    "model local/small",
+    "model other/z",
+    "model local/y",
+  ]);
+});
+
 test("a loop that nothing ends is cut, and says so", async () => {
   const { isCut, ways } = await dry(`
 workflow:
