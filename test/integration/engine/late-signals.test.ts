@@ -1,5 +1,4 @@
 /** Signals that arrive while the end of their run is on its way. */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { isOrchestratorError } from "../../../src/base/errors.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -50,5 +49,5 @@ test("a signal that a takeover finds too late is refused, and one that is acknow
 });
 
 async function turnsLater(turns: number): Promise<void> {
-  for (let turn = 0; turn < turns; turn += 1) await nextTurn();
+  for (let turn = 0; turn < turns; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
 }

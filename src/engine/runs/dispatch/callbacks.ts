@@ -70,8 +70,8 @@ export class RunCallbacks implements Callbacks {
         outcome,
         random,
       });
-      // Nothing has changed: the attempt ended while the answer waited. Still waiting: the memory of the run was lost, and
-      // the attempt is dispatched anew.
+      // Nothing has changed: the attempt ended while the answer waited. Still waiting: the memory of the run was lost,
+      // and the attempt is dispatched anew.
       const after = taskOf(resident, ref.fence);
       if (hasChanged && (after === undefined || !awaitsCallback(after))) return;
     }
