@@ -41,7 +41,10 @@ export interface PlayedCall {
   readonly reserve: PlayedReserve | null;
 }
 
-/** How a way ends. `WAITING`: for something that never comes, or for a raise of its budget; `UNFINISHED`: it goes on for too long. */
+/**
+ * How a way ends. `WAITING`: for something that never comes, or for a raise of its budget; `UNFINISHED`: it goes on for
+ * too long.
+ */
 export type WayEnd = "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT" | "TERMINATED" | "WAITING" | "UNFINISHED";
 
 /** One way through a flow. */
