@@ -100,6 +100,7 @@ export const PARTS: readonly Part[] = [
       "src/api/legacy/openapi-forms.ts",
       "src/api/legacy/routing/openapi.ts",
       "src/api/legacy/routing/words.ts",
+      "src/api/legacy/workflows/openapi-generate.ts",
       "src/api/legacy/workflows/openapi.ts",
       "src/api/legacy/workflows/words.ts",
       "src/base/error-catalog",

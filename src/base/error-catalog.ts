@@ -6,6 +6,7 @@
 import { CLIENT_ERRORS } from "./error-catalog/clients.ts";
 import type { CatalogueEntry } from "./error-catalog/entry.ts";
 import { FLOW_ERRORS } from "./error-catalog/flows.ts";
+import { GENERATION_ERRORS } from "./error-catalog/generations.ts";
 import { GOAL_ERRORS } from "./error-catalog/goals.ts";
 import { REQUEST_ERRORS } from "./error-catalog/requests.ts";
 import { RUN_ERRORS } from "./error-catalog/runs.ts";
@@ -23,6 +24,7 @@ export const ERRORS = {
   ...SERVICE_ERRORS,
   ...CLIENT_ERRORS,
   ...GOAL_ERRORS,
+  ...GENERATION_ERRORS,
 } as const satisfies Record<string, CatalogueEntry>;
 
 /** Codes that nothing raises yet: they are reserved for planned features. A test checks the list against the code. */

@@ -112,6 +112,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/routing/route.ts")).defineRoute,
   },
   {
+    name: "generate",
+    summary: "have templates written, and approve them",
+    load: async () => (await import("./commands/generations/generations.ts")).defineGenerations,
+  },
+  {
     name: "goals",
     summary: "submit, show, and follow goals",
     load: async () => (await import("./commands/goals/goals.ts")).defineGoals,

@@ -9,6 +9,7 @@ import { ANY_HOST, hostOf } from "../base/host-rule.ts";
 import { parseFailPoints } from "../base/process/fail-points.ts";
 import { checkNetwork, createAddressPolicy } from "../tools/http/address-policy.ts";
 import { checkKafka } from "./check-kafka.ts";
+import { splitModel } from "./model-name.ts";
 import type { Config } from "./settings.ts";
 
 /** One thing that is wrong with a setting. */
@@ -55,6 +56,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
   const { providers, defaultProvider } = config.models;
   if (defaultProvider !== undefined && !Object.hasOwn(providers, defaultProvider))
     note("models.default_provider", `models.providers has no provider ${defaultProvider}`);
+  note("generation.max_cost", judgeGenerationCost(config));
   const { dir } = config.secrets;
   if (dir !== undefined) note("secrets.dir", existsSync(dir) ? null : `there is no folder ${resolve(dir)}`);
   checkKafka(config, note);
@@ -120,6 +122,21 @@ function judgePublicUrl(text: string | undefined): string | null {
   if (url.search !== "" || url.hash !== "" || url.username !== "" || url.password !== "")
     return `"${url.origin}${url.pathname}" must be a plain URL: remove the query, the fragment, and credentials`;
   return null;
+}
+
+/** A cost is counted by prices. */
+function judgeGenerationCost({ generation, models }: Config): string | null {
+  if (generation.maxCost === undefined) return null;
+  const names = Object.keys(models.providers);
+  const [provider = models.defaultProvider ?? (names.length === 1 ? names[0] : ""), named] = splitModel(
+    generation.model,
+  );
+  const known = models.providers[provider ?? ""]?.models ?? {};
+  const model = named ?? Object.keys(known)[0] ?? "";
+  const { input_price_per_mtok: input, output_price_per_mtok: output } = known[model] ?? {};
+  if (provider === undefined || !Object.hasOwn(models.providers, provider)) return null;
+  if (input !== undefined && output !== undefined) return null;
+  return `model ${model} of provider ${provider} has no price; add input_price_per_mtok and output_price_per_mtok, or set generation.max_tokens instead`;
 }
 
 function judgeTable(name: string): string | null {

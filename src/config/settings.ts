@@ -7,6 +7,7 @@ import type { z } from "zod";
 import { AGENTS } from "./sections/agents.ts";
 import { ENGINE } from "./sections/engine.ts";
 import { GATE } from "./sections/gate.ts";
+import { GENERATION } from "./sections/generation.ts";
 import { GRAPHS } from "./sections/graphs.ts";
 import { HTTP } from "./sections/http.ts";
 import { KAFKA } from "./sections/kafka.ts";
@@ -45,6 +46,7 @@ const SETTINGS = {
   workers: WORKERS,
   agents: AGENTS,
   models: MODELS,
+  generation: GENERATION,
   redis: REDIS,
   kafka: KAFKA,
   webhooks: WEBHOOKS,

@@ -6,6 +6,7 @@ import type { Secrets } from "../base/secrets/secrets.ts";
 import { openSecrets } from "../config/config.ts";
 import type { Config } from "../config/settings.ts";
 import { createDryRuns } from "../engine/dry-run/dry-runs.ts";
+import { createDraftSteps } from "../engine/generation/draft-steps.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
 import type { RejectedList } from "../engine/ports/bus/rejected.ts";
@@ -14,11 +15,14 @@ import type { UndeliveredMessages } from "../engine/ports/bus/undelivered.ts";
 import type { DryRuns } from "../engine/ports/dry-run/dry-runs.ts";
 import type { GoalCheck } from "../engine/ports/gate/goal-check.ts";
 import type { Goals } from "../engine/ports/gate/goals.ts";
+import type { Generations } from "../engine/ports/generation/generations.ts";
 import type { BudgetControl } from "../engine/ports/models/budgets.ts";
 import type { PutServices, ServiceCatalogue } from "../engine/ports/routing/services.ts";
 import type { Breakers, ToolOverrides } from "../engine/ports/routing/tool-overrides.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
+import type { Served } from "../flows/check/unserved.ts";
+import type { BuiltInDocument } from "../flows/ports/built-in.ts";
 import type { FlowRegistry } from "../flows/ports/registry.ts";
 import type { TemplateCatalogue, TemplateStarts } from "../flows/ports/templates.ts";
 import { createRejectedList } from "../store/bus/rejected.ts";
@@ -28,6 +32,7 @@ import { keepSetting } from "../store/kept-settings.ts";
 import { createPutServiceStore } from "../store/routing/put-services.ts";
 import { createRunIndex } from "../store/run-index.ts";
 import type { Database } from "../store/sql/pool.ts";
+import { createGenerations } from "../store/templates/generations.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createModelEstimates } from "../tools/model/estimates.ts";
 import { makeInstanceId } from "./instance-id.ts";
@@ -36,6 +41,7 @@ import { openBudgets } from "./parts/budgets.ts";
 import { openEngine, type RunningEngine } from "./parts/engine.ts";
 import { openFlows } from "./parts/flows.ts";
 import { openGate } from "./parts/gate.ts";
+import { generationFlowOf } from "./parts/generation.ts";
 import { openKafka } from "./parts/kafka/kafka.ts";
 import { openModels } from "./parts/models.ts";
 import { createRelays } from "./parts/outgoing/relays.ts";
@@ -73,6 +79,10 @@ export interface Core extends RunningEngine, TriggerParts, Routing {
   readonly dryRuns: DryRuns;
   readonly goalCheck: GoalCheck;
   readonly goals: Goals;
+  readonly generations: Generations;
+  /** Null: nobody writes templates. */
+  readonly generationFlow: BuiltInDocument | null;
+  readonly servedFlows: Served;
   readonly runIndex: RunIndex;
   readonly approvalIndex: ApprovalIndex;
   readonly flows: FlowRegistry;
@@ -125,7 +135,11 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const { toolOverrides, rules } = await openOverrides(store, log, parts);
     const models = openModels(config, { database, secrets, meter: budgets.meter, rules }, log, parts);
     const gate = await openGate(config, tokenKey, log, parts);
-    const tools = openTools(config, { graphs: flows.graphs, services, models, rules, gate: gate.callGate }, log, parts);
+    const estimates = createModelEstimates(models?.providers ?? null);
+    const dryRuns = createDryRuns({ flows: flows.flows, estimates, now: Date.now });
+    const { graphs, keptTemplates: kept } = flows;
+    const steps = createDraftSteps({ ...flows, kept, dryRuns });
+    const tools = openTools(config, { graphs, steps, services, models, rules, gate: gate.callGate }, log, parts);
     const lists = createRunIndex(database);
     const { address, observers, operationObservers = [] } = options;
     const redis = await openRedis(config, log, parts);
@@ -167,9 +181,12 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       ...triggers,
       ...routing,
       budgets: budgets.budgets,
-      dryRuns: createDryRuns({ flows: flows.flows, estimates: createModelEstimates(models?.providers ?? null), now }),
+      dryRuns,
       goalCheck: gate.goalCheck,
       goals: createGoals(database),
+      generations: createGenerations(database),
+      generationFlow: generationFlowOf(config),
+      servedFlows: flows.served,
       services: services.catalogue,
       putServices: services.put.control,
       breakers: { instanceId, listBreakers: tools.listBreakers },

@@ -9,6 +9,7 @@ import { approvalRows } from "../engine/runs/projections/approvals.ts";
 import { toDeadLetterMessage } from "../engine/runs/projections/dead-letter-messages.ts";
 import { deadLetterRows } from "../engine/runs/projections/dead-letters.ts";
 import { executionAnswers } from "../engine/runs/projections/execution-answers.ts";
+import { generationRows } from "../engine/runs/projections/generations.ts";
 import { goalRows } from "../engine/runs/projections/goals.ts";
 import { limitPauseRows } from "../engine/runs/projections/limit-pauses.ts";
 import { freedSlotRows, limitSlotRows } from "../engine/runs/projections/limit-slots.ts";
@@ -20,6 +21,7 @@ import type { AnyTable } from "../store/journal/commit-statement.ts";
 import type { ProjectionTable } from "../store/journal/projection-table.ts";
 import { approvalTable } from "../store/projections/approvals.ts";
 import { deadLetterTable } from "../store/projections/dead-letters.ts";
+import { generationTable } from "../store/projections/generations.ts";
 import { goalTable } from "../store/projections/goals.ts";
 import { limitPauseTable } from "../store/projections/limit-pauses.ts";
 import { freedSlotTable, limitSlotTable } from "../store/projections/limit-slots.ts";
@@ -64,6 +66,7 @@ export const RUN_PROJECTIONS: readonly Projection<Run, JournalRecord>[] = [
   joinSides(limitPauseRows, limitPauseTable),
   joinSides(routedTaskRows, routedTaskTable),
   joinSides(goalRows, goalTable),
+  joinSides(generationRows, generationTable),
 ];
 
 /** What runs of a service send besides events and tasks for executors. */

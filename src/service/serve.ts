@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import type { Secrets } from "../base/secrets/secrets.ts";
 import { readVersion } from "../base/version.ts";
 import { isSet, type LoadedConfig } from "../config/config.ts";
+import { createGenerationStory } from "../telemetry/generation-story.ts";
 import { createGoalLog } from "../telemetry/goal-story.ts";
 import { createOperationLog } from "../telemetry/operation-log.ts";
 import { createRunLog } from "../telemetry/run-log.ts";
@@ -14,7 +15,7 @@ import { checkPort } from "./check-port.ts";
 import { type Core, composeCore } from "./compose.ts";
 import { openMetricsPort } from "./parts/metrics-port.ts";
 import { createParts } from "./parts/parts.ts";
-import { createServiceMetrics, goalOfRun, WITHOUT_METRICS } from "./service-metrics.ts";
+import { createServiceMetrics, generationOfRun, goalOfRun, WITHOUT_METRICS } from "./service-metrics.ts";
 import { watchDatabase, watchDisk } from "./watch-database.ts";
 
 /** How long to wait for calls that other instances have forwarded, milliseconds. */
@@ -66,9 +67,10 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
     // Load the API modules while the database starts.
     const apiModule = import("../api/create-api.ts");
     const metrics = metricsConfig.enabled ? await createServiceMetrics() : WITHOUT_METRICS;
+    const generationStory = createGenerationStory(metrics.metrics, log, generationOfRun);
     const core = await composeCore(loaded.config, log, {
       ...(metrics.metrics === null ? {} : { metrics: metrics.metrics }),
-      observers: [...metrics.observers, createRunLog(log), createGoalLog(log, goalOfRun)],
+      observers: [...metrics.observers, createRunLog(log), createGoalLog(log, goalOfRun), generationStory],
       operationObservers: [...metrics.operationObservers, createOperationLog(log)],
       address: advertisedAddress(server),
       ...options,

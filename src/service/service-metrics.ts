@@ -10,7 +10,9 @@ import { externalIdOf } from "../engine/machine/external-ids.ts";
 import { type Run, specOf } from "../engine/machine/run.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { GoalRecord } from "../engine/ports/gate/goals.ts";
+import type { GenerationRecord } from "../engine/ports/generation/generations.ts";
 import { placeOf, workOf } from "../engine/runs/dispatch/ready-task.ts";
+import { generationOf, isGeneration } from "../engine/runs/generations/generation.ts";
 import { goalOf, isGoal } from "../engine/runs/goals/goal.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
@@ -93,6 +95,11 @@ export async function createServiceMetrics(): Promise<ServiceMetrics & { readonl
       });
     },
   };
+}
+
+/** The generation that a run is; null: it is none. */
+export function generationOfRun({ state }: Run): GenerationRecord | null {
+  return isGeneration(state) ? generationOf(state) : null;
 }
 
 /** The goal that a run is; null: it is none. */

@@ -77,6 +77,7 @@ export type TaskTypeName =
   | "subflow"
   | "emit"
   | "graph"
+  | "step"
   | "noop"
   | "worker"
   | "queue"

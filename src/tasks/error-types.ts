@@ -80,6 +80,7 @@ const OWN: Readonly<Record<TaskTypeName, readonly string[]>> = {
   ],
   emit: ATTEMPTS,
   noop: ATTEMPTS,
+  step: ATTEMPTS,
   worker: [...ATTEMPTS, "WORKER_LOST", "WORKER_RESULT_INVALID", "QUEUE_EXPIRED", "ORPHANED"],
   queue: [
     ...ATTEMPTS,

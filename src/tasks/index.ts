@@ -18,6 +18,7 @@ import { queue } from "./queue.ts";
 import { describeIssue } from "./schema/describe-issue.ts";
 import { formatPath } from "./schema/format-path.ts";
 import { signal } from "./signal.ts";
+import { step } from "./step.ts";
 import { subflow } from "./subflow.ts";
 import { transform } from "./transform.ts";
 import { wait } from "./wait.ts";
@@ -37,6 +38,7 @@ export const TASK_TYPES = {
   emit,
   noop,
   graph,
+  step,
   worker,
   queue,
   data,
@@ -45,7 +47,7 @@ export const TASK_TYPES = {
 } as const satisfies Record<TaskTypeName, TaskType>;
 
 /** The task types that a flow may use. */
-export const WRITABLE_TASK_TYPES: readonly Exclude<TaskTypeName, "graph">[] = [
+export const WRITABLE_TASK_TYPES: readonly Exclude<TaskTypeName, "graph" | "step">[] = [
   "http",
   "transform",
   "condition",

@@ -328,6 +328,12 @@ export const METRICS = {
     "Calls to tools that a policy denied, asked about, deferred (Reflex is away), or whose texts it redacted, by rule: a content rule, a kind of allow list, `arguments`, or `reflex`. With `shadow_` before the verdict, it changed nothing.",
     ["rule", "verdict"],
   ),
+  // Generations
+  orchestrator_generations_total: counter(
+    "Templates that a model writes, when they enter a status.",
+    ["status"],
+    ["generating", "draft", "approved", "rejected", "failed"],
+  ),
   // Goals
   octollm_orchestrator_tasks_total: counter("Goals that entered a status (seed).", ["status"], GOAL_STATUSES),
   octollm_orchestrator_api_requests_total: counter(

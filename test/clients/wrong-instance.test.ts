@@ -118,6 +118,9 @@ describe.each(LANGUAGES)("a client in $name that knows one of two instances", ({
         ORCHESTRATOR_HTTP_ALLOW: "127.0.0.1",
         ORCHESTRATOR_PUBLIC_URL: "http://127.0.0.1:1",
         ORCHESTRATOR_ROUTING_SERVICES: JSON.stringify({ tool: { url: `http://${tool.address}` } }),
+        // Nobody listens there: drafts are asked for, and never come.
+        ORCHESTRATOR_MODELS_PROVIDERS: JSON.stringify({ away: { kind: "openai", base_url: "http://127.0.0.1:1/v1" } }),
+        ORCHESTRATOR_GENERATION_MODEL: "away/none",
       });
       const [owner, other] = pair;
       const there = openCaller(command, args, owner.address);
@@ -220,6 +223,17 @@ describe.each(LANGUAGES)("a client in $name that knows one of two instances", ({
       await ok("GoalService/GetGoal", { goal_id });
       for (let count = 0; count < 4; count++)
         await ok("GoalService/SubmitGoal", { goal: "count them", goal_id: crypto.randomUUID() });
+      const begun = await ok("GenerationService/StartGeneration", { prompt: "count them" }, there);
+      const { generation_id } = (begun.generation ?? {}) as Fields;
+      await ok("GenerationService/GetGeneration", { generation_id });
+      for (const [method, more] of [
+        ["GenerationService/ApproveGeneration", { draft_hash: "0".repeat(64) }],
+        ["GenerationService/RejectGeneration", {}],
+      ] as const) {
+        // The owner knows that there is no draft.
+        expect((await here.call(method, { generation_id, ...more })).code).toBe("FailedPrecondition");
+        called.add(method);
+      }
       expect([...called].filter((method) => ROUTED.includes(method)).sort()).toEqual([...ROUTED].sort());
 
       // The owner dies in the middle of a call: the caller hears that it may ask again, and then reaches the next owner.

@@ -51,7 +51,8 @@ test("streams are event streams that can be resumed", () => {
     ({ operation }) => "text/event-stream" in (operation.responses["200"]?.content ?? {}),
   );
   expect(streams.map(({ route }) => route).sort()).toEqual([
-    // Begins again with the goal as it is.
+    // These two begin again with what they are.
+    "get /v1/generations/{generation_id}:watch",
     "get /v1/goals/{goal_id}:watch",
     "get /v1/runs/{run_id}:watch",
     "get /v1/runs:watch",

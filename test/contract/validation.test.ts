@@ -6,6 +6,7 @@ import {
   type FieldRules,
   field as fieldRules,
   type Int32Rules,
+  oneof as oneofRules,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
 import { groupsOf } from "../../src/api/requests/field-groups.ts";
@@ -112,14 +113,19 @@ function toExamples(field: DescField, { type }: FieldRules): Example[] {
   if (type.case === "map" && field.fieldKind === "map") {
     const { maxPairs } = type.value;
     const fill = (message: ReflectMessage, count: number): void => {
-      for (let i = 0; i < count; i++) message.get(field).set(`key-${i}`, "value");
+      for (let i = 0; i < count; i++) message.get(field).set(`key-${i}`, value());
     };
+    const value = () => (field.mapKind === "message" ? validValue(field) : "value");
     examples.push(
       { title: `${maxPairs} pairs`, accepted: true, change: (message) => fill(message, Number(maxPairs)) },
       { title: `${maxPairs + 1n} pairs`, accepted: false, change: (message) => fill(message, Number(maxPairs) + 1) },
-      { title: "an empty key", accepted: false, change: (message) => message.get(field).set("", "value") },
-      { title: "a value with NUL", accepted: false, change: (message) => message.get(field).set("key", "\0") },
+      { title: "an empty key", accepted: false, change: (message) => message.get(field).set("", value()) },
     );
+    if (field.mapKind !== "message")
+      examples.push({
+        ...{ title: "a value with NUL", accepted: false },
+        change: (message) => message.get(field).set("key", "\0"),
+      });
   }
   return examples;
 }
@@ -146,6 +152,13 @@ function createValid(schema: DescField["parent"]): ReflectMessage {
     if (first.fieldKind === "list") message.get(first).add("a");
     else message.set(first, "a");
   }
+  for (const oneof of schema.oneofs) {
+    const { fields } = oneof;
+    const [first] = fields;
+    if (!hasOption(oneof, oneofRules) || !getOption(oneof, oneofRules).required) continue;
+    if (first?.message !== undefined && !fields.some((field) => message.isSet(field)))
+      message.set(first, validValue(first));
+  }
   const definition = schema.oneofs.find(({ name }) => name === "definition")?.fields[0];
   if (definition !== undefined) message.set(definition, "id: a");
   return message;
@@ -156,8 +169,13 @@ const aSecond = (): ReflectMessage => reflect(DurationSchema, create(DurationSch
 /** The smallest number that a rule accepts. */
 const leastOf = ({ greaterThan }: Int32Rules): number => (greaterThan.case === "gte" ? greaterThan.value : 0);
 
-const validText = ({ minLen, pattern }: { minLen: bigint; pattern: string }): string =>
-  minLen > 0n || (pattern !== "" && !new RegExp(pattern).test("")) ? "a" : "";
+/** Of the one pattern that `a` does not match: a hash. */
+const HASH = "^[0-9a-f]{64}$";
+
+const validText = ({ minLen, pattern }: { minLen: bigint; pattern: string }): string => {
+  if (pattern === HASH) return "a".repeat(64);
+  return minLen > 0n || (pattern !== "" && !new RegExp(pattern).test("")) ? "a" : "";
+};
 
 const validValue = (field: DescField): ReflectMessage => {
   if (field.message === undefined) throw new Error(`${field.name} holds no message`);

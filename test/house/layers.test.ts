@@ -48,6 +48,8 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "api/triggers": [],
   // Those who take tasks. They reach runs through a port only.
   "engine/dispatch": ["ports", "shard"],
+  // Steps of the flow that writes drafts.
+  "engine/generation": ["ports"],
   "engine/graph": ["machine", "ports"],
   // Slots of limits. They reach runs through a port only.
   "engine/budgets": ["machine", "ports", "shard"],
@@ -72,6 +74,8 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "flows/builtin": ["document", "ports"],
   "flows/check": ["builtin", "document", "interpolation", "warnings", "top"],
   "flows/document": [],
+  // What a model writes, before somebody has approved it.
+  "flows/drafts": ["builtin", "check", "document", "interpolation", "ports", "top", "warnings"],
   // Expressions know nothing of flows.
   "flows/expressions": [],
   "flows/graph": ["document"],
@@ -99,6 +103,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "store/queues": ["sql"],
   "store/routing": ["sql"],
   "store/sql": ["embedded"],
+  "store/templates": ["sql"],
   "tasks/agents": ["schema", "top"],
   "tasks/schema": [],
   "tools/graph": ["top"],
@@ -107,6 +112,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "tools/noop": ["top"],
   "tools/path": ["top"],
   "tools/services": ["top"],
+  "tools/step": ["top"],
 };
 
 /** Most files in a folder; a larger one is divided into families. */

@@ -41,6 +41,7 @@ const GROUPS: readonly (readonly [name: string, paths: RegExp])[] = [
   ["services and routed tasks", /^\/v1\/(services|routedTasks|breakers|toolOverrides)/],
   ["merged systems", /^\/(api|health|status)/],
   ["goals", /^\/v1\/goals/],
+  ["generations", /^\/v1\/generations/],
   ["merged routing", /^\/(orchestrator|tasks$)/],
   ["merged goals", /^\/(submit|ready|tasks\/)/],
 ];

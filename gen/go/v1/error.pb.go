@@ -268,6 +268,19 @@ const (
 	ErrorReason_ERROR_REASON_SERVICE_CHANGED ErrorReason = 109
 	// there are {limit} services that were put, the most that a tenant may have; delete some first.
 	ErrorReason_ERROR_REASON_TOO_MANY_SERVICES ErrorReason = 110
+	// generation {generationId} does not exist.
+	ErrorReason_ERROR_REASON_GENERATION_NOT_FOUND ErrorReason = 111
+	// nobody can write a template: {problem}; set generation.model (ORCHESTRATOR_GENERATION_MODEL) and models.providers,
+	// or redis.url for an agent.
+	ErrorReason_ERROR_REASON_GENERATION_UNAVAILABLE ErrorReason = 112
+	// generation {generationId} is {status}: it has no draft that waits for a decision.
+	ErrorReason_ERROR_REASON_GENERATION_NOT_DRAFT ErrorReason = 113
+	// the draft of generation {generationId} has the hash {draftHash}, not {given}; read it again before you approve it.
+	ErrorReason_ERROR_REASON_DRAFT_HASH_MISMATCH ErrorReason = 114
+	// the draft cannot be used: {problem}.
+	ErrorReason_ERROR_REASON_DRAFT_INVALID ErrorReason = 115
+	// a template or a flow {templateId} has come to exist since the draft was written; have another one written.
+	ErrorReason_ERROR_REASON_TEMPLATE_ID_TAKEN ErrorReason = 116
 )
 
 // Enum value maps for ErrorReason.
@@ -384,6 +397,12 @@ var (
 		108: "ERROR_REASON_SAFETY_CHECK_UNAVAILABLE",
 		109: "ERROR_REASON_SERVICE_CHANGED",
 		110: "ERROR_REASON_TOO_MANY_SERVICES",
+		111: "ERROR_REASON_GENERATION_NOT_FOUND",
+		112: "ERROR_REASON_GENERATION_UNAVAILABLE",
+		113: "ERROR_REASON_GENERATION_NOT_DRAFT",
+		114: "ERROR_REASON_DRAFT_HASH_MISMATCH",
+		115: "ERROR_REASON_DRAFT_INVALID",
+		116: "ERROR_REASON_TEMPLATE_ID_TAKEN",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -497,6 +516,12 @@ var (
 		"ERROR_REASON_SAFETY_CHECK_UNAVAILABLE":  108,
 		"ERROR_REASON_SERVICE_CHANGED":           109,
 		"ERROR_REASON_TOO_MANY_SERVICES":         110,
+		"ERROR_REASON_GENERATION_NOT_FOUND":      111,
+		"ERROR_REASON_GENERATION_UNAVAILABLE":    112,
+		"ERROR_REASON_GENERATION_NOT_DRAFT":      113,
+		"ERROR_REASON_DRAFT_HASH_MISMATCH":       114,
+		"ERROR_REASON_DRAFT_INVALID":             115,
+		"ERROR_REASON_TEMPLATE_ID_TAKEN":         116,
 	}
 )
 
@@ -531,7 +556,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xb3\x1e\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x94 \n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -644,7 +669,13 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x19ERROR_REASON_GOAL_REFUSED\x10k\x12)\n" +
 	"%ERROR_REASON_SAFETY_CHECK_UNAVAILABLE\x10l\x12 \n" +
 	"\x1cERROR_REASON_SERVICE_CHANGED\x10m\x12\"\n" +
-	"\x1eERROR_REASON_TOO_MANY_SERVICES\x10nB\x86\x01\n" +
+	"\x1eERROR_REASON_TOO_MANY_SERVICES\x10n\x12%\n" +
+	"!ERROR_REASON_GENERATION_NOT_FOUND\x10o\x12'\n" +
+	"#ERROR_REASON_GENERATION_UNAVAILABLE\x10p\x12%\n" +
+	"!ERROR_REASON_GENERATION_NOT_DRAFT\x10q\x12$\n" +
+	" ERROR_REASON_DRAFT_HASH_MISMATCH\x10r\x12\x1e\n" +
+	"\x1aERROR_REASON_DRAFT_INVALID\x10s\x12\"\n" +
+	"\x1eERROR_REASON_TEMPLATE_ID_TAKEN\x10tB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

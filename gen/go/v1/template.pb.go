@@ -4,13 +4,14 @@
 // 	protoc        (unknown)
 // source: orchestrator/v1/template.proto
 
-// Templates: flows with variables to set, shipped with the service or kept in its template folder.
+// Templates: flows with variables to set, shipped with the service, kept in its template folder, or approved drafts.
 
 package orchestratorv1
 
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -41,7 +42,13 @@ type Template struct {
 	// Number of tasks in the definition.
 	TaskCount int32 `protobuf:"varint,7,opt,name=task_count,json=taskCount,proto3" json:"task_count,omitempty"`
 	// The definition as text. Empty in lists.
-	Source        string `protobuf:"bytes,8,opt,name=source,proto3" json:"source,omitempty"`
+	Source string `protobuf:"bytes,8,opt,name=source,proto3" json:"source,omitempty"`
+	// Generation that wrote it; empty for the template of a file.
+	GenerationId string `protobuf:"bytes,9,opt,name=generation_id,json=generationId,proto3" json:"generation_id,omitempty"`
+	// Who approved it; empty when unknown, and for the template of a file.
+	ApprovedBy string `protobuf:"bytes,10,opt,name=approved_by,json=approvedBy,proto3" json:"approved_by,omitempty"`
+	// When it was approved; absent for the template of a file.
+	ApproveTime   *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=approve_time,json=approveTime,proto3" json:"approve_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -132,11 +139,32 @@ func (x *Template) GetSource() string {
 	return ""
 }
 
+func (x *Template) GetGenerationId() string {
+	if x != nil {
+		return x.GenerationId
+	}
+	return ""
+}
+
+func (x *Template) GetApprovedBy() string {
+	if x != nil {
+		return x.ApprovedBy
+	}
+	return ""
+}
+
+func (x *Template) GetApproveTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ApproveTime
+	}
+	return nil
+}
+
 var File_orchestrator_v1_template_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_template_proto_rawDesc = "" +
 	"\n" +
-	"\x1eorchestrator/v1/template.proto\x12\x0forchestrator.v1\x1a\x1aorchestrator/v1/flow.proto\"\x8b\x02\n" +
+	"\x1eorchestrator/v1/template.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aorchestrator/v1/flow.proto\"\x90\x03\n" +
 	"\bTemplate\x12\x1f\n" +
 	"\vtemplate_id\x18\x01 \x01(\tR\n" +
 	"templateId\x12\x18\n" +
@@ -147,7 +175,12 @@ const file_orchestrator_v1_template_proto_rawDesc = "" +
 	"\tvariables\x18\x06 \x03(\v2\x1d.orchestrator.v1.FlowVariableR\tvariables\x12\x1d\n" +
 	"\n" +
 	"task_count\x18\a \x01(\x05R\ttaskCount\x12\x16\n" +
-	"\x06source\x18\b \x01(\tR\x06sourceB\x89\x01\n" +
+	"\x06source\x18\b \x01(\tR\x06source\x12#\n" +
+	"\rgeneration_id\x18\t \x01(\tR\fgenerationId\x12\x1f\n" +
+	"\vapproved_by\x18\n" +
+	" \x01(\tR\n" +
+	"approvedBy\x12=\n" +
+	"\fapprove_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vapproveTimeB\x89\x01\n" +
 	"\x0forchestrator.v1B\rTemplateProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
@@ -164,16 +197,18 @@ func file_orchestrator_v1_template_proto_rawDescGZIP() []byte {
 
 var file_orchestrator_v1_template_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_orchestrator_v1_template_proto_goTypes = []any{
-	(*Template)(nil),     // 0: orchestrator.v1.Template
-	(*FlowVariable)(nil), // 1: orchestrator.v1.FlowVariable
+	(*Template)(nil),              // 0: orchestrator.v1.Template
+	(*FlowVariable)(nil),          // 1: orchestrator.v1.FlowVariable
+	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
 }
 var file_orchestrator_v1_template_proto_depIdxs = []int32{
 	1, // 0: orchestrator.v1.Template.variables:type_name -> orchestrator.v1.FlowVariable
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 1: orchestrator.v1.Template.approve_time:type_name -> google.protobuf.Timestamp
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_template_proto_init() }

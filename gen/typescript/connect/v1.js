@@ -10,6 +10,8 @@ export * from "./orchestrator/v1/error_pb.js";
 export * from "./orchestrator/v1/flow_dry_run_pb.js";
 export * from "./orchestrator/v1/flow_pb.js";
 export * from "./orchestrator/v1/flow_service_pb.js";
+export * from "./orchestrator/v1/generation_pb.js";
+export * from "./orchestrator/v1/generation_service_pb.js";
 export * from "./orchestrator/v1/goal_pb.js";
 export * from "./orchestrator/v1/goal_service_pb.js";
 export * from "./orchestrator/v1/limit_pb.js";

@@ -3,6 +3,8 @@
  * expression.
  */
 const PATTERN_RULES: Readonly<Record<string, string>> = {
+  "^[!-~]*$": "must contain only printable characters without spaces",
+  "^[0-9a-f]{64}$": "must be a SHA-256 hash: 64 lowercase hexadecimal digits",
   "^([0-9a-f]{64})?$": "must be a SHA-256 hash: 64 lowercase hexadecimal digits",
   "^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$":
     "must start with a letter or a digit and contain only letters, digits, `.`, `_`, and `-`, at most 100 characters",

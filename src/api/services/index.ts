@@ -3,6 +3,7 @@ import { approvalService } from "./approval-service.ts";
 import { budgetService } from "./budget-service.ts";
 import { callbackService } from "./callback-service.ts";
 import { flowService } from "./flow-service.ts";
+import { generationService } from "./generations/generation-service.ts";
 import { goalService } from "./goals/goal-service.ts";
 import { grpcHealthService, healthService } from "./health-service.ts";
 import { infoService } from "./info-service.ts";
@@ -41,6 +42,7 @@ export const SERVICES = [
   routingService,
   toolService,
   goalService,
+  generationService,
 ] as const;
 
 /** Served for other instances only, over gRPC, and shown to nobody. */

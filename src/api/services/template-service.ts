@@ -19,6 +19,7 @@ import type { Tokens } from "../lists/tokens.ts";
 import { toFlow, toProblems, toVariables, toWarnings } from "../mapping/flow.ts";
 import type { PayloadLimits } from "../mapping/payload.ts";
 import { fromObjectPayload } from "../mapping/payload.ts";
+import { toTimestamp } from "../mapping/time.ts";
 
 export type TemplateSource = Pick<TemplateCatalogue, "listTemplates" | "getTemplate" | "fillTemplate">;
 
@@ -42,7 +43,7 @@ function createHandlers({
       const query = ["ListTemplates"];
       const place = tokens.fromPageToken(caller.tenantId, query, request.pageToken);
       const size = pageSizeOf(request.pageSize);
-      const found = await templates.listTemplates(place === null ? "" : String(place[0]), size + 1);
+      const found = await templates.listTemplates(caller.tenantId, place === null ? "" : String(place[0]), size + 1);
       const { lines, next } = cutPage(found, size, (template) => [template.templateId]);
       const nextPageToken = next === null ? "" : tokens.toPageToken(caller.tenantId, query, next);
       return create(ListTemplatesResponseSchema, {
@@ -51,9 +52,9 @@ function createHandlers({
       });
     },
 
-    async getTemplate(request) {
+    async getTemplate(request, { caller }) {
       return create(GetTemplateResponseSchema, {
-        template: toTemplate(await templates.getTemplate(request.templateId), true),
+        template: toTemplate(await templates.getTemplate(caller.tenantId, request.templateId), true),
       });
     },
 
@@ -66,7 +67,7 @@ function createHandlers({
         const { flow, created } = await templateStarts.useTemplate(caller.tenantId, templateId);
         return create(InstantiateTemplateResponseSchema, { flow: toFlow(flow, true), created });
       }
-      const document = await templates.fillTemplate(templateId, { variables, flowId, version });
+      const document = await templates.fillTemplate(caller.tenantId, templateId, { variables, flowId, version });
       const result = renames
         ? await registerRenamed(flows, caller.tenantId, document)
         : await flows.registerFlow(caller.tenantId, { document }, validateOnly);
@@ -91,6 +92,9 @@ function toTemplate(template: FlowTemplate, withSource: boolean): Template {
     variables: toVariables(template.variables as unknown as Json),
     taskCount: template.taskCount,
     source: withSource ? template.source : "",
+    generationId: template.approval?.generationId ?? "",
+    approvedBy: template.approval?.by ?? "",
+    ...(template.approval === null ? {} : { approveTime: toTimestamp(template.approval.at) }),
   });
 }
 

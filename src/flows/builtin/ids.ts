@@ -11,7 +11,14 @@ export const ROUTE_FLOW = "orchestrator-route" satisfies BuiltInFlowId;
 /** The flow of goals. */
 export const GOAL_FLOW = "orchestrator-goal" satisfies BuiltInFlowId;
 
-const ALL: Readonly<Record<BuiltInFlowId, true>> = { [ROUTE_FLOW]: true, [GOAL_FLOW]: true };
+/** The flow of generations: it writes a template, and waits until somebody has approved it. */
+export const GENERATION_FLOW = "orchestrator-generation" satisfies BuiltInFlowId;
+
+const ALL: Readonly<Record<BuiltInFlowId, true>> = {
+  [ROUTE_FLOW]: true,
+  [GOAL_FLOW]: true,
+  [GENERATION_FLOW]: true,
+};
 
 /** All flows that the service brings: lists show their runs only if the filter names them. */
 export const BUILT_IN_FLOWS: readonly string[] = Object.keys(ALL);

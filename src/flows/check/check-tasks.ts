@@ -149,18 +149,20 @@ function checkChild(value: Json, path: Path, groupType: TaskTypeName, rules: Rea
 
 function checkType(type: unknown, path: Path, problems: Problems): TaskTypeName | undefined {
   if (typeof type !== "string") return undefined;
-  if (isWritableTaskType(type)) return type;
+  // Whether the flow may contain a step is checked with the rest of what is served.
+  if (isWritableTaskType(type) || type === "step") return type;
   if ((LATER_TASK_TYPES as readonly string[]).includes(type)) {
     problems.add(
       path,
       `the task type "${type}" is reserved for a later version of the service; supported types: ${WRITABLE_TASK_TYPES.join(", ")}`,
     );
-  } else
-    problems.add(
-      path,
-      `there is no task type "${type}"${suggest(type, WRITABLE_TASK_TYPES) || `; supported types: ${WRITABLE_TASK_TYPES.join(", ")}`}`,
-    );
+  } else problems.add(path, unknownType(type));
   return undefined;
+}
+
+/** Says that a type does not exist. */
+export function unknownType(type: string): string {
+  return `there is no task type "${type}"${suggest(type, WRITABLE_TASK_TYPES) || `; supported types: ${WRITABLE_TASK_TYPES.join(", ")}`}`;
 }
 
 /**

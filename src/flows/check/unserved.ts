@@ -10,6 +10,7 @@ import type { FlowDocument } from "../document/schema.ts";
 import { holdsExpression } from "../interpolation/template.ts";
 import { viewFlow } from "../warnings/view.ts";
 import { checkAi } from "./check-ai.ts";
+import { unknownType } from "./check-tasks.ts";
 
 /** Names of services. Those that it lists are proposed for names that it does not have. */
 export type ServedServices = Pick<ReadonlySet<string>, "has"> & Iterable<string>;
@@ -27,7 +28,7 @@ export interface Served {
   readonly agents: boolean;
   /** Providers of models that `ai` tasks may name; null: any. */
   readonly models: ModelProviders | null;
-  /** Whether flows may have ids that the service keeps for its own; absent: they may not. */
+  /** The flow is one of the service itself: its id is reserved, and it may contain steps. Absent: it is not. */
   readonly reservedIds?: true;
 }
 
@@ -66,6 +67,7 @@ export function checkServed(document: FlowDocument, served: Served, problems: Pr
     problems.add(["id"], `ids that begin with ${RESERVED_PREFIX} belong to flows of the service itself`);
   const limitsCost = document.workflow.budget?.max_cost_usd !== undefined;
   for (const { type, task, path } of viewFlow(document).tasks) {
+    if (type === "step" && served.reservedIds !== true) problems.add([...path, "type"], unknownType(type));
     if (type === "emit") checkEmit((task.parameters ?? {}) as Record<string, Json>, path, served, problems);
     const { leaving }: Partial<TaskType> = isWritableTaskType(type) ? TASK_TYPES[type] : {};
     if (type === "ai") checkAi((task.parameters ?? {}) as JsonObject, path, { ...served, limitsCost }, problems);

@@ -13,7 +13,16 @@ export interface TemplateVariable {
   readonly enum?: readonly unknown[] | undefined;
 }
 
-/** A flow that is stored as a file, to be filled in and registered, or to be started as it is. */
+/** Who approved a template that a model wrote. */
+export interface TemplateApproval {
+  readonly generationId: string;
+  /** Empty: unknown. */
+  readonly by: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** A flow to be filled in and registered, or to be started as it is: a file, or an approved draft. */
 export interface FlowTemplate {
   /** The `id` of its definition. */
   readonly templateId: string;
@@ -28,6 +37,8 @@ export interface FlowTemplate {
   readonly document: JsonObject;
   /** Hex SHA-256 of the canonical document. */
   readonly hash: string;
+  /** Null: it is a file. */
+  readonly approval: TemplateApproval | null;
 }
 
 /** What can be filled into a template. */
@@ -62,16 +73,44 @@ export interface TemplateCounts {
  * The templates of a folder, as its files are now: a file that was changed, added, renamed, or deleted shows within a
  * second at the latest. A file that breaks keeps its last good content.
  */
-export interface TemplateCatalogue {
+export interface FileTemplates {
   /** Lists templates by id, starting after `afterId`. */
   listTemplates(afterId: string, limit: number): Promise<readonly FlowTemplate[]>;
   /** Returns a template. Errors: TEMPLATE_NOT_FOUND; if its file never was valid, the error of the file. */
   getTemplate(templateId: string): Promise<FlowTemplate>;
-  /** Returns the document of a new flow. Errors: as getTemplate, FLOW_INPUT_INVALID with all violations. */
-  fillTemplate(templateId: string, fill: TemplateFill): Promise<JsonObject>;
   /** What the last look at the folder found. */
   counts(): TemplateCounts;
   close(): void;
+}
+
+/** The templates of a tenant: files, and the drafts that it has approved. A file goes before a draft with its id. */
+export interface TemplateCatalogue extends Pick<FileTemplates, "counts"> {
+  /** Lists templates by id, starting after `afterId`. */
+  listTemplates(tenantId: string, afterId: string, limit: number): Promise<readonly FlowTemplate[]>;
+  /**
+   * Returns a template. Errors: TEMPLATE_NOT_FOUND; the error of a file that never was valid, or of a draft that this
+   * service cannot run any more.
+   */
+  getTemplate(tenantId: string, templateId: string): Promise<FlowTemplate>;
+  /** Returns the document of a new flow. Errors: as getTemplate, FLOW_INPUT_INVALID with all violations. */
+  fillTemplate(tenantId: string, templateId: string, fill: TemplateFill): Promise<JsonObject>;
+}
+
+/** An approved draft. */
+export interface KeptTemplate {
+  readonly templateId: string;
+  readonly source: string;
+  readonly hash: string;
+  readonly approval: TemplateApproval;
+}
+
+/** Approved drafts. They never change. */
+export interface KeptTemplates {
+  find(tenantId: string, templateId: string): Promise<KeptTemplate | null>;
+  /** By id, starting after `afterId`. */
+  list(tenantId: string, afterId: string, limit: number): Promise<readonly KeptTemplate[]>;
+  /** Stores a draft, approved now. False: a draft of another generation has its id. */
+  keep(tenantId: string, template: Omit<KeptTemplate, "approval"> & Omit<TemplateApproval, "at">): Promise<boolean>;
 }
 
 /** A template that is registered as a flow: runs start with this flow and version. */
@@ -88,7 +127,7 @@ export interface UsedTemplate {
 /** Starts from templates. */
 export interface TemplateStarts {
   /**
-   * Registers a template as a flow version, unless it is. Costs no statement as long as neither the file nor the
+   * Registers a template as a flow version, unless it is. Costs no statement as long as neither the template nor the
    * version changes. Errors: those of {@link TemplateCatalogue.getTemplate} and of the registration, such as
    * FLOW_INVALID with all problems.
    */

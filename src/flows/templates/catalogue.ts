@@ -1,12 +1,9 @@
 /** The templates of a folder. */
-import { type FieldViolation, fail, isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { fail, isOrchestratorError, type OrchestratorError, toError } from "../../base/errors.ts";
 import { type Log, silentLog } from "../../base/log.ts";
-import { describeValue } from "../../tasks/schema/describe-issue.ts";
-import { hasType } from "../check/check-variables.ts";
 import { ALL_SERVED, SERVED, type Served } from "../check/unserved.ts";
 import { MAX_SOURCE_BYTES } from "../document/parse.ts";
-import type { FlowTemplate, RefusedFile, TemplateCatalogue, TemplateFill } from "../ports/templates.ts";
+import type { FileTemplates, FlowTemplate, RefusedFile } from "../ports/templates.ts";
 import { openFolder } from "./folder.ts";
 import { isMeantAsTemplate, likelyId, readTemplate } from "./read-template.ts";
 
@@ -50,7 +47,7 @@ export interface TemplateOptions {
 export async function openTemplates(
   path: string,
   { served = SERVED, log = silentLog }: TemplateOptions = {},
-): Promise<TemplateCatalogue> {
+): Promise<FileTemplates> {
   const files = new Map<string, TemplateFile>();
   let folderError: Error | null = null;
   let view = viewOf(files);
@@ -102,7 +99,6 @@ export async function openTemplates(
       return view.sorted.filter((template) => template.templateId > afterId).slice(0, limit);
     },
     getTemplate,
-    fillTemplate: async (templateId, fill) => fillTemplate(await getTemplate(templateId), fill),
     counts() {
       const byCategory = new Map<string, number>();
       for (const category of view.sorted.map((template) => template.category).sort())
@@ -161,31 +157,4 @@ function report(before: View, after: View, log: Log): void {
     if (before.byId.get(templateId)?.hash !== hash) log.info("a template has changed", { templateId, version });
   for (const { templateId } of before.sorted)
     if (!after.byId.has(templateId)) log.info("a template is gone", { templateId });
-}
-
-function fillTemplate(template: FlowTemplate, { variables, flowId, version }: TemplateFill): JsonObject {
-  const violations: FieldViolation[] = [];
-  for (const [name, value] of Object.entries(variables)) {
-    const variable = template.variables.find((each) => each.name === name);
-    const type = variable?.type ?? "any";
-    if (variable === undefined) violations.push({ field: name, description: `the template has no variable "${name}"` });
-    else if (!hasType(value, type))
-      violations.push({ field: name, description: `expected a value of type ${type}, got ${describeValue(value)}` });
-  }
-  const [first] = violations;
-  if (first !== undefined)
-    fail(
-      "FLOW_INPUT_INVALID",
-      { flowId: template.templateId, problem: `${first.field}: ${first.description}` },
-      { violations },
-    );
-  const filled = template.variables.map((variable) =>
-    Object.hasOwn(variables, variable.name) ? { ...variable, default: variables[variable.name] } : variable,
-  );
-  return {
-    ...template.document,
-    ...(flowId === "" ? {} : { id: flowId }),
-    ...(version === "" ? {} : { version }),
-    ...(filled.length === 0 ? {} : { variables: filled as unknown as Json }),
-  };
 }

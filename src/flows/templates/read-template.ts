@@ -25,6 +25,7 @@ export function readTemplate(source: string, served: Served): FlowTemplate {
     source,
     document: flow as unknown as JsonObject,
     hash,
+    approval: null,
   };
 }
 

@@ -71,7 +71,7 @@ export function createTemplateStarts(
 
   return {
     async useTemplate(tenantId, templateId) {
-      const template = await templates.getTemplate(templateId);
+      const template = await templates.getTemplate(tenantId, templateId);
       const key = `${tenantId} ${templateId} ${template.hash}`;
       const registered = known.get(key);
       if (registered === undefined) return remember(key, tenantId, template);

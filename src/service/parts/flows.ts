@@ -5,15 +5,17 @@ import { fileURLToPath } from "node:url";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
 import type { GraphHost } from "../../engine/ports/graphs.ts";
-import { ALL_SERVED, SERVED } from "../../flows/check/unserved.ts";
+import { ALL_SERVED, SERVED, type Served } from "../../flows/check/unserved.ts";
 import { openCompilerProcess } from "../../flows/graph/compiler-process.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
-import type { TemplateCatalogue, TemplateStarts } from "../../flows/ports/templates.ts";
+import type { KeptTemplates, TemplateCatalogue, TemplateStarts } from "../../flows/ports/templates.ts";
 import { createFlowRegistry } from "../../flows/registry.ts";
+import { createCatalogue } from "../../flows/templates/all-templates.ts";
 import { openTemplates } from "../../flows/templates/catalogue.ts";
 import { createTemplateStarts } from "../../flows/templates/use-template.ts";
 import { createFlowStore } from "../../store/flow-versions.ts";
 import type { Database } from "../../store/sql/pool.ts";
+import { createKeptTemplates } from "../../store/templates/kept-templates.ts";
 import type { Carrier } from "../../tasks/define.ts";
 import { modelsForFlows } from "./models.ts";
 import type { Parts } from "./parts.ts";
@@ -25,6 +27,9 @@ export interface Flows {
   readonly flows: FlowRegistry;
   readonly templates: TemplateCatalogue;
   readonly templateStarts: TemplateStarts;
+  /** What flows may use. */
+  readonly served: Served;
+  readonly keptTemplates: KeptTemplates;
   /** Graphs of the user's modules; undefined when the configuration names no module. */
   readonly graphs: GraphHost | undefined;
 }
@@ -62,9 +67,11 @@ export async function openFlows(
     served,
     models,
   });
-  const templates = await openTemplates(templatesFolder(config), { served, log });
-  parts.onClose(() => templates.close());
-  return { flows, templates, templateStarts: createTemplateStarts(templates, flows), graphs };
+  const files = await openTemplates(templatesFolder(config), { served, log });
+  parts.onClose(() => files.close());
+  const keptTemplates = createKeptTemplates(database);
+  const templates = createCatalogue(files, keptTemplates, served);
+  return { flows, templates, templateStarts: createTemplateStarts(templates, flows), graphs, served, keptTemplates };
 }
 
 /** LangGraph is not loaded when the configuration names no module. */

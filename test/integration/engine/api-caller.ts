@@ -29,6 +29,7 @@ import { createQueueStore } from "../../../src/store/queues/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
+import { createFakeGenerations } from "../../rpc/support/fake-generations.ts";
 import { createFakeGoals } from "../../rpc/support/fake-goals.ts";
 import { createFakeOperations } from "../../rpc/support/fake-operations.ts";
 import { createFakeRouting } from "../../rpc/support/fake-routing.ts";
@@ -81,6 +82,7 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     ...createFakeTriggers(flows),
     ...createFakeRouting(flows),
     ...createFakeGoals(),
+    ...createFakeGenerations(),
     undelivered: createUndeliveredMessages(database, () => {}),
     budgets: createBudgetControl(database),
     dryRuns: createDryRuns({ flows, estimates: { sizeOf: () => null }, now: Date.now }),

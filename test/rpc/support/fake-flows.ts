@@ -120,20 +120,21 @@ const TEMPLATE: FlowTemplate = {
   source: "id: report\n",
   document: { id: "report", version: "1.0", workflow: { tasks: [] } },
   hash: "0".repeat(64),
+  approval: null,
 };
 
 /** One template, `report`. */
 export function createFakeTemplates(): TemplateSource & Pick<TemplateCatalogue, "counts"> {
-  const getTemplate = async (templateId: string): Promise<FlowTemplate> => {
+  const getTemplate = async (_: string, templateId: string): Promise<FlowTemplate> => {
     if (templateId !== TEMPLATE.templateId) throw toError("TEMPLATE_NOT_FOUND", { templateId });
     return TEMPLATE;
   };
   return {
-    listTemplates: async (after) => (TEMPLATE.templateId > after ? [TEMPLATE] : []),
+    listTemplates: async (_, after) => (TEMPLATE.templateId > after ? [TEMPLATE] : []),
     getTemplate,
     counts: () => ({ count: 1, byCategory: new Map([["demo", 1]]), refused: [] }),
-    fillTemplate: async (templateId, fill) => ({
-      ...(await getTemplate(templateId)).document,
+    fillTemplate: async (tenantId, templateId, fill) => ({
+      ...(await getTemplate(tenantId, templateId)).document,
       ...(fill.flowId === "" ? {} : { id: fill.flowId }),
     }),
   };

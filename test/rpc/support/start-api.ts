@@ -14,6 +14,7 @@ import { createFakeDryRuns } from "./fake-dry-runs.ts";
 import type { FakeEngine } from "./fake-engine.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 import { createFakeFlows, createFakeTemplates } from "./fake-flows.ts";
+import { createFakeGenerations } from "./fake-generations.ts";
 import { createFakeGoals } from "./fake-goals.ts";
 import { createFakeLimits } from "./fake-limits.ts";
 import { createFakeOperations } from "./fake-operations.ts";
@@ -94,6 +95,7 @@ export async function startApi(
     ...createFakeTriggers(flows),
     ...createFakeRouting(flows),
     ...createFakeGoals(),
+    ...createFakeGenerations(),
     routedHistory: 10_000,
     metricsText: { contentType: "text/plain; version=0.0.4", render: async () => "up 1\n" },
     limitControl: createFakeLimits(),

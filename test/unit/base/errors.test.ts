@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { listFiles } from "../../../scripts/generate-digest.ts";
 import { CLIENT_ERRORS } from "../../../src/base/error-catalog/clients.ts";
 import { FLOW_ERRORS } from "../../../src/base/error-catalog/flows.ts";
+import { GENERATION_ERRORS } from "../../../src/base/error-catalog/generations.ts";
 import { GOAL_ERRORS } from "../../../src/base/error-catalog/goals.ts";
 import { REQUEST_ERRORS } from "../../../src/base/error-catalog/requests.ts";
 import { RUN_ERRORS } from "../../../src/base/error-catalog/runs.ts";
@@ -24,6 +25,14 @@ test("the codes that nothing in the source gives are those that are marked as re
 
 test("no code is in two families", () => {
   // The table is made of the families, and the later one of two would hide the other.
-  const families = [REQUEST_ERRORS, FLOW_ERRORS, RUN_ERRORS, SERVICE_ERRORS, CLIENT_ERRORS, GOAL_ERRORS];
+  const families = [
+    REQUEST_ERRORS,
+    FLOW_ERRORS,
+    RUN_ERRORS,
+    SERVICE_ERRORS,
+    CLIENT_ERRORS,
+    GOAL_ERRORS,
+    GENERATION_ERRORS,
+  ];
   expect(families.flatMap((family) => Object.keys(family))).toEqual(Object.keys(ERRORS));
 });

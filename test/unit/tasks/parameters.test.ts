@@ -17,7 +17,7 @@ import { relativeTime } from "../../support/relative-time.ts";
 describe("the list of task types", () => {
   it("names every type by its key, and lets flows write all but graph", () => {
     for (const [name, type] of Object.entries(TASK_TYPES)) expect(type.type).toBe(name);
-    expect([...WRITABLE_TASK_TYPES, "graph"].sort()).toEqual(Object.keys(TASK_TYPES).sort());
+    expect([...WRITABLE_TASK_TYPES, "graph", "step"].sort()).toEqual(Object.keys(TASK_TYPES).sort());
     expect([
       isWritableTaskType("http"),
       isWritableTaskType("graph"),

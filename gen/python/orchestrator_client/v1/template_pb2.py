@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from orchestrator_client.v1 import flow_pb2 as orchestrator_dot_v1_dot_flow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eorchestrator/v1/template.proto\x12\x0forchestrator.v1\x1a\x1aorchestrator/v1/flow.proto\"\x8b\x02\n\x08Template\x12\x1f\n\x0btemplate_id\x18\x01 \x01(\tR\ntemplateId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x04 \x01(\tR\x0b\x64\x65scription\x12\x1a\n\x08\x63\x61tegory\x18\x05 \x01(\tR\x08\x63\x61tegory\x12;\n\tvariables\x18\x06 \x03(\x0b\x32\x1d.orchestrator.v1.FlowVariableR\tvariables\x12\x1d\n\ntask_count\x18\x07 \x01(\x05R\ttaskCount\x12\x16\n\x06source\x18\x08 \x01(\tR\x06sourceB\x89\x01\n\x0forchestrator.v1B\rTemplateProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eorchestrator/v1/template.proto\x12\x0forchestrator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aorchestrator/v1/flow.proto\"\x90\x03\n\x08Template\x12\x1f\n\x0btemplate_id\x18\x01 \x01(\tR\ntemplateId\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x04 \x01(\tR\x0b\x64\x65scription\x12\x1a\n\x08\x63\x61tegory\x18\x05 \x01(\tR\x08\x63\x61tegory\x12;\n\tvariables\x18\x06 \x03(\x0b\x32\x1d.orchestrator.v1.FlowVariableR\tvariables\x12\x1d\n\ntask_count\x18\x07 \x01(\x05R\ttaskCount\x12\x16\n\x06source\x18\x08 \x01(\tR\x06source\x12#\n\rgeneration_id\x18\t \x01(\tR\x0cgenerationId\x12\x1f\n\x0b\x61pproved_by\x18\n \x01(\tR\napprovedBy\x12=\n\x0c\x61pprove_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x61pproveTimeB\x89\x01\n\x0forchestrator.v1B\rTemplateProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +34,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.v1.template_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\rTemplateProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
-  _globals['_TEMPLATE']._serialized_start=80
-  _globals['_TEMPLATE']._serialized_end=347
+  _globals['_TEMPLATE']._serialized_start=113
+  _globals['_TEMPLATE']._serialized_end=513
 # @@protoc_insertion_point(module_scope)

@@ -13,6 +13,7 @@ import {
   text,
   time,
 } from "../openapi-forms.ts";
+import { generationSchemas } from "./openapi-generate.ts";
 import { EXECUTION_STATUSES, TASK_STATUSES } from "./words.ts";
 
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/workflows.${name}` });
@@ -110,6 +111,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     ["task_count", "source"],
   ),
   Templates: object({ templates: list(ref("Template")), total: { type: "integer" } }),
+  ...generationSchemas(ref),
   Health: object({ status: { const: "healthy" } }),
   ServiceStatus: object({
     active_workflows: { type: "integer", description: "Executions that have not ended, at all instances." },
@@ -137,7 +139,13 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
 };
 
 const ID = pathPart("execution_id", "Id of the execution.");
+const GENERATION_ID = pathPart("generation_id", "Id of the generation.");
 const TEMPLATE_ID = pathPart("template_id", "Id of the template.");
+
+const DECISION = [
+  ...["INVALID_JSON", "GENERATION_NOT_FOUND", "GENERATION_NOT_DRAFT", "APPROVAL_DECIDED", "RUN_FINISHED"],
+  "REQUEST_ID_REUSED",
+];
 
 /** Codes of errors by operation, besides those of every request. */
 const REASONS: Readonly<Record<string, readonly string[]>> = {
@@ -151,9 +159,14 @@ const REASONS: Readonly<Record<string, readonly string[]>> = {
   cancel: ["INVALID_JSON", "RUN_NOT_FOUND", "RUN_FINISHED"],
   delete: ["INVALID_JSON", "RUN_NOT_FOUND", "RUN_FINISHED"],
   template: ["TEMPLATE_NOT_FOUND"],
+  generate: ["INVALID_JSON", "PAYLOAD_TOO_LARGE", "GENERATION_UNAVAILABLE", "REQUEST_ID_REUSED"],
+  generation: ["GENERATION_NOT_FOUND"],
+  approve: [...DECISION, "DRAFT_HASH_MISMATCH"],
+  reject: DECISION,
 };
 
 function operation(operationId: string, summary: string, schema: string, more: Schema = {}, status = 200): Schema {
+  const statuses = operationId === "generate" ? [200, 202] : [status];
   const errors = ERROR_STATUSES.map((code) => [code, { $ref: "#/components/responses/workflows.Error" }] as const);
   return {
     tags: ["workflows"],
@@ -161,7 +174,10 @@ function operation(operationId: string, summary: string, schema: string, more: S
     operationId: `workflows_${operationId}`,
     "x-reasons": REASONS[operationId] ?? [],
     ...more,
-    responses: { [status]: { description: "The answer.", content: json(ref(schema)) }, ...Object.fromEntries(errors) },
+    responses: Object.fromEntries([
+      ...statuses.map((code) => [code, { description: "The answer.", content: json(ref(schema)) }] as const),
+      ...errors,
+    ]),
   };
 }
 
@@ -202,6 +218,29 @@ const PATHS: Readonly<Record<string, Readonly<Record<string, Schema>>>> = {
       requestBody: {
         content: json(object({ reason: text("Kept in the journal.", { maxLength: 1_024 }) }, ["reason"])),
       },
+    }),
+  },
+  "/api/v1/generate": {
+    post: operation("generate", "Has a model write a template; 202 if that takes longer than 50 s.", "Generation", {
+      parameters: [KEY],
+      requestBody: { required: true, content: json(ref("GenerateRequest")) },
+    }),
+  },
+  "/api/v1/generate/{generation_id}": {
+    get: operation("generation", "Returns a generation with its draft.", "Generation", {
+      parameters: [GENERATION_ID],
+    }),
+  },
+  "/api/v1/generate/{generation_id}/approve": {
+    post: operation("approve", "Makes a draft a template.", "Generation", {
+      parameters: [GENERATION_ID, KEY],
+      requestBody: { required: true, content: json(ref("ApproveRequest")) },
+    }),
+  },
+  "/api/v1/generate/{generation_id}/reject": {
+    post: operation("reject", "Ends a generation without a template.", "Generation", {
+      parameters: [GENERATION_ID, KEY],
+      requestBody: { content: json(ref("RejectRequest")) },
     }),
   },
   "/api/v1/templates": {

@@ -7,6 +7,7 @@ import type { ForeignRoutes } from "../../http/foreign-routes.ts";
 import { answer } from "../exchange.ts";
 import { createForeignRoutes, type Route, type ServingParts } from "../routes.ts";
 import { cancelExecution, getExecution, getStatus, LIST_NAMES, listExecutions } from "./executions.ts";
+import { approveGeneration, getGeneration, rejectGeneration, startGeneration } from "./generate.ts";
 import { startExecution } from "./start.ts";
 import { getHealth, getServiceStatus, type StatusSources } from "./status.ts";
 import { getTemplate, listTemplates } from "./templates.ts";
@@ -27,6 +28,10 @@ export function createWorkflowRoutes(parts: WorkflowParts): ForeignRoutes {
     { verb: "DELETE", path: new RegExp(`^${one}$`), names: none, handle: cancelExecution },
     { verb: "GET", path: new RegExp(`^${one}/status$`), names: none, handle: getStatus },
     { verb: "POST", path: new RegExp(`^${one}/cancel$`), names: none, handle: cancelExecution },
+    { verb: "POST", path: /^\/api\/v1\/generate$/, names: none, handle: startGeneration },
+    { verb: "GET", path: /^\/api\/v1\/generate\/([^/]+)$/, names: none, handle: getGeneration },
+    { verb: "POST", path: /^\/api\/v1\/generate\/([^/]+)\/approve$/, names: none, handle: approveGeneration },
+    { verb: "POST", path: /^\/api\/v1\/generate\/([^/]+)\/reject$/, names: none, handle: rejectGeneration },
     { verb: "GET", path: /^\/api\/v1\/templates$/, names: ["category"], handle: listTemplates },
     { verb: "GET", path: /^\/api\/v1\/templates\/([^/]+)$/, names: none, handle: getTemplate },
   ];

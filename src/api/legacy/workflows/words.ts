@@ -13,6 +13,9 @@ export const EXECUTION_STATUSES = [
 ] as const;
 export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 
+/** How far a generation is. */
+export const GENERATION_STATUSES = ["generating", "draft", "approved", "rejected", "failed"] as const;
+
 /** What a task of an execution is doing. */
 export const TASK_STATUSES = [
   "pending",

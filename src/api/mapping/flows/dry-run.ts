@@ -1,12 +1,21 @@
 /** Dry runs as messages of the contract. */
 import { create } from "@bufbuild/protobuf";
-import type { DryRunReport, Mock, PlayedCall, Target, Way, WayEnd } from "../../../engine/ports/dry-run/dry-runs.ts";
+import type {
+  DryEstimate,
+  DryRunReport,
+  Mock,
+  PlayedCall,
+  Target,
+  Way,
+  WayEnd,
+} from "../../../engine/ports/dry-run/dry-runs.ts";
 import {
   type DryRunAssumption,
   DryRunAssumptionSchema,
   type DryRunCall,
   DryRunCallSchema,
   DryRunEnd,
+  type DryRunEstimate,
   DryRunEstimateSchema,
   type DryRunResult,
   DryRunTargetKind,
@@ -55,7 +64,6 @@ export function fromDryRunResult({ outcome }: DryRunResult, field: string, limit
 /** The report of a dry run. */
 export function toDryRun(report: DryRunReport): DryRunFlowResponse {
   const { flowId, version, ways, isCut, tasks, unreached, targets, estimate } = report;
-  const { unpriced, unsized, uncounted } = estimate;
   let room = MAX_LISTED;
   const roomFor = (calls: readonly PlayedCall[]): readonly PlayedCall[] => {
     const shown = calls.slice(0, room);
@@ -70,16 +78,21 @@ export function toDryRun(report: DryRunReport): DryRunFlowResponse {
     ),
     unreachedTaskIds: first(unreached),
     targets: first(targets).map(({ kind, name }) => create(DryRunTargetSchema, { kind: KIND[kind], name })),
-    estimate: create(DryRunEstimateSchema, {
-      minCostMicros: BigInt(estimate.minCostMicros),
-      maxCostMicros: BigInt(estimate.maxCostMicros),
-      minTokens: BigInt(estimate.minTokens),
-      maxTokens: BigInt(estimate.maxTokens),
-      unpricedModels: first(unpriced),
-      unsizedTaskIds: first(unsized),
-      uncountedTaskIds: first(uncounted),
-    }),
+    estimate: toDryRunEstimate(estimate),
     assumptions: assumptionsOf(ways),
+  });
+}
+
+/** Converts what calls to models may cost. */
+export function toDryRunEstimate(estimate: DryEstimate): DryRunEstimate {
+  return create(DryRunEstimateSchema, {
+    minCostMicros: BigInt(estimate.minCostMicros),
+    maxCostMicros: BigInt(estimate.maxCostMicros),
+    minTokens: BigInt(estimate.minTokens),
+    maxTokens: BigInt(estimate.maxTokens),
+    unpricedModels: first(estimate.unpriced),
+    unsizedTaskIds: first(estimate.unsized),
+    uncountedTaskIds: first(estimate.uncounted),
   });
 }
 

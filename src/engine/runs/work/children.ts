@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import type { JsonObject } from "../../../base/json/json.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
-import { checkStartable } from "../../../flows/builtin/ids.ts";
+import { checkStartable, isReservedFlowId } from "../../../flows/builtin/ids.ts";
 import { checkInput, runTimeoutMs } from "../../../flows/input.ts";
 import type { FlowRegistry } from "../../../flows/ports/registry.ts";
 import type { ChildEnd, RunEvent } from "../../machine/events.ts";
@@ -229,7 +229,8 @@ export class Children {
     const depth = (state.facts.parent?.depth ?? 0) + 1;
     if (depth > MAX_RUN_DEPTH)
       throw toError("LIMIT_EXCEEDED", { what: "the nesting depth of child runs", size: depth, limit: MAX_RUN_DEPTH });
-    checkStartable(String(flowId));
+    // Flows of the service itself may be made of others.
+    if (!isReservedFlowId(state.flowId)) checkStartable(String(flowId));
     const plan = await flows.planFor(state.tenantId, String(flowId), typeof version === "string" ? version : "");
     const vars = checkInput(plan, (given ?? {}) as JsonObject, clock.now());
     checkGraphLoaded(plan, this.#parts.graphs);

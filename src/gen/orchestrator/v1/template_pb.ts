@@ -2,11 +2,13 @@
 // @generated from file orchestrator/v1/template.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Templates: flows with variables to set, shipped with the service or kept in its template folder.
+// Templates: flows with variables to set, shipped with the service, kept in its template folder, or approved drafts.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { FlowVariable } from "./flow_pb.ts";
 import { file_orchestrator_v1_flow } from "./flow_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -15,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/template.proto.
  */
 export const file_orchestrator_v1_template: GenFile = /*@__PURE__*/
-  fileDesc("Ch5vcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGUucHJvdG8SD29yY2hlc3RyYXRvci52MSLrAQoIVGVtcGxhdGUSGQoLdGVtcGxhdGVfaWQYASABKAlCBOJBAQMSFQoHdmVyc2lvbhgCIAEoCUIE4kEBAxISCgRuYW1lGAMgASgJQgTiQQEDEhkKC2Rlc2NyaXB0aW9uGAQgASgJQgTiQQEDEhYKCGNhdGVnb3J5GAUgASgJQgTiQQEDEjYKCXZhcmlhYmxlcxgGIAMoCzIdLm9yY2hlc3RyYXRvci52MS5GbG93VmFyaWFibGVCBOJBAQMSGAoKdGFza19jb3VudBgHIAEoBUIE4kEBAxIUCgZzb3VyY2UYCCABKAlCBOJBAQNCiQEKD29yY2hlc3RyYXRvci52MUINVGVtcGxhdGVQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_google_api_field_behavior, file_orchestrator_v1_flow]);
+  fileDesc("Ch5vcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGUucHJvdG8SD29yY2hlc3RyYXRvci52MSLbAgoIVGVtcGxhdGUSGQoLdGVtcGxhdGVfaWQYASABKAlCBOJBAQMSFQoHdmVyc2lvbhgCIAEoCUIE4kEBAxISCgRuYW1lGAMgASgJQgTiQQEDEhkKC2Rlc2NyaXB0aW9uGAQgASgJQgTiQQEDEhYKCGNhdGVnb3J5GAUgASgJQgTiQQEDEjYKCXZhcmlhYmxlcxgGIAMoCzIdLm9yY2hlc3RyYXRvci52MS5GbG93VmFyaWFibGVCBOJBAQMSGAoKdGFza19jb3VudBgHIAEoBUIE4kEBAxIUCgZzb3VyY2UYCCABKAlCBOJBAQMSGwoNZ2VuZXJhdGlvbl9pZBgJIAEoCUIE4kEBAxIZCgthcHByb3ZlZF9ieRgKIAEoCUIE4kEBAxI2CgxhcHByb3ZlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDQokBCg9vcmNoZXN0cmF0b3IudjFCDVRlbXBsYXRlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_timestamp, file_orchestrator_v1_flow]);
 
 /**
  * Template is a flow with variables to set. All fields are set by the service.
@@ -78,6 +80,27 @@ export type Template = Message<"orchestrator.v1.Template"> & {
    * @generated from field: string source = 8;
    */
   source: string;
+
+  /**
+   * Generation that wrote it; empty for the template of a file.
+   *
+   * @generated from field: string generation_id = 9;
+   */
+  generationId: string;
+
+  /**
+   * Who approved it; empty when unknown, and for the template of a file.
+   *
+   * @generated from field: string approved_by = 10;
+   */
+  approvedBy: string;
+
+  /**
+   * When it was approved; absent for the template of a file.
+   *
+   * @generated from field: google.protobuf.Timestamp approve_time = 11;
+   */
+  approveTime?: Timestamp | undefined;
 };
 
 /**

@@ -2,6 +2,7 @@
 import type { Log } from "../../../base/log.ts";
 import { systemClock } from "../../../base/time/clock.ts";
 import type { Config } from "../../../config/settings.ts";
+import type { Steps } from "../../../engine/ports/generation/steps.ts";
 import type { GraphHost } from "../../../engine/ports/graphs.ts";
 import type { TargetRules } from "../../../engine/ports/routing/tool-overrides.ts";
 import type { CallGate } from "../../../guards/call-gate.ts";
@@ -17,6 +18,7 @@ export interface ToolNeeds {
   readonly graphs: GraphHost | undefined;
   readonly services: Services;
   readonly models: ModelAdapterOptions | undefined;
+  readonly steps: Steps;
   readonly rules: TargetRules;
   /** Null: all calls are allowed. */
   readonly gate: CallGate | null;
@@ -25,7 +27,7 @@ export interface ToolNeeds {
 /** Opens the tools. */
 export function openTools(
   config: Config,
-  { graphs, services, models, rules, gate }: ToolNeeds,
+  { graphs, services, models, steps, rules, gate }: ToolNeeds,
   log: Log,
   parts: Parts,
 ): ReturnType<typeof createToolCaller> {
@@ -44,6 +46,7 @@ export function openTools(
       },
       ...(graphs === undefined ? {} : { graphs }),
       models,
+      steps,
     }),
     policyOf: (service, tenantId) => services.directory.find(service, tenantId)?.policy ?? null,
     rules: withServices(rules, services.put),

@@ -6,8 +6,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Json } from "../../../../src/base/json/json.ts";
 import type { Log } from "../../../../src/base/log.ts";
 import { validateFlow } from "../../../../src/flows/compile.ts";
-import type { TemplateCatalogue } from "../../../../src/flows/ports/templates.ts";
+import type { FileTemplates } from "../../../../src/flows/ports/templates.ts";
 import { openTemplates } from "../../../../src/flows/templates/catalogue.ts";
+import { fillTemplate } from "../../../../src/flows/templates/fill-template.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { createTemporaryFolder } from "../../../support/temporary-folder.ts";
 
@@ -15,7 +16,7 @@ const shipped = fileURLToPath(new URL("../../../../templates", import.meta.url))
 const flow = (id: string, version = "1.0", more = "") =>
   `id: ${id}\nversion: "${version}"\n${more}workflow: {tasks: [{id: x, type: noop}]}\n`;
 
-const opened: TemplateCatalogue[] = [];
+const opened: FileTemplates[] = [];
 afterEach(() => {
   for (const catalogue of opened.splice(0)) catalogue.close();
 });
@@ -69,7 +70,7 @@ describe("templates of a folder", () => {
     expect((await catalogue.listTemplates(ids[0] ?? "", 1)).map(({ templateId }) => templateId)).toEqual(
       ids.slice(1, 2),
     );
-    const document = await catalogue.fillTemplate("http-check", {
+    const document = fillTemplate(await catalogue.getTemplate("http-check"), {
       variables: { url: "http://x", max_calls: 2 },
       flowId: "my-check",
       version: "7",
@@ -87,9 +88,10 @@ describe("templates of a folder", () => {
     ]);
     expect(validateFlow({ document })).toEqual([]);
     await expect(catalogue.getTemplate("nope")).rejects.toThrow(/template nope does not exist/);
-    await expect(
-      catalogue.fillTemplate("http-check", { variables: { url: 5, uri: 1 }, flowId: "", version: "" }),
-    ).rejects.toThrow(/url: expected a value of type string/);
+    const template = await catalogue.getTemplate("http-check");
+    expect(() => fillTemplate(template, { variables: { url: 5, uri: 1 }, flowId: "", version: "" })).toThrow(
+      /url: expected a value of type string/,
+    );
   });
 
   it("are counted by category; those that are broken or doubled are left out with their reason", async () => {

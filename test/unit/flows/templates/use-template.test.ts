@@ -46,7 +46,7 @@ function createStarts(first: FlowTemplate) {
   };
   const flows = createFlowRegistry(store);
   const held = { template: first };
-  const getTemplate = async (templateId: string): Promise<FlowTemplate> => {
+  const getTemplate = async (_: string, templateId: string): Promise<FlowTemplate> => {
     if (templateId !== "t") throw toError("TEMPLATE_NOT_FOUND", { templateId });
     return held.template;
   };

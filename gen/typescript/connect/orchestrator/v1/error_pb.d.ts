@@ -812,6 +812,49 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_TOO_MANY_SERVICES = 110;
    */
   TOO_MANY_SERVICES = 110,
+
+  /**
+   * generation {generationId} does not exist.
+   *
+   * @generated from enum value: ERROR_REASON_GENERATION_NOT_FOUND = 111;
+   */
+  GENERATION_NOT_FOUND = 111,
+
+  /**
+   * nobody can write a template: {problem}; set generation.model (ORCHESTRATOR_GENERATION_MODEL) and models.providers,
+   * or redis.url for an agent.
+   *
+   * @generated from enum value: ERROR_REASON_GENERATION_UNAVAILABLE = 112;
+   */
+  GENERATION_UNAVAILABLE = 112,
+
+  /**
+   * generation {generationId} is {status}: it has no draft that waits for a decision.
+   *
+   * @generated from enum value: ERROR_REASON_GENERATION_NOT_DRAFT = 113;
+   */
+  GENERATION_NOT_DRAFT = 113,
+
+  /**
+   * the draft of generation {generationId} has the hash {draftHash}, not {given}; read it again before you approve it.
+   *
+   * @generated from enum value: ERROR_REASON_DRAFT_HASH_MISMATCH = 114;
+   */
+  DRAFT_HASH_MISMATCH = 114,
+
+  /**
+   * the draft cannot be used: {problem}.
+   *
+   * @generated from enum value: ERROR_REASON_DRAFT_INVALID = 115;
+   */
+  DRAFT_INVALID = 115,
+
+  /**
+   * a template or a flow {templateId} has come to exist since the draft was written; have another one written.
+   *
+   * @generated from enum value: ERROR_REASON_TEMPLATE_ID_TAKEN = 116;
+   */
+  TEMPLATE_ID_TAKEN = 116,
 }
 
 /**

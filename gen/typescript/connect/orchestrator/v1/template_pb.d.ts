@@ -2,11 +2,12 @@
 // @generated from file orchestrator/v1/template.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Templates: flows with variables to set, shipped with the service or kept in its template folder.
+// Templates: flows with variables to set, shipped with the service, kept in its template folder, or approved drafts.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { FlowVariable } from "./flow_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file orchestrator/v1/template.proto.
@@ -74,6 +75,27 @@ export declare type Template = Message<"orchestrator.v1.Template"> & {
    * @generated from field: string source = 8;
    */
   source: string;
+
+  /**
+   * Generation that wrote it; empty for the template of a file.
+   *
+   * @generated from field: string generation_id = 9;
+   */
+  generationId: string;
+
+  /**
+   * Who approved it; empty when unknown, and for the template of a file.
+   *
+   * @generated from field: string approved_by = 10;
+   */
+  approvedBy: string;
+
+  /**
+   * When it was approved; absent for the template of a file.
+   *
+   * @generated from field: google.protobuf.Timestamp approve_time = 11;
+   */
+  approveTime?: Timestamp | undefined;
 };
 
 /**

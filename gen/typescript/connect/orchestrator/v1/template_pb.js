@@ -2,16 +2,17 @@
 // @generated from file orchestrator/v1/template.proto (package orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// Templates: flows with variables to set, shipped with the service or kept in its template folder.
+// Templates: flows with variables to set, shipped with the service, kept in its template folder, or approved drafts.
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_orchestrator_v1_flow } from "./flow_pb.js";
 
 /**
  * Describes the file orchestrator/v1/template.proto.
  */
 export const file_orchestrator_v1_template = /*@__PURE__*/
-  fileDesc("Ch5vcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGUucHJvdG8SD29yY2hlc3RyYXRvci52MSK7AQoIVGVtcGxhdGUSEwoLdGVtcGxhdGVfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIMCgRuYW1lGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEhAKCGNhdGVnb3J5GAUgASgJEjAKCXZhcmlhYmxlcxgGIAMoCzIdLm9yY2hlc3RyYXRvci52MS5GbG93VmFyaWFibGUSEgoKdGFza19jb3VudBgHIAEoBRIOCgZzb3VyY2UYCCABKAlCiQEKD29yY2hlc3RyYXRvci52MUINVGVtcGxhdGVQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_orchestrator_v1_flow]);
+  fileDesc("Ch5vcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGUucHJvdG8SD29yY2hlc3RyYXRvci52MSKZAgoIVGVtcGxhdGUSEwoLdGVtcGxhdGVfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIMCgRuYW1lGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEhAKCGNhdGVnb3J5GAUgASgJEjAKCXZhcmlhYmxlcxgGIAMoCzIdLm9yY2hlc3RyYXRvci52MS5GbG93VmFyaWFibGUSEgoKdGFza19jb3VudBgHIAEoBRIOCgZzb3VyY2UYCCABKAkSFQoNZ2VuZXJhdGlvbl9pZBgJIAEoCRITCgthcHByb3ZlZF9ieRgKIAEoCRIwCgxhcHByb3ZlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQokBCg9vcmNoZXN0cmF0b3IudjFCDVRlbXBsYXRlUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_orchestrator_v1_flow]);
 
 /**
  * Describes the message orchestrator.v1.Template.

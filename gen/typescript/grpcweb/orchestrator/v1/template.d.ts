@@ -8,6 +8,7 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { FlowVariable } from "./flow.js";
 /**
  * Template is a flow with variables to set. All fields are set by the service.
@@ -63,6 +64,24 @@ export interface Template {
      * @generated from protobuf field: string source = 8
      */
     source: string;
+    /**
+     * Generation that wrote it; empty for the template of a file.
+     *
+     * @generated from protobuf field: string generation_id = 9
+     */
+    generationId: string;
+    /**
+     * Who approved it; empty when unknown, and for the template of a file.
+     *
+     * @generated from protobuf field: string approved_by = 10
+     */
+    approvedBy: string;
+    /**
+     * When it was approved; absent for the template of a file.
+     *
+     * @generated from protobuf field: google.protobuf.Timestamp approve_time = 11
+     */
+    approveTime?: Timestamp;
 }
 declare class Template$Type extends MessageType<Template> {
     constructor();

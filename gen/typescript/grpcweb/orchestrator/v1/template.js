@@ -6,6 +6,7 @@ import { WireType } from "@protobuf-ts/runtime";
 import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { FlowVariable } from "./flow.js";
 // @generated message type with reflection information, may provide speed optimized methods
 class Template$Type extends MessageType {
@@ -18,7 +19,10 @@ class Template$Type extends MessageType {
             { no: 5, name: "category", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
             { no: 6, name: "variables", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => FlowVariable },
             { no: 7, name: "task_count", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
-            { no: 8, name: "source", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+            { no: 8, name: "source", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 9, name: "generation_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 10, name: "approved_by", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 11, name: "approve_time", kind: "message", T: () => Timestamp }
         ]);
     }
     create(value) {
@@ -31,6 +35,8 @@ class Template$Type extends MessageType {
         message.variables = [];
         message.taskCount = 0;
         message.source = "";
+        message.generationId = "";
+        message.approvedBy = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -63,6 +69,15 @@ class Template$Type extends MessageType {
                     break;
                 case /* string source */ 8:
                     message.source = reader.string();
+                    break;
+                case /* string generation_id */ 9:
+                    message.generationId = reader.string();
+                    break;
+                case /* string approved_by */ 10:
+                    message.approvedBy = reader.string();
+                    break;
+                case /* google.protobuf.Timestamp approve_time */ 11:
+                    message.approveTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.approveTime);
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -100,6 +115,15 @@ class Template$Type extends MessageType {
         /* string source = 8; */
         if (message.source !== "")
             writer.tag(8, WireType.LengthDelimited).string(message.source);
+        /* string generation_id = 9; */
+        if (message.generationId !== "")
+            writer.tag(9, WireType.LengthDelimited).string(message.generationId);
+        /* string approved_by = 10; */
+        if (message.approvedBy !== "")
+            writer.tag(10, WireType.LengthDelimited).string(message.approvedBy);
+        /* google.protobuf.Timestamp approve_time = 11; */
+        if (message.approveTime)
+            Timestamp.internalBinaryWrite(message.approveTime, writer.tag(11, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

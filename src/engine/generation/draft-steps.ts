@@ -1,0 +1,107 @@
+/** The steps of the flow that writes drafts: the question, the check of an answer, and what approval makes of it. */
+import { fail, isOrchestratorError } from "../../base/errors.ts";
+import type { Json, JsonObject } from "../../base/json/json.ts";
+import { DRAFT_STEPS } from "../../flows/builtin/generation.ts";
+import type { Served } from "../../flows/check/unserved.ts";
+import { readRequired } from "../../flows/drafts/allowed.ts";
+import { checkDraft } from "../../flows/drafts/check-draft.ts";
+import { askAgain, askForDraft, type DraftRequest } from "../../flows/drafts/question.ts";
+import { textOfAnswer } from "../../flows/drafts/read-answer.ts";
+import type { FlowRegistry } from "../../flows/ports/registry.ts";
+import type { KeptTemplates, TemplateCatalogue } from "../../flows/ports/templates.ts";
+import type { DryRuns } from "../ports/dry-run/dry-runs.ts";
+import type { DraftView } from "../ports/generation/generations.ts";
+import type { Step, Steps } from "../ports/generation/steps.ts";
+import { estimateDraft } from "./estimate.ts";
+
+export interface DraftParts {
+  readonly flows: Pick<FlowRegistry, "registerFlow" | "getFlow">;
+  readonly templates: Pick<TemplateCatalogue, "getTemplate">;
+  readonly kept: Pick<KeptTemplates, "find" | "keep">;
+  /** What flows of the service may use. */
+  readonly served: Served;
+  readonly dryRuns: DryRuns;
+}
+
+/** Creates the steps. */
+export function createDraftSteps(parts: DraftParts): Steps {
+  const { flows, kept, served, dryRuns } = parts;
+  const isTaken = (tenantId: string, id: string): Promise<boolean> => hasTemplateOrFlow(parts, tenantId, id);
+
+  const question: Step = async ({ input }) => ({ ...askForDraft(requestOf(input)) });
+
+  const check: Step = async ({ tenantId, input, signal }) => {
+    const request = requestOf(input);
+    const allowed = readRequired(request.required_services, served);
+    const text = textOfAnswer(input["answer"] ?? null);
+    const { draft, problems } = await checkDraft({ flows, isTaken }, tenantId, text, allowed);
+    const tries = Number(input["tries"]);
+    if (draft === null) {
+      const next = askAgain(request, { text, problems }).prompt;
+      return toOutput({ text, hash: "", problems, estimate: null, tries }, "", next);
+    }
+    const estimate = await estimateDraft(dryRuns, tenantId, draft, signal);
+    return toOutput({ text: draft.text, hash: draft.hash, problems: [], estimate, tries }, draft.templateId, "");
+  };
+
+  const keep: Step = async ({ tenantId, runId, input }) => {
+    const [text, by] = [String(input["text"]), String(input["by"] ?? "")];
+    // The same checks once more: what was approved may have waited for weeks.
+    const { flow } = await flows.registerFlow(tenantId, { text }, true);
+    const hash = String(input["hash"]);
+    if (flow === null || flow.hash !== hash) return fail("DRAFT_INVALID", { problem: "the service has changed" });
+    const { flowId: templateId } = flow;
+    const mine = async (): Promise<boolean> => (await kept.find(tenantId, templateId))?.approval.generationId === runId;
+    const isKept = async (): Promise<boolean> =>
+      !(await isTaken(tenantId, templateId)) &&
+      (await kept.keep(tenantId, { templateId, source: text, hash, generationId: runId, by }));
+    if (!(await mine()) && !(await isKept())) return fail("TEMPLATE_ID_TAKEN", { templateId });
+    return { template_id: templateId };
+  };
+
+  return new Map([
+    [DRAFT_STEPS.question, question],
+    [DRAFT_STEPS.check, check],
+    [DRAFT_STEPS.keep, keep],
+  ]);
+}
+
+/** Whether the id means something already: a draft must not take its place. */
+async function hasTemplateOrFlow(
+  { flows, templates }: Pick<DraftParts, "flows" | "templates">,
+  tenantId: string,
+  id: string,
+): Promise<boolean> {
+  const isThere = (code: string) =>
+    [
+      () => true,
+      (error: unknown): boolean => {
+        if (!isOrchestratorError(error) || error.retry !== "no") throw error;
+        return error.code !== code;
+      },
+    ] as const;
+  return (
+    (await templates.getTemplate(tenantId, id).then(...isThere("TEMPLATE_NOT_FOUND"))) ||
+    (await flows.getFlow(tenantId, id, "").then(...isThere("FLOW_NOT_FOUND")))
+  );
+}
+
+/** The flow has checked the types of its variables. */
+function requestOf({ prompt, domain, complexity, required_services: words }: JsonObject): DraftRequest {
+  return {
+    prompt: String(prompt),
+    domain: String(domain),
+    complexity: complexity as DraftRequest["complexity"],
+    required_services: (words as readonly Json[]).map(String),
+  };
+}
+
+/** What the flow reads, and `draftOf` of a generation. */
+function toOutput(draft: DraftView, templateId: string, nextPrompt: string): JsonObject {
+  const { text, hash, problems, estimate, tries } = draft;
+  return {
+    ...{ text, hash, tries, template_id: templateId, next_prompt: nextPrompt },
+    problems: problems.map((problem) => ({ ...problem })),
+    estimate: estimate as unknown as Json,
+  };
+}
