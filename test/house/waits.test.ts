@@ -7,7 +7,7 @@ const BY_CHANCE = /^test\/(crash\/|kafka\/killing-messages)/;
 
 /** A test that waits for a time instead of for what it expects. */
 const SLEEPS = [
-  /from "node:timers\/promises"/,
+  /\b(setTimeout|scheduler)\b[^}]*\} from "node:timers\/promises"/,
   /new Promise(<\w+>)?\(\(?(\w+)\)? => (void )?setTimeout\(\2,/,
   /new Promise(<\w+>)?\(\(?(\w+)\)? => \{\s*setTimeout\(\2,/,
 ];
