@@ -16,7 +16,8 @@ const answer = z.object({
 export type ReflexVerdict =
   | { readonly is: "safe" }
   | { readonly is: "blocked"; readonly rule: string; readonly reason: string }
-  | { readonly is: "error"; readonly problem: string };
+  /** `ofText`: Reflex answers, and does not take this text; that says nothing about others. */
+  | { readonly is: "error"; readonly problem: string; readonly ofText?: true };
 
 /** Reads the body of a 200. What it detected is blocked, whatever its status says. */
 export function readAnswer(text: string): ReflexVerdict {

@@ -63,6 +63,17 @@ const [FAILURES, OPEN_MS, PROBES] = [5, 60_000, 3];
 /** Most calls at once: a map over thousands of items must not be what keeps Reflex from answering. */
 const MAX_AT_ONCE = 64;
 
+/** What says of a text that it is too large: no other try is answered otherwise. */
+const TOO_LARGE = 413;
+const REFUSED: ReflexVerdict = {
+  is: "blocked",
+  rule: "reflex.size",
+  reason: "input is too large for the Reflex layer",
+};
+
+/** What an answer to one text has, and says nothing about others. */
+const OF_TEXT: ReadonlySet<number> = new Set([400, 422]);
+
 /** Largest answer, bytes. */
 const MAX_BYTES = 1_024 * 1_024;
 
@@ -73,7 +84,11 @@ type Tried = { readonly verdict: ReflexVerdict; readonly again: boolean };
 export function openReflex(options: ReflexOptions): Reflex {
   const { log, tryMs = 2_000, callMs = 5_000, lookMs = 15_000 } = options;
   const url = options.url.replace(/\/+$/, "");
-  const faults = handleWhenResult((result) => (result as ReflexVerdict).is === "error");
+  // Otherwise, one caller with five texts that Reflex does not take would shut out all others.
+  const faults = handleWhenResult((result) => {
+    const verdict = result as ReflexVerdict;
+    return verdict.is === "error" && verdict.ofText !== true;
+  });
   const breaker = circuitBreaker(faults, {
     breaker: new ConsecutiveBreaker(FAILURES),
     halfOpenAfter: OPEN_MS,
@@ -100,7 +115,10 @@ export function openReflex(options: ReflexOptions): Reflex {
       });
       if (response.status !== 200) {
         await response.body?.cancel();
-        return { verdict: toError(`it answered ${response.status}`), again: response.status >= 500 };
+        if (response.status === TOO_LARGE) return { verdict: REFUSED, again: false };
+        const verdict = toError(`it answered ${response.status}`);
+        const ofText = OF_TEXT.has(response.status);
+        return { verdict: ofText ? { ...verdict, ofText } : verdict, again: response.status >= 500 };
       }
       const text = await readBounded(response, MAX_BYTES);
       return { verdict: text === null ? toError("its answer is too long") : readAnswer(text), again: false };
@@ -172,7 +190,7 @@ export function openReflex(options: ReflexOptions): Reflex {
   };
 }
 
-function toError(problem: string): ReflexVerdict {
+function toError(problem: string): Extract<ReflexVerdict, { readonly is: "error" }> {
   return { is: "error", problem };
 }
 

@@ -131,7 +131,7 @@ test("nobody listens: an error that names the cause, and the state follows when 
 test("five failures in a row open the breaker for a minute; then three probes close it, and one failure opens it", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   onTestFinished(() => void vi.useRealTimers());
-  const { reflex, bodies, setAnswer } = await openBed(answering("", 422));
+  const { reflex, bodies, setAnswer } = await openBed(answering("", 403));
   for (let call = 0; call < 5; call++) expect(await ask(reflex)).toMatchObject({ is: "error" });
   expect(await ask(reflex)).toEqual({ is: "error", problem: expect.stringContaining("keep failing") });
   expect(bodies.length).toBe(5);
@@ -142,18 +142,29 @@ test("five failures in a row open the breaker for a minute; then three probes cl
   vi.setSystemTime(Date.now() + 1_000);
   setAnswer(answering(SAFE));
   expect(await ask(reflex)).toEqual({ is: "safe" });
-  setAnswer(answering("", 422));
-  expect(await ask(reflex)).toMatchObject({ problem: "it answered 422" });
+  setAnswer(answering("", 403));
+  expect(await ask(reflex)).toMatchObject({ problem: "it answered 403" });
   expect(await ask(reflex)).toMatchObject({ problem: expect.stringContaining("keep failing") });
 
   vi.setSystemTime(Date.now() + 60_000);
   setAnswer(answering(SAFE));
   for (let probe = 0; probe < 3; probe++) expect(await ask(reflex)).toEqual({ is: "safe" });
   // Closed: four failures do not open it.
-  setAnswer(answering("", 422));
+  setAnswer(answering("", 403));
   for (let call = 0; call < 4; call++) await ask(reflex);
   setAnswer(answering(SAFE));
   expect(await ask(reflex)).toEqual({ is: "safe" });
+});
+
+// Cause: five long goals of one caller opened the breaker, and the goals of all others were refused for a minute.
+test("a text that Reflex does not take says nothing about others", async () => {
+  const { reflex, bodies, setAnswer } = await openBed(answering("", 422));
+  for (let call = 0; call < 6; call++) expect(await ask(reflex)).toMatchObject({ problem: "it answered 422" });
+  setAnswer(answering("", 413));
+  for (let call = 0; call < 6; call++) expect(await ask(reflex)).toMatchObject({ is: "blocked", rule: "reflex.size" });
+  setAnswer(answering(SAFE));
+  expect(await ask(reflex)).toEqual({ is: "safe" });
+  expect(bodies).toHaveLength(13);
 });
 
 // Cause: it waited inside the breaker for the probes of others, whatever its own signal and time said.

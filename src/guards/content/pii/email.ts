@@ -2,11 +2,14 @@
 import { type Codes, DIGIT, isWordAt, KINDS, LETTER, textOf } from "../codes.ts";
 import type { FoundList } from "../found.ts";
 
+const SLASH = 47;
+
 /** Longest name and longest domain, RFC 5321. */
 const [MAX_NAME, MAX_DOMAIN] = [64, 253];
 
+/** RFC 5321 allows a slash in a name, too; but it begins one, in paths. */
 const isNameCode = Uint8Array.from({ length: 256 }, (_, code) =>
-  code === 128 || /[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]/.test(String.fromCharCode(code)) ? 1 : 0,
+  code === 128 || /[A-Za-z0-9.!#$%&'*+=?^_`{|}~-]/.test(String.fromCharCode(code)) ? 1 : 0,
 );
 
 /** Last labels that are no domain of mail: files beside their scale (`logo@2x.png`), and names of one network. */
@@ -23,12 +26,11 @@ export function findEmail(codes: Codes, at: number, found: FoundList): void {
   if (end === 0) return;
   let start = at;
   while (start > 0 && at - start < MAX_NAME && isNameCode[bytes[start - 1] as number] === 1) start--;
-  // Signs around a name belong to the text: `'ada@…'`, `(=ada@…`, `/ada@…`.
+  // Signs around a name belong to the text: `'ada@…'`, `(=ada@…`.
   while (start < at && !isWordAt(codes, start) && bytes[start] !== 95) start++;
-  // A path or the user of a URL.
-  const before = bytes[start - 1];
-  if (start === at || before === 47 || (!isWordAt(codes, at - 1) && bytes[at - 1] !== 95 && bytes[at - 1] !== 45))
-    return;
+  // The user of a URL.
+  const isUser = bytes[start - 1] === SLASH && bytes[start - 2] === SLASH;
+  if (start === at || isUser || (!isWordAt(codes, at - 1) && bytes[at - 1] !== 95 && bytes[at - 1] !== 45)) return;
   // `git@host:path`, and ports: places, not mailboxes.
   if (bytes[end] === 58 && (isWordAt(codes, end + 1) || bytes[end + 1] === 47)) return;
   found.push({ rule: "pii.email", start, end });

@@ -16,7 +16,7 @@ import {
   residentCheck,
 } from "./checksums.ts";
 
-const [SPACE, DASH, DOT] = [32, 45, 46];
+const [SPACE, DASH, DOT, SLASH] = [32, 45, 46, 47];
 
 /** Sizes of groups. */
 const AMEX = [4, 6, 5];
@@ -92,11 +92,11 @@ function readFourFours(codes: Codes, start: number): number {
     }
   }
   const end = start + 19;
-  return sum % 10 === 0 && isAlone(codes, start, end) && isIssued(bytes, start, 16) ? end : 0;
+  return sum % 10 === 0 && isAlone(codes, start, end, SLASH) && isIssued(bytes, start, 16) ? end : 0;
 }
 
 function readCard(codes: Codes, start: number, end: number): number {
-  return isAlone(codes, start, end) && isCard(codes.bytes, start, end, end - start) ? end : 0;
+  return isAlone(codes, start, end, SLASH) && isCard(codes.bytes, start, end, end - start) ? end : 0;
 }
 
 const letterAt = (bytes: Uint8Array, index: number): string => String.fromCharCode((bytes[index] as number) & 0xdf);
@@ -156,15 +156,19 @@ function readGroups(codes: Codes, start: number, sizes: readonly number[], signs
   return isAlone(codes, start, index) ? index : 0;
 }
 
-/** Whether nothing is attached: neither a letter nor, by a dash, dot, slash, or `_`, another word or number. */
-function isAlone(codes: Codes, start: number, end: number): boolean {
+/**
+ * Whether nothing is attached: neither a letter nor, by a dash, dot, slash, or `_`, another word or number. `free` is one
+ * of these signs that attaches nothing: a card may be a part of a path.
+ */
+function isAlone(codes: Codes, start: number, end: number, free = 0): boolean {
   if (isWordAt(codes, start - 1) || isWordAt(codes, end)) return false;
   const { bytes } = codes;
-  if (start > 0 && isTie(bytes[start - 1] as number) && isWordAt(codes, start - 2)) return false;
-  return !(isTie(bytes[end] as number) && isWordAt(codes, end + 1));
+  const isTied = (sign: number, word: number): boolean =>
+    bytes[sign] !== free && isTie(bytes[sign] as number) && isWordAt(codes, word);
+  return !(start > 0 && isTied(start - 1, start - 2)) && !isTied(end, end + 1);
 }
 
-const isTie = (code: number): boolean => code === DASH || code === DOT || code === 95 || code === 47;
+const isTie = (code: number): boolean => code === DASH || code === DOT || code === 95 || code === SLASH;
 
 /** Issuer, length, and Luhn. */
 function isCard(bytes: Uint8Array, start: number, end: number, count: number): boolean {

@@ -13,6 +13,12 @@ describe("personal data is found, and what looks like it is not", () => {
     ["write to ada.lovelace+x@mail.example.co.uk.", ["pii.email ada.lovelace+x@mail.example.co.uk"]],
     ["git@github.com:acme/tools.git and logo@2x.png and @ada and react@18.2.0", []],
     ["card 4111 1111 1111 1111, or 378282246310005", ["pii.card 4111 1111 1111 1111", "pii.card 378282246310005"]],
+    [
+      "GET /q/4111111111111111 and https://x.example/u/ada@example.com/orders",
+      ["pii.card 4111111111111111", "pii.email ada@example.com"],
+    ],
+    ["Write to /ada@example.com", ["pii.email ada@example.com"]],
+    ["clone ssh://ada@git.example.com/x", []],
     ["order 4111 1111 1111 1112, id 1234567890123456, trace 4111111111111111a", []],
     ["DE89 3704 0044 0532 0130 00", ["pii.iban DE89 3704 0044 0532 0130 00"]],
     ["GB82WEST12345698765432", ["pii.iban GB82WEST12345698765432"]],
