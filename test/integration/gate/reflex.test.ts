@@ -76,7 +76,7 @@ test.each<[string, Answer, string, number]>([
   ["a status of its own", answering({ ...SAFE, status: "success" }), "its answer has no valid status", 1],
   ["10 MB", answering("x".repeat(10_000_000)), "its answer is too long", 1],
   ["a redirect", answering("", 302, { location: "http://127.0.0.1:1/" }), "it answered 302", 1],
-  ["a refusal", answering("", 422), "it answered 422", 1],
+  ["a refusal", answering("", 403), "it answered 403", 1],
   ["5xx, tried again", answering("", 503), "it answered 503", 3],
   [
     "a connection that is cut, tried again",
