@@ -22,8 +22,8 @@ export function urlAt({ name, baseUrl }: NamedService, path: string): URL {
   const query = path.indexOf("?");
   const place = query === -1 ? path : path.slice(0, query);
   if (place.includes("\\")) refuse("holds a backslash; encode it (%5C)");
-  if (place.startsWith("//")) refuse("begins with two slashes");
   const decoded = place.replaceAll(/%(?:2e|2f|5c)/gi, (code) => ENCODED[code.toLowerCase()] ?? code);
+  if (decoded.startsWith("//")) refuse("begins with two slashes");
   if (decoded.split("/").some((segment) => DOT_SEGMENT.test(segment))) refuse('holds a segment "." or ".."');
   const base = baseUrl.pathname === "/" ? "" : baseUrl.pathname;
   const url = URL.parse(`${baseUrl.origin}${base}${path}`);

@@ -98,6 +98,8 @@ test.each([
   "echo",
   "",
   "//evil.example/echo",
+  "/%2F%2Fevil.example/echo",
+  "/%5cevil.example/echo",
   "/\\evil.example/echo",
   "\\\\evil.example",
   "/..",
