@@ -199,10 +199,13 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     case "task.suspended": {
       const task = touchTask(state, record.task, record.at);
       const gate = record.gate === true;
+      const repeats = gate && task.token !== task.callToken;
       if (gate) proveNoEffect(task);
+      // Nobody has begun the attempt, so its next dispatch is the first.
+      if (gate && !repeats) task.callAttempt = 0;
       moveTask(state, task, "WAITING");
       task.wait = record.wait;
-      task.suspension = { key: record.key, value: record.value, gate };
+      task.suspension = { key: record.key, value: record.value, gate, repeats };
       if (!gate) {
         task.answer = null;
         task.effect = "possible";

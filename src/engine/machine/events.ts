@@ -57,6 +57,16 @@ export interface Suspension {
   readonly timeoutMs: number | null;
 }
 
+/** What an attempt ended with: a question. Replaced, never mutated. */
+export interface Asked {
+  readonly key: string;
+  readonly value: JsonObject;
+  /** The gate asks. */
+  readonly gate: boolean;
+  /** The gate asks about an attempt that an instance that is gone had begun: what came of that call is unknown. */
+  readonly repeats: boolean;
+}
+
 /** How a child run ended. */
 export interface ChildEnd {
   readonly phase: "COMPLETED" | "FAILED" | "CANCELED" | "TERMINATED" | "TIMED_OUT";

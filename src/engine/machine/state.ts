@@ -12,6 +12,7 @@
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { RunLimit, TaskLimits } from "../../flows/plan.ts";
+import type { Asked } from "./events.ts";
 import type {
   Answer,
   ApprovalEnd,
@@ -188,7 +189,7 @@ export interface TaskState {
   first: string | null;
   wait: Wait | null;
   /** The question of an interrupted graph, or of the gate; null when nothing is asked. */
-  suspension: { readonly key: string; readonly value: JsonObject; readonly gate: boolean } | null;
+  suspension: Asked | null;
   /** The key of the call that a person has approved, for all later attempts; null: none. */
   approvedCall: string | null;
   /** Last answer to an interrupt: every later attempt receives it. */
@@ -413,8 +414,6 @@ export function copyState(state: RunState): RunState {
   const tasks = new Map<string, TaskState>();
   for (const [path, task] of state.tasks)
     tasks.set(path, { ...task, group: task.group === null ? null : { ...task.group } });
-  const fsm =
-    state.fsm === null ? null : { ...state.fsm, visits: new Map(state.fsm.visits), path: [...state.fsm.path] };
   return {
     ...state,
     tasks,
@@ -423,7 +422,7 @@ export function copyState(state: RunState): RunState {
     signals: [...state.signals],
     guardFailures: new Map(state.guardFailures),
     requests: new Map(state.requests),
-    fsm,
+    fsm: state.fsm === null ? null : { ...state.fsm, visits: new Map(state.fsm.visits), path: [...state.fsm.path] },
     compensation: state.compensation === null ? null : { ...state.compensation },
   };
 }

@@ -15,9 +15,12 @@ import { openWorkerBed, type WorkerBed } from "../../support/worker-service.ts";
 
 const CARD = "4111 1111 1111 1111";
 
+const ASK = "{assignees: [risk], timeout: 1h}";
+
 /** A service whose policy asks about cards in the flow `charge`, which calls a tool. */
 async function openBed(
-  ask = "{assignees: [risk], timeout: 1h}",
+  ask = ASK,
+  budget = "",
 ): Promise<{ bed: WorkerBed; tool: ToolServer; setPolicy(ask: string): void }> {
   const tool = await serveTool(null);
   const policy = join(createTemporaryFolder(), "gate.yaml");
@@ -25,7 +28,7 @@ async function openBed(
     writeFileSync(policy, `version: 1\ncalls: {flows: {charge: {rules: {pii.card: ask}, ask: ${said}}}}\n`);
   setPolicy(ask);
   const bed = await openWorkerBed({ ORCHESTRATOR_GATE_POLICY: policy, ORCHESTRATOR_HTTP_ALLOW: "127.0.0.1" });
-  const workflow = `  tasks:
+  const workflow = `${budget}  tasks:
     - id: pay
       type: http
       parameters: {method: POST, url: "http://${tool.address}/pay", body: {note: "\${note}"}}
@@ -119,3 +122,11 @@ test("a policy that has changed since the approval asks again, before the next a
   (await tool.next()).answer(200, "{}");
   await bed.reaches(runId, RunState.COMPLETED);
 }, 180_000);
+
+test("a question uses up no step of a budget", async () => {
+  const { bed, tool } = await openBed(ASK, "  budget: {max_steps: 1}\n");
+  const runId = await bed.start("charge", { note: CARD });
+  await decide(bed.client, await asksOf(bed.client, runId), ApprovalDecision.APPROVED);
+  (await tool.next()).answer(200, "{}");
+  await bed.reaches(runId, RunState.COMPLETED);
+});

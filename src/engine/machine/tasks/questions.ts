@@ -60,13 +60,20 @@ export function answerTask(run: Run, task: TaskState, value: Json, at: number): 
 }
 
 /** Makes the attempt again that has asked; one that needs a slot of a limit is put in line for it. */
-function goOn(run: Run, { path, attempt, limitSlot }: TaskState, answer: Answer | null, at: number): JournalRecord {
+function goOn(run: Run, task: TaskState, answer: Answer | null, at: number): JournalRecord {
+  const { path, attempt, limitSlot, suspension } = task;
   const answered = answer === null ? {} : { answer };
+  const repeats = suspension?.repeats === true;
   const isHeld = !mayBegin(run);
-  if (!isHeld && limitSlot === null) return { type: "task.dispatched", at, task: path, attempt, ...answered };
-  const error: TaskError = isHeld
-    ? { type: "RUN_HELD", message: "the answer is there; the run is held", retryable: true }
-    : { type: "LIMIT_WAIT", message: "the answer is there; the task waits for its limit", retryable: true };
+  if (!isHeld && limitSlot === null)
+    return { type: "task.dispatched", at, task: path, attempt, ...answered, ...(repeats ? { again: true } : {}) };
+  const [type, why] = isHeld ? ["RUN_HELD", "the run is held"] : ["LIMIT_WAIT", "the task waits for its limit"];
+  const error: TaskError = {
+    // Later dispatches know by this type that the call may have been made.
+    type: repeats ? "ATTEMPT_LOST" : type,
+    message: `the answer is there; ${why}`,
+    retryable: true,
+  };
   return { type: "task.retrying", at, task: path, error, dueAt: at, deferred: true, ...answered };
 }
 

@@ -211,3 +211,28 @@ test("a new owner leaves the question as it is, and makes what was approved agai
   ]);
   expect(subject.task()).toMatchObject({ approvedCall: "k" });
 });
+
+// Cause: the attempt looked like one that was never made, so `on_unknown` of a model did not hold for it.
+test("a question about an attempt that another instance had begun does not hide that", async () => {
+  const subject = await openOne();
+  subject.ask(10);
+  expect(subject.decide(20, true)[1]).not.toHaveProperty("again");
+  subject.take({ type: "recover", at: 30, clean: false });
+  // The policy has changed with the restart.
+  subject.ask(40, "other");
+  expect(subject.decide(50, true)[1]).toMatchObject({ type: "task.dispatched", attempt: 1, again: true });
+  expect(subject.task()).toMatchObject({ effect: "possible" });
+  subject.take({ type: "recover", at: 60, clean: false });
+  subject.ask(70, "third");
+  subject.take({ type: "hold", at: 71, hold: "operator", by: "op", why: "" });
+  expect(subject.decide(80, true)[1]).toMatchObject({ type: "task.retrying", error: { type: "ATTEMPT_LOST" } });
+});
+
+test("a question that comes twice before any call is about an attempt that nobody has made", async () => {
+  const subject = await openOne();
+  subject.ask(10);
+  subject.decide(20, true);
+  subject.ask(30, "moved");
+  expect(subject.decide(40, true)[1]).not.toHaveProperty("again");
+  expect(subject.task()).toMatchObject({ effect: "open" });
+});
