@@ -157,8 +157,8 @@ function readGroups(codes: Codes, start: number, sizes: readonly number[], signs
 }
 
 /**
- * Whether nothing is attached: neither a letter nor, by a dash, dot, slash, or `_`, another word or number. `free` is one
- * of these signs that attaches nothing: a card may be a part of a path.
+ * Whether nothing is attached: neither a letter nor, by a dash, dot, slash, or `_`, another word or number. `free` is
+ * one of these signs that attaches nothing: a card may be a part of a path.
  */
 function isAlone(codes: Codes, start: number, end: number, free = 0): boolean {
   if (isWordAt(codes, start - 1) || isWordAt(codes, end)) return false;
