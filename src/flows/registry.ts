@@ -17,7 +17,7 @@ import { withModels } from "./planning/models.ts";
 import { type QueueDefaults, withQueueDefaults } from "./planning/queue-defaults.ts";
 import type { FlowLimit, FlowStore, NewFlowVersion } from "./ports/flow-store.ts";
 import type { FlowRegistry, FlowVersion, RegisterResult } from "./ports/registry.ts";
-import type { FlowWorld } from "./warnings/warning.ts";
+import type { FlowWorld, PlannedCall } from "./warnings/warning.ts";
 
 /** How long the latest version of a flow, or a declared limit, is cached; other instances may change it meanwhile. */
 const LATEST_MS = 1_000;
@@ -37,6 +37,8 @@ export interface RegistryOptions {
   readonly carriers?: ReadonlySet<Carrier>;
   /** Providers of models that the service calls itself; none if absent. */
   readonly models?: ModelProviders;
+  /** Why the gate denies a call of a flow; null: it does not. Absent: it denies none. */
+  readonly whyDenied?: (tenantId: string, call: PlannedCall) => string | null;
 }
 
 /**
@@ -46,7 +48,7 @@ export interface RegistryOptions {
 export function createFlowRegistry(
   store: FlowStore,
   compiler: GraphCompiler = inlineGraphCompiler,
-  { graphs, served = ALL_SERVED, queueDefaults, carriers, models }: RegistryOptions = {},
+  { graphs, served = ALL_SERVED, queueDefaults, carriers, models, whyDenied = () => null }: RegistryOptions = {},
 ): FlowRegistry {
   const plans = new Map<string, Plan>();
   const versions = new Map<string, { readonly plan: Plan; readonly until: number }>();
@@ -83,6 +85,7 @@ export function createFlowRegistry(
 
   const worldOf = (tenantId: string): FlowWorld => ({
     graphs,
+    whyDenied: (call) => whyDenied(tenantId, call),
     variablesOf: async (flowId, version) => {
       const found = await store.find(tenantId, flowId, version);
       return found === null ? null : ((found.document.variables ?? []) as unknown as readonly VariableDocument[]);

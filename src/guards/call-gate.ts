@@ -56,6 +56,14 @@ export type JudgedTask = Pick<ToolCall, "tenantId" | "flowId" | "taskId" | "type
 /** Which rules hold for a task. */
 type Judged = Omit<JudgedTask, "input">;
 
+/** A call that a flow would make; null: it is not known, or there is none. */
+export interface PlannedCall extends Pick<JudgedTask, "flowId"> {
+  readonly type: string;
+  readonly service: string | null;
+  readonly origin: string | null;
+  readonly models: readonly string[] | null;
+}
+
 /** What a call reaches. */
 export interface CallReach extends CallTarget {
   /** Where the call goes, and the names of the secrets that it gets. */
@@ -80,6 +88,8 @@ export interface CallGate {
    * they send. In shadow, and where a schema holds the parameters, they stay as they are until the call.
    */
   redactCalled(task: JudgedTask): CallVerdict;
+  /** Why the lists allow no call of this kind, as far as it is known; null: they may. A shadow denies nothing. */
+  whyDenied(tenantId: string, call: PlannedCall): string | null;
   /** Judges an origin to which a call goes on; null: it may go everywhere. */
   originJudge(call: Judged): ((origin: string) => CallVerdict) | null;
   /** Judges what comes back; null: nothing does. */
@@ -188,6 +198,13 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
       // What is denied is denied when the call is made.
       if (judged.denied !== null || judged.redacted === null) return ALLOW;
       return marked({ verdict: "redact", ...judged.redacted }, false);
+    },
+    whyDenied(tenantId, { flowId, type, service, origin, models }) {
+      const { allow = [], isShadow = false } = callRulesOf(policy, tenantId, { flowId, taskId: "", type }) ?? {};
+      if (isShadow) return null;
+      const isKnown = type === "ai" ? models !== null : service !== null || origin !== null;
+      const lists = isKnown ? allow : allow.map(({ key, said: { types } }) => ({ key, said: { types } }));
+      return findOutside(lists, type, { service: service ?? "", origin: origin ?? "", models })?.why ?? null;
     },
     originJudge(call) {
       const { allow = [], isShadow = false } = rulesOf(call) ?? {};

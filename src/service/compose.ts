@@ -128,13 +128,13 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     if (options.watchdog === true) openWatchdog(config, store, instanceId, log, parts);
     const secrets = options.secrets ?? openSecrets(config);
     const services = await openServices(config, { store: createPutServiceStore(database, store), secrets }, log, parts);
-    const flows = await openFlows(config, { database, services }, log, parts);
     const key = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));
     const tokenKey = Buffer.from(key, "base64");
+    const gate = await openGate(config, tokenKey, log, parts);
+    const flows = await openFlows(config, { database, services, gate: gate.callGate }, log, parts);
     const budgets = openBudgets(config, { database, instanceId }, log, parts);
     const { toolOverrides, rules } = await openOverrides(store, log, parts);
     const models = openModels(config, { database, secrets, meter: budgets.meter, rules }, log, parts);
-    const gate = await openGate(config, tokenKey, log, parts);
     const estimates = createModelEstimates(models?.providers ?? null);
     const dryRuns = createDryRuns({ flows: flows.flows, estimates, now: Date.now });
     const { graphs, keptTemplates: kept } = flows;

@@ -4,6 +4,7 @@
 import { formatPath } from "../../tasks/schema/format-path.ts";
 import { MAX_PROBLEMS, type ParsedSource } from "../document/parse.ts";
 import type { FlowDocument } from "../document/schema.ts";
+import { checkCallsAreAllowed } from "./denied-calls.ts";
 import { checkErrorTypes } from "./error-types.ts";
 import { checkExpressionTypes } from "./expressions.ts";
 import { checkGraphIsLoaded } from "./graph-not-loaded.ts";
@@ -16,6 +17,7 @@ import type { FlowWarning, FlowWorld, WarningCheck } from "./warning.ts";
 import { checkKeysHaveAnEffect } from "./without-effect.ts";
 
 const CHECKS: readonly WarningCheck[] = [
+  checkCallsAreAllowed,
   checkErrorTypes,
   checkExpressionTypes,
   checkGraphIsLoaded,

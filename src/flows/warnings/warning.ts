@@ -15,6 +15,8 @@ export const WARNING_CODES = {
   GROUP_OUTPUT_MISREAD:
     "An expression reads the output of a `parallel` or `map` as a list. The list is `tasks.id.outputs`.",
   PATTERN_INVALID: "A constant pattern of `matches` is not a regular expression in RE2 syntax.",
+  GATE_DENIES_CALL:
+    "The gate policy of the service denies a call of the flow in every run, as far as its target is constant.",
   GRAPH_NOT_LOADED:
     "The flow names a graph that this service has not loaded. StartRun refuses the flow until it is loaded.",
   KEY_WITHOUT_EFFECT:
@@ -45,6 +47,18 @@ export interface FlowWarning {
   readonly cure: string;
 }
 
+/** What a task would call, as far as its flow says it without an expression. */
+export interface PlannedCall {
+  readonly flowId: string;
+  readonly type: string;
+  /** Null: none, or an expression names it. */
+  readonly service: string | null;
+  /** Null: none, or an expression gives it. */
+  readonly origin: string | null;
+  /** As `provider/model`; null: none, or one of them is not named. */
+  readonly models: readonly string[] | null;
+}
+
 /** What checks may ask about the service that the flow is for. */
 export interface FlowWorld {
   /**
@@ -54,6 +68,8 @@ export interface FlowWorld {
   variablesOf(flowId: string, version: string): Promise<readonly VariableDocument[] | null>;
   /** Names of the loaded graphs; undefined if unknown. */
   readonly graphs: ReadonlySet<string> | undefined;
+  /** Why the gate denies a call, whatever else it has; null: it may be made. Absent: unknown. */
+  readonly whyDenied?: (call: PlannedCall) => string | null;
 }
 
 /** Adds a warning at a place. */

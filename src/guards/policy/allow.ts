@@ -52,8 +52,12 @@ export interface OutsideLists {
   readonly why: string;
 }
 
-/** What is outside the lists, of which the nearest one that speaks of a kind counts; null: nothing. */
+/**
+ * What is outside the lists, of which the nearest one that speaks of a kind counts; null: nothing, or the type calls
+ * nothing.
+ */
 export function findOutside(lists: readonly AllowList[], type: string, target: CallTarget): OutsideLists | null {
+  if (!CALLING_TYPES.some((one) => one === type)) return null;
   const types = lists.find(({ said }) => said.types !== undefined);
   if (types?.said.types?.some((one) => one === type) === false)
     return { rule: "allow.types", why: `tasks of type ${type} are not in ${types.key}.types` };

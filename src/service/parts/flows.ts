@@ -13,6 +13,7 @@ import { createFlowRegistry } from "../../flows/registry.ts";
 import { createCatalogue } from "../../flows/templates/all-templates.ts";
 import { openTemplates } from "../../flows/templates/catalogue.ts";
 import { createTemplateStarts } from "../../flows/templates/use-template.ts";
+import type { CallGate } from "../../guards/call-gate.ts";
 import { createFlowStore } from "../../store/flow-versions.ts";
 import type { Database } from "../../store/sql/pool.ts";
 import { createKeptTemplates } from "../../store/templates/kept-templates.ts";
@@ -34,10 +35,18 @@ export interface Flows {
   readonly graphs: GraphHost | undefined;
 }
 
+/** What flows need. */
+export interface FlowNeeds {
+  readonly database: Database;
+  readonly services: Pick<Services, "served">;
+  /** Null: all calls are allowed. */
+  readonly gate: Pick<CallGate, "whyDenied"> | null;
+}
+
 /** Opens the registry of flows and loads templates and graphs. Error: GRAPH_MODULE_INVALID. */
 export async function openFlows(
   config: Config,
-  { database, services }: { readonly database: Database; readonly services: Pick<Services, "served"> },
+  { database, services, gate }: FlowNeeds,
   log: Log,
   parts: Parts,
 ): Promise<Flows> {
@@ -66,6 +75,7 @@ export async function openFlows(
     carriers: new Set<Carrier>(["workers", ...(hasTopics ? ["topics" as const] : [])]),
     served,
     models,
+    ...(gate === null ? {} : { whyDenied: gate.whyDenied }),
   });
   const files = await openTemplates(templatesFolder(config), { served, log });
   parts.onClose(() => files.close());
