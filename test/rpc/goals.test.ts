@@ -1,9 +1,12 @@
 /** Goals over every protocol, and over the paths of the merged goal service, behind a check. */
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import { fail } from "../../src/base/errors.ts";
 import type { CheckedGoal, GoalCheck } from "../../src/engine/ports/gate/goal-check.ts";
+import { GoalStatus } from "../../src/gen/orchestrator/v1/goal_pb.ts";
 import { GoalService } from "../../src/gen/orchestrator/v1/goal_service_pb.ts";
+import { eventually } from "../support/eventually.ts";
 import { openClients, type ProtocolClient } from "./support/clients.ts";
 import { startApi, type TestApi } from "./support/start-api.ts";
 
@@ -12,6 +15,8 @@ const PROTOCOLS = ["grpc", "grpc-web", "connect json", "connect proto", "rest"];
 let tested: TestApi;
 let clients: ReadonlyMap<string, ProtocolClient>;
 let reflex: GoalCheck["reflex"] = "available";
+/** What the check says of every goal; null: it depends on the goal. */
+let answer: "deny" | "away" | null = null;
 const checked: CheckedGoal[] = [];
 
 const goalCheck: GoalCheck = {
@@ -20,7 +25,9 @@ const goalCheck: GoalCheck = {
   },
   async check(goal) {
     checked.push(goal);
-    if (goal.text.includes("away")) fail("SAFETY_CHECK_UNAVAILABLE", { problem: "Reflex does not answer" });
+    if (answer === "deny") return { verdict: "deny", rule: "pii.email", reason: "PII detected in input" };
+    if (answer === "away" || goal.text.includes("away"))
+      fail("SAFETY_CHECK_UNAVAILABLE", { problem: "Reflex does not answer" });
     if (!goal.text.includes("@")) return { verdict: "allow" };
     return { verdict: "deny", rule: "pii.email", reason: "PII detected in input" };
   },
@@ -36,7 +43,7 @@ afterAll(async () => {
   await tested.api.close(100);
 });
 
-const { submitGoal, getGoal } = GoalService.method;
+const { submitGoal, getGoal, watchGoal } = GoalService.method;
 
 describe.each(PROTOCOLS)("%s", (protocol) => {
   const client = () => clients.get(protocol) as ProtocolClient;
@@ -94,6 +101,56 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
     for (const goalId of [state.runId, randomUUID(), "no id"])
       expect(await client().ask(getGoal, { goalId })).toMatchObject({ code: 5, reason: "GOAL_NOT_FOUND" });
   });
+});
+
+test("a goal that is stored is answered as it is, whatever the check would say of it now", async () => {
+  const client = clients.get("grpc") as ProtocolClient;
+  const request = { goal: "count the reviews", requestId: "kept" };
+  const first = await client.ask(submitGoal, request);
+  // Cause: a repeated call heard the verdict of a policy, or of a Reflex, that the goal was stored without.
+  for (const said of ["deny", "away"] as const) {
+    answer = said;
+    expect(await client.ask(submitGoal, request)).toEqual(first);
+    expect(await client.ask(submitGoal, { ...request, goal: "another" })).toMatchObject({
+      reason: "REQUEST_ID_REUSED",
+    });
+    expect(await client.ask(submitGoal, { ...request, requestId: "new" })).toMatchObject({ ok: false });
+  }
+  answer = null;
+});
+
+test("a watch shows a goal each time that its status changes, and ends with it", async () => {
+  const client = openGrpcClient({ address: tested.address });
+  onTestFinished(() => client.close());
+  const goalId = randomUUID();
+  await client.call(submitGoal, { goal: "count the reviews", goalId });
+  const statuses: GoalStatus[] = [];
+  const watching = (async () => {
+    for await (const { frame } of client.stream(watchGoal, { goalId })) {
+      if (frame.case !== "goal") continue;
+      expect(frame.value).toMatchObject({ goalId, goal: "count the reviews" });
+      statuses.push(frame.value.status);
+    }
+  })();
+  const shows = (...expected: GoalStatus[]) => eventually(async () => expect(statuses).toEqual(expected));
+  await shows(GoalStatus.PENDING);
+  const at = 1_700_000_100_000;
+  tested.engine.push(goalId, { type: "run.opened", at });
+  await shows(GoalStatus.PENDING, GoalStatus.PROCESSING);
+  // A hold is no status of a goal.
+  tested.engine.push(goalId, { type: "run.held", at, hold: "operator", by: "", why: "" });
+  tested.engine.push(goalId, { type: "run.completed", at, output: null });
+  await watching;
+  expect(statuses).toEqual([GoalStatus.PENDING, GoalStatus.PROCESSING, GoalStatus.COMPLETED]);
+});
+
+test("a watch of what is no goal ends with GOAL_NOT_FOUND", async () => {
+  const client = openGrpcClient({ address: tested.address });
+  onTestFinished(() => client.close());
+  const read = async () => {
+    for await (const _ of client.stream(watchGoal, { goalId: randomUUID() })) expect.unreachable("there is no goal");
+  };
+  await expect(read()).rejects.toMatchObject({ code: "GOAL_NOT_FOUND" });
 });
 
 test.each([

@@ -9,6 +9,7 @@ import type { JournalRecord } from "../../../src/engine/machine/records.ts";
 import type { RunState } from "../../../src/engine/machine/state.ts";
 import { createState, publicState } from "../../../src/engine/machine/state.ts";
 import type { ApprovalIndex } from "../../../src/engine/ports/approvals.ts";
+import type { RunKeys } from "../../../src/engine/ports/bus/run-keys.ts";
 import type { Caller } from "../../../src/engine/ports/caller.ts";
 import type { Cluster, OtherInstance } from "../../../src/engine/ports/cluster.ts";
 import type { StartRequest, StartResult } from "../../../src/engine/ports/run-control.ts";
@@ -17,7 +18,7 @@ import type { RunEventView, RunView } from "../../../src/engine/ports/run-reader
 import type { RunChange, RunRelay, WatchFrame } from "../../../src/engine/ports/run-watch.ts";
 
 /** The engine of the tests, with handles to push it. */
-export interface FakeEngine extends Engine, RunIndex, ApprovalIndex, Cluster, RunRelay {
+export interface FakeEngine extends Engine, RunIndex, ApprovalIndex, Cluster, RunRelay, Pick<RunKeys, "findRun"> {
   readonly states: Map<string, RunState>;
   /** Appends a record to a run and tells the watchers. */
   push(runId: string, record: JournalRecord): void;
@@ -110,6 +111,8 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
       tenantId: caller.tenantId,
       vars: request.input,
       ...(request.runTimeoutMs === null ? {} : { deadlineAt: now + request.runTimeoutMs }),
+      // Nobody gives out slots: such a run stays queued.
+      ...(request.limit === undefined ? {} : { startAt: now, limit: request.limit }),
       facts: {
         userId: request.userId,
         correlationId: request.correlationId,
@@ -120,7 +123,8 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
         parent: null,
       },
     });
-    if (request.flowId !== "open") push(runId, { type: "run.completed", at: now, output: request.input });
+    if (request.flowId !== "open" && request.limit === undefined)
+      push(runId, { type: "run.completed", at: now, output: request.input });
     return { run: view(find(caller, runId)), started: true };
   };
   const header = (state: RunState): RunHeader => ({
@@ -219,6 +223,7 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
       push(runId, { type: "run.canceled", at: now });
       return view(state);
     },
+    findRun: async (_tenantId, requestId) => requests.get(requestId)?.runId ?? null,
     async claimRequest(_caller, requestId, hash) {
       const before = requests.get(requestId);
       if (before !== undefined && before.hash !== hash) throw toError("REQUEST_ID_REUSED", { requestId });

@@ -1,14 +1,20 @@
 /** Lists of goals without goals, and a check that lets all goals through. */
+import type { RunKeys } from "../../../src/engine/ports/bus/run-keys.ts";
 import type { GoalCheck } from "../../../src/engine/ports/gate/goal-check.ts";
 import type { Goals } from "../../../src/engine/ports/gate/goals.ts";
 
+/** Runs by request id. */
+type Requests = Pick<RunKeys, "findRun">;
+
 interface FakeGoals {
+  readonly runKeys: Requests;
   readonly goals: Goals;
   readonly goalCheck: GoalCheck;
 }
 
-export function createFakeGoals(): FakeGoals {
+export function createFakeGoals(runKeys: Requests = { findRun: async () => null }): FakeGoals {
   return {
+    runKeys,
     goals: { list: async () => [] },
     goalCheck: { reflex: "disabled", check: async () => ({ verdict: "allow" }) },
   };

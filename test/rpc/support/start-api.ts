@@ -94,7 +94,7 @@ export async function startApi(
     queues: createFakeQueues(),
     ...createFakeTriggers(flows),
     ...createFakeRouting(flows),
-    ...createFakeGoals(),
+    ...createFakeGoals(engine),
     ...createFakeGenerations(),
     routedHistory: 10_000,
     metricsText: { contentType: "text/plain; version=0.0.4", render: async () => "up 1\n" },

@@ -5,6 +5,7 @@ import { fail, isOrchestratorError } from "../../../base/errors.ts";
 import { MAX_CONTEXT_BYTES } from "../../../base/json/json-limits.ts";
 import { formatDuration } from "../../../base/time/duration.ts";
 import type { RunState } from "../../../engine/machine/state.ts";
+import type { RunKeys } from "../../../engine/ports/bus/run-keys.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
 import type { LimitPlaces } from "../../../engine/ports/dispatch/limits.ts";
 import type { GoalCheck } from "../../../engine/ports/gate/goal-check.ts";
@@ -36,6 +37,7 @@ import { createRunWatch, type WatchNeeds } from "../runs/run-watch.ts";
 
 interface Needs extends Omit<WatchNeeds, "planIndexOf"> {
   readonly runControl: RunControl;
+  readonly runKeys: Pick<RunKeys, "findRun">;
   readonly builtIns: BuiltInFlows;
   readonly goals: Goals;
   readonly limitPlaces: LimitPlaces;
@@ -60,8 +62,12 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
     const userId = userOf(context);
     const { tenantId } = call.caller;
     const conditions = [...constraints, ...acceptanceCriteria];
-    const verdict = await goalCheck.check({ tenantId, text: goal, conditions, userId, context }, call.signal);
-    if (verdict.verdict === "deny") fail("GOAL_REFUSED", { rule: verdict.rule, reason: verdict.reason });
+    // A goal that is stored has been checked, by the policy of then.
+    const isStored = requestId !== "" && (await needs.runKeys.findRun(tenantId, requestId)) !== null;
+    if (!isStored) {
+      const verdict = await goalCheck.check({ tenantId, text: goal, conditions, userId, context }, call.signal);
+      if (verdict.verdict === "deny") fail("GOAL_REFUSED", { rule: verdict.rule, reason: verdict.reason });
+    }
     const priority = fromGoalPriority(request.priority);
     const { maxCostMicros, maxTimeSeconds, maxTokens } = budgetOf(request.budget);
     const input = {
