@@ -17,12 +17,13 @@ import { createHmac } from "node:crypto";
 import { isOrchestratorError } from "../base/errors.ts";
 import type { Json } from "../base/json/json.ts";
 import { canonicalJson } from "../base/json/json-canonical.ts";
+import { measureJson } from "../base/json/json-size.ts";
+import { runAtOnce, runInTurns } from "../base/time/turns.ts";
 import type { ToolCall } from "../engine/ports/tools.ts";
 import { findBreach } from "../tasks/schema/json-schema.ts";
 import { textsOf } from "./content/redact.ts";
-import type { RuleId } from "./content/rules.ts";
 import { createContentScanner } from "./content/scan.ts";
-import { type FoundAt, judgeTexts } from "./judge-texts.ts";
+import { type FoundAt, type JudgedTexts, judgeTexts, type RedactedTexts } from "./judge-texts.ts";
 import { type CallTarget, findOutside, findOutsideOrigin } from "./policy/allow.ts";
 import type { CallRules, SentRules, TextRules } from "./policy/calls.ts";
 import { callRulesOf, type GatePolicy, speaksOfCalls } from "./policy/policy.ts";
@@ -33,7 +34,7 @@ export type CallVerdict = { readonly verdict: "allow" } | (TellingVerdict & { re
 
 /** A verdict that is not that all is well. */
 type TellingVerdict =
-  | { readonly verdict: "redact"; readonly rules: readonly RuleId[]; readonly value: Json }
+  | ({ readonly verdict: "redact" } & RedactedTexts)
   /** `key`: names what is asked. `timeoutMs`: null: the policy sets no limit. */
   | {
       readonly verdict: "ask";
@@ -75,11 +76,13 @@ export interface TextJudge {
   /** Its verdicts are told only. */
   readonly isShadow: boolean;
   judge(value: Json): CallVerdict;
+  /** The same, with turns of the event loop while it reads. */
+  judgeInTurns(value: Json): Promise<CallVerdict>;
 }
 
 /** Judges calls. As long as nothing of a call changes, all its attempts send the same. */
 export interface CallGate {
-  /** Rejects only if `signal` aborts. It answers at once unless Reflex is asked. */
+  /** Rejects only if `signal` aborts. It answers at once, unless Reflex is asked or the parameters are long. */
   judge(call: JudgedCall, reach: CallReach, signal: AbortSignal): CallVerdict | Promise<CallVerdict>;
   /** Judges a task that others do: where somebody would have to be asked, it is denied. */
   judgeTask(task: JudgedTask, target: CallTarget): CallVerdict;
@@ -110,6 +113,12 @@ export interface CallGateParts {
 
 const ALLOW = { verdict: "allow" } as const satisfies CallVerdict;
 
+/** What the gate makes of something, enforced or not. */
+type Judgement = TellingVerdict | typeof ALLOW;
+
+/** Parameters from this size on are read in turns, bytes. */
+const LONG_BYTES = 65_536;
+
 /** Calls that Reflex has let pass which are kept, so that their later attempts do not ask again. */
 const MAX_SAFE = 10_000;
 
@@ -122,11 +131,11 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
 
   const askReflex = async (
     { userId, flowId, type, path }: JudgedCall,
-    passed: TellingVerdict | typeof ALLOW,
+    passed: Judgement,
     input: Json,
     key: string,
     signal: AbortSignal,
-  ): Promise<TellingVerdict | typeof ALLOW> => {
+  ): Promise<Judgement> => {
     const { reflex } = parts;
     if (reflex === null || safe.has(key)) return passed;
     const text = Array.from(textsOf(input), (one) => one.text).join("\n");
@@ -147,23 +156,26 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
     rules: SentRules,
     { destination }: CallReach,
     signal: AbortSignal,
-  ): TellingVerdict | typeof ALLOW | Promise<TellingVerdict | typeof ALLOW> => {
-    const judged = judgeTexts(call.input, rules, scanner, "the parameters");
-    if (judged.denied !== null) return toDenial(judged.denied);
-    const { asked, redacted } = judged;
-    const passed = redacted === null ? ALLOW : ({ verdict: "redact", ...redacted } as const);
-    if (asked.length === 0 && !rules.asksReflex) return passed;
-    const key = keyOf(parts.key, call, destination(), rules, asked);
-    if (asked.length > 0 && call.approvedCall !== key) {
-      const { assignees, timeoutMs } = rules;
-      return { verdict: "ask", found: asked, key, assignees, timeoutMs };
-    }
-    return rules.asksReflex ? askReflex(call, passed, redacted?.value ?? call.input, key, signal) : passed;
+  ): Judgement | Promise<Judgement> => {
+    const afterTexts = (judged: JudgedTexts): Judgement | Promise<Judgement> => {
+      if (judged.denied !== null) return toDenial(judged.denied);
+      const { asked, redacted } = judged;
+      const passed = redacted === null ? ALLOW : ({ verdict: "redact", ...redacted } as const);
+      if (asked.length === 0 && !rules.asksReflex) return passed;
+      const key = keyOf(parts.key, call, destination(), rules, asked);
+      if (asked.length > 0 && call.approvedCall !== key) {
+        const { assignees, timeoutMs } = rules;
+        return { verdict: "ask", found: asked, key, assignees, timeoutMs };
+      }
+      return rules.asksReflex ? askReflex(call, passed, redacted?.value ?? call.input, key, signal) : passed;
+    };
+    const judging = judgeTexts(call.input, rules, scanner, "the parameters");
+    if (measureJson(call.input, LONG_BYTES) < LONG_BYTES) return afterTexts(runAtOnce(judging));
+    return runInTurns(judging, signal).then(afterTexts);
   };
 
   /** Where nobody can be asked. */
-  const judgeAlone = (value: Json, rules: TextRules, what: string): TellingVerdict | typeof ALLOW => {
-    const judged = judgeTexts(value, rules, scanner, what);
+  const afterTextsAlone = (judged: JudgedTexts): Judgement => {
     if (judged.denied !== null) return toDenial(judged.denied);
     const [asked] = judged.asked;
     if (asked !== undefined) {
@@ -173,8 +185,15 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
     return judged.redacted === null ? ALLOW : { verdict: "redact", ...judged.redacted };
   };
 
-  const textJudge = (rules: TextRules | null, isShadow: boolean, what: string): TextJudge | null =>
-    rules === null ? null : { isShadow, judge: (value) => marked(judgeAlone(value, rules, what), isShadow) };
+  const textJudge = (rules: TextRules | null, isShadow: boolean, what: string): TextJudge | null => {
+    if (rules === null) return null;
+    const begin = (value: Json) => judgeTexts(value, rules, scanner, what);
+    return {
+      isShadow,
+      judge: (value) => marked(afterTextsAlone(runAtOnce(begin(value))), isShadow),
+      judgeInTurns: async (value) => marked(afterTextsAlone(await runInTurns(begin(value))), isShadow),
+    };
+  };
 
   return {
     judge(call, reach, signal) {
@@ -188,8 +207,9 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
       const rules = rulesOf(task);
       if (rules === null) return ALLOW;
       const { isShadow, sent } = rules;
-      const judged = judgeForm(task, rules, target) ?? judgeUnseen(sent);
-      return marked(judged ?? (sent === null ? ALLOW : judgeAlone(task.input, sent, "the parameters")), isShadow);
+      const refused = judgeForm(task, rules, target) ?? judgeUnseen(sent);
+      if (refused !== null) return marked(refused, isShadow);
+      return textJudge(sent, isShadow, "the parameters")?.judge(task.input) ?? ALLOW;
     },
     redactCalled(task) {
       const rules = rulesOf(task);
@@ -231,7 +251,7 @@ function toDenial({ rule, place }: FoundAt): Denial {
   return { verdict: "deny", rule, why: `${rule} in ${place}` };
 }
 
-function marked(verdict: TellingVerdict | typeof ALLOW, isShadow: boolean): CallVerdict {
+function marked(verdict: Judgement, isShadow: boolean): CallVerdict {
   return verdict.verdict === "allow" ? verdict : { ...verdict, isShadow };
 }
 

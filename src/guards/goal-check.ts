@@ -3,6 +3,7 @@ import { createHmac } from "node:crypto";
 import { toError } from "../base/errors.ts";
 import type { Json } from "../base/json/json.ts";
 import type { Log } from "../base/log.ts";
+import { runInTurns, type Turns } from "../base/time/turns.ts";
 import type { CheckedGoal, GoalCheck, GoalVerdict } from "../engine/ports/gate/goal-check.ts";
 import { textsOf } from "./content/redact.ts";
 import type { RuleFamily, RuleId } from "./content/rules.ts";
@@ -74,7 +75,8 @@ export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheck
         end(goal, isShadow ? "shadow_deny" : "deny", rule);
         return isShadow ? null : { verdict: "deny", rule, reason };
       };
-      const found = judgeContent(goal, rules, scanner, (rule) => end(goal, "report", rule));
+      const reading = judgeContent(goal, rules, scanner, (rule) => end(goal, "report", rule));
+      const found = await runInTurns(reading, signal);
       const denied = found === null ? null : deny(found.rule, found.reason);
       if (denied !== null) return denied;
       if (reflex !== null && rules.asksReflex) {
@@ -98,12 +100,12 @@ export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheck
 type Denied = Extract<GoalVerdict, { readonly verdict: "deny" }>;
 
 /** The first finding that denies; what only reports is told. */
-function judgeContent(
+function* judgeContent(
   goal: CheckedGoal,
   rules: GoalRules,
   scanner: ContentScanner,
   report: (rule: RuleId) => void,
-): Denied | null {
+): Turns<Denied | null> {
   const texts = [goal.text, ...goal.conditions, ...contextTexts(goal)];
   const bytes = texts.reduce((total, text) => total + Buffer.byteLength(text), 0);
   if (bytes > rules.maxBytes)
@@ -111,7 +113,7 @@ function judgeContent(
   const reported = new Set<RuleId>();
   const withIp = rules.actionOf("pii.ip") !== "ignore";
   for (const text of texts) {
-    for (const { rule, kind } of scanner.scan(text, { withIp })) {
+    for (const { rule, kind } of yield* scanner.scanInSlices(text, { withIp })) {
       const action = rules.actionOf(rule);
       if (action === "deny") return { verdict: "deny", rule, reason: kind === "size" ? "" : REASONS[kind] };
       if (action === "report") reported.add(rule);

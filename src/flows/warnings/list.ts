@@ -4,14 +4,14 @@
 import { formatPath } from "../../tasks/schema/format-path.ts";
 import { MAX_PROBLEMS, type ParsedSource } from "../document/parse.ts";
 import type { FlowDocument } from "../document/schema.ts";
-import { checkCallsAreAllowed } from "./denied-calls.ts";
 import { checkErrorTypes } from "./error-types.ts";
 import { checkExpressionTypes } from "./expressions.ts";
-import { checkGraphIsLoaded } from "./graph-not-loaded.ts";
 import { checkOneSidedTargets } from "./one-sided-targets.ts";
 import { checkPatterns } from "./patterns.ts";
+import { checkCallsAreAllowed } from "./service/denied-calls.ts";
+import { checkGraphIsLoaded } from "./service/graph-not-loaded.ts";
+import { checkSubflows } from "./service/subflows.ts";
 import { checkSignalsAreUsed } from "./signals.ts";
-import { checkSubflows } from "./subflows.ts";
 import { viewFlow } from "./view.ts";
 import type { FlowWarning, FlowWorld, WarningCheck } from "./warning.ts";
 import { checkKeysHaveAnEffect } from "./without-effect.ts";

@@ -40,18 +40,33 @@ export const KINDS: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) => {
   return character === "+" ? PLUS : BREAK;
 });
 
-/** Folds a text. Time and memory grow with its length. */
-export function toCodes(text: string, fold: Fold): Codes {
-  if (Buffer.byteLength(text) === text.length) {
-    const bytes = Buffer.allocUnsafe(text.length + 1);
-    bytes.write(text, 0, "latin1");
-    bytes[text.length] = 0;
-    return { bytes, length: text.length, at: null };
-  }
+/** A text that is being folded. */
+export interface Folding {
+  readonly text: string;
+  readonly bytes: Buffer;
+  /** Null: the text is ASCII, and is folded. */
+  readonly at: Uint32Array | null;
+  /** Position in the text, and in the folded one. */
+  index: number;
+  length: number;
+}
+
+/** Begins to fold a text. Memory grows with its length. */
+export function beginFolding(text: string): Folding {
   const bytes = Buffer.allocUnsafe(text.length + 1);
-  const at = new Uint32Array(text.length + 1);
-  let length = 0;
-  for (let index = 0; index < text.length; index++) {
+  if (Buffer.byteLength(text) !== text.length)
+    return { text, bytes, at: new Uint32Array(text.length + 1), index: 0, length: 0 };
+  bytes.write(text, 0, "latin1");
+  return { text, bytes, at: null, index: text.length, length: text.length };
+}
+
+/** Folds on to a position in the text, or a character further. Time grows with the length of the part. */
+export function foldTo(folding: Folding, until: number, fold: Fold): void {
+  const { text, bytes, at } = folding;
+  if (at === null) return;
+  const end = Math.min(until, text.length);
+  let { index, length } = folding;
+  for (; index < end; index++) {
     const unit = text.charCodeAt(index);
     const start = index;
     let code = unit;
@@ -68,7 +83,13 @@ export function toCodes(text: string, fold: Fold): Codes {
     bytes[length] = code;
     length++;
   }
-  at[length] = text.length;
+  folding.index = index;
+  folding.length = length;
+}
+
+/** The text, once all of it is folded. */
+export function toCodes({ text, bytes, at, length }: Folding): Codes {
+  if (at !== null) at[length] = text.length;
   bytes[length] = 0;
   return { bytes, length, at };
 }

@@ -1,8 +1,25 @@
 /**
  * Reads a text once and finds what the rules look for. Time grows with the length of the text: every detector looks at
  * a bounded number of characters around its place, or takes what it has read. The same text has the same findings.
+ *
+ *   folded → read → phrases → texts inside it, in the same way → findings
+ *
+ * Each step can stop after a slice of the text, so that a long one need not hold up the event loop.
  */
-import { ANCHOR, BREAK, type Codes, DIGIT, KINDS, LETTER, OTHER_LETTER, PLUS, toCodes } from "./codes.ts";
+import { runAtOnce, type Turns } from "../../base/time/turns.ts";
+import {
+  ANCHOR,
+  BREAK,
+  beginFolding,
+  type Codes,
+  DIGIT,
+  foldTo,
+  KINDS,
+  LETTER,
+  OTHER_LETTER,
+  PLUS,
+  toCodes,
+} from "./codes.ts";
 import { createFold, type Fold } from "./fold.ts";
 import type { Found } from "./found.ts";
 import { findMarker, findRoleHeading } from "./injection/markers.ts";
@@ -31,19 +48,33 @@ const SPACE = 32;
 export interface ScanOptions {
   /** Addresses of the Internet Protocol (`pii.ip`). */
   readonly withIp?: boolean;
+  /** Characters that are read at once, where a scan goes by slices; {@link SLICE} when absent. */
+  readonly slice?: number;
 }
 
 /** Finds what is in texts. */
 export interface ContentScanner {
   /** Findings in the order of their places; none overlaps another. */
   scan(text: string, options?: ScanOptions): readonly Finding[];
+  /** The same in slices of about a millisecond. */
+  scanInSlices(text: string, options?: ScanOptions): Turns<readonly Finding[]>;
 }
+
+/** Characters that are read at once: about a millisecond of the worst text. */
+const SLICE = 65_536;
+
+/** Marks whose phrases are looked for at once. */
+const MARKS_SLICE = 4_096;
 
 /** Creates a scanner: its tables are built once. */
 export function createContentScanner(): ContentScanner {
   const fold = createFold();
   const table = Words.createWordTable();
-  return { scan: (text, { withIp = false } = {}) => scanText(text, { fold, table, withIp }, 0) };
+  const toolsOf = ({ withIp = false }: ScanOptions = {}): Tools => ({ fold, table, withIp });
+  return {
+    scan: (text, options) => runAtOnce(scanText(text, toolsOf(options), 0, Number.POSITIVE_INFINITY)),
+    scanInSlices: (text, options) => scanText(text, toolsOf(options), 0, options?.slice ?? SLICE),
+  };
 }
 
 interface Tools {
@@ -52,10 +83,41 @@ interface Tools {
   readonly withIp: boolean;
 }
 
-function scanText(text: string, tools: Tools, depth: number): readonly Finding[] {
-  const codes = toCodes(text, tools.fold);
+function* scanText(text: string, tools: Tools, depth: number, slice: number): Turns<readonly Finding[]> {
+  const folding = beginFolding(text);
+  while (folding.index < text.length) {
+    foldTo(folding, folding.index + slice, tools.fold);
+    yield;
+  }
+  const codes = toCodes(folding);
+  const reading: Reading = {
+    index: 0,
+    tokenStart: 0,
+    words: 0,
+    tokensFrom: 0,
+    prefixEnd: -2,
+    marks: [],
+    wrapped: [],
+    opens: depth < MAX_DEPTH,
+  };
   const found: Found[] = [];
-  readCodes(codes, tools, depth, found);
+  while (reading.index < codes.length) {
+    readCodes(codes, reading, reading.index + slice, tools, found);
+    if (reading.index < codes.length) yield;
+  }
+  const { marks, wrapped } = reading;
+  if (codes.length - reading.tokenStart >= MIN_WRAPPED) noteWrapped(codes, reading.tokenStart, codes.length, reading);
+  if (marks.length > 1) {
+    for (let from = 0; from < marks.length; from += MARKS_SLICE) {
+      if (from > 0) yield;
+      findPhrases(codes, marks, from, from + MARKS_SLICE, found);
+    }
+  }
+  for (const { start, end, inner } of wrapped) {
+    // What is found there is where the token is.
+    const inside = yield* scanText(inner, tools, depth + 1, slice);
+    for (const rule of new Set(inside.map((one) => one.rule))) found.push({ rule, start, end });
+  }
   if (found.length === 0) return [];
   const { at } = codes;
   return withoutOverlaps(at === null ? found : found.map((one) => toPlaces(one, at))).map(({ rule, start, end }) => ({
@@ -71,16 +133,17 @@ function toPlaces({ rule, start, end }: Found, at: Uint32Array): Found {
   return { rule, start: at[start] as number, end: at[end] as number };
 }
 
-/** One pass: words and groups of digits as a whole, anchors by what stands around them. */
-function readCodes(codes: Codes, tools: Tools, depth: number, found: Found[]): void {
-  const { bytes, length } = codes;
+/**
+ * Reads on to a position, or as far beyond it as what stands there goes: words and groups of digits as a whole, anchors
+ * by what stands around them.
+ */
+function readCodes(codes: Codes, state: Reading, until: number, tools: Tools, found: Found[]): void {
+  const { bytes } = codes;
   const { slots } = tools.table;
-  const marks: Mark[] = [];
-  const state: TokenState = { tokensFrom: 0, prefixEnd: -2 };
-  let tokenStart = 0;
-  let words = 0;
-  let index = 0;
-  while (index < length) {
+  const { marks } = state;
+  const end = Math.min(until, codes.length);
+  let { index, tokenStart, words } = state;
+  while (index < end) {
     const code = bytes[index] as number;
     const kind = KINDS[code] as number;
     if (kind === LETTER) {
@@ -91,14 +154,14 @@ function readCodes(codes: Codes, tools: Tools, depth: number, found: Found[]): v
       words++;
       const wordEnd = index;
       if (next === SPACE) {
-        if (wordEnd - tokenStart >= MIN_WRAPPED) readWrapped(codes, tokenStart, wordEnd, tools, depth, found);
+        if (wordEnd - tokenStart >= MIN_WRAPPED) noteWrapped(codes, tokenStart, wordEnd, state);
         tokenStart = ++index;
       }
       // Tokens go on with a sign or a digit, or are long.
       if ((next !== SPACE || wordEnd - start >= LONG_WORD) && mayBeginToken(bytes, start, wordEnd)) {
-        const end = readToken(codes, start, wordEnd, state, found);
-        if (end > wordEnd) {
-          tokenStart = index = end;
+        const tokenEnd = readToken(codes, start, wordEnd, state, found);
+        if (tokenEnd > wordEnd) {
+          tokenStart = index = tokenEnd;
           continue;
         }
       }
@@ -109,15 +172,15 @@ function readCodes(codes: Codes, tools: Tools, depth: number, found: Found[]): v
       if (word === null) continue;
       if (word.mask !== 0) marks.push({ mask: word.mask, number: words, start, end: wordEnd });
       if (word.action === Words.NO_ACTION) continue;
-      const end = act(codes, word.action, start, wordEnd, state, found);
-      if (end > wordEnd) tokenStart = index = end;
+      const after = act(codes, word.action, start, wordEnd, state, found);
+      if (after > wordEnd) tokenStart = index = after;
     } else if (kind === DIGIT) {
       const known = found.length;
       if (index > 0 && KINDS[bytes[index - 1] as number] === LETTER) index = skipDigits(bytes, index);
       else index = findNumber(codes, index, tools.withIp, found);
       if (found.length > known) tokenStart = index;
     } else if (kind === BREAK || kind === ANCHOR) {
-      if (index - tokenStart >= MIN_WRAPPED) readWrapped(codes, tokenStart, index, tools, depth, found);
+      if (index - tokenStart >= MIN_WRAPPED) noteWrapped(codes, tokenStart, index, state);
       index = kind === ANCHOR ? readAnchor(codes, index, tools.withIp, found) : index + 1;
       tokenStart = index;
     } else {
@@ -125,8 +188,29 @@ function readCodes(codes: Codes, tools: Tools, depth: number, found: Found[]): v
       index++;
     }
   }
-  if (length - tokenStart >= MIN_WRAPPED) readWrapped(codes, tokenStart, length, tools, depth, found);
-  if (marks.length > 1) findPhrases(codes, marks, found);
+  state.index = index;
+  state.tokenStart = tokenStart;
+  state.words = words;
+}
+
+/** A token whose bytes are a text. */
+interface Wrapped {
+  readonly start: number;
+  readonly end: number;
+  readonly inner: string;
+}
+
+/** How far a scan has come, and what it has seen on its way. */
+interface Reading extends TokenState {
+  index: number;
+  /** Where the token begins that may be Base64. */
+  tokenStart: number;
+  /** Words so far. */
+  words: number;
+  readonly marks: Mark[];
+  readonly wrapped: Wrapped[];
+  /** Whether tokens are opened. */
+  readonly opens: boolean;
 }
 
 /** What a scan remembers between words. */
@@ -206,11 +290,10 @@ function readAnchor(codes: Codes, index: number, withIp: boolean, found: Found[]
   return index + 1;
 }
 
-/** Reads the text inside a token: what is found there is where the token is. */
-function readWrapped(codes: Codes, start: number, end: number, tools: Tools, depth: number, found: Found[]): void {
-  const text = depth < MAX_DEPTH ? unwrap(codes, start, end) : null;
-  if (text === null) return;
-  for (const rule of new Set(scanText(text, tools, depth + 1).map((one) => one.rule))) found.push({ rule, start, end });
+/** Keeps the text inside a token for later. */
+function noteWrapped(codes: Codes, start: number, end: number, { wrapped, opens }: Reading): void {
+  const inner = opens ? unwrap(codes, start, end) : null;
+  if (inner !== null) wrapped.push({ start, end, inner });
 }
 
 const ORDER: ReadonlyMap<RuleId, number> = new Map(RULE_IDS.map((rule, index) => [rule, index]));

@@ -24,7 +24,7 @@ export function withGate(gate: CallGate, report: GateReport): Step {
     const answers = gate.answerJudge(call);
     const outcome = await next(toGated(current, input, answers));
     if (answers === null || !outcome.ok) return outcome;
-    const judged = report(answers.judge(outcome.output), call);
+    const judged = report(await answers.judgeInTurns(outcome.output), call);
     if (judged.verdict === "deny") return failedOutcome("GATE_DENIED", denialOf(judged), { retryable: false });
     return judged.verdict === "redact" ? { ...outcome, output: judged.value } : outcome;
   };

@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import type { ApiClient } from "../../../src/api/client/client.ts";
 import { RunState } from "../../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../../src/gen/orchestrator/v1/run_service_pb.ts";
+import { runProgram } from "../../clients/programs.ts";
 import { openModelBed } from "../../support/model-service.ts";
 import { createTemporaryFolder } from "../../support/temporary-folder.ts";
 import { serveTool } from "../../support/tool-server.ts";
@@ -44,6 +45,27 @@ test("a call is sent without what the policy redacts, again after a kill, and on
   expect(again.body).toEqual({ note: "ask [EMAIL]" });
   again.answer(200, "{}");
   await bed.reaches(runId, RunState.COMPLETED);
+
+  // What other policies would say of that call, and never the text.
+  const says = async (text: string, ...more: string[]): Promise<string> => {
+    const words = ["src/main.ts", "gate", "calls", writePolicy(text), "--server", bed.address, ...more];
+    return runProgram(process.execPath, words, { env: { PATH: process.env.PATH ?? "" } });
+  };
+  expect(
+    (await says("calls: {flows: {notes: {rules: {pii: redact}}}}\n")).split("\n").map((line) => line.split(/ {2,}/)),
+  ).toEqual([
+    ["RUN", "TASK", "VERDICT", "RULES", "WHERE"].map((name) => expect.stringContaining(name)),
+    [runId, "send", "REDACT", "pii.email", expect.stringMatching(/^body\.note *$/)],
+    ["0 denied, 0 asked about, 1 redacted, 0 allowed"],
+    [""],
+  ]);
+  const lists = "calls: {allow: {origins: ['https://api.example.com']}}\n";
+  expect(JSON.parse(await says(lists, "--flow", "notes", "--output", "json"))).toEqual({
+    ...{ run: runId, flow: "notes", task: "send", verdict: "deny", rules: ["allow.origins"] },
+    why: [`http://${tool.address} is not in calls.allow.origins`],
+  });
+  expect(await says(lists, "--flow", "other")).toBe("0 denied, 0 asked about, 0 redacted, 0 allowed\n");
+  expect(await says("goals: {max_bytes: 1}\n", "--all")).toContain("ALLOW");
 
   const denied = await bed.start("notes", { note: "password=a1b2c3d4e5" });
   await bed.reaches(denied, RunState.FAILED);

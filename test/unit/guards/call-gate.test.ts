@@ -32,12 +32,30 @@ test("a policy that names no flow makes no gate", () => {
 test("what a call sends is redacted at its place, and the same each time; keys stay", () => {
   const input = { url: "http://x", body: { to: ["ada@x.org", "+49 30 901820"], "bob@x.org": 1, n: 4 } };
   const expected = {
-    ...{ verdict: "redact", rules: ["pii.email"], isShadow: false },
+    ...{ verdict: "redact", rules: ["pii.email"], places: ["body.to[0]", "body"], isShadow: false },
     value: { url: "http://x", body: { to: ["[EMAIL]", "+49 30 901820"], "bob@x.org": 1, n: 4 } },
   };
   expect(judge(input)).toEqual(expected);
   expect(judge(input)).toEqual(expected);
   expect(input.body.to[0]).toBe("ada@x.org");
+});
+
+test("long parameters are read with turns of the event loop, and judged as short ones are", async () => {
+  const long = { notes: Array.from({ length: 20_000 }, (_, index) => `note ${index} for ada@x.org`) };
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  const judging = judge(long);
+  expect(judging).toBeInstanceOf(Promise);
+  const judged = await judging;
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(0);
+  expect(judged).toMatchObject({ verdict: "redact", rules: ["pii.email"], places: { length: 10 } });
+  expect(judged).toMatchObject({ value: { notes: { 19999: "note 19999 for [EMAIL]" } } });
+  const aborted = new AbortController();
+  const reach = { service: "", origin: "", models: null, destination: () => null };
+  const stopped = gate.judge(aCall("http", long), reach, aborted.signal);
+  aborted.abort(new Error("enough"));
+  await expect(stopped).rejects.toThrow("enough");
 });
 
 test("a denial names the rule and the place, and goes before redaction", () => {

@@ -12,6 +12,7 @@ import { addOutputOption, type OutputOptions } from "../../connection/connect.ts
 import { readText } from "../../input/text-sources.ts";
 import { show, toStdout, writeShown } from "../../terminal/output.ts";
 import { formatTable } from "../../terminal/table.ts";
+import { defineCalls } from "./calls.ts";
 
 /** What the policy says of one text. */
 interface Verdict {
@@ -23,6 +24,7 @@ interface Verdict {
 }
 
 export function defineGate(command: Command, _context: CommandContext): void {
+  defineCalls(command);
   addOutputOption(command.command("test"))
     .description("show what a policy says of the goals in a file, one a line, or one JSON object with its text a line")
     .argument("<policy>", "policy file")

@@ -63,9 +63,10 @@ const FIRSTS = Int32Array.from(PHRASES, ({ steps }) => (steps[0] as Step).mask);
 const SECONDS = Int32Array.from(PHRASES, ({ steps }) => (steps[1] as Step).mask);
 const LASTS = Int32Array.from(PHRASES, ({ steps }) => (steps.at(-1) as Step).mask);
 
-/** Adds the phrases among the marks of a text. Looks at a bounded number of marks from each on. */
-export function findPhrases(codes: Codes, marks: readonly Mark[], found: FoundList): void {
-  for (let index = 0; index < marks.length; index++) {
+/** Adds the phrases that begin with some marks of a text. Looks at a bounded number of marks from each on. */
+export function findPhrases(codes: Codes, marks: readonly Mark[], from: number, to: number, found: FoundList): void {
+  const end = Math.min(to, marks.length);
+  for (let index = from; index < end; index++) {
     const { mask } = marks[index] as Mark;
     if ((mask & ANY_FIRST) === 0) continue;
     const ahead = classesAhead(marks, index);

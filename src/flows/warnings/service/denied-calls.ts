@@ -1,7 +1,7 @@
-import type { Json, JsonObject } from "../../base/json/json.ts";
-import { originOf } from "../../base/net/origin.ts";
-import { holdsExpression } from "../interpolation/template.ts";
-import type { PlannedCall, WarningCheck } from "./warning.ts";
+import type { Json, JsonObject } from "../../../base/json/json.ts";
+import { originOf } from "../../../base/net/origin.ts";
+import { holdsExpression } from "../../interpolation/template.ts";
+import type { PlannedCall, WarningCheck } from "../warning.ts";
 
 /** Warns about calls that the gate policy of the service denies in every run. */
 export const checkCallsAreAllowed: WarningCheck = ({ document, tasks }, report, world) => {

@@ -1,9 +1,9 @@
-import type { Json } from "../../base/json/json.ts";
-import { suggest } from "../../tasks/schema/suggest.ts";
-import type { VariableDocument } from "../document/schema.ts";
-import { holdsExpression } from "../interpolation/template.ts";
-import type { FlowView, ViewedTask } from "./view.ts";
-import type { FlowWorld, Report, WarningCheck } from "./warning.ts";
+import type { Json } from "../../../base/json/json.ts";
+import { suggest } from "../../../tasks/schema/suggest.ts";
+import type { VariableDocument } from "../../document/schema.ts";
+import { holdsExpression } from "../../interpolation/template.ts";
+import type { FlowView, ViewedTask } from "../view.ts";
+import type { FlowWorld, Report, WarningCheck } from "../warning.ts";
 
 /** Maximum number of different flows that one registration looks up. */
 const MAX_LOOKUPS = 100;

@@ -1,5 +1,5 @@
-import { suggest } from "../../tasks/schema/suggest.ts";
-import type { WarningCheck } from "./warning.ts";
+import { suggest } from "../../../tasks/schema/suggest.ts";
+import type { WarningCheck } from "../warning.ts";
 
 /** Warns about a graph that the service has not loaded: StartRun refuses such a flow. */
 export const checkGraphIsLoaded: WarningCheck = ({ document }, report, world) => {
