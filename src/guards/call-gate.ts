@@ -207,14 +207,15 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
       const rules = rulesOf(task);
       if (rules === null) return ALLOW;
       const { isShadow, sent } = rules;
-      const refused = judgeForm(task, rules, target) ?? judgeUnseen(sent);
+      const refused = judgeForm(task, rules, target) ?? judgeUnseen(rules);
       if (refused !== null) return marked(refused, isShadow);
       return textJudge(sent, isShadow, "the parameters")?.judge(task.input) ?? ALLOW;
     },
     redactCalled(task) {
       const rules = rulesOf(task);
       if (rules === null || rules.sent === null || rules.isShadow || rules.arguments !== null) return ALLOW;
-      const judged = judgeTexts(task.input, rules.sent, scanner, "the parameters");
+      if (!rules.sent.redacts) return ALLOW;
+      const judged = runAtOnce(judgeTexts(task.input, rules.sent, scanner, "the parameters"));
       // What is denied is denied when the call is made.
       if (judged.denied !== null || judged.redacted === null) return ALLOW;
       return marked({ verdict: "redact", ...judged.redacted }, false);
@@ -274,10 +275,13 @@ function judgeForm({ type, input }: JudgedTask, rules: CallRules, target: CallTa
   }
 }
 
-/** A task that others do cannot wait for Reflex. */
-function judgeUnseen(sent: SentRules | null): Denial | null {
-  if (sent?.asksReflex !== true) return null;
-  return { verdict: "deny", rule: "reflex", why: "Reflex is asked about calls, and others do this task" };
+/** What a task that others do would need, and cannot have; null: nothing. */
+function judgeUnseen({ sent, answers }: CallRules): Denial | null {
+  if (sent?.asksReflex === true)
+    return { verdict: "deny", rule: "reflex", why: "Reflex is asked about calls, and others do this task" };
+  if (answers !== null)
+    return { verdict: "deny", rule: "answers", why: "answers of models are judged, and an agent does this task" };
+  return null;
 }
 
 /** All that a word is about. The call of another task, generation, or run has another key. */

@@ -136,13 +136,16 @@ function evaluateTask(run: Run, path: string, first: string | null, gate: TaskGa
 /** Roots of what other tasks, and those who signal, have said. */
 const RESULTS: ReadonlySet<string> = new Set(["tasks", "item", "deps", "signal", "compensates"]);
 
-/** Shows the gate what results give to the parameters of a task. The variables of a child run come from its parent. */
+/** Of a child run: what its parent gave it. */
+const GIVEN: ReadonlySet<string> = new Set(["vars", "run"]);
+
+/** Shows the gate what results give to the parameters of a task. */
 function inspectorOf(run: Run, path: string, gate: TaskGate): Inspect | null {
   const { id: taskId, type } = specOf(run, path);
   const { runId, tenantId, flowId, facts } = run.state;
   const judge = gate.resultJudge({ runId, tenantId, flowId, path, taskId, type });
   if (judge === null) return null;
-  const isResult = (root: string): boolean => RESULTS.has(root) || (root === "vars" && facts.parent !== null);
+  const isResult = (root: string): boolean => RESULTS.has(root) || (facts.parent !== null && GIVEN.has(root));
   return (value, slots) => (slots.some(({ root }) => isResult(root)) ? judgedValue(value, judge(value)) : value);
 }
 

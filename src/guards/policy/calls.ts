@@ -96,6 +96,8 @@ export interface CallPlace {
 export interface TextRules {
   /** Whether addresses are looked for. */
   readonly withIp: boolean;
+  /** Whether any rule redacts. */
+  readonly redacts: boolean;
   actionOf(rule: RuleId): CallAction;
 }
 
@@ -168,13 +170,14 @@ function toSentRules(ofFlow: readonly FlowWords[], type: string): SentRules | nu
   };
 }
 
-const NO_RULES: TextRules = { withIp: false, actionOf: () => "ignore" };
+const NO_RULES: TextRules = { withIp: false, redacts: false, actionOf: () => "ignore" };
 
 function toTextRules(said: readonly (RuleWords<CallAction> | undefined)[]): TextRules | null {
   const words = said.filter((one) => one !== undefined);
   if (words.length === 0) return null;
   const actionOf = (rule: RuleId): CallAction => findSaid<CallAction>(rule, words) ?? "ignore";
-  return { withIp: actionOf("pii.ip") !== "ignore", actionOf };
+  const redacts = words.some((one) => Object.values(one).includes("redact"));
+  return { withIp: actionOf("pii.ip") !== "ignore", redacts, actionOf };
 }
 
 /** A child of a group may be named itself, else the word on its group is meant. */

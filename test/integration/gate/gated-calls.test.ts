@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { ApiClient } from "../../../src/api/client/client.ts";
+import { FlowService } from "../../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunState } from "../../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { runProgram } from "../../clients/programs.ts";
@@ -109,6 +110,10 @@ calls:
     `    - {id: below, type: subflow, parameters: {flow_id: child, input: {url: "\${url}"}}}\n`,
     `    - {id: handed, type: worker, on_error: continue, parameters: {queue: q, handler: h}}\n`,
   ];
+  const planned = `{id: planned, version: "1", workflow: {tasks: [{id: a, type: http, parameters: {service: other}}]}}`;
+  const definition = { case: "source" as const, value: planned };
+  const { warnings } = await bed.client.call(FlowService.method.registerFlow, { definition });
+  expect(warnings).toMatchObject([{ code: "GATE_DENIES_CALL", path: "workflow.tasks[0]" }]);
   await bed.register("calls", `  tasks:\n${tasks.join("")}`, "variables: [{name: url, type: string}]\n");
   const runId = await bed.start("calls", { url: `http://${outside.address}/taken` });
   await bed.reaches(runId, RunState.COMPLETED);

@@ -106,6 +106,14 @@ test.each([
   expect((await play({ types: ["http"], ...words }, [work])).task("a")?.state).toBe("SCHEDULED");
 });
 
+test("an answer of an agent passes no call path: where answers are judged, agents are not asked", async () => {
+  const ask = { id: "a", type: "ai", parameters: { provider: "p", model: "m", prompt: "hello" } };
+  const { task } = await play({ answers: { pii: "redact" } }, [ask]);
+  expect(task("a")?.error?.message).toBe(
+    "the gate policy denies the call: answers of models are judged, and an agent does this task",
+  );
+});
+
 test("types that no list has fail: of workers, of child runs, of children of groups, of compensations", async () => {
   const work = { type: "worker", parameters: { queue: "q", handler: "h" } };
   const tasks = [
