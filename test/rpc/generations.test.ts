@@ -78,12 +78,18 @@ test.each([
   [{ prompt: "" }, ["prompt"]],
   [{ prompt: "x", complexity: 9 as never }, ["complexity"]],
   [{ prompt: "x", requiredServices: Array(51).fill("ai") }, ["required_services"]],
-  [{ prompt: "x", requiredServices: ["ai", "secrets:x"] }, ["required_services[1]"]],
   [{ prompt: "x", wait: { seconds: 51n } }, ["wait"]],
 ])("%o is refused by the names of its fields", async (request, fields) => {
   const answer = await (clients.get("grpc") as ProtocolClient).ask(startGeneration, request as never);
   expect(answer).toMatchObject({ reason: "INVALID_REQUEST" });
   expect(answer.ok ? [] : answer.violations.map(({ field }) => field)).toEqual(fields);
+});
+
+test("a required service that is none is refused by its place", async () => {
+  const request = { prompt: "x", requiredServices: ["ai", "secrets:x"] };
+  expect(await (clients.get("grpc") as ProtocolClient).ask(startGeneration, request)).toMatchObject({
+    ...{ code: 3, reason: "REQUIRED_SERVICE_INVALID", violations: [{ field: "required_services[1]" }] },
+  });
 });
 
 test.each([

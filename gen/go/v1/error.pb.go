@@ -281,6 +281,8 @@ const (
 	ErrorReason_ERROR_REASON_DRAFT_INVALID ErrorReason = 115
 	// a template or a flow {templateId} has come to exist since the draft was written; have another one written.
 	ErrorReason_ERROR_REASON_TEMPLATE_ID_TAKEN ErrorReason = 116
+	// {field}: {problem}.
+	ErrorReason_ERROR_REASON_REQUIRED_SERVICE_INVALID ErrorReason = 117
 )
 
 // Enum value maps for ErrorReason.
@@ -403,6 +405,7 @@ var (
 		114: "ERROR_REASON_DRAFT_HASH_MISMATCH",
 		115: "ERROR_REASON_DRAFT_INVALID",
 		116: "ERROR_REASON_TEMPLATE_ID_TAKEN",
+		117: "ERROR_REASON_REQUIRED_SERVICE_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -522,6 +525,7 @@ var (
 		"ERROR_REASON_DRAFT_HASH_MISMATCH":       114,
 		"ERROR_REASON_DRAFT_INVALID":             115,
 		"ERROR_REASON_TEMPLATE_ID_TAKEN":         116,
+		"ERROR_REASON_REQUIRED_SERVICE_INVALID":  117,
 	}
 )
 
@@ -556,7 +560,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x94 \n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xbf \n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -675,7 +679,8 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"!ERROR_REASON_GENERATION_NOT_DRAFT\x10q\x12$\n" +
 	" ERROR_REASON_DRAFT_HASH_MISMATCH\x10r\x12\x1e\n" +
 	"\x1aERROR_REASON_DRAFT_INVALID\x10s\x12\"\n" +
-	"\x1eERROR_REASON_TEMPLATE_ID_TAKEN\x10tB\x86\x01\n" +
+	"\x1eERROR_REASON_TEMPLATE_ID_TAKEN\x10t\x12)\n" +
+	"%ERROR_REASON_REQUIRED_SERVICE_INVALID\x10uB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

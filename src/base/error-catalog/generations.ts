@@ -10,6 +10,7 @@ export const GENERATION_ERRORS = {
     "no",
     "nobody can write a template: {problem}; set generation.model (ORCHESTRATOR_GENERATION_MODEL) and models.providers, or redis.url for an agent",
   ),
+  REQUIRED_SERVICE_INVALID: entry("INVALID_ARGUMENT", 400, "no", "{field}: {problem}"),
   GENERATION_NOT_DRAFT: entry(
     "FAILED_PRECONDITION",
     409,

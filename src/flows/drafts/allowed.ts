@@ -2,7 +2,7 @@
  * What a draft may reach, in words: `data`, `ai`, and `exec` are types of tasks, a bare name is a service of `http`
  * tasks, and other places have a kind in front.
  */
-import { refuseField } from "../../base/field-error.ts";
+import { fail } from "../../base/errors.ts";
 import { SERVICE_NAME, SERVICE_NAME_RULE } from "../../base/net/service-name.ts";
 import { suggest } from "../../tasks/schema/suggest.ts";
 import { isReservedFlowId } from "../builtin/ids.ts";
@@ -45,15 +45,19 @@ export function readPlace(word: string): TaskPlace | null {
 
 /**
  * Reads what a request names, and refuses what this service does not have: the model could not write a flow with it.
- * Error: INVALID_REQUEST for the first one.
+ * Error: REQUIRED_SERVICE_INVALID for the first one.
  */
 export function readRequired(words: readonly string[], served: Served): readonly TaskPlace[] {
   return words.map((word, index) => {
-    const field = `required_services[${index}]`;
-    const place = readPlace(word) ?? refuseField(field, complaintOf(word));
+    const place = readPlace(word) ?? refuse(index, complaintOf(word));
     const missing = missingOf(place, served);
-    return missing === null ? place : refuseField(field, missing);
+    return missing === null ? place : refuse(index, missing);
   });
+}
+
+function refuse(index: number, problem: string): never {
+  const field = `required_services[${index}]`;
+  return fail("REQUIRED_SERVICE_INVALID", { field, problem }, { violations: [{ field, description: problem }] });
 }
 
 function complaintOf(word: string): string {

@@ -17,7 +17,7 @@ export function generationSchemas(ref: (name: string) => Schema): Readonly<Recor
             description: "How large it may become; medium by default.",
           },
           required_services: {
-            ...{ type: ["array", "null"], maxItems: 50, items: { type: "string", minLength: 1, maxLength: 300 } },
+            ...{ type: ["array", "null"], maxItems: 50, items: { type: "string", pattern: "^[!-~]{1,300}$" } },
             description: "All that its tasks may reach: `data`, `ai`, `exec`, and names as in StartGeneration.",
           },
         },

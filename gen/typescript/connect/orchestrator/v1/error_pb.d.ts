@@ -855,6 +855,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_TEMPLATE_ID_TAKEN = 116;
    */
   TEMPLATE_ID_TAKEN = 116,
+
+  /**
+   * {field}: {problem}.
+   *
+   * @generated from enum value: ERROR_REASON_REQUIRED_SERVICE_INVALID = 117;
+   */
+  REQUIRED_SERVICE_INVALID = 117,
 }
 
 /**

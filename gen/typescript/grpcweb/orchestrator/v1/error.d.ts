@@ -728,5 +728,11 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_TEMPLATE_ID_TAKEN = 116;
      */
-    TEMPLATE_ID_TAKEN = 116
+    TEMPLATE_ID_TAKEN = 116,
+    /**
+     * {field}: {problem}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_REQUIRED_SERVICE_INVALID = 117;
+     */
+    REQUIRED_SERVICE_INVALID = 117
 }

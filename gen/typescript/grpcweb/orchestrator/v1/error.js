@@ -734,4 +734,10 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_TEMPLATE_ID_TAKEN = 116;
      */
     ErrorReason[ErrorReason["TEMPLATE_ID_TAKEN"] = 116] = "TEMPLATE_ID_TAKEN";
+    /**
+     * {field}: {problem}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_REQUIRED_SERVICE_INVALID = 117;
+     */
+    ErrorReason[ErrorReason["REQUIRED_SERVICE_INVALID"] = 117] = "REQUIRED_SERVICE_INVALID";
 })(ErrorReason || (ErrorReason = {}));
