@@ -47,7 +47,11 @@ test("a call is sent without what the policy redacts, again after a kill, and on
   again.answer(200, "{}");
   await bed.reaches(runId, RunState.COMPLETED);
 
-  // What other policies would say of that call, and never the text.
+  const later = await bed.start("notes", { note: "ask bob@example.com" });
+  (await tool.next()).answer(200, "{}");
+  await bed.reaches(later, RunState.COMPLETED);
+
+  // What other policies would say of what these calls sent, and never the text.
   const says = async (text: string, ...more: string[]): Promise<string> => {
     const words = ["src/main.ts", "gate", "calls", writePolicy(text), "--server", bed.address, ...more];
     return runProgram(process.execPath, words, { env: { PATH: process.env.PATH ?? "" } });
@@ -56,15 +60,18 @@ test("a call is sent without what the policy redacts, again after a kill, and on
     (await says("calls: {flows: {notes: {rules: {pii: redact}}}}\n")).split("\n").map((line) => line.split(/ {2,}/)),
   ).toEqual([
     ["RUN", "TASK", "VERDICT", "RULES", "WHERE"].map((name) => expect.stringContaining(name)),
-    [runId, "send", "REDACT", "pii.email", expect.stringMatching(/^body\.note *$/)],
-    ["0 denied, 0 asked about, 1 redacted, 0 allowed"],
+    [later, "send", "REDACT", "pii.email", expect.stringMatching(/^body\.note *$/)],
+    ["0 denied, 0 asked about, 1 redacted, 1 allowed"],
     [""],
   ]);
   const lists = "calls: {allow: {origins: ['https://api.example.com']}}\n";
-  expect(JSON.parse(await says(lists, "--flow", "notes", "--output", "json"))).toEqual({
-    ...{ run: runId, flow: "notes", task: "send", verdict: "deny", rules: ["allow.origins"] },
-    why: [`http://${tool.address} is not in calls.allow.origins`],
-  });
+  const outside = (await says(lists, "--flow", "notes", "--output", "json")).trimEnd().split("\n");
+  expect(outside.map((line) => JSON.parse(line) as unknown)).toEqual(
+    [later, runId].map((run) => ({
+      ...{ run, flow: "notes", task: "send", verdict: "deny", rules: ["allow.origins"] },
+      why: [`http://${tool.address} is not in calls.allow.origins`],
+    })),
+  );
   expect(await says(lists, "--flow", "other")).toBe("0 denied, 0 asked about, 0 redacted, 0 allowed\n");
   expect(await says("goals: {max_bytes: 1}\n", "--all")).toContain("ALLOW");
 
@@ -74,7 +81,7 @@ test("a call is sent without what the policy redacts, again after a kill, and on
   expect(tasks).toMatchObject([
     { attempt: 1, error: { type: "GATE_DENIED", message: expect.stringContaining("secret.assignment in body.note") } },
   ]);
-  expect(tool.count()).toBe(2);
+  expect(tool.count()).toBe(3);
   expect(bed.service().output()).not.toContain("a1b2c3d4e5");
 });
 
