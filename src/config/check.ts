@@ -57,6 +57,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
   if (defaultProvider !== undefined && !Object.hasOwn(providers, defaultProvider))
     note("models.default_provider", `models.providers has no provider ${defaultProvider}`);
   note("generation.max_cost", judgeGenerationCost(config));
+  note("goals.model", judgeGoalModel(config));
   const { dir } = config.secrets;
   if (dir !== undefined) note("secrets.dir", existsSync(dir) ? null : `there is no folder ${resolve(dir)}`);
   checkKafka(config, note);
@@ -137,6 +138,16 @@ function judgeGenerationCost({ generation, models }: Config): string | null {
   if (provider === undefined || !Object.hasOwn(models.providers, provider)) return null;
   if (input !== undefined && output !== undefined) return null;
   return `model ${model} of provider ${provider} has no price; add input_price_per_mtok and output_price_per_mtok, or set generation.max_tokens instead`;
+}
+
+/** Goals are judged by models that this service calls itself. */
+function judgeGoalModel({ goals, models: { providers } }: Config): string | null {
+  if (goals.model === undefined) return null;
+  const [provider = "", model] = splitModel(goals.model);
+  const entry = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
+  if (entry === undefined) return `models.providers has no provider ${provider}`;
+  const isNamed = model !== undefined || Object.keys(entry.models ?? {}).length > 0;
+  return isNamed ? null : `name a model (${provider}/…): the provider ${provider} has no models in the configuration`;
 }
 
 function judgeTable(name: string): string | null {

@@ -8,6 +8,7 @@ import { AGENTS } from "./sections/agents.ts";
 import { ENGINE } from "./sections/engine.ts";
 import { GATE } from "./sections/gate.ts";
 import { GENERATION } from "./sections/generation.ts";
+import { GOALS } from "./sections/goals.ts";
 import { GRAPHS } from "./sections/graphs.ts";
 import { HTTP } from "./sections/http.ts";
 import { KAFKA } from "./sections/kafka.ts";
@@ -47,6 +48,7 @@ const SETTINGS = {
   agents: AGENTS,
   models: MODELS,
   generation: GENERATION,
+  goals: GOALS,
   redis: REDIS,
   kafka: KAFKA,
   webhooks: WEBHOOKS,

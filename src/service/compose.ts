@@ -7,6 +7,7 @@ import { openSecrets } from "../config/config.ts";
 import type { Config } from "../config/settings.ts";
 import { createDryRuns } from "../engine/dry-run/dry-runs.ts";
 import { createDraftSteps } from "../engine/generation/draft-steps.ts";
+import { createJudgeSteps } from "../engine/judge/judge-steps.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
 import type { RejectedList } from "../engine/ports/bus/rejected.ts";
@@ -21,6 +22,7 @@ import type { PutServices, ServiceCatalogue } from "../engine/ports/routing/serv
 import type { Breakers, ToolOverrides } from "../engine/ports/routing/tool-overrides.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
+import type { GoalFlows } from "../flows/builtin/goal.ts";
 import type { Served } from "../flows/check/unserved.ts";
 import type { BuiltInDocument } from "../flows/ports/built-in.ts";
 import type { FlowRegistry } from "../flows/ports/registry.ts";
@@ -42,6 +44,7 @@ import { openEngine, type RunningEngine } from "./parts/engine.ts";
 import { openFlows } from "./parts/flows.ts";
 import { openGate } from "./parts/gate.ts";
 import { generationFlowOf } from "./parts/generation.ts";
+import { goalFlowsOf } from "./parts/goals.ts";
 import { openKafka } from "./parts/kafka/kafka.ts";
 import { openModels } from "./parts/models.ts";
 import { createRelays } from "./parts/outgoing/relays.ts";
@@ -78,6 +81,7 @@ export interface Core extends RunningEngine, TriggerParts, Routing {
   readonly budgets: BudgetControl;
   readonly dryRuns: DryRuns;
   readonly goalCheck: GoalCheck;
+  readonly goalFlows: GoalFlows;
   readonly goals: Goals;
   readonly generations: Generations;
   /** Null: nobody writes templates. */
@@ -138,7 +142,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const estimates = createModelEstimates(models?.providers ?? null);
     const dryRuns = createDryRuns({ flows: flows.flows, estimates, now: Date.now });
     const { graphs, keptTemplates: kept } = flows;
-    const steps = createDraftSteps({ ...flows, kept, dryRuns });
+    const steps = new Map([...createDraftSteps({ ...flows, kept, dryRuns }), ...createJudgeSteps()]);
     const tools = openTools(config, { graphs, steps, services, models, rules, gate: gate.callGate }, log, parts);
     const lists = createRunIndex(database);
     const { address, observers, operationObservers = [] } = options;
@@ -183,6 +187,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       budgets: budgets.budgets,
       dryRuns,
       goalCheck: gate.goalCheck,
+      goalFlows: goalFlowsOf(config),
       goals: createGoals(database),
       generations: createGenerations(database),
       generationFlow: generationFlowOf(config),

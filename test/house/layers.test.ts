@@ -54,6 +54,8 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   // Slots of limits. They reach runs through a port only.
   "engine/budgets": ["machine", "ports", "shard"],
   "engine/dry-run": ["budgets", "machine", "ports"],
+  // What becomes of the results of goals.
+  "engine/judge": ["ports"],
   "engine/limits": ["ports", "shard"],
   // The pure machine: what it needs is given to it.
   "engine/machine": [],

@@ -165,6 +165,30 @@ test.each([
   expect(answer.ok ? [] : answer.violations.map(({ field }) => field)).toEqual(fields);
 });
 
+test("a criterion that is an expression is compiled before anything is stored, at every path", async () => {
+  const before = tested.engine.states.size;
+  const acceptanceCriteria = ["fine", "cel: result >"];
+  const answer = await (clients.get("grpc") as ProtocolClient).ask(submitGoal, { goal: "x", acceptanceCriteria });
+  expect(answer).toMatchObject({
+    reason: "INVALID_REQUEST",
+    violations: [
+      { field: "acceptance_criteria[1]", description: expect.stringMatching(/cannot be read.*result and goal/) },
+    ],
+  });
+  const response = await fetch(`http://${tested.address}/submit`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ goal: "x", acceptance_criteria: acceptanceCriteria }),
+  });
+  expect(response.status).toBe(422);
+  expect(await response.json()).toEqual({
+    detail: [
+      { loc: ["body", "acceptance_criteria", 1], msg: expect.stringMatching(/cannot be read/), type: "value_error" },
+    ],
+  });
+  expect(tested.engine.states.size).toBe(before);
+});
+
 test("the paths of the merged service answer in its words", async () => {
   const ask = async (path: string, body?: object) => {
     const init =

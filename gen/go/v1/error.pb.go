@@ -283,6 +283,12 @@ const (
 	ErrorReason_ERROR_REASON_TEMPLATE_ID_TAKEN ErrorReason = 116
 	// {field}: {problem}.
 	ErrorReason_ERROR_REASON_REQUIRED_SERVICE_INVALID ErrorReason = 117
+	// the criterion "{criterion}" is not met: {reason}.
+	ErrorReason_ERROR_REASON_CRITERIA_NOT_MET ErrorReason = 118
+	// the answer of the judge cannot be read: {problem}.
+	ErrorReason_ERROR_REASON_JUDGE_UNREADABLE ErrorReason = 119
+	// the result was not judged: {problem}.
+	ErrorReason_ERROR_REASON_JUDGE_FAILED ErrorReason = 120
 )
 
 // Enum value maps for ErrorReason.
@@ -406,6 +412,9 @@ var (
 		115: "ERROR_REASON_DRAFT_INVALID",
 		116: "ERROR_REASON_TEMPLATE_ID_TAKEN",
 		117: "ERROR_REASON_REQUIRED_SERVICE_INVALID",
+		118: "ERROR_REASON_CRITERIA_NOT_MET",
+		119: "ERROR_REASON_JUDGE_UNREADABLE",
+		120: "ERROR_REASON_JUDGE_FAILED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -526,6 +535,9 @@ var (
 		"ERROR_REASON_DRAFT_INVALID":             115,
 		"ERROR_REASON_TEMPLATE_ID_TAKEN":         116,
 		"ERROR_REASON_REQUIRED_SERVICE_INVALID":  117,
+		"ERROR_REASON_CRITERIA_NOT_MET":          118,
+		"ERROR_REASON_JUDGE_UNREADABLE":          119,
+		"ERROR_REASON_JUDGE_FAILED":              120,
 	}
 )
 
@@ -560,7 +572,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xbf \n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xa4!\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -680,7 +692,10 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	" ERROR_REASON_DRAFT_HASH_MISMATCH\x10r\x12\x1e\n" +
 	"\x1aERROR_REASON_DRAFT_INVALID\x10s\x12\"\n" +
 	"\x1eERROR_REASON_TEMPLATE_ID_TAKEN\x10t\x12)\n" +
-	"%ERROR_REASON_REQUIRED_SERVICE_INVALID\x10uB\x86\x01\n" +
+	"%ERROR_REASON_REQUIRED_SERVICE_INVALID\x10u\x12!\n" +
+	"\x1dERROR_REASON_CRITERIA_NOT_MET\x10v\x12!\n" +
+	"\x1dERROR_REASON_JUDGE_UNREADABLE\x10w\x12\x1d\n" +
+	"\x19ERROR_REASON_JUDGE_FAILED\x10xB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

@@ -33,7 +33,10 @@ type SubmitGoalRequest struct {
 	Goal string `protobuf:"bytes,1,opt,name=goal,proto3" json:"goal,omitempty"`
 	// What must hold while it is done: at most 100.
 	Constraints []string `protobuf:"bytes,2,rep,name=constraints,proto3" json:"constraints,omitempty"`
-	// What must hold when it is done: at most 100.
+	// What must hold when it is done: at most 100. One that begins with `cel:` is a CEL expression over `result` (what the
+	// goal comes to) and `goal` (`goal.goal`, `goal.constraints`, …): `cel: size(result.complaints) == 3`. It is compiled
+	// when the goal is submitted, and the goal fails with CRITERIA_NOT_MET if it does not give true. The others are text,
+	// which a model judges if the service has one for that.
 	AcceptanceCriteria []string `protobuf:"bytes,3,rep,name=acceptance_criteria,json=acceptanceCriteria,proto3" json:"acceptance_criteria,omitempty"`
 	// Which goals begin first; unspecified means MEDIUM.
 	Priority GoalPriority `protobuf:"varint,4,opt,name=priority,proto3,enum=orchestrator.v1.GoalPriority" json:"priority,omitempty"`

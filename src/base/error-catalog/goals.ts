@@ -11,4 +11,8 @@ export const GOAL_ERRORS = {
     "yes",
     "the goal cannot be checked: {problem}; nothing is stored",
   ),
+  // How goals fail
+  CRITERIA_NOT_MET: entry("FAILED_PRECONDITION", 409, "no", 'the criterion "{criterion}" is not met: {reason}'),
+  JUDGE_UNREADABLE: entry("FAILED_PRECONDITION", 409, "no", "the answer of the judge cannot be read: {problem}"),
+  JUDGE_FAILED: entry("FAILED_PRECONDITION", 409, "no", "the result was not judged: {problem}"),
 } as const satisfies Record<string, CatalogueEntry>;

@@ -29,7 +29,11 @@ test("a goal waits, is taken across kill -9, and is done; one with an address is
   expect(submitted).toContain("criterion: each complaint has a number");
   const goal = /^id=(.*)$/m.exec(submitted)?.[1] ?? "";
   await expect(run(blockOf("sh refused"))).rejects.toThrow(refusal.trim());
-  expect((await run("orchestrator goals list")).trim().split("\n")).toHaveLength(2);
+  const [good = "", bad = ""] = blockOf("sh expression").trim().split("\n");
+  const judged = (await run(good)).trim().split("\n")[0] ?? "";
+  await expect(run(bad)).rejects.toThrow(blocksOf("text")[2]?.trim());
+  await run(`orchestrator runs cancel ${judged}`);
+  expect((await run("orchestrator goals list --status pending")).trim().split("\n")).toHaveLength(2);
 
   await bed.restart();
   await run(blockOf("sh take"));

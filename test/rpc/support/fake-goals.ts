@@ -2,6 +2,7 @@
 import type { RunKeys } from "../../../src/engine/ports/bus/run-keys.ts";
 import type { GoalCheck } from "../../../src/engine/ports/gate/goal-check.ts";
 import type { Goals } from "../../../src/engine/ports/gate/goals.ts";
+import { createGoalFlows, type GoalFlows } from "../../../src/flows/builtin/goal.ts";
 
 /** Runs by request id. */
 type Requests = Pick<RunKeys, "findRun">;
@@ -10,12 +11,14 @@ interface FakeGoals {
   readonly runKeys: Requests;
   readonly goals: Goals;
   readonly goalCheck: GoalCheck;
+  readonly goalFlows: GoalFlows;
 }
 
 export function createFakeGoals(runKeys: Requests = { findRun: async () => null }): FakeGoals {
   return {
     runKeys,
     goals: { list: async () => [] },
+    goalFlows: createGoalFlows(null),
     goalCheck: { reflex: "disabled", check: async () => ({ verdict: "allow" }) },
   };
 }

@@ -81,7 +81,12 @@ function problemsOf({ code, message, violations }: OrchestratorError): readonly 
 }
 
 function placeOf(field: string, description: string): Problem {
-  const loc =
-    field === "Idempotency-Key" ? ["header", "idempotency-key"] : ["body", ...field.replace(/_json$/, "").split(".")];
+  const loc = field === "Idempotency-Key" ? ["header", "idempotency-key"] : ["body", ...partsOf(field)];
   return { loc, msg: description, type: "value_error" };
+}
+
+/** `acceptance_criteria[1]` has two parts, the second a number. */
+function partsOf(field: string): readonly (string | number)[] {
+  const names = field.replace(/_json$/, "").split(/\.|(?=\[)/);
+  return names.map((name) => (/^\[\d+\]$/.test(name) ? Number(name.slice(1, -1)) : name));
 }

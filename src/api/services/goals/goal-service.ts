@@ -4,6 +4,7 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { fail, isOrchestratorError } from "../../../base/errors.ts";
 import { MAX_CONTEXT_BYTES } from "../../../base/json/json-limits.ts";
 import { formatDuration } from "../../../base/time/duration.ts";
+import { checkCriteria, isExpression } from "../../../engine/judge/criteria.ts";
 import type { RunState } from "../../../engine/machine/state.ts";
 import type { RunKeys } from "../../../engine/ports/bus/run-keys.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
@@ -12,8 +13,8 @@ import type { GoalCheck } from "../../../engine/ports/gate/goal-check.ts";
 import type { GoalBudget, Goals } from "../../../engine/ports/gate/goals.ts";
 import type { RunControl, StartRequest } from "../../../engine/ports/run-control.ts";
 import { GOAL_RANK, goalOf, isGoal } from "../../../engine/runs/goals/goal.ts";
-import { GOAL_DOCUMENT, GOAL_LIMIT } from "../../../flows/builtin/goal.ts";
-import type { BuiltInFlows } from "../../../flows/ports/built-in.ts";
+import { GOAL_LIMIT, type GoalFlows } from "../../../flows/builtin/goal.ts";
+import type { BuiltInDocument, BuiltInFlows } from "../../../flows/ports/built-in.ts";
 import { type GoalBudget as GoalBudgetMessage, GoalSchema } from "../../../gen/orchestrator/v1/goal_pb.ts";
 import {
   GetGoalResponseSchema,
@@ -42,6 +43,7 @@ interface Needs extends Omit<WatchNeeds, "planIndexOf"> {
   readonly goals: Goals;
   readonly limitPlaces: LimitPlaces;
   readonly goalCheck: GoalCheck;
+  readonly goalFlows: GoalFlows;
 }
 
 /** What a goal may cost that does not say. */
@@ -51,12 +53,13 @@ const DEFAULT_BUDGET: GoalBudget = { maxCostMicros: 1_000_000, maxTimeSeconds: 6
 const MAX_USER = 256;
 
 function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
-  const { runControl, runReader, builtIns, goals, goalCheck, tokens, limits } = needs;
+  const { runControl, runReader, builtIns, goals, goalCheck, goalFlows, tokens, limits } = needs;
   // Frames of goals show nothing of the plan.
   const { watchRun } = createRunWatch({ ...needs, planIndexOf: async () => null });
 
   const start = async (request: SubmitGoalRequest, call: CallContext): Promise<RunState> => {
     const { goal, constraints, acceptanceCriteria, requestId, goalId } = request;
+    checkCriteria(acceptanceCriteria);
     const payloads = { ...limits, maxPayloadBytes: Math.min(limits.maxPayloadBytes, MAX_CONTEXT_BYTES) };
     const context = fromObjectPayload(request.contextValue, "context", payloads);
     const userId = userOf(context);
@@ -74,8 +77,9 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
       ...{ goal, constraints, acceptance_criteria: acceptanceCriteria, priority },
       ...{ max_cost_micros: maxCostMicros, max_time_seconds: maxTimeSeconds, max_tokens: maxTokens },
     };
+    const document = flowOf(goalFlows, acceptanceCriteria);
     const order: StartRequest = {
-      ...(await builtIns.use(tenantId, GOAL_DOCUMENT)),
+      ...(await builtIns.use(tenantId, document)),
       ...{ input, runId: goalId, drawsUuid: true, builtIn: true, requestId, userId, context },
       requestHash: requestId === "" ? "" : hashBody({ SubmitGoal: input, context }),
       limit: { name: GOAL_LIMIT, key: "", priority: GOAL_RANK[priority], maxConcurrent: null, rate: null },
@@ -86,7 +90,7 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
       return (await runControl.startRun(call.caller, order, 0)).run.state;
     } catch (error) {
       // Somebody has deleted the version. The next call registers it again.
-      if (isOrchestratorError(error) && error.code === "FLOW_NOT_FOUND") builtIns.forget(tenantId, GOAL_DOCUMENT);
+      if (isOrchestratorError(error) && error.code === "FLOW_NOT_FOUND") builtIns.forget(tenantId, document);
       throw error;
     }
   };
@@ -148,6 +152,11 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
       }
     },
   };
+}
+
+/** What is not judged costs no further tasks. */
+function flowOf({ judged, unjudged, hasModel }: GoalFlows, criteria: readonly string[]): BuiltInDocument {
+  return criteria.some((criterion) => hasModel || isExpression(criterion)) ? judged : unjudged;
 }
 
 /** Why a goal does not begin; empty if it has begun. */

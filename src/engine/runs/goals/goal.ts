@@ -1,6 +1,6 @@
 /** Reads a goal from the run that it is. */
 import { isJsonObject, type Json } from "../../../base/json/json.ts";
-import { GOAL_RESULT } from "../../../flows/builtin/goal.ts";
+import { GOAL_RESULT, GOAL_VERDICT } from "../../../flows/builtin/goal.ts";
 import { GOAL_FLOW } from "../../../flows/builtin/ids.ts";
 import type { Phase, RunState } from "../../machine/state.ts";
 import type { GoalPriority, GoalRecord, GoalStatus } from "../../ports/gate/goals.ts";
@@ -56,9 +56,11 @@ function changedAt({ createdAt, startAt, endedAt }: RunState, status: GoalStatus
   return status === "processing" ? (startAt ?? createdAt) : endedAt;
 }
 
+/** The confidence is that of the verdict, or of who sent the result where nothing is judged. */
 function resultOf(state: RunState): GoalRecord["result"] {
-  const signal = state.tasks.get(GOAL_RESULT)?.output ?? null;
-  const confidence = isJsonObject(signal) ? signal["confidence"] : undefined;
+  const sayer = state.tasks.has(GOAL_VERDICT) ? GOAL_VERDICT : GOAL_RESULT;
+  const said = state.tasks.get(sayer)?.output ?? null;
+  const confidence = isJsonObject(said) ? said["confidence"] : undefined;
   return { output: state.output ?? null, confidence: typeof confidence === "number" ? confidence : null };
 }
 

@@ -862,6 +862,27 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_REQUIRED_SERVICE_INVALID = 117;
    */
   REQUIRED_SERVICE_INVALID = 117,
+
+  /**
+   * the criterion "{criterion}" is not met: {reason}.
+   *
+   * @generated from enum value: ERROR_REASON_CRITERIA_NOT_MET = 118;
+   */
+  CRITERIA_NOT_MET = 118,
+
+  /**
+   * the answer of the judge cannot be read: {problem}.
+   *
+   * @generated from enum value: ERROR_REASON_JUDGE_UNREADABLE = 119;
+   */
+  JUDGE_UNREADABLE = 119,
+
+  /**
+   * the result was not judged: {problem}.
+   *
+   * @generated from enum value: ERROR_REASON_JUDGE_FAILED = 120;
+   */
+  JUDGE_FAILED = 120,
 }
 
 /**

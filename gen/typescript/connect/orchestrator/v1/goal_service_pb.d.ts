@@ -35,7 +35,10 @@ export declare type SubmitGoalRequest = Message<"orchestrator.v1.SubmitGoalReque
   constraints: string[];
 
   /**
-   * What must hold when it is done: at most 100.
+   * What must hold when it is done: at most 100. One that begins with `cel:` is a CEL expression over `result` (what the
+   * goal comes to) and `goal` (`goal.goal`, `goal.constraints`, …): `cel: size(result.complaints) == 3`. It is compiled
+   * when the goal is submitted, and the goal fails with CRITERIA_NOT_MET if it does not give true. The others are text,
+   * which a model judges if the service has one for that.
    *
    * @generated from field: repeated string acceptance_criteria = 3;
    */
@@ -321,7 +324,7 @@ export declare const GoalService: GenService<{
   /**
    * SubmitGoal checks and stores a goal. Returns when the goal is durable. Errors: GOAL_REFUSED if the check does not let it
    * through, SAFETY_CHECK_UNAVAILABLE, PAYLOAD_TOO_LARGE for the context, RUN_ALREADY_EXISTS for a `goal_id` that is taken,
-   * REQUEST_ID_REUSED.
+   * REQUEST_ID_REUSED, INVALID_REQUEST for a criterion that is an expression and cannot be compiled.
    *
    * @generated from rpc orchestrator.v1.GoalService.SubmitGoal
    */

@@ -740,4 +740,22 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_REQUIRED_SERVICE_INVALID = 117;
      */
     ErrorReason[ErrorReason["REQUIRED_SERVICE_INVALID"] = 117] = "REQUIRED_SERVICE_INVALID";
+    /**
+     * the criterion "{criterion}" is not met: {reason}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_CRITERIA_NOT_MET = 118;
+     */
+    ErrorReason[ErrorReason["CRITERIA_NOT_MET"] = 118] = "CRITERIA_NOT_MET";
+    /**
+     * the answer of the judge cannot be read: {problem}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_JUDGE_UNREADABLE = 119;
+     */
+    ErrorReason[ErrorReason["JUDGE_UNREADABLE"] = 119] = "JUDGE_UNREADABLE";
+    /**
+     * the result was not judged: {problem}.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_JUDGE_FAILED = 120;
+     */
+    ErrorReason[ErrorReason["JUDGE_FAILED"] = 120] = "JUDGE_FAILED";
 })(ErrorReason || (ErrorReason = {}));

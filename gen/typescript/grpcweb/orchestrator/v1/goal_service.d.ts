@@ -34,7 +34,10 @@ export interface SubmitGoalRequest {
      */
     constraints: string[];
     /**
-     * What must hold when it is done: at most 100.
+     * What must hold when it is done: at most 100. One that begins with `cel:` is a CEL expression over `result` (what the
+     * goal comes to) and `goal` (`goal.goal`, `goal.constraints`, …): `cel: size(result.complaints) == 3`. It is compiled
+     * when the goal is submitted, and the goal fails with CRITERIA_NOT_MET if it does not give true. The others are text,
+     * which a model judges if the service has one for that.
      *
      * @generated from protobuf field: repeated string acceptance_criteria = 3
      */
