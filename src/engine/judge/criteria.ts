@@ -1,6 +1,6 @@
 /**
- * Acceptance criteria of goals. One that begins with `cel:` is an expression over `result` and `goal`, which is evaluated;
- * the others are text, which a model judges.
+ * Acceptance criteria of goals. One that begins with `cel:` is an expression over `result` and `goal`, which is
+ * evaluated; the others are text, which a model judges.
  */
 import type { FieldViolation } from "../../base/errors.ts";
 import { isOrchestratorError, toError } from "../../base/errors.ts";

@@ -74,7 +74,7 @@ const giveVerdict: Step = async ({ input }) => {
   if (answered === null) return fail("JUDGE_UNREADABLE", { problem: "it does not judge each criterion once" });
   for (const verdict of answered) refuseUnmet(verdict);
   const all = [...verdicts, ...answered];
-  // Expressions say nothing of what was not judged.
+  // Text that nobody judges has no confidence, whatever expressions give.
   const known = [...(confidence === null ? [] : [confidence]), ...(isWhole ? all.map((one) => one.confidence) : [])];
   return { verdicts: all.map(plain), confidence: known.length === 0 ? null : Math.min(...known) };
 };

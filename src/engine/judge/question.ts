@@ -1,7 +1,7 @@
 /**
- * What a judge is asked, and how its answer is read. Everything that callers and programs wrote goes to the model as one
- * JSON document between two marks, which no text in it can imitate. Criteria have numbers, so that an answer names each
- * of them exactly.
+ * What a judge is asked, and how its answer is read. Everything that callers and programs wrote goes to the model as
+ * one JSON document between two marks, which no text in it can imitate. Criteria have numbers, so that an answer names
+ * each of them exactly.
  */
 import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
 import type { Judged, Verdict } from "./criteria.ts";
