@@ -26,7 +26,7 @@ import {
   time,
 } from "../../base/field-checks.ts";
 import { labelsProblem } from "../../base/labels.ts";
-import type { RunBudget, RunLimit, TaskLimits } from "../../flows/plan.ts";
+import type { BudgetSpec, RunBudget, RunLimit, TaskLimits } from "../../flows/plan.ts";
 import type {
   Answer,
   ApprovalEnd,
@@ -93,6 +93,7 @@ const PARTS = fieldChecks<{
   runError: RunError;
   guardError: GuardError;
   answer: Answer;
+  spec: BudgetSpec;
   budget: RunBudget;
   parent: NonNullable<StartFacts["parent"]>;
   timer: { readonly index: number; readonly dueAt: number };
@@ -112,6 +113,11 @@ const PARTS = fieldChecks<{
   runError: (r) => text("type", r.type) ?? text("message", r.message) ?? orNull("task", r.task, text),
   guardError: (r) => text("type", r.type) ?? text("message", r.message),
   answer: (r) => text("key", r.key) ?? json("value", r.value),
+  spec: (r) =>
+    optional("maxCostMicros", r.maxCostMicros, count) ??
+    optional("maxTokens", r.maxTokens, count) ??
+    optional("maxSteps", r.maxSteps, count) ??
+    optional("maxTimeMs", r.maxTimeMs, count),
   budget: (r) =>
     text("runId", r.runId) ??
     optional("maxCostMicros", r.maxCostMicros, count) ??
@@ -145,6 +151,7 @@ const guardError = objectOf(PARTS.guardError);
 const answer = objectOf(PARTS.answer);
 const limits = objectOf(PARTS.limits);
 const timers = listOf(objectOf(PARTS.timer));
+const spec = objectOf(PARTS.spec);
 const budgets = listOf(objectOf(PARTS.budget));
 const parent = objectOf(PARTS.parent);
 
@@ -170,6 +177,7 @@ const WITH_PARTS = fieldChecks<{ cause: Cause; facts: StartFacts; runLimit: RunL
     optional("runKey", r.runKey, text) ??
     optional("requestId", r.requestId, text) ??
     (r.context === null ? null : optional("context", r.context, object)) ??
+    optional("budget", r.budget, spec) ??
     (r.parent === null ? null : optional("parent", r.parent, parent)),
 });
 const cause = objectOf(WITH_PARTS.cause);

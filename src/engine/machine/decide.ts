@@ -144,7 +144,7 @@ function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): Jou
 
 /** Keeps the facts that are not empty: every start is journaled, and most have few. */
 function keepFilled(facts: StartFacts): Partial<StartFacts> {
-  const { userId, correlationId, labels, runKey, requestId, context, parent } = facts;
+  const { userId, correlationId, labels, runKey, requestId, context, budget, parent } = facts;
   const filled: { -readonly [Name in keyof StartFacts]?: StartFacts[Name] } = {};
   if (userId !== "") filled.userId = userId;
   if (correlationId !== "") filled.correlationId = correlationId;
@@ -152,6 +152,7 @@ function keepFilled(facts: StartFacts): Partial<StartFacts> {
   if (runKey !== "") filled.runKey = runKey;
   if (requestId !== "") filled.requestId = requestId;
   if (context !== null) filled.context = context;
+  if (budget !== undefined) filled.budget = budget;
   if (parent !== null) filled.parent = parent;
   return filled;
 }

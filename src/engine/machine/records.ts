@@ -7,7 +7,7 @@
  * database's clock.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import type { RunBudget, RunLimit, TaskLimits } from "../../flows/plan.ts";
+import type { BudgetSpec, RunBudget, RunLimit, TaskLimits } from "../../flows/plan.ts";
 
 /** Why an attempt or a run failed. */
 export interface TaskError {
@@ -71,6 +71,8 @@ export interface StartFacts {
   readonly requestId: string;
   /** `execution_context` of the caller, an object. */
   readonly context: JsonObject | null;
+  /** What the run and its child runs may spend; absent: what its flow says. */
+  readonly budget?: BudgetSpec;
   /** The task that started this run, when it is a child. */
   readonly parent: {
     readonly runId: string;

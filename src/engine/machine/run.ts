@@ -74,7 +74,8 @@ export function mayBegin({ state }: Run, holds: RunState["holds"] = state.holds)
 export function budgetsOf({ state, plan }: Run): readonly RunBudget[] {
   if (state.phase === "COMPENSATING") return NO_BUDGETS;
   const above = state.facts.parent?.budgets ?? NO_BUDGETS;
-  return plan.budget === undefined ? above : [{ runId: state.runId, ...plan.budget }, ...above];
+  const own = state.facts.budget ?? plan.budget;
+  return own === undefined ? above : [{ runId: state.runId, ...own }, ...above];
 }
 
 const NO_BUDGETS: readonly RunBudget[] = [];
@@ -82,8 +83,9 @@ const NO_BUDGETS: readonly RunBudget[] = [];
 /** Those of the budgets that limit steps or time, compensation or not. */
 export function countedBudgetsOf({ state, plan }: Run): readonly RunBudget[] {
   const above = state.facts.parent?.budgets ?? NO_BUDGETS;
-  if (plan.budget === undefined && above.length === 0) return NO_BUDGETS;
-  const own = plan.budget === undefined ? [] : [{ runId: state.runId, ...plan.budget }];
+  const budget = state.facts.budget ?? plan.budget;
+  if (budget === undefined && above.length === 0) return NO_BUDGETS;
+  const own = budget === undefined ? [] : [{ runId: state.runId, ...budget }];
   return [...own, ...above].filter(({ maxSteps, maxTimeMs }) => maxSteps !== undefined || maxTimeMs !== undefined);
 }
 

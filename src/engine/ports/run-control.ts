@@ -1,6 +1,6 @@
 /** Starts and controls runs. Everything that changes a run resolves only after the change is durable. */
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import type { RunLimit } from "../../flows/plan.ts";
+import type { BudgetSpec, RunLimit } from "../../flows/plan.ts";
 import type { Outcome, RequestKey } from "../machine/events.ts";
 import type { HoldKind } from "../machine/records.ts";
 import type { Caller } from "./caller.ts";
@@ -53,6 +53,8 @@ export interface StartRequest {
   readonly signals: readonly { readonly name: string; readonly payload: Json }[];
   /** The run waits for a slot of this limit; absent: for one of the limit of its flow, if that has one. */
   readonly limit?: RunLimit;
+  /** What the run and its child runs may spend; absent: what its flow says. */
+  readonly budget?: BudgetSpec;
 }
 
 /** Result of a start. */

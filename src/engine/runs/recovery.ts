@@ -158,6 +158,7 @@ export class Recovery {
         context: facts.context,
         signals: [],
         ...(limit === null ? {} : { limit }),
+        ...(facts.budget === undefined ? {} : { budget: facts.budget }),
       },
       0,
     );

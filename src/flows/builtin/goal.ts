@@ -26,6 +26,8 @@ export interface JudgeModel {
   readonly provider: string;
   /** Null: the first one of the provider. */
   readonly model: string | null;
+  /** It has a price, so that its cost can be limited. */
+  readonly isPriced: boolean;
 }
 
 /** The forms of the flow. Each is the same object for the life of the process. */
@@ -34,13 +36,13 @@ export interface GoalFlows {
   readonly unjudged: BuiltInDocument;
   /** Of goals with criteria: expressions, and where there is a model, text. */
   readonly judged: BuiltInDocument;
-  /** A model judges criteria that are text. */
-  readonly hasModel: boolean;
+  /** The model that judges criteria that are text; null: nobody does. */
+  readonly model: JudgeModel | null;
 }
 
 /** Makes the forms. `model` null: nobody judges criteria that are text. */
 export function createGoalFlows(model: JudgeModel | null): GoalFlows {
-  return { unjudged: GOAL_DOCUMENT, judged: toDocument(judgedTasks(model)), hasModel: model !== null };
+  return { unjudged: GOAL_DOCUMENT, judged: toDocument(judgedTasks(model)), model };
 }
 
 const RESULT_TASK: JsonObject = { id: GOAL_RESULT, type: "signal", timeout: "${vars.max_time_seconds}" };

@@ -1,6 +1,7 @@
 /** Goals whose results a model judges, at a service with a scripted model. */
 import { expect, test } from "vitest";
 import type { Json, JsonObject } from "../../../src/base/json/json.ts";
+import { BudgetService } from "../../../src/gen/orchestrator/v1/budget_service_pb.ts";
 import { GoalStatus } from "../../../src/gen/orchestrator/v1/goal_pb.ts";
 import { GoalService } from "../../../src/gen/orchestrator/v1/goal_service_pb.ts";
 import { LimitService } from "../../../src/gen/orchestrator/v1/limit_service_pb.ts";
@@ -21,8 +22,14 @@ async function openGoals(): Promise<ModelBed> {
 }
 
 /** Submits a goal and sends its result. */
-async function sendResult(bed: ModelBed, acceptanceCriteria: string[], result: JsonObject): Promise<string> {
-  const { goal } = await bed.client.call(GoalService.method.submitGoal, { goal: "Sum up May", acceptanceCriteria });
+async function sendResult(
+  bed: ModelBed,
+  acceptanceCriteria: string[],
+  result: JsonObject,
+  budget: { readonly maxTokens?: bigint; readonly maxCostMicros?: bigint } = {},
+): Promise<string> {
+  const order = { goal: "Sum up May", acceptanceCriteria, budget };
+  const { goal } = await bed.client.call(GoalService.method.submitGoal, order);
   const runId = goal?.goalId ?? "";
   const dataValue = { case: "dataJson" as const, value: Buffer.from(JSON.stringify(result)) };
   await bed.client.call(RunService.method.signalRun, { runId, signalName: "result", dataValue });
@@ -122,6 +129,29 @@ test(
     second.say(say(verdict(1, true, 0.5)));
     await bed.reaches(runId, RunState.COMPLETED);
     expect(await verdictOf(bed, runId)).toMatchObject({ confidence: 0.5 });
+  },
+  SLOW_MS,
+);
+
+test(
+  "the judge spends the budget of the goal: one that is used up holds the goal, and a raise lets it go on",
+  async () => {
+    const bed = await openGoals();
+    bed.models.script((request) => request.say(say(verdict(1, true, 0.5))));
+    for (const [budget, raise] of [
+      [{ maxTokens: 300n }, { maxTokens: 5_000n }],
+      [{ maxCostMicros: 10n }, { maxCostMicros: 100_000n }],
+    ]) {
+      const asked = bed.models.count();
+      const runId = await sendResult(bed, ["it is right"], { output: 4 }, budget);
+      await bed.reaches(runId, RunState.SUSPENDED);
+      const { goal } = await bed.client.call(GoalService.method.getGoal, { goalId: runId });
+      expect([goal?.status, bed.models.count()]).toEqual([GoalStatus.PROCESSING, asked]);
+      const budgetId = `run.${runId}`;
+      await bed.client.call(BudgetService.method.raiseBudget, { budgetId, ...raise, reason: "worth it" });
+      await bed.reaches(runId, RunState.COMPLETED);
+      expect(await verdictOf(bed, runId)).toMatchObject({ confidence: 0.5 });
+    }
   },
   SLOW_MS,
 );

@@ -14,6 +14,7 @@ import type { GoalBudget, Goals } from "../../../engine/ports/gate/goals.ts";
 import type { RunControl, StartRequest } from "../../../engine/ports/run-control.ts";
 import { GOAL_RANK, goalOf, isGoal } from "../../../engine/runs/goals/goal.ts";
 import { GOAL_LIMIT, type GoalFlows } from "../../../flows/builtin/goal.ts";
+import type { BudgetSpec } from "../../../flows/plan.ts";
 import type { BuiltInDocument, BuiltInFlows } from "../../../flows/ports/built-in.ts";
 import { type GoalBudget as GoalBudgetMessage, GoalSchema } from "../../../gen/orchestrator/v1/goal_pb.ts";
 import {
@@ -72,7 +73,8 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
       if (verdict.verdict === "deny") fail("GOAL_REFUSED", { rule: verdict.rule, reason: verdict.reason });
     }
     const priority = fromGoalPriority(request.priority);
-    const { maxCostMicros, maxTimeSeconds, maxTokens } = budgetOf(request.budget);
+    const budget = budgetOf(request.budget);
+    const { maxCostMicros, maxTimeSeconds, maxTokens } = budget;
     const input = {
       ...{ goal, constraints, acceptance_criteria: acceptanceCriteria, priority },
       ...{ max_cost_micros: maxCostMicros, max_time_seconds: maxTimeSeconds, max_tokens: maxTokens },
@@ -80,6 +82,7 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
     const document = flowOf(goalFlows, acceptanceCriteria);
     const order: StartRequest = {
       ...(await builtIns.use(tenantId, document)),
+      ...(document === goalFlows.judged ? { budget: spendableOf(goalFlows, budget) } : {}),
       ...{ input, runId: goalId, drawsUuid: true, builtIn: true, requestId, userId, context },
       requestHash: requestId === "" ? "" : hashBody({ SubmitGoal: input, context }),
       limit: { name: GOAL_LIMIT, key: "", priority: GOAL_RANK[priority], maxConcurrent: null, rate: null },
@@ -155,8 +158,13 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
 }
 
 /** What is not judged costs no further tasks. */
-function flowOf({ judged, unjudged, hasModel }: GoalFlows, criteria: readonly string[]): BuiltInDocument {
-  return criteria.some((criterion) => hasModel || isExpression(criterion)) ? judged : unjudged;
+function flowOf({ judged, unjudged, model }: GoalFlows, criteria: readonly string[]): BuiltInDocument {
+  return criteria.some((criterion) => model !== null || isExpression(criterion)) ? judged : unjudged;
+}
+
+/** What the judge may spend. The cost of a model without a price cannot be limited. */
+function spendableOf({ model }: GoalFlows, { maxCostMicros, maxTokens }: GoalBudget): BudgetSpec {
+  return { maxTokens, ...(model?.isPriced === true ? { maxCostMicros } : {}) };
 }
 
 /** Why a goal does not begin; empty if it has begun. */

@@ -116,6 +116,7 @@ export function createStart(
         runKey: request.runKey,
         requestId: request.requestId,
         context: request.context,
+        ...(request.budget === undefined ? {} : { budget: request.budget }),
         parent: null,
       },
       signals: request.signals,
