@@ -1,11 +1,11 @@
 /** Who writes the templates of generations, and what one may cost. */
-import { splitModel } from "../../config/model-name.ts";
-import type { Config } from "../../config/settings.ts";
-import { createGenerationFlow } from "../../flows/builtin/generation.ts";
-import type { BuiltInDocument } from "../../flows/ports/built-in.ts";
-import { isForModels } from "../../tasks/agents/transport.ts";
-import { modelsForFlows } from "./models.ts";
-import { redisAddressOf } from "./redis.ts";
+import { splitModel } from "../../../config/model-name.ts";
+import type { Config } from "../../../config/settings.ts";
+import { createGenerationFlow } from "../../../flows/builtin/generation.ts";
+import type { BuiltInDocument } from "../../../flows/ports/built-in.ts";
+import { isForModels } from "../../../tasks/agents/transport.ts";
+import { modelsForFlows } from "../models.ts";
+import { redisAddressOf } from "../redis.ts";
 
 /** The flow of generations; null: the service has neither a model nor agents. */
 export function generationFlowOf(config: Config): BuiltInDocument | null {

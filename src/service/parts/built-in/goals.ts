@@ -1,8 +1,8 @@
 /** The flows of goals: who judges their results. */
-import { splitModel } from "../../config/model-name.ts";
-import type { Config } from "../../config/settings.ts";
-import { createGoalFlows, type GoalFlows } from "../../flows/builtin/goal.ts";
-import { modelsForFlows } from "./models.ts";
+import { splitModel } from "../../../config/model-name.ts";
+import type { Config } from "../../../config/settings.ts";
+import { createGoalFlows, type GoalFlows } from "../../../flows/builtin/goal.ts";
+import { modelsForFlows } from "../models.ts";
 
 /** Their forms at this service. */
 export function goalFlowsOf(config: Config): GoalFlows {
