@@ -5,9 +5,10 @@ import type { Json } from "../base/json/json.ts";
 import type { Log } from "../base/log.ts";
 import { runInTurns, type Turns } from "../base/time/turns.ts";
 import type { CheckedGoal, GoalCheck, GoalVerdict } from "../engine/ports/gate/goal-check.ts";
-import { textsOf } from "./content/redact.ts";
+import { type TextAt, textsOf } from "./content/redact.ts";
 import type { RuleFamily, RuleId } from "./content/rules.ts";
 import { type ContentScanner, createContentScanner } from "./content/scan.ts";
+import { scanField } from "./content/scan-field.ts";
 import type { GoalRules } from "./policy/goals.ts";
 import { type GatePolicy, goalRulesOf } from "./policy/policy.ts";
 import type { Reflex } from "./reflex/reflex.ts";
@@ -106,14 +107,15 @@ function* judgeContent(
   scanner: ContentScanner,
   report: (rule: RuleId) => void,
 ): Turns<Denied | null> {
-  const texts = [goal.text, ...goal.conditions, ...contextTexts(goal)];
-  const bytes = texts.reduce((total, text) => total + Buffer.byteLength(text), 0);
+  const said = [goal.text, ...goal.conditions].map((text) => ({ text, under: "" }));
+  const texts = [...said, ...contextTexts(goal)];
+  const bytes = texts.reduce((total, { text }) => total + Buffer.byteLength(text), 0);
   if (bytes > rules.maxBytes)
     return { verdict: "deny", rule: "size.text", reason: `input is longer than ${rules.maxBytes} bytes` };
   const reported = new Set<RuleId>();
   const withIp = rules.actionOf("pii.ip") !== "ignore";
   for (const text of texts) {
-    for (const { rule, kind } of yield* scanner.scanInSlices(text, { withIp })) {
+    for (const { rule, kind } of yield* scanField(scanner, text, withIp)) {
       const action = rules.actionOf(rule);
       if (action === "deny") return { verdict: "deny", rule, reason: kind === "size" ? "" : REASONS[kind] };
       if (action === "report") reported.add(rule);
@@ -124,9 +126,9 @@ function* judgeContent(
 }
 
 /** Texts of the context. Its `user_id` names the caller, and is no content. */
-function contextTexts({ context }: CheckedGoal): readonly string[] {
+function contextTexts({ context }: CheckedGoal): readonly TextAt[] {
   const { user_id: _, ...rest } = context;
-  return Array.from(textsOf(rest as Json), ({ text }) => text);
+  return Array.from(textsOf(rest as Json));
 }
 
 /** What the log has in the place of a text: the same for the same text of a tenant, and of no use without the key. */

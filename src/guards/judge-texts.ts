@@ -4,6 +4,7 @@ import type { Turns } from "../base/time/turns.ts";
 import { mapTexts, redact, textsOf } from "./content/redact.ts";
 import type { RuleId } from "./content/rules.ts";
 import type { ContentScanner } from "./content/scan.ts";
+import { scanField } from "./content/scan-field.ts";
 import type { TextRules } from "./policy/calls.ts";
 
 /** What a rule has found, and where in the value, as an expression writes it. */
@@ -48,10 +49,11 @@ export function* judgeTexts(value: Json, rules: TextRules, scanner: ContentScann
   const places = new Set<string>();
   let count = 0;
   const hidden = new Map<string, string>();
-  for (const { text, path } of textsOf(value)) {
+  for (const one of textsOf(value)) {
+    const { text, path } = one;
     count += 1;
     if (count % TEXTS_SLICE === 0) yield;
-    const findings = yield* scanner.scanInSlices(text, { withIp });
+    const findings = yield* scanField(scanner, one, withIp);
     for (const { rule } of findings) {
       const action = actionOf(rule);
       if (action === "ignore") continue;

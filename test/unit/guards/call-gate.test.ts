@@ -40,6 +40,17 @@ test("what a call sends is redacted at its place, and the same each time; keys s
   expect(input.body.to[0]).toBe("ada@x.org");
 });
 
+// Cause: each text was read alone, so the usual form of a secret in JSON, and a number, were seen by no rule.
+test("a value is read with the key that it stands under, and so are numbers", () => {
+  const secret = { verdict: "deny", why: expect.stringContaining("secret.assignment in body.") };
+  expect(judge({ body: { password: "Xk39fjE93kdlsPq0zz1" } })).toMatchObject(secret);
+  expect(judge({ body: { apiKeys: ["f3a9c1e2b4d5f60718293a4b5c6d7e8f"] } })).toMatchObject(secret);
+  expect(judge({ body: { note: "Xk39fjE93kdlsPq0zz1", password: "${vars.password}" } })).toEqual({ verdict: "allow" });
+  expect(judge({ body: { card: 4111111111111111, n: 1.5 } })).toMatchObject({
+    value: { body: { card: "[CARD]", n: 1.5 } },
+  });
+});
+
 test("long parameters are read with turns of the event loop, and judged as short ones are", async () => {
   const long = { notes: Array.from({ length: 20_000 }, (_, index) => `note ${index} for ada@x.org`) };
   let turns = 0;
