@@ -3,10 +3,16 @@ import { z } from "zod";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { DURATION_FORM, parseDurationMs } from "../../base/time/duration.ts";
 import { jsonSchema } from "../../tasks/schema/json-schema.ts";
+import { ID_PATTERN, MAX_ID_LENGTH } from "../../tasks/schema/schemas.ts";
 import type { RuleId } from "../content/rules.ts";
 import { ALLOW, type AllowList } from "./allow.ts";
 import { CALLED_TYPES, SENDING_TYPES } from "./task-types.ts";
 import { described, findSaid, keyedBy, type RuleWords, ruleWords } from "./words.ts";
+
+/** An id that no flow and no task can have would turn the rules under it off. */
+const id = z.string().max(MAX_ID_LENGTH).regex(ID_PATTERN, {
+  error: "expected the id of a flow or a task: lowercase letters, digits, - and _, beginning with a letter",
+});
 
 const action = z.enum(["deny", "ask", "redact", "ignore"]);
 
@@ -57,7 +63,7 @@ const flow = keyedBy({
   ).optional(),
   answers: described(ruleWords(textAction), "what becomes of answers of models").optional(),
   allow: described(ALLOW, "what tasks of the flow may call").optional(),
-  tasks: described(z.record(z.string().min(1), task), "by id of the task").optional(),
+  tasks: described(z.record(id, task), "by id of the task").optional(),
 }).superRefine(({ types = [], rules = {}, reflex }, context) => {
   if (reflex !== "ask" && !Object.values(rules).includes("ask")) return;
   for (const [index, type] of types.entries())
@@ -70,7 +76,7 @@ const NOBODY_ASKED = `expected ${CALLED_TYPES.join(" or ")}: neither a person no
 /** Schema of the part of a policy on calls. */
 export const CALLS = keyedBy({
   allow: described(ALLOW, "what tasks of all flows may call").optional(),
-  flows: described(z.record(z.string().min(1), flow), "by id of the flow; nothing else is said of others").optional(),
+  flows: described(z.record(id, flow), "by id of the flow; nothing else is said of others").optional(),
 });
 
 type Calls = z.output<typeof CALLS>;
