@@ -9,10 +9,16 @@ import { ALLOW, type AllowList } from "./allow.ts";
 import { CALLED_TYPES, SENDING_TYPES } from "./task-types.ts";
 import { described, findSaid, keyedBy, type RuleWords, ruleWords } from "./words.ts";
 
-/** An id that no flow and no task can have would turn the rules under it off. */
-const id = z.string().max(MAX_ID_LENGTH).regex(ID_PATTERN, {
-  error: "expected the id of a flow or a task: lowercase letters, digits, - and _, beginning with a letter",
-});
+const LETTERS = "lowercase letters, digits, - and _, beginning with a letter";
+
+/** An id that no flow can have would turn the rules under it off. */
+const flowId = z
+  .string()
+  .max(MAX_ID_LENGTH)
+  .regex(ID_PATTERN, { error: `expected the id of a flow: ${LETTERS}` });
+
+/** Children of a task have its id and their number: `both.1`. */
+const taskId = z.string().regex(/^[a-z][a-z0-9_-]*(\.[0-9]+)*$/, { error: `expected the id of a task: ${LETTERS}` });
 
 const action = z.enum(["deny", "ask", "redact", "ignore"]);
 
@@ -63,7 +69,7 @@ const flow = keyedBy({
   ).optional(),
   answers: described(ruleWords(textAction), "what becomes of answers of models").optional(),
   allow: described(ALLOW, "what tasks of the flow may call").optional(),
-  tasks: described(z.record(id, task), "by id of the task").optional(),
+  tasks: described(z.record(taskId, task), "by id of the task").optional(),
 }).superRefine(({ types = [], rules = {}, reflex }, context) => {
   if (reflex !== "ask" && !Object.values(rules).includes("ask")) return;
   for (const [index, type] of types.entries())
@@ -76,7 +82,7 @@ const NOBODY_ASKED = `expected ${CALLED_TYPES.join(" or ")}: neither a person no
 /** Schema of the part of a policy on calls. */
 export const CALLS = keyedBy({
   allow: described(ALLOW, "what tasks of all flows may call").optional(),
-  flows: described(z.record(id, flow), "by id of the flow; nothing else is said of others").optional(),
+  flows: described(z.record(flowId, flow), "by id of the flow; nothing else is said of others").optional(),
 });
 
 type Calls = z.output<typeof CALLS>;
