@@ -83,7 +83,10 @@ test("times end in _time, bytes of JSON in _json", () => {
 });
 
 test("a payload is a oneof of a readable form, JSON text and a reference", () => {
-  const payloads = MESSAGES.flatMap((message) => message.oneofs).filter(({ name }) => name.endsWith("_value"));
+  // What a dry run takes is kept nowhere, so that nothing refers to it.
+  const payloads = MESSAGES.filter(({ name }) => name !== "DryRunFlowRequest")
+    .flatMap((message) => message.oneofs)
+    .filter(({ name }) => name.endsWith("_value"));
   expect(payloads.length).toBeGreaterThan(5);
   for (const { name, fields } of payloads) {
     const base = name.replace(/_value$/, "");
