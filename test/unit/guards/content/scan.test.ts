@@ -190,14 +190,15 @@ describe("any text", () => {
     );
   });
 
-  test("texts of a value have their paths, keys included", () => {
+  test("texts of a value have their paths and the keys above them, keys and numbers included", () => {
     expect(Array.from(textsOf({ a: ["x", { b: "y" }], n: 1, z: null }))).toEqual([
-      { path: "", text: "a" },
-      { path: "a[0]", text: "x" },
-      { path: "a[1]", text: "b" },
-      { path: "a[1].b", text: "y" },
-      { path: "", text: "n" },
-      { path: "", text: "z" },
+      { path: "", text: "a", under: "" },
+      { path: "a[0]", text: "x", under: "a" },
+      { path: "a[1]", text: "b", under: "" },
+      { path: "a[1].b", text: "y", under: "b" },
+      { path: "", text: "n", under: "" },
+      { path: "n", text: "1", under: "n" },
+      { path: "", text: "z", under: "" },
     ]);
   });
 });
