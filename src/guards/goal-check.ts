@@ -109,7 +109,7 @@ function* judgeContent(
 ): Turns<Denied | null> {
   const said = [goal.text, ...goal.conditions].map((text) => ({ text, under: "" }));
   const texts = [...said, ...contextTexts(goal)];
-  const bytes = texts.reduce((total, { text }) => total + Buffer.byteLength(text), 0);
+  const bytes = texts.reduce((total, { text }) => total + Buffer.byteLength(text), Buffer.byteLength(goal.userId));
   if (bytes > rules.maxBytes)
     return { verdict: "deny", rule: "size.text", reason: `input is longer than ${rules.maxBytes} bytes` };
   const reported = new Set<RuleId>();
@@ -125,10 +125,10 @@ function* judgeContent(
   return null;
 }
 
-/** Texts of the context. Its `user_id` names the caller, and is no content. */
-function contextTexts({ context }: CheckedGoal): readonly TextAt[] {
-  const { user_id: _, ...rest } = context;
-  return Array.from(textsOf(rest as Json));
+/** Texts of the context. The `user_id` that names the user of the run is no content; anything else there is. */
+function contextTexts({ context, userId }: CheckedGoal): readonly TextAt[] {
+  const { user_id: user, ...rest } = context;
+  return Array.from(textsOf((user === userId ? rest : context) as Json));
 }
 
 /** What the log has in the place of a text: the same for the same text of a tenant, and of no use without the key. */

@@ -62,13 +62,30 @@ test("without a policy, what is found refuses a goal: in its text, its context, 
   expect(await judge(goal("go", { conditions: ["fast", "mail ada@x.org"] }))).toMatchObject({ rule: "pii.email" });
   expect(await judge(goal("x".repeat(65_537)))).toMatchObject({ rule: "size.text" });
   // Whoever asks may be known by an address.
-  expect(await judge(goal("go", { context: { user_id: "ada@x.org" } }))).toEqual({ verdict: "allow" });
+  const ada = { userId: "ada@x.org", context: { user_id: "ada@x.org" } };
+  expect(await judge(goal("go", ada))).toEqual({ verdict: "allow" });
   expect(counted).toEqual([
     ...["none allow", "pii.email deny", "secret.assignment deny", "secret.assignment deny", "pii.card deny"],
     ...["pii.email deny", "injection.override deny", "pii.email deny", "size.text deny", "none allow"],
   ]);
   expect(lines.join("\n")).not.toMatch(/ada|a1b2|previous/);
   expect(lines[1]).toMatch(/"textHmac":"[0-9a-f]{32}"/);
+});
+
+// Cause: whatever stood in `user_id` was not read, and not counted.
+test("a user_id is no content only where it is the user of the run, and counts in any case", async () => {
+  const { judge } = openBed({ goals: { max_bytes: 300 } });
+  const of = (user: unknown, userId = "") => judge(goal("go", { userId, context: { user_id: user } }));
+  const email = { verdict: "deny", rule: "pii.email" };
+  expect(await of({ name: "ada@x.org" })).toMatchObject(email);
+  expect(await of([["ada@x.org"]])).toMatchObject(email);
+  expect(await of(`${"x".repeat(257)} ada@x.org`)).toMatchObject(email);
+  expect(await of({ name: "ada" })).toEqual({ verdict: "allow" });
+  expect(await of("x".repeat(301))).toMatchObject({ rule: "size.text" });
+  const user = `ada@${"x".repeat(250)}.org`;
+  expect(await of(user, user)).toEqual({ verdict: "allow" });
+  const long = goal("g".repeat(50), { userId: user, context: { user_id: user } });
+  expect(await judge(long)).toMatchObject({ rule: "size.text" });
 });
 
 test("a policy speaks of families and rules, for all and for a tenant; the nearer word counts", async () => {
