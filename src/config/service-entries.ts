@@ -3,6 +3,7 @@ import { z } from "zod";
 import { refuseField } from "../base/field-error.ts";
 import type { JsonObject } from "../base/json/json.ts";
 import { LABEL_KEY } from "../base/labels.ts";
+import { limitNameProblem } from "../base/limit-names.ts";
 import { SERVICE_NAME, SERVICE_NAME_RULE } from "../base/net/service-name.ts";
 import { durationWithin, namedEntriesSetting, plainUrl, requestHeaders } from "./named-entries.ts";
 
@@ -25,7 +26,13 @@ const service = z.strictObject({
   breaker_max_open: durationWithin(1, 3_600_000, "expected 1ms to 1h").optional(),
   max_concurrent: count(1, 1_000_000),
   max_queued: count(0, 1_000_000),
-  limit: z.string({ error: "expected the name of a limit" }).regex(LABEL_KEY, { error: LIMIT_RULE }).optional(),
+  limit: z
+    .string({ error: "expected the name of a limit" })
+    .regex(LABEL_KEY, { error: LIMIT_RULE })
+    .refine((name) => limitNameProblem(name) === null, {
+      error: ({ input }) => limitNameProblem(String(input)) ?? LIMIT_RULE,
+    })
+    .optional(),
   health_path: z
     .string({ error: "expected a path" })
     .regex(/^\/(?!\/)[^\s\\#\u0000-\u001f]{0,1023}$/, { error: "expected a path with a slash in front" })

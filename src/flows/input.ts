@@ -1,5 +1,6 @@
 import { type FieldViolation, fail } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json/json.ts";
+import { limitNameProblem } from "../base/limit-names.ts";
 import { describeValue } from "../tasks/schema/describe-issue.ts";
 import { checkData } from "../tasks/schema/json-schema.ts";
 import { suggest } from "../tasks/schema/suggest.ts";
@@ -94,6 +95,9 @@ export function runTimeoutMs({ flowId, timeout, timeoutMs }: Plan, vars: JsonObj
 export function runLimit({ flowId, limit }: Plan, vars: JsonObject, now: number): RunLimit | null {
   if (limit === undefined) return null;
   const { name, maxConcurrent, rate } = limit;
+  const problem = limitNameProblem(name);
+  // Registration refuses it, too; the version may be older than that.
+  if (problem !== null) return fail("FLOW_INPUT_INVALID", { flowId, problem: `workflow.limit.name: ${problem}` });
   try {
     return {
       name,

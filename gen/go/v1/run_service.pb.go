@@ -343,7 +343,8 @@ func (*StartRunRequest_InputRef) isStartRunRequest_InputValue() {}
 // RunLimit names a limit of which a run needs a slot.
 type RunLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the limit: up to 63 letters, digits, and `.`, `_`, `/`, `-`, the first a letter or a digit.
+	// Name of the limit: up to 63 letters, digits, and `.`, `_`, `/`, `-`, the first a letter or a digit. Names that begin
+	// with `orchestrator.dev/` belong to the service and are refused.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Each key is a limit of its own. Up to 256 characters without control characters.
 	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`

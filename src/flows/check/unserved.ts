@@ -1,5 +1,6 @@
 /** Parts of the flow grammar that this version does not implement. If accepted, they would fail or be ignored. */
 import type { Json, JsonObject } from "../../base/json/json.ts";
+import { limitNameProblem } from "../../base/limit-names.ts";
 import type { ModelProviders } from "../../tasks/agents/transport.ts";
 import type { TaskType } from "../../tasks/define.ts";
 import { isWritableTaskType, TASK_TYPES } from "../../tasks/index.ts";
@@ -11,6 +12,7 @@ import { holdsExpression } from "../interpolation/template.ts";
 import { viewFlow } from "../warnings/view.ts";
 import { checkAi } from "./check-ai.ts";
 import { unknownType } from "./check-tasks.ts";
+import { listLimits } from "./flow-limits.ts";
 
 /** Names of services. Those that it lists are proposed for names that it does not have. */
 export type ServedServices = Pick<ReadonlySet<string>, "has"> & Iterable<string>;
@@ -28,7 +30,7 @@ export interface Served {
   readonly agents: boolean;
   /** Providers of models that `ai` tasks may name; null: any. */
   readonly models: ModelProviders | null;
-  /** The flow is one of the service itself: its id is reserved, and it may contain steps. Absent: it is not. */
+  /** The flow is one of the service itself: its id and limits are reserved, and it may contain steps. Absent: it is not. */
   readonly reservedIds?: true;
 }
 
@@ -63,8 +65,7 @@ export const SERVABLE: Served = {
 
 /** Adds a problem for every task that uses an unsupported feature. The document has passed all other checks. */
 export function checkServed(document: FlowDocument, served: Served, problems: Problems): void {
-  if (served.reservedIds !== true && isReservedFlowId(document.id))
-    problems.add(["id"], `ids that begin with ${RESERVED_PREFIX} belong to flows of the service itself`);
+  if (served.reservedIds !== true) checkReserved(document, problems);
   const limitsCost = document.workflow.budget?.max_cost_usd !== undefined;
   for (const { type, task, path } of viewFlow(document).tasks) {
     if (type === "step" && served.reservedIds !== true) problems.add([...path, "type"], unknownType(type));
@@ -83,6 +84,16 @@ export function checkServed(document: FlowDocument, served: Served, problems: Pr
         [...path, "parameters", "service"],
         `there is no service ${service}${suggest(service, [...served.services]) || "; put it (orchestrator services put), or name it in routing.services (ORCHESTRATOR_ROUTING_SERVICES)"}`,
       );
+  }
+}
+
+/** What the service keeps for flows of its own. */
+function checkReserved(document: FlowDocument, problems: Problems): void {
+  if (isReservedFlowId(document.id))
+    problems.add(["id"], `ids that begin with ${RESERVED_PREFIX} belong to flows of the service itself`);
+  for (const { name, path } of listLimits(document)) {
+    const problem = limitNameProblem(name);
+    if (problem !== null) problems.add([...path, "name"], problem);
   }
 }
 

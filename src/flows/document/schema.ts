@@ -98,7 +98,10 @@ const limit = keyed({
     .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/, {
       error: "use letters, digits, and . _ / -, beginning with a letter or digit; the name is fixed, the key may vary",
     })
-    .meta({ description: "Name of the limit, the same for all flows of the tenant." }),
+    .meta({
+      description:
+        "Name of the limit, the same for all flows of the tenant. Names that begin with `orchestrator.dev/` belong to the service.",
+    }),
   key: z
     .union([z.string().max(8_192), z.number(), z.boolean()])
     .optional()

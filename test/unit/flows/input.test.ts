@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { isOrchestratorError } from "../../../src/base/errors.ts";
 import type { JsonObject } from "../../../src/base/json/json.ts";
+import { ALL_SERVED } from "../../../src/flows/check/unserved.ts";
 import { compileFlow } from "../../../src/flows/compile.ts";
-import { checkInput } from "../../../src/flows/input.ts";
+import { checkInput, runLimit } from "../../../src/flows/input.ts";
 
 const { plan } = await compileFlow({
   document: {
@@ -85,4 +86,10 @@ describe("checkInput", () => {
     expect(violations(JSON.parse('{"id": "x", "__proto__": {"count": 9}}') as JsonObject)).toHaveLength(1);
     expect(violations({ id: "x", constructor: 1, toString: "y" } as unknown as JsonObject)).toHaveLength(2);
   });
+});
+
+it("a version that names a limit of the service, from before that was refused, starts no runs", async () => {
+  const workflow = { limit: { name: "orchestrator.dev/goals", max_concurrent: 1 }, tasks: [{ id: "t", type: "noop" }] };
+  const older = await compileFlow({ document: { id: "f", workflow } }, undefined, { ...ALL_SERVED, reservedIds: true });
+  expect(() => runLimit(older.plan, {}, 0)).toThrow(/workflow\.limit\.name: limits whose names begin with/);
 });

@@ -4,6 +4,7 @@ import { refuseField } from "../../../base/field-error.ts";
 import type { JsonObject } from "../../../base/json/json.ts";
 import { MAX_CONTEXT_BYTES } from "../../../base/json/json-limits.ts";
 import { parseJson } from "../../../base/json/json-parse.ts";
+import { limitNameProblem } from "../../../base/limit-names.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
 import type { StartRequest } from "../../../engine/ports/run-control.ts";
 import type { RunLimit } from "../../../flows/plan.ts";
@@ -80,6 +81,8 @@ export function fromWait(
 }
 
 function fromLimit({ name, key }: RunLimitMessage): RunLimit {
+  const problem = limitNameProblem(name);
+  if (problem !== null) refuseField("limit.name", problem);
   return { name, key, maxConcurrent: null, rate: null };
 }
 

@@ -54,3 +54,22 @@ test("where a budget limits the cost, models without a price are refused, as far
     expect.stringMatching(/^workflow\.tasks\[0\]\.parameters\.fallback\[0\]\.model: .* model other has no price/),
   ]);
 });
+
+// Cause: a flow could take the slots of goals.
+test("a limit of the service is no limit of a flow, in groups neither; the service's own flows may name it", async () => {
+  const text = `id: f
+workflow:
+  limit: {name: orchestrator.dev/goals, max_concurrent: 1}
+  tasks:
+    - id: a
+      type: map
+      parameters: {items: [1], task: {type: noop, limit: {name: orchestrator.dev/x, rate: {count: 1, per: 1s}}}}
+`;
+  const description = expect.stringMatching(/begin with orchestrator.dev\/ belong to the service; choose another/);
+  const { problems } = await judgeFlow({ text }, undefined, SERVED);
+  expect(problems).toMatchObject([
+    { field: "workflow.limit.name", line: 3, description },
+    { field: "workflow.tasks[0].parameters.task.limit.name", description },
+  ]);
+  expect(await judgeFlow({ text }, undefined, { ...SERVED, reservedIds: true })).toMatchObject({ problems: [] });
+});

@@ -186,7 +186,8 @@ export declare const StartRunRequestSchema: GenMessage<StartRunRequest>;
  */
 export declare type RunLimit = Message<"orchestrator.v1.RunLimit"> & {
   /**
-   * Name of the limit: up to 63 letters, digits, and `.`, `_`, `/`, `-`, the first a letter or a digit.
+   * Name of the limit: up to 63 letters, digits, and `.`, `_`, `/`, `-`, the first a letter or a digit. Names that begin
+   * with `orchestrator.dev/` belong to the service and are refused.
    *
    * @generated from field: string name = 1;
    */

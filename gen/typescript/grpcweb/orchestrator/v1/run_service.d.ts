@@ -177,7 +177,8 @@ export interface StartRunRequest {
  */
 export interface RunLimit {
     /**
-     * Name of the limit: up to 63 letters, digits, and `.`, `_`, `/`, `-`, the first a letter or a digit.
+     * Name of the limit: up to 63 letters, digits, and `.`, `_`, `/`, `-`, the first a letter or a digit. Names that begin
+     * with `orchestrator.dev/` belong to the service and are refused.
      *
      * @generated from protobuf field: string name = 1
      */
