@@ -3,8 +3,8 @@ import { z } from "zod";
 import { refuseField } from "../base/field-error.ts";
 import type { JsonObject } from "../base/json/json.ts";
 import { LABEL_KEY } from "../base/labels.ts";
-import { limitNameProblem } from "../base/limit-names.ts";
 import { SERVICE_NAME, SERVICE_NAME_RULE } from "../base/net/service-name.ts";
+import { limitNameProblem } from "../flows/builtin/limit-names.ts";
 import { durationWithin, namedEntriesSetting, plainUrl, requestHeaders } from "./named-entries.ts";
 
 const count = (least: number, most: number) =>

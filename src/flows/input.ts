@@ -1,9 +1,9 @@
 import { type FieldViolation, fail } from "../base/errors.ts";
 import type { Json, JsonObject } from "../base/json/json.ts";
-import { limitNameProblem } from "../base/limit-names.ts";
 import { describeValue } from "../tasks/schema/describe-issue.ts";
 import { checkData } from "../tasks/schema/json-schema.ts";
 import { suggest } from "../tasks/schema/suggest.ts";
+import { limitNameProblem } from "./builtin/limit-names.ts";
 import { hasType } from "./check/check-variables.ts";
 import { evaluateLimitKey } from "./limit-key.ts";
 import type { Plan, RunLimit, Variable } from "./plan.ts";

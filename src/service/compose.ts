@@ -15,6 +15,7 @@ import type { InboundTopics } from "../engine/ports/bus/topics.ts";
 import type { UndeliveredMessages } from "../engine/ports/bus/undelivered.ts";
 import type { DryRuns } from "../engine/ports/dry-run/dry-runs.ts";
 import type { GoalCheck } from "../engine/ports/gate/goal-check.ts";
+import type { GoalTables } from "../engine/ports/gate/goal-tables.ts";
 import type { Goals } from "../engine/ports/gate/goals.ts";
 import type { Generations } from "../engine/ports/generation/generations.ts";
 import type { BudgetControl } from "../engine/ports/models/budgets.ts";
@@ -42,6 +43,7 @@ import { openAgents } from "./parts/agents.ts";
 import { openBudgets } from "./parts/budgets.ts";
 import { generationFlowOf } from "./parts/built-in/generation.ts";
 import { goalFlowsOf } from "./parts/built-in/goals.ts";
+import { openGoalTables } from "./parts/engine/goal-tables.ts";
 import { openEngine, type RunningEngine } from "./parts/engine.ts";
 import { openFlows } from "./parts/flows.ts";
 import { openGate } from "./parts/gate.ts";
@@ -87,6 +89,7 @@ export interface Core extends RunningEngine, TriggerParts, Routing {
   /** Null: nobody writes templates. */
   readonly generationFlow: BuiltInDocument | null;
   readonly servedFlows: Served;
+  readonly goalTables: GoalTables;
   readonly runIndex: RunIndex;
   readonly approvalIndex: ApprovalIndex;
   readonly flows: FlowRegistry;
@@ -145,6 +148,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const steps = new Map([...createDraftSteps({ ...flows, kept, dryRuns }), ...createJudgeSteps()]);
     const tools = openTools(config, { graphs, steps, services, models, rules, gate: gate.callGate }, log, parts);
     const lists = createRunIndex(database);
+    const goalTables = openGoalTables(database, log, parts);
     const { address, observers, operationObservers = [] } = options;
     const redis = await openRedis(config, log, parts);
     const agents = await openAgents(config, instanceId, log, parts);
@@ -161,6 +165,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     );
     redis.attach(engine);
     budgets.attach(engine);
+    goalTables.attach(engine);
     const routing = openRouting(config, { database, engine, flows: flows.flows }, log, parts);
     const triggers = await openTriggers(config, { instanceId, store, engine, flows: flows.flows, secrets }, log, parts);
     const relays = createRelays(parts);
@@ -192,6 +197,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       generations: createGenerations(database),
       generationFlow: generationFlowOf(config),
       servedFlows: flows.served,
+      goalTables,
       services: services.catalogue,
       putServices: services.put.control,
       breakers: { instanceId, listBreakers: tools.listBreakers },

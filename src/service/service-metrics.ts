@@ -27,6 +27,7 @@ const COUNTED = [
   ["orchestrator_dead_letter_queue_size", "deadLetters"],
   ["orchestrator_open_operations", "openOperations"],
   ["orchestrator_undelivered_messages", "undelivered"],
+  ["orchestrator_unshown_goals", "unshownGoals"],
 ] as const;
 
 /** Counters of calls and runs. */

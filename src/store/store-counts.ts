@@ -6,7 +6,8 @@ const COUNTS = prepared(
   `SELECT (SELECT count(*) FROM orchestrator.runs WHERE ended_at IS NULL) AS active_runs,
     (SELECT count(*) FROM orchestrator.dead_letters) AS dead_letters,
     (SELECT count(*) FROM orchestrator.operations WHERE ended_at IS NULL) AS open_operations,
-    (SELECT count(*) FROM orchestrator.outbox_rejected) AS undelivered`,
+    (SELECT count(*) FROM orchestrator.outbox_rejected) AS undelivered,
+    (SELECT count(DISTINCT run_id) FROM orchestrator.unshown_goals) AS unshown_goals`,
 );
 
 /** Numbers for gauges, over all tenants. */
@@ -19,6 +20,8 @@ export interface StoreCounts {
   readonly openOperations: number;
   /** Messages that are not tried any more and are kept for operators. */
   readonly undelivered: number;
+  /** Goals whose last change the tables of goals do not show yet. */
+  readonly unshownGoals: number;
 }
 
 /** Counts by index; takes a few milliseconds per 100,000 open runs. Errors: those of the store. */
@@ -28,6 +31,7 @@ export async function readStoreCounts(database: Database): Promise<StoreCounts> 
     dead_letters: number;
     open_operations: number;
     undelivered: number;
+    unshown_goals: number;
   }>(COUNTS);
   const [row] = rows;
   return {
@@ -35,5 +39,6 @@ export async function readStoreCounts(database: Database): Promise<StoreCounts> 
     deadLetters: row?.dead_letters ?? 0,
     openOperations: row?.open_operations ?? 0,
     undelivered: row?.undelivered ?? 0,
+    unshownGoals: row?.unshown_goals ?? 0,
   };
 }

@@ -318,6 +318,9 @@ export const METRICS = {
     ["result"],
     ["safe", "blocked", "error"],
   ),
+  orchestrator_unshown_goals: gauge(
+    "Goals whose last change the tables `tasks` and `task_results` do not show yet, because it has just happened, or because the tables are locked or refuse it. Of the whole database; one instance has it.",
+  ),
   orchestrator_gate_checks_total: counter(
     "Goals that were checked, by the rule that decided, and verdict: allow, deny, or unavailable; with `shadow_` before it, it changed nothing. A rule that only reports counts apart.",
     ["rule", "verdict"],

@@ -284,16 +284,20 @@ describe("seed 004", async () => {
       await post(`/v1/runs/${first}:signal`, { signalName: "result", data: { output, confidence: 0.9 } });
       await eventually(async () => expect((await get(`/tasks/${first}`)).body.status).toBe("completed"));
       await eventually(async () => expect((await get(`/tasks/${second}`)).body.status).toBe("processing"));
-      expect(rows(`SELECT task_id, result_data, confidence FROM task_results`)).toEqual([
-        { task_id: first, result_data: output, confidence: 0.9 },
-      ]);
+      await eventually(() =>
+        expect(rows(`SELECT task_id, result_data, confidence FROM task_results`)).toEqual([
+          { task_id: first, result_data: output, confidence: 0.9 },
+        ]),
+      );
       await post(`/v1/runs/${second}:cancel`, {});
       await eventually(async () => expect((await get(`/tasks/${second}`)).body.status).toBe("cancelled"));
       const late = await submit({ goal: "late", budget: { max_time_seconds: 1 } });
       await eventually(async () => expect((await get(`/tasks/${late.body.task_id}`)).body.status).toBe("failed"));
-      expect(
-        rows(`SELECT status FROM tasks WHERE id IN ('${first}', '${second}', '${late.body.task_id}') ORDER BY 1`),
-      ).toEqual([{ status: "completed" }, { status: "failed" }, { status: "cancelled" }]);
+      await eventually(() =>
+        expect(
+          rows(`SELECT status FROM tasks WHERE id IN ('${first}', '${second}', '${late.body.task_id}') ORDER BY 1`),
+        ).toEqual([{ status: "completed" }, { status: "failed" }, { status: "cancelled" }]),
+      );
       const { body } = await get(`/tasks/${first}`);
       expect(Date.parse(body.updated_at)).toBeGreaterThan(Date.parse(body.created_at));
     } finally {
@@ -359,6 +363,7 @@ asyncio.run(main(*sys.argv[1:]))
   test("tables of ours that somebody drops are there again after a start, with what they showed", {
     timeout: 120_000,
   }, async () => {
+    await eventually(() => expect(rows("SELECT 1 FROM orchestrator.unshown_goals")).toEqual([]));
     const before = rows("SELECT id, status, created_at, max_cost_usd FROM tasks ORDER BY id");
     const results = rows("SELECT * FROM task_results");
     psql("-c", "DROP TABLE tasks CASCADE");
@@ -366,10 +371,12 @@ asyncio.run(main(*sys.argv[1:]))
     expect([status, (await get(`/tasks/${body.task_id}`)).body.status]).toEqual([200, "pending"]);
     await service.stop("SIGTERM");
     await start();
-    const after = rows("SELECT id, status, created_at, max_cost_usd FROM tasks ORDER BY id");
-    expect(after.filter(({ id }) => id !== body.task_id)).toEqual(before);
-    expect(after).toHaveLength(before.length + 1);
-    expect(rows("SELECT * FROM task_results")).toEqual(results);
+    await eventually(() => {
+      const after = rows("SELECT id, status, created_at, max_cost_usd FROM tasks ORDER BY id");
+      expect(after.filter(({ id }) => id !== body.task_id)).toEqual(before);
+      expect(after).toHaveLength(before.length + 1);
+      expect(rows("SELECT * FROM task_results")).toEqual(results);
+    });
   });
 });
 

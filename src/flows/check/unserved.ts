@@ -1,11 +1,11 @@
 /** Parts of the flow grammar that this version does not implement. If accepted, they would fail or be ignored. */
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import { limitNameProblem } from "../../base/limit-names.ts";
 import type { ModelProviders } from "../../tasks/agents/transport.ts";
 import type { TaskType } from "../../tasks/define.ts";
 import { isWritableTaskType, TASK_TYPES } from "../../tasks/index.ts";
 import { suggest } from "../../tasks/schema/suggest.ts";
 import { isReservedFlowId, RESERVED_PREFIX } from "../builtin/ids.ts";
+import { limitNameProblem } from "../builtin/limit-names.ts";
 import type { Problems } from "../document/problems.ts";
 import type { FlowDocument } from "../document/schema.ts";
 import { holdsExpression } from "../interpolation/template.ts";

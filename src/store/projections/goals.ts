@@ -2,7 +2,10 @@ import type { GoalRecord } from "../../engine/ports/gate/goals.ts";
 import { json, number, optionalJson, safeText, text, time } from "../journal/columns.ts";
 import { defineTable } from "../journal/projection-table.ts";
 
-/** The journal of its run is the source of truth for each goal. Triggers show the rows in the tables of others. */
+/**
+ * The journal of its run is the source of truth for each goal. What changes is shown in tables that others read, see
+ * ../goals/goal-tables.ts.
+ */
 export const goalTable = defineTable<GoalRecord>("goals", {
   columns: {
     tenant_id: text(({ tenantId }) => tenantId),

@@ -1,11 +1,11 @@
 /**
- * The tables `tasks` and `task_results`, which show goals to those who read them with SQL. A trigger of
- * `orchestrator.goals` writes them in the statement of the goal's run; another one refuses every other write, that of
- * the owner of the tables included, which grants could not.
+ * The tables `tasks` and `task_results`, which show goals to those who read them with SQL: where they are. What writes
+ * them is ../goals/goal-tables.ts; a trigger refuses every other write, that of the owner of the tables included, which
+ * grants could not.
  *
  * They are in the schema that the settings name, or in ours, out of the way, if somebody else has a table or type of
  * one of their names there. Nothing is done to what is somebody else's, and it stops no start. Tables of ours that
- * somebody has dropped are made and filled again at the next start; until then, goals go on without them.
+ * somebody has dropped are made again at the next start, and filled after it; until then, goals go on without them.
  */
 import type { Log } from "../../base/log.ts";
 import type { SqlRunner } from "./sql.ts";
@@ -47,6 +47,8 @@ interface Named {
 
 /** Where the tables are and belong. */
 export interface GoalTablePlaces {
+  /** Whether there are goals to show. */
+  readonly isShown: boolean;
   /** Where both are; null: one of them is not there. */
   readonly current: string | null;
   readonly wanted: string;
@@ -61,10 +63,12 @@ export async function findGoalTables(runner: SqlRunner, schema: string): Promise
     [...TABLES, ...TYPES],
   ]);
   // A schema of old migrations has no goals.
-  if (rows[0]?.shown !== true) return { current: schema, wanted: schema, taken: [] };
+  const isShown = rows[0]?.shown === true;
+  if (!isShown) return { isShown, current: schema, wanted: schema, taken: [] };
   const taken = rows.flatMap((row) => (row.ours === false && row.schema === schema ? [`${schema}.${row.name}`] : []));
   const ours = rows.filter((row) => row.ours === true && TABLES.some((table) => table === row.name));
   return {
+    isShown,
     current: ours.length === TABLES.length ? (ours[0]?.schema ?? null) : null,
     wanted: taken.length === 0 ? schema : OWN_SCHEMA,
     taken,
@@ -72,21 +76,19 @@ export async function findGoalTables(runner: SqlRunner, schema: string): Promise
 }
 
 /**
- * Moves the tables to where they belong, or makes and fills them. Call it in a transaction that holds the lock of the
+ * Moves the tables to where they belong, or makes them, empty. Call it in a transaction that holds the lock of the
  * migrations, when the schema is there.
  */
-export async function placeGoalTables(runner: SqlRunner, { current, wanted }: GoalTablePlaces): Promise<void> {
-  if (current === wanted) return;
+export async function placeGoalTables(runner: SqlRunner, places: GoalTablePlaces): Promise<void> {
+  const { isShown, current, wanted } = places;
+  if (!isShown) return;
+  await runner.query(guard());
   if (current === null) {
     await runner.query(dropOurs());
-    await runner.query(guard());
     await runner.query(makeTables(wanted));
-    await runner.query(show(wanted));
-    await runner.query("UPDATE orchestrator.goals SET status = status");
-  } else {
+  } else if (current !== wanted) {
     for (const table of TABLES) await runner.query(`ALTER TABLE "${current}".${table} SET SCHEMA "${wanted}"`);
     for (const type of TYPES) await runner.query(`ALTER TYPE "${current}".${type} SET SCHEMA "${wanted}"`);
-    await runner.query(show(wanted));
   }
 }
 
@@ -116,8 +118,8 @@ END $$`;
 function guard(): string {
   return `CREATE OR REPLACE FUNCTION orchestrator.refuse_to_write_goals() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  -- Our own writes come from a trigger.
-  IF pg_trigger_depth() < 2 THEN
+  -- Our own transactions say so.
+  IF current_setting('orchestrator.shows_goals', true) IS DISTINCT FROM 'on' THEN
     RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
       MESSAGE = format('%s.%s shows goals of the orchestrator and can only be read', TG_TABLE_SCHEMA, TG_TABLE_NAME),
       HINT = 'Goals are submitted with POST /submit or GoalService, and canceled with RunService.CancelRun.';
@@ -162,33 +164,4 @@ CREATE TABLE "${schema}".task_results (
 );
 CREATE INDEX idx_task_results_task_id ON "${schema}".task_results (task_id);
 ${guards.join("\n")}`;
-}
-
-/** The trigger that writes them. What somebody has done to the tables must not stop the runs behind them. */
-function show(schema: string): string {
-  return `CREATE OR REPLACE FUNCTION orchestrator.show_goal() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  IF TG_OP = 'DELETE' THEN
-    DELETE FROM "${schema}".tasks WHERE id = OLD.run_id::uuid;
-    RETURN NULL;
-  END IF;
-  INSERT INTO "${schema}".tasks (id, goal, status, priority, constraints, context, acceptance_criteria,
-    max_cost_usd, max_time_seconds, max_tokens, created_at, updated_at)
-  VALUES (NEW.run_id::uuid, NEW.goal, NEW.status::"${schema}".taskstatus, NEW.priority::"${schema}".priority,
-    NEW.constraints, NEW.context, NEW.acceptance_criteria, trim_scale(NEW.max_cost_micros / 1000000.0),
-    NEW.max_time_seconds, NEW.max_tokens, NEW.created_at AT TIME ZONE 'UTC', NEW.updated_at AT TIME ZONE 'UTC')
-  ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at;
-  IF NEW.result IS NOT NULL THEN
-    INSERT INTO "${schema}".task_results (id, task_id, result_data, confidence, created_at)
-    VALUES (md5(NEW.run_id || '/result')::uuid, NEW.run_id::uuid, NEW.result -> 'output',
-      (NEW.result ->> 'confidence')::numeric, NEW.updated_at AT TIME ZONE 'UTC')
-    ON CONFLICT (id) DO NOTHING;
-  END IF;
-  RETURN NULL;
-EXCEPTION WHEN syntax_error_or_access_rule_violation OR integrity_constraint_violation THEN
-  RAISE WARNING 'goal % cannot be shown: %', NEW.run_id, SQLERRM;
-  RETURN NULL;
-END $$;
-CREATE OR REPLACE TRIGGER show_goal AFTER INSERT OR UPDATE OR DELETE ON orchestrator.goals
-  FOR EACH ROW EXECUTE FUNCTION orchestrator.show_goal()`;
 }

@@ -1,6 +1,7 @@
-/** Lists of goals without goals, and a check that lets all goals through. */
+/** Lists of goals without goals, tables that nobody reads, and a check that lets all goals through. */
 import type { RunKeys } from "../../../src/engine/ports/bus/run-keys.ts";
 import type { GoalCheck } from "../../../src/engine/ports/gate/goal-check.ts";
+import type { GoalTables } from "../../../src/engine/ports/gate/goal-tables.ts";
 import type { Goals } from "../../../src/engine/ports/gate/goals.ts";
 import { createGoalFlows, type GoalFlows } from "../../../src/flows/builtin/goal.ts";
 
@@ -10,6 +11,7 @@ type Requests = Pick<RunKeys, "findRun">;
 interface FakeGoals {
   readonly runKeys: Requests;
   readonly goals: Goals;
+  readonly goalTables: GoalTables;
   readonly goalCheck: GoalCheck;
   readonly goalFlows: GoalFlows;
 }
@@ -19,6 +21,7 @@ export function createFakeGoals(runKeys: Requests = { findRun: async () => null 
     runKeys,
     goals: { list: async () => [] },
     goalFlows: createGoalFlows(null),
+    goalTables: { show: async () => {} },
     goalCheck: { reflex: "disabled", check: async () => ({ verdict: "allow" }) },
   };
 }

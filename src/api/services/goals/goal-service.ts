@@ -10,6 +10,7 @@ import type { RunKeys } from "../../../engine/ports/bus/run-keys.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
 import type { LimitPlaces } from "../../../engine/ports/dispatch/limits.ts";
 import type { GoalCheck } from "../../../engine/ports/gate/goal-check.ts";
+import type { GoalTables } from "../../../engine/ports/gate/goal-tables.ts";
 import type { GoalBudget, Goals } from "../../../engine/ports/gate/goals.ts";
 import type { RunControl, StartRequest } from "../../../engine/ports/run-control.ts";
 import { GOAL_RANK, goalOf, isGoal } from "../../../engine/runs/goals/goal.ts";
@@ -42,6 +43,7 @@ interface Needs extends Omit<WatchNeeds, "planIndexOf"> {
   readonly runKeys: Pick<RunKeys, "findRun">;
   readonly builtIns: BuiltInFlows;
   readonly goals: Goals;
+  readonly goalTables: GoalTables;
   readonly limitPlaces: LimitPlaces;
   readonly goalCheck: GoalCheck;
   readonly goalFlows: GoalFlows;
@@ -112,6 +114,8 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
     async submitGoal(request, call) {
       const mask = parseReadMask(GoalSchema, request.readMask);
       const state = await start(request, call);
+      // Its caller may refer to its row at once.
+      await needs.goalTables.show();
       const reason = mask.wants("pending_reason") ? await whyPending(needs.limitPlaces, call.caller, state) : "";
       return create(SubmitGoalResponseSchema, { goal: toGoal(goalOf(state), reason, mask, limits) });
     },
