@@ -30,7 +30,7 @@ export interface Served {
   readonly agents: boolean;
   /** Providers of models that `ai` tasks may name; null: any. */
   readonly models: ModelProviders | null;
-  /** The flow is one of the service itself: its id and limits are reserved, and it may contain steps. Absent: it is not. */
+  /** The flow is one of the service itself: its id is reserved, and it may have steps and limits of the service. */
   readonly reservedIds?: true;
 }
 
