@@ -17,18 +17,26 @@ const CHANNEL = "orchestrator_budgets";
 /** Behind a pooler nothing is announced, and raises are looked for so often, milliseconds. */
 const POLL_EVERY_MS = 2_000;
 
+// A run that was resumed by hand, or has ended, does not wait, whatever its row says; one that waits is suspended.
 const VIEW = `${BUDGET_COLUMNS}, b.counts_attempts, b.actor, b.reason, b.updated_at,
-  (SELECT count(*) FROM orchestrator.budget_waits w WHERE w.tenant_id = b.tenant_id AND w.scope = b.scope AND w.id = b.id AND NOT w.raised)::int4 AS waiting`;
+  (SELECT count(*) FROM orchestrator.budget_waits w JOIN orchestrator.runs r ON r.run_id = w.run_id
+    WHERE w.tenant_id = b.tenant_id AND w.scope = b.scope AND w.id = b.id AND NOT w.raised
+      AND r.ended_at IS NULL AND r.state IN ('SUSPENDED', 'PAUSED'))::int4 AS waiting`;
+
+// The budget of a deleted run is kept a while for calls that are on their way, and nobody sees it.
+const SEEN =
+  "(b.scope <> 'run' OR EXISTS (SELECT FROM orchestrator.runs r WHERE r.tenant_id = b.tenant_id AND r.run_id = b.id))";
 
 const GET = prepared(
   "budgets.get",
-  `SELECT ${VIEW} FROM orchestrator.budgets b WHERE b.tenant_id = $1 AND b.scope = $2 AND b.id = $3`,
+  `SELECT ${VIEW} FROM orchestrator.budgets b WHERE b.tenant_id = $1 AND b.scope = $2 AND b.id = $3 AND ${SEEN}`,
 );
 
 const LIST = prepared(
   "budgets.list",
   `SELECT ${VIEW} FROM orchestrator.budgets b
   WHERE b.tenant_id = $1 AND b.scope <> 'minute' AND ($2::text = '' OR b.scope = $2) AND (b.scope, b.id) > ($3::text, $4::text)
+    AND ${SEEN}
   ORDER BY b.scope, b.id LIMIT $5`,
 );
 
@@ -36,7 +44,7 @@ const PUT = prepared(
   "budgets.put",
   `INSERT INTO orchestrator.budgets AS b (tenant_id, scope, id, max_cost_micros, max_tokens, max_steps, max_time_ms, actor, reason)
   SELECT $1, $2, $3, $4::int8, $5::int8, $6::int8, $7::int8, $8, $9
-  WHERE $10::bool OR EXISTS (SELECT FROM orchestrator.budgets e WHERE e.tenant_id = $1 AND e.scope = $2 AND e.id = $3)
+  WHERE $10::bool OR EXISTS (SELECT FROM orchestrator.budgets b WHERE b.tenant_id = $1 AND b.scope = $2 AND b.id = $3 AND ${SEEN})
   ON CONFLICT (tenant_id, scope, id) DO UPDATE SET max_cost_micros = excluded.max_cost_micros, max_tokens = excluded.max_tokens,
     max_steps = excluded.max_steps, max_time_ms = excluded.max_time_ms,
     actor = excluded.actor, reason = excluded.reason, updated_at = clock_timestamp()`,

@@ -16,7 +16,15 @@ const caller = { tenantId: "t", actor: "ann" };
 const { signal } = new AbortController();
 const sql = async <Row extends object>(text: string): Promise<Row[]> => (await database.reads.query<Row>(text)).rows;
 
-beforeEach(() => sql("TRUNCATE orchestrator.budgets, orchestrator.model_calls, orchestrator.budget_waits"));
+beforeEach(() =>
+  sql("TRUNCATE orchestrator.budgets, orchestrator.model_calls, orchestrator.budget_waits, orchestrator.runs"),
+);
+
+/** The row of a run. */
+const addRun = (runId: string, state = "RUNNING") =>
+  sql(`INSERT INTO orchestrator.runs (run_id, run_day, shard, tenant_id, flow_id, version, flow_hash, state, moving, sequence,
+      user_id, correlation_id, run_key, parent_run_id, parent_task, created_at, updated_at)
+    VALUES ('${runId}', 20000, 0, 't', 'f', '1', '', '${state}', false, 1, '', '', '', '', '', now(), now())`);
 
 /** The time of the tests, of which a minute begins. */
 const MINUTE = 1_800_000_000_000;
@@ -143,6 +151,7 @@ test("calls of two instances share the tokens of a minute, which are in no list 
 
 test("a budget of a run comes with its first call; usage is grouped, and pages follow each other", async () => {
   const { meter } = openInstance(() => 0.5);
+  await addRun("a");
   for (const runId of ["a", "b"]) {
     const reserved = await meter.reserve(aCall(runId, { budgets: [{ runId, maxTokens: 100 }] }), signal);
     if (!reserved.ok) throw new Error(reserved.outcome.error.message);
@@ -180,10 +189,37 @@ test("old calls are removed, and what belongs to no run; budgets of flows and op
   await done.settle({ inputTokens: 1, outputTokens: 1, costMicros: 3, basis: "reported" });
   expect(await meter.reserve(aCall("short"), signal)).toMatchObject({ ok: false });
   const names = async () =>
-    (await control.listBudgets(caller, null, null, 10)).map(({ scope, id }) => `${scope} ${id}`);
+    (await sql<{ name: string }>("SELECT scope || ' ' || id AS name FROM orchestrator.budgets ORDER BY 1")).map(
+      ({ name }) => name,
+    );
   expect(await names()).toEqual(["flow f", "run done", "run open"]);
   expect(await removeOldSpending(database, 60_000)).toBe(0);
   // The call, its budget, and the wait of a run that does not exist.
   expect(await removeOldSpending(database, 0, () => false, 0)).toBe(3);
   expect(await names()).toEqual(["flow f", "run open"]);
+});
+
+// Cause: a run that was resumed, canceled, or deleted counted as waiting, and its budget could be raised.
+test("only runs that are held wait for a budget, and a run that is deleted has none", async () => {
+  const { meter } = openInstance(() => 0.5);
+  await addRun("a");
+  const reserved = await meter.reserve(aCall("a", { budgets: [{ runId: "a", maxTokens: 8 }] }), signal);
+  expect(reserved.ok).toBe(false);
+  const key = { scope: "run", id: "a" } as const;
+  const limits = { maxCostMicros: null, maxTokens: 50, maxSteps: null, maxTimeMs: null };
+  const waiting = async () => (await control.getBudget(caller, key))?.waitingRuns;
+  for (const [state, count] of [
+    ["SUSPENDED", 1],
+    ["PAUSED", 1],
+    ["RUNNING", 0],
+  ] as const) {
+    await sql(`UPDATE orchestrator.runs SET state = '${state}'`);
+    expect([state, await waiting()]).toEqual([state, count]);
+  }
+  await sql("UPDATE orchestrator.runs SET state = 'CANCELED', ended_at = now()");
+  expect(await waiting()).toBe(0);
+  await sql("DELETE FROM orchestrator.runs");
+  expect(await control.getBudget(caller, key)).toBeNull();
+  expect(await control.listBudgets(caller, null, null, 10)).toEqual([]);
+  await expect(control.setLimits(caller, key, limits, "", false)).rejects.toMatchObject({ code: "BUDGET_NOT_FOUND" });
 });
