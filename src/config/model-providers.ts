@@ -1,5 +1,6 @@
 /** The setting of the providers of models. */
 import { z } from "zod";
+import { isModelName, MODEL_NAME_RULE } from "../base/net/model-name.ts";
 import { SERVICE_NAME, SERVICE_NAME_RULE } from "../base/net/service-name.ts";
 import { secretNameOf } from "../base/secrets/secret-reference.ts";
 import { durationWithin, namedEntriesSetting, plainUrl } from "./named-entries.ts";
@@ -30,7 +31,10 @@ const provider = z
       .string({ error: REFERENCE })
       .refine((text) => secretNameOf(text) !== null, { error: REFERENCE })
       .optional(),
-    models: z.record(z.string().min(1).max(255), model).optional(),
+    models: z
+      .record(z.string().min(1).max(255), model)
+      .refine((byName) => Object.keys(byName).every(isModelName), { error: MODEL_NAME_RULE })
+      .optional(),
     timeout: durationWithin(1_000, 3_600_000, "expected 1s to 1h").optional(),
   })
   .refine((one) => one.kind !== "openai" || one.base_url !== undefined || one.api_key !== undefined, {

@@ -1534,7 +1534,8 @@ type PutToolOverrideRequest struct {
 	ChangeReason string `protobuf:"bytes,9,opt,name=change_reason,json=changeReason,proto3" json:"change_reason,omitempty"`
 	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
 	RequestId string `protobuf:"bytes,10,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+	// Model whose calls it is about, `provider/model`, in any spelling that differs only in case, width, or characters that are not seen.
+	// Of a model, only a breaker that is forced open counts.
 	Model string `protobuf:"bytes,11,opt,name=model,proto3" json:"model,omitempty"`
 	// It is about calls of anything: of the flow, or of the tenant.
 	AnyTarget     *bool `protobuf:"varint,12,opt,name=any_target,json=anyTarget,proto3,oneof" json:"any_target,omitempty"`
@@ -1717,7 +1718,8 @@ type LiftToolOverrideRequest struct {
 	ChangeReason string `protobuf:"bytes,5,opt,name=change_reason,json=changeReason,proto3" json:"change_reason,omitempty"`
 	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+	// Model whose calls it is about, `provider/model`, in any spelling that differs only in case, width, or characters that are not seen.
+	// Of a model, only a breaker that is forced open counts.
 	Model string `protobuf:"bytes,7,opt,name=model,proto3" json:"model,omitempty"`
 	// It is about calls of anything: of the flow, or of the tenant.
 	AnyTarget     *bool `protobuf:"varint,8,opt,name=any_target,json=anyTarget,proto3,oneof" json:"any_target,omitempty"`

@@ -12,7 +12,8 @@ const PATTERN_RULES: Readonly<Record<string, string>> = {
     "must start with a letter or a digit and contain only letters, digits, `.`, `_`, and `-`, at most 128 characters",
   "^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$":
     "must start with a letter or a digit and contain only letters, digits, `.`, `_`, and `-`, at most 128 characters",
-  "^([A-Za-z0-9._-]{1,64}/[!-~]{1,200})?$": "must be a provider, `/`, and a model, such as openai/gpt-5",
+  "^([A-Za-z0-9._-]{1,128}/[^\\s\\x00-\\x1f\\x7f]{1,255})?$":
+    "must be a provider, `/`, and a model without blanks, such as openai/gpt-5",
   "^(https?://[^/?#@\\s\\x00]{1,300})?$": "must be an origin, such as https://billing.example:8443, without a path",
   "^[a-z0-9_-]{0,64}$": "must contain only lowercase letters, digits, `_`, and `-`, at most 64 characters",
   "^[a-zA-Z0-9._~-]{0,256}$": "must contain only letters, digits, `.`, `_`, `~`, and `-`, at most 256 characters",

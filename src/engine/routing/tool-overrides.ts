@@ -3,6 +3,7 @@
  * again. An override ends at its time by the clock of each instance.
  */
 import type { Log } from "../../base/log.ts";
+import { canonicalModel } from "../../base/net/model-name.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type {
   CallTarget,
@@ -55,16 +56,27 @@ export async function openToolOverrides({ store, clock, log }: ToolOverridesPart
     return overrides.filter(({ until }) => until === null || until > now);
   };
 
+  /** Targets of overrides that differ from a target in the spelling of the model, if at all. */
+  const spellingsOf = (tenantId: string, { service, origin, model, flowId, task }: OverrideTarget) =>
+    overrides
+      .filter((one) => one.tenantId === tenantId && one.service === service && one.origin === origin)
+      .filter((one) => one.flowId === flowId && one.task === task && isSameModel(one.model, model))
+      .map((one): OverrideTarget => ({ service, origin, model: one.model, flowId, task }));
+
   const control: ToolOverrides = {
     list: ({ tenantId }) => inForce().filter((override) => override.tenantId === tenantId),
     async put({ tenantId, actor }, target, rule, why) {
-      const override = await store.put(tenantId, target, rule, actor, why);
+      await rows.refresh();
+      const [spelled = target] = spellingsOf(tenantId, target);
+      const override = await store.put(tenantId, spelled, rule, actor, why);
       log.info("an override of a breaker was put", { tenantId, ...target, ...rule, actor, reason: why });
       await rows.refresh();
       return override;
     },
     async lift({ tenantId, actor }, target, why) {
-      const wasThere = await store.lift(tenantId, target);
+      await rows.refresh();
+      let wasThere = await store.lift(tenantId, target);
+      for (const spelled of spellingsOf(tenantId, target)) wasThere = (await store.lift(tenantId, spelled)) || wasThere;
       if (wasThere) log.info("an override of a breaker was lifted", { tenantId, ...target, actor, reason: why });
       await rows.refresh();
       return wasThere;
@@ -86,8 +98,8 @@ export async function openToolOverrides({ store, clock, log }: ToolOverridesPart
       findStopped: (model, { tenantId, flowId, task }) =>
         inForce().find(
           (one) =>
-            one.model === model &&
             one.breaker === "open" &&
+            isSameModel(one.model, model) &&
             isAbout({ ...one, model: "" }, { tenantId, flowId, task, service: "", origin: "" }),
         ) ?? null,
       onChange: (listener) => void changed.push(listener),
@@ -96,6 +108,11 @@ export async function openToolOverrides({ store, clock, log }: ToolOverridesPart
     list: inForce,
     stop: () => rows.stop(),
   };
+}
+
+/** Providers take names for the same that are not: a switch must not be got round by another spelling. */
+function isSameModel(one: string, other: string): boolean {
+  return one === other || canonicalModel(one) === canonicalModel(other);
 }
 
 /** A task goes before a flow, a flow before all, a name before an address, and that before anything. */

@@ -1,5 +1,6 @@
 /** Who does an `ai` task of a flow, and whether this service has it. */
 import type { Json, JsonObject } from "../../base/json/json.ts";
+import { knownModel } from "../../base/net/model-name.ts";
 import { AI_KEYS } from "../../tasks/agents/ai.ts";
 import { isForModels, type ModelProviders, routeOf } from "../../tasks/agents/transport.ts";
 import { suggest } from "../../tasks/schema/suggest.ts";
@@ -68,7 +69,8 @@ function checkPrices(parameters: JsonObject, path: Path, models: ModelProviders,
   const check = ({ provider, model }: JsonObject, place: Path): void => {
     const known = models.known.get(String(provider ?? parameters.provider ?? models.standard));
     const name = model ?? known?.model;
-    if (known === undefined || typeof name !== "string" || holdsExpression(name) || known.priced.has(name)) return;
+    if (known === undefined || typeof name !== "string" || holdsExpression(name)) return;
+    if (known.priced.has(knownModel(name, known.priced))) return;
     problems.add(
       [...place, "model"],
       `a budget limits the cost of the flow, and model ${name} has no price; add input_price_per_mtok and output_price_per_mtok to models.providers, or limit max_tokens instead`,

@@ -1,4 +1,5 @@
 /** `ai` tasks of a plan at a service that calls providers of models itself. */
+import { knownModel } from "../../base/net/model-name.ts";
 import { type AiRoute, isForModels, type ModelProviders } from "../../tasks/agents/transport.ts";
 import type { LimitSpec, Plan, TaskSpec } from "../plan.ts";
 import { mapTasks } from "./map-tasks.ts";
@@ -23,8 +24,10 @@ function limitOf(route: AiRoute, { known, standard }: ModelProviders): LimitSpec
   const provider = route.provider ?? standard;
   if (typeof provider !== "string") return undefined;
   const names = known.get(provider);
-  const model = route.model ?? names?.model ?? null;
-  const count = typeof model === "string" ? names?.perMinute.get(model) : undefined;
+  const asked = route.model ?? names?.model ?? null;
+  if (names === undefined || typeof asked !== "string") return undefined;
+  const model = knownModel(asked, names.perMinute);
+  const count = names.perMinute.get(model);
   if (count === undefined) return undefined;
   const key = `${provider}/${model}`;
   return {

@@ -1,4 +1,5 @@
 /** Providers of models, as the configuration has them. */
+import { knownModel } from "../../base/net/model-name.ts";
 import type { AiParameters } from "../../engine/ports/models/questions.ts";
 import type { ProviderKind } from "./process/protocol.ts";
 
@@ -57,18 +58,20 @@ const UNKNOWN: ModelFacts = {
 export type ModelChoice = Pick<AiParameters, "provider" | "model" | "fallback" | "max_tokens">;
 
 /** The model that a task asks and those that it falls back to, in their order; text: what is missing. */
-export function targetsOf(asked: ModelChoice, providers: ModelProviders): readonly ModelTarget[] | string {
-  const name = asked.provider ?? providers.standard;
+export function targetsOf(choice: ModelChoice, providers: ModelProviders): readonly ModelTarget[] | string {
+  const name = choice.provider ?? providers.standard;
   if (name === null) return "the task names no provider, and models.default_provider is not set";
   const targets: ModelTarget[] = [];
-  const wanted = [{ provider: name, model: asked.model, on: null }, ...(asked.fallback ?? [])];
+  const wanted = [{ provider: name, model: choice.model, on: null }, ...(choice.fallback ?? [])];
   for (const one of wanted) {
     const provider = providers.known.get(one.provider ?? name);
     if (provider === undefined) return `models.providers has no provider ${one.provider ?? name}`;
-    const model = one.model ?? provider.models.keys().next().value;
-    if (model === undefined) return `the task names no model, and the provider ${provider.name} has none`;
+    const asked = one.model ?? provider.models.keys().next().value;
+    if (asked === undefined) return `the task names no model, and the provider ${provider.name} has none`;
+    // What is known of a model holds however a task spells it.
+    const model = knownModel(asked, provider.models);
     const facts = provider.models.get(model) ?? UNKNOWN;
-    const maxTokens = asked.max_tokens ?? facts.maxOutputTokens ?? DEFAULT_MAX_TOKENS;
+    const maxTokens = choice.max_tokens ?? facts.maxOutputTokens ?? DEFAULT_MAX_TOKENS;
     targets.push({ provider, model, facts, maxTokens, on: one.on });
   }
   return targets;

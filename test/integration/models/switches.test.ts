@@ -41,7 +41,7 @@ test("a switch stops calls until it is on again, names who turned it off and why
   ] as const) {
     const before = bed.models.count();
     const named = name === "" ? [kind] : [kind, name];
-    await turn("off", ...named, "--reason", "it leaks");
+    expect(await turn("off", ...named, "--reason", "it leaks")).toMatch(/is off: .*calls under way go on/);
     expect(await turn("list")).toMatch(new RegExp(`${kind} +${name} .* ann +it leaks`));
     const runId = await bed.start("ask");
     await eventually(async () => expect(await whyItWaits(bed, runId)).toContain(what));
@@ -77,4 +77,32 @@ test("a model that is off is not called as a fallback, and a switch needs a reas
     ["on", "tenant", "x"],
   ])
     expect((await runCommand(["switch", ...args, "--server", bed.address], folder, {})).code).toBe(2);
+});
+
+// Cause: the provider took `SMALL` and `./small` for the model that was off, and the switch did not.
+test("a model that is off is not called by another spelling, and blank or invisible names are refused", async () => {
+  const bed = await openModelBed();
+  const turn = commandsOf(bed);
+  bed.models.script((request) => request.say("hi"));
+  const head = "variables: [{name: m, type: string, default: small}]\n";
+  const workflow = '  tasks: [{id: q, type: ai, parameters: {prompt: hi, model: "${vars.m}"}}]';
+  await bed.register("any", workflow, head);
+  expect(await turn("off", "model", "open/Small", "--reason", "it leaks")).toContain("however its name is spelled");
+  expect(await turn("off", "model", "open/small", "--reason", "it leaks")).toContain("is off");
+  expect((await turn("list")).match(/it leaks/g)).toHaveLength(1);
+  const started: string[] = [];
+  for (const m of ["SMALL", "./small", "\uff53mall"]) {
+    const runId = await bed.start("any", { m });
+    await eventually(async () => expect(await whyItWaits(bed, runId)).toContain("calls of model open/"));
+    started.push(runId);
+  }
+  for (const m of ["small ", "small\u200b", "sm\tall"]) {
+    const { error } = await bed.reaches(await bed.start("any", { m }), RunState.FAILED);
+    expect([m, error?.message]).toEqual([m, expect.stringMatching(/no blanks, control characters, or invisible/)]);
+  }
+  expect(bed.models.count()).toBe(0);
+  expect(await turn("on", "model", "open/SMALL")).toContain("is on again");
+  for (const runId of started) await bed.reaches(runId, RunState.COMPLETED);
+  const refused = bed.register("bad", '  tasks: [{id: q, type: ai, parameters: {prompt: hi, model: "small "}}]');
+  await expect(refused).rejects.toThrow(/no blanks/);
 });

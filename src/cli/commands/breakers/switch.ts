@@ -32,6 +32,16 @@ type Kind = (typeof KINDS)[number];
 /** What stands after the kind. */
 const EXAMPLES = { flow: "flow research", service: "service billing", model: "model open/small" } as const;
 
+/** What is stopped, and what goes on. */
+const COVERED = {
+  tenant: "no call begins, of any flow; calls under way go on",
+  flow: "no call of its tasks begins; calls under way go on",
+  service: "no call of it begins, of any flow; calls under way go on",
+  model:
+    "no ai task calls it, first or as a fallback, however its name is spelled; calls under way go on, and so do other " +
+    "providers that serve it",
+} as const satisfies Record<Kind, string>;
+
 const { method } = ToolService;
 
 export function defineSwitch(command: Command, _context: CommandContext): void {
@@ -61,7 +71,7 @@ function turnOff(kind: Kind, name: string, { reason, for: forMs, ...options }: S
     });
     if (override === undefined) return;
     if (options.output === "json") printJson(toPrintable(ToolOverrideSchema, override));
-    else toStdout`${describe(kind, name)} is off: no call begins, and those under way go on\n`;
+    else toStdout`${describe(kind, name)} is off: ${COVERED[kind]}\n`;
   });
 }
 

@@ -806,7 +806,8 @@ export declare type PutToolOverrideRequest = Message<"orchestrator.v1.PutToolOve
   requestId: string;
 
   /**
-   * Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+   * Model whose calls it is about, `provider/model`, in any spelling that differs only in case, width, or characters that are not seen.
+   * Of a model, only a breaker that is forced open counts.
    *
    * @generated from field: string model = 11;
    */
@@ -895,7 +896,8 @@ export declare type LiftToolOverrideRequest = Message<"orchestrator.v1.LiftToolO
   requestId: string;
 
   /**
-   * Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+   * Model whose calls it is about, `provider/model`, in any spelling that differs only in case, width, or characters that are not seen.
+   * Of a model, only a breaker that is forced open counts.
    *
    * @generated from field: string model = 7;
    */

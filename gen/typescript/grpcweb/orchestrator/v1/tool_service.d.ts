@@ -622,7 +622,8 @@ export interface PutToolOverrideRequest {
      */
     requestId: string;
     /**
-     * Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+     * Model whose calls it is about, `provider/model`, in any spelling that differs only in case, width, or characters that are not seen.
+     * Of a model, only a breaker that is forced open counts.
      *
      * @generated from protobuf field: string model = 11
      */
@@ -690,7 +691,8 @@ export interface LiftToolOverrideRequest {
      */
     requestId: string;
     /**
-     * Model whose calls it is about, `provider/model`. Of a model, only a breaker that is forced open counts.
+     * Model whose calls it is about, `provider/model`, in any spelling that differs only in case, width, or characters that are not seen.
+     * Of a model, only a breaker that is forced open counts.
      *
      * @generated from protobuf field: string model = 7
      */
