@@ -3,11 +3,13 @@
  * judge.
  */
 import { existsSync } from "node:fs";
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { isOrchestratorError } from "../base/errors.ts";
 import { ANY_HOST, hostOf } from "../base/host-rule.ts";
 import { parseFailPoints } from "../base/process/fail-points.ts";
 import { checkNetwork, createAddressPolicy } from "../tools/http/address-policy.ts";
+import { destinationOf } from "../tools/http/http-request.ts";
 import { checkKafka } from "./check-kafka.ts";
 import { splitModel } from "./model-name.ts";
 import type { Config } from "./settings.ts";
@@ -46,6 +48,10 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
     );
   note("routing.registry_url", judgeForeign(config.routing.registryUrl, config));
   if (config.gate.reflexEnabled !== false) note("gate.reflex_url", judgeForeign(config.gate.reflexUrl, config));
+  for (const [name, { base_url: url }] of Object.entries(config.models.providers)) {
+    const problem = judgeForeign(url, config) ?? judgeOutside(url);
+    note("models.providers", problem === null ? null : `provider ${name}.base_url: ${problem}`);
+  }
   for (const network of config.routing.registryNetworks)
     note(
       "routing.registry_networks",
@@ -94,10 +100,21 @@ function judgeForeign(text: string | undefined, config: Config): string | null {
   return `${url.origin} is this service itself; set it to the other service, or another port for this one`;
 }
 
+/** Whatever is configured, nothing is told to addresses for special use, such as the metadata services of clouds. */
+function judgeOutside(text: string | undefined): string | null {
+  const url = URL.parse(text ?? "");
+  if (url === null) return null;
+  const destination = destinationOf(url);
+  const problem = isIP(destination.host) === 0 ? null : ANY_BUT_SPECIAL.judge(destination.host, destination);
+  return problem === null ? null : `${destination.host} is ${problem}`;
+}
+
+const ANY_BUT_SPECIAL = createAddressPolicy({ allowPrivate: true, allowPlain: true, allow: [] });
+
 /** Whether a URL leads to a port of the service with this configuration. */
 export function leadsToItself(url: URL, { server, metrics }: Pick<Config, "server" | "metrics">): boolean {
   const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
-  const isOwn = ["localhost", "127.0.0.1", "[::1]", server.host].includes(url.hostname);
+  const isOwn = ["localhost", "[::1]", server.host].includes(url.hostname) || /^127\./.test(url.hostname);
   return isOwn && [server.port, ...server.alsoListen, metrics.port].includes(port);
 }
 

@@ -42,3 +42,8 @@ export function eventHeaderProblem(to: keyof typeof EVENT_HEADERS, name: string)
 export function isHeaderValue(value: string): boolean {
   return HEADER_VALUE.test(value);
 }
+
+/** An id as the value of a header: ids may contain any letter; header fields may not. */
+export function toHeaderText(id: string): string {
+  return isHeaderValue(id) ? id : encodeURIComponent(id);
+}

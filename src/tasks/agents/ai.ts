@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { parseJson } from "../../base/json/json-parse.ts";
+import { isModelName, MODEL_NAME_RULE } from "../../base/net/model-name.ts";
 import { defineTaskType, type WorkResult } from "../define.ts";
 import { jsonSchema } from "../schema/json-schema.ts";
 import { anyJson, duration, keyed } from "../schema/schemas.ts";
@@ -12,6 +13,8 @@ import { TRANSPORTS } from "./transport.ts";
 const MAX_TEXT = 1_000_000;
 
 const FORMATS = ["text", "json"] as const;
+
+const modelName = z.string().min(1).max(255).refine(isModelName, { error: MODEL_NAME_RULE });
 
 const parameters = z
   .looseObject({
@@ -31,7 +34,7 @@ const parameters = z
     provider: z.string().max(255).optional().meta({
       description: "Whose model: a name in the setting `models.providers`, or one that agents know.",
     }),
-    model: z.string().min(1).max(255).optional().meta({
+    model: modelName.optional().meta({
       description: "Name of the model; by default the first one of the provider, or the one that the agent chooses.",
     }),
     transport: z.enum(TRANSPORTS).optional().meta({
@@ -60,7 +63,7 @@ const parameters = z
       .array(
         keyed({
           provider: z.string().max(255).optional().meta({ description: "By default the provider of the task." }),
-          model: z.string().min(1).max(255).meta({ description: "Name of the model." }),
+          model: modelName.meta({ description: "Name of the model." }),
           on: z.array(z.enum(MODEL_ERRORS)).min(1).meta({ description: "Errors after which it is asked." }),
         }),
       )
@@ -94,7 +97,7 @@ export const ai = defineTaskType({
   summary: "Has a language model answer a prompt.",
   documentation: [
     "The service calls the model itself if the task's provider is one of `models.providers` ([how-to/models.md](how-to/models.md)); otherwise an agent over Redis does. Without either, the flow is refused. `transport` forces one of them.",
-    "A model gives `{content, provider, model, finish_reason, usage, cached, calls}`. `content` is the text, or with `response_format: json` its value; an answer that is no JSON or does not match the schema goes back to the model at most `repairs` times, then the attempt fails with `RESPONSE_FORMAT_INVALID`. `usage` is `{input_tokens, output_tokens, cost_usd, estimated}` of all `calls` of the attempt; `cost_usd` is null where the configuration has no price, and `estimated` says that a count is not the provider's. Text appears in a watch of the run while it is written; only the result counts. Each call carries the idempotency key of the task and its number as `Idempotency-Key`. A call whose answer was stored is never made again. If the service stops between an answer and its record, the call may be repeated once (`on_unknown`). `TOO_MANY_REQUESTS`, `MODEL_OVERLOADED`, `MODEL_FAILED`, `CONNECT_FAILED`, `CONNECTION_LOST`, `STREAM_CUT`, `ANSWER_UNREADABLE`, `TIMEOUT`, `MODEL_PROCESS_LOST`, and `RESPONSE_FORMAT_INVALID` are retried as the retry policy says, after `Retry-After` at the earliest; `MODEL_UNAUTHORIZED`, `MODEL_NOT_FOUND`, `MODEL_REQUEST_INVALID`, `MODEL_QUOTA_EXCEEDED`, `CONTEXT_TOO_LONG`, `CONTENT_REFUSED`, `ANSWER_TOO_LARGE`, `PROVIDER_NOT_FOUND`, and `OUTCOME_UNKNOWN` are not.",
+    "A model gives `{content, provider, model, finish_reason, usage, cached, calls}`. `content` is the text, or with `response_format: json` its value; an answer that is no JSON or does not match the schema goes back to the model at most `repairs` times, then the attempt fails with `RESPONSE_FORMAT_INVALID`. `usage` is `{input_tokens, output_tokens, cost_usd, estimated}` of all `calls` of the attempt; `cost_usd` is null where the configuration has no price, and `estimated` says that a count is not the provider's. Text appears in a watch of the run while it is written; only the result counts. Each call carries the idempotency key of the task and its number as `Idempotency-Key`. A call whose answer was stored is never made again. If the service stops between an answer and its record, the call may be repeated once (`on_unknown`). `TOO_MANY_REQUESTS`, `MODEL_OVERLOADED`, `MODEL_FAILED`, `CONNECT_FAILED`, `CONNECTION_LOST`, `STREAM_CUT`, `ANSWER_UNREADABLE`, `TIMEOUT`, `MODEL_PROCESS_LOST`, and `RESPONSE_FORMAT_INVALID` are retried as the retry policy says, after `Retry-After` at the earliest; `MODEL_UNAUTHORIZED`, `MODEL_NOT_FOUND`, `MODEL_REQUEST_INVALID`, `MODEL_QUOTA_EXCEEDED`, `REDIRECT_REFUSED`, `CONTEXT_TOO_LONG`, `CONTENT_REFUSED`, `ANSWER_TOO_LARGE`, `PROVIDER_NOT_FOUND`, and `OUTCOME_UNKNOWN` are not.",
     `**With an agent.** ${ABOUT_AGENTS} The output is what the agent answers. With \`response_format: json\`, a text output is parsed; one that is no JSON fails the attempt with \`RESPONSE_FORMAT_INVALID\`, which is retried.`,
   ].join("\n\n"),
   parameters,

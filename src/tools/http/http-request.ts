@@ -1,7 +1,7 @@
 /** Builds a request from the parameters of an `http` task and rejects everything that could smuggle a second one. */
 import { isIP } from "node:net";
 import type { Json } from "../../base/json/json.ts";
-import { headerProblem, isHeaderValue } from "../../base/net/header-rules.ts";
+import { headerProblem, toHeaderText } from "../../base/net/header-rules.ts";
 import type { ToolCall } from "../../engine/ports/tools.ts";
 
 /** How the body of a response is read. */
@@ -119,11 +119,6 @@ function toHeaders(given: Readonly<Record<string, string | number | boolean>>): 
     headers[name.toLowerCase()] = text;
   }
   return headers;
-}
-
-/** Ids may contain any letter; header fields may not. */
-function toHeaderText(id: string): string {
-  return isHeaderValue(id) ? id : encodeURIComponent(id);
 }
 
 function shorten(text: string): string {

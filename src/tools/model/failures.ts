@@ -13,6 +13,7 @@ const RETRYABLE: Readonly<Record<ModelErrorType, boolean>> = {
   MODEL_NOT_FOUND: false,
   MODEL_REQUEST_INVALID: false,
   MODEL_QUOTA_EXCEEDED: false,
+  REDIRECT_REFUSED: false,
   CONTEXT_TOO_LONG: false,
   CONTENT_REFUSED: false,
   STREAM_CUT: true,
@@ -49,7 +50,7 @@ export function modelFailure(
 
 /** The failure of a call that gave no answer. */
 export function failureOf(
-  { error, reached, finishReason }: ChatEnd,
+  { error, reached, finishReason, text }: ChatEnd,
   target: ModelTarget,
   now: number,
 ): ModelFailure | null {
@@ -59,6 +60,10 @@ export function failureOf(
   }
   if (finishReason === "content_filter" || finishReason === "refusal")
     return modelFailure("CONTENT_REFUSED", `the model refused to answer (${finishReason})`, target);
+  if (text.includes("\0") || !text.isWellFormed()) {
+    const message = "the answer holds NUL or half of a surrogate pair, which no text may hold";
+    return modelFailure("ANSWER_UNREADABLE", message, target);
+  }
   return null;
 }
 

@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import type { Json } from "../../base/json/json.ts";
 import { canonicalJson } from "../../base/json/json-canonical.ts";
 import type { Log } from "../../base/log.ts";
+import { isHeaderValue } from "../../base/net/header-rules.ts";
 import type { Secrets } from "../../base/secrets/secrets.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { AnswerCache } from "../../engine/ports/models/answer-cache.ts";
@@ -19,7 +20,7 @@ import type { ToolCall } from "../../engine/ports/tools.ts";
 import { abortedOutcome, type FailedOutcome } from "../outcome.ts";
 import { stoppedOutcome } from "../stopped.ts";
 import { plainPath } from "../target.ts";
-import { failureOf, type ModelFailure } from "./failures.ts";
+import { failureOf, type ModelFailure, modelFailure } from "./failures.ts";
 import type { JsonForm } from "./json-answer.ts";
 import type { ModelProcess } from "./process/model-process.ts";
 import type { ChatEnd, ChatMessage } from "./process/protocol.ts";
@@ -123,6 +124,10 @@ export class MeteredCalls {
       return toEnd(given);
     }
     const apiKey = provider.apiKey === null ? null : await secrets.resolve(provider.apiKey);
+    if (apiKey !== null && !isHeaderValue(apiKey)) {
+      const message = `the key ${provider.apiKey} holds characters that headers cannot carry; replace the secret`;
+      return { kind: "failed", ...modelFailure("MODEL_UNAUTHORIZED", message, target, { noEffect: true }) };
+    }
     const reserve = this.#reserveFor(target, messages, form);
     const reserved = await meter.reserve(reserve, this.#signal);
     if (!reserved.ok) return { kind: "ended", outcome: reserved.outcome };
@@ -211,7 +216,7 @@ export class MeteredCalls {
     const { tell, heartbeat } = this.#call;
     const end = await process.chat(call, this.#signal, (text) => {
       heartbeat?.();
-      tell?.({ type: "token", text: secrets.redact(text) });
+      tell?.({ type: "token", text: secrets.redact(shown(text)) });
     });
     const { text, error } = end;
     return {
@@ -231,6 +236,11 @@ export class MeteredCalls {
       estimated: before.estimated || basis !== "reported",
     };
   }
+}
+
+/** What an answer has that no text may hold is shown as what it is: unreadable. */
+function shown(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\ufffd");
 }
 
 function toEnd({ text, finishReason, failure }: Pick<Given, "text" | "finishReason" | "failure">): CallEnd {

@@ -72,6 +72,39 @@ describe("the configuration", () => {
     });
   });
 
+  // Cause: prompts went to metadata services, to the service itself, and to names that nobody can tell apart.
+  test("refuses providers of models at addresses that are never called, and models with unseen characters", async () => {
+    const provider = (base_url: string, model = "small") => ({
+      ORCHESTRATOR_PORT: "8002",
+      ORCHESTRATOR_METRICS_PORT: "9090",
+      ORCHESTRATOR_MODELS_PROVIDERS: JSON.stringify({ open: { kind: "openai", base_url, models: { [model]: {} } } }),
+    });
+    for (const url of [
+      "http://169.254.169.254/v1",
+      "http://[fe80::1]/v1",
+      "http://0.0.0.0:9",
+      "http://[::ffff:a9fe:1]/",
+    ])
+      expect(Object.values(await problemsOf(load(provider(url))))).toEqual([
+        expect.stringMatching(/^provider open.base_url: .*an address that is kept for special use/),
+      ]);
+    for (const url of [
+      "http://127.0.0.1:8002/v1",
+      "http://localhost:8002",
+      "http://127.0.0.9:8002",
+      "http://[::1]:9090",
+    ])
+      expect(Object.values(await problemsOf(load(provider(url))))).toEqual([
+        expect.stringMatching(/^provider open.base_url: .* is this service itself/),
+      ]);
+    for (const url of ["http://127.0.0.1:11434/v1", "http://10.0.0.7/v1", "https://models.example/v1"])
+      expect((await load(provider(url))).config.models.providers["open"]?.base_url).toBe(url);
+    for (const name of [" small", "sm all", "small\u200b", "small\n", "sm\u3164all"])
+      expect(Object.values(await problemsOf(load(provider("https://models.example/v1", name))))).toEqual([
+        expect.stringMatching(/^provider open.models: .* no blanks, control characters, or invisible/),
+      ]);
+  });
+
   test("lets flags win over the environment, that over the file, that over the defaults", async () => {
     const file = writeFile("server:\n  port: 1\n  host: file\nengine: {shards: 8, lease_ttl: 20s}\n");
     const { config, origins } = await load(

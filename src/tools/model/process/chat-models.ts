@@ -1,5 +1,6 @@
 /** Chat models of LangChain: the only file that knows the library. Their retries, tracing, and caches are off. */
 import type { JsonObject } from "../../../base/json/json.ts";
+import { toHeaderText } from "../../../base/net/header-rules.ts";
 import type { ChatCall } from "./protocol.ts";
 
 /** A part of an answer, as far as it is used here. */
@@ -25,7 +26,7 @@ export async function streamParts(
 ): Promise<AsyncIterable<ChatPart>> {
   const { apiKey, model, maxTokens, temperature, timeoutMs, baseUrl } = call;
   const messages = call.messages.map(({ role, content }): [string, string] => [role, content]);
-  const headers = { "idempotency-key": call.idempotencyKey };
+  const headers = { "idempotency-key": toHeaderText(call.idempotencyKey) };
   // The libraries refuse to start without a key, also where the provider wants none.
   const common = { apiKey: apiKey ?? "none", model, maxTokens, maxRetries: 0, streamUsage: true };
   const warm = temperature === null ? {} : { temperature };

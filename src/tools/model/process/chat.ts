@@ -1,7 +1,8 @@
 /** One call to a provider, from the request to the last part of the answer. Never rejects. */
 import { type ChatPart, type Fetch, streamParts } from "./chat-models.ts";
 import type { ChatCall, ChatEnd, ReportedUsage } from "./protocol.ts";
-import { type Exchange, toChatError, wasUnsent } from "./provider-error.ts";
+import { type Exchange, readable, toChatError, wasUnsent } from "./provider-error.ts";
+import { fetchOnce } from "./provider-fetch.ts";
 
 /** Most bytes of a response, for each character of the text that may come: events of a stream are mostly envelopes. */
 const BYTES_PER_CHARACTER = 64;
@@ -10,7 +11,7 @@ const BYTES_PER_CHARACTER = 64;
 export async function chat(call: ChatCall, stop: AbortSignal, onText: (text: string) => void): Promise<ChatEnd> {
   const controller = new AbortController();
   const exchange: { -readonly [Key in keyof Exchange]: Exchange[Key] } = {
-    ...{ status: null, retryAfter: "", tooLong: false, ended: null },
+    ...{ isSent: false, status: null, retryAfter: "", tooLong: false, ended: null },
   };
   const end = (why: Exchange["ended"]): void => {
     exchange.ended ??= why;
@@ -25,13 +26,20 @@ export async function chat(call: ChatCall, stop: AbortSignal, onText: (text: str
     controller.abort();
   };
   const fetchIt: Fetch = async (input, init) => {
+    const seen = {
+      onSent: () => {
+        exchange.isSent = true;
+      },
+      onResponse: ({ status, headers }: Response) => {
+        exchange.status = status;
+        exchange.retryAfter = headers.get("retry-after") ?? "";
+      },
+    };
     // The libraries replace this error with one that says less.
-    const response = await fetch(input, init).catch((error: unknown) => {
+    const response = await fetchOnce([input, init], seen).catch((error: unknown) => {
       failure = error;
       throw error;
     });
-    exchange.status = response.status;
-    exchange.retryAfter = response.headers.get("retry-after") ?? "";
     return bounded(response, call.maxTextLength * BYTES_PER_CHARACTER, tooLong);
   };
   let failure: unknown;
@@ -54,9 +62,10 @@ export async function chat(call: ChatCall, stop: AbortSignal, onText: (text: str
     if (exchange.tooLong || exchange.ended !== null || finishReason === null) throw new CutOff("closed");
     return { text, usage, finishReason, error: null, reached: "open" };
   } catch (thrown) {
-    const { status } = exchange;
+    const { status, isSent } = exchange;
     const error = toChatError(failure ?? thrown, exchange);
-    const reached = status === null ? (wasUnsent(failure) ? "unsent" : "open") : status >= 300 ? "refused" : "open";
+    const isUnsent = status === null && (!isSent || wasUnsent(failure));
+    const reached = isUnsent ? "unsent" : status !== null && status >= 300 ? "refused" : "open";
     return { text, usage, finishReason, error, reached };
   } finally {
     clearTimeout(timer);
@@ -88,7 +97,7 @@ function isCount(value: unknown): value is number {
 
 function finishOf({ response_metadata: facts, additional_kwargs: more }: ChatPart): string | null {
   for (const reason of [facts.finish_reason, facts.stop_reason, more.stop_reason])
-    if (typeof reason === "string" && reason !== "") return reason.slice(0, 100);
+    if (typeof reason === "string" && reason !== "") return readable(reason, 100);
   return null;
 }
 

@@ -19,8 +19,10 @@ async function make({ id, call }: Extract<ModelRequest, { type: "call" }>): Prom
   let timer: NodeJS.Timeout | undefined;
   const pass = (): void => {
     timer = undefined;
-    say({ type: "text", id, text: waiting });
-    waiting = "";
+    // Providers may cut between the halves of a character.
+    const whole = /[\ud800-\udbff]$/.test(waiting) ? waiting.length - 1 : waiting.length;
+    say({ type: "text", id, text: waiting.slice(0, whole) });
+    waiting = waiting.slice(whole);
   };
   const end = await chat(call, stop.signal, (text) => {
     waiting += text;

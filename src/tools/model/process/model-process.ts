@@ -61,13 +61,13 @@ export function openModelProcess({ idleMs, maxMemoryMb, log, onStart }: ModelPro
     if (open.size === 0) rest();
   };
 
-  const stop = (problem: string): void => {
+  const stop = (problem: string, reached: ChatEnd["reached"] = "open"): void => {
     clearTimeout(idle);
     const stopped = child;
     child = null;
     residentBytes = 0;
     stopped?.kill("SIGKILL");
-    for (const [id, { text }] of open) endCall(id, lost(text, problem));
+    for (const [id, { text }] of open) endCall(id, { ...lost(text, problem), reached });
   };
 
   const rest = (): void => {
@@ -101,13 +101,14 @@ export function openModelProcess({ idleMs, maxMemoryMb, log, onStart }: ModelPro
         call.onText(message.text);
       }
     });
-    const died = (problem: string): void => {
+    const died = (problem: string, reached?: ChatEnd["reached"]): void => {
       if (child !== started) return;
       log.error("the process of models died", { problem, said: said.trim(), calls: open.size });
-      stop(problem);
+      stop(problem, reached);
     };
     started.on("exit", (code, signal) => died(`it ended with ${code ?? signal}`));
-    started.on("error", (error) => died(error.message));
+    // Without an id it never ran.
+    started.on("error", (error) => died(error.message, started.pid === undefined ? "unsent" : "open"));
     return started;
   };
 

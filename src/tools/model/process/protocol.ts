@@ -59,7 +59,7 @@ export interface ChatEnd {
   /** Null: the answer is complete. */
   readonly error: ChatError | null;
   /**
-   * How far it got: `unsent`: no connection was made. `refused`: the provider answered with an error. `open`: the
+   * How far it got: `unsent`: not a byte was sent. `refused`: the provider answered with an error. `open`: the
    * answer, if there was one, has begun.
    */
   readonly reached: "unsent" | "refused" | "open";

@@ -1,9 +1,12 @@
 /** The only place that maps errors of providers and their libraries to errors of tasks. */
 import type { ModelErrorType } from "../../../engine/ports/models/questions.ts";
 import type { ChatError } from "./protocol.ts";
+import { RedirectRefused } from "./provider-fetch.ts";
 
 /** What was seen of the exchange. */
 export interface Exchange {
+  /** The request was written, at least its first bytes. */
+  readonly isSent: boolean;
   /** Status of the response; null: there was none. */
   readonly status: number | null;
   readonly retryAfter: string;
@@ -23,17 +26,21 @@ const OVERLOADED = /overloaded/i;
 
 /** Converts what a library threw. */
 export function toChatError(error: unknown, exchange: Exchange): ChatError {
-  const { status, retryAfter } = exchange;
+  const { status, retryAfter, isSent } = exchange;
   if (exchange.tooLong) return { type: "ANSWER_TOO_LARGE", message: "the answer is longer than it may be", retryAfter };
   if (exchange.ended === "timeout")
     return { type: "TIMEOUT", message: "the provider did not answer in time", retryAfter };
   if (exchange.ended === "stopped")
     return { type: "CONNECTION_LOST", message: "the call was told to stop", retryAfter };
+  if (error instanceof RedirectRefused) return { type: "REDIRECT_REFUSED", message: error.message, retryAfter };
   const said = textOf(error);
   if (status === null) {
     const code = codeOf(error);
     const hint = code === "" ? "" : ` (${code})`;
-    return wasUnsent(error)
+    // Without a code of the system it is the request that is at fault, and another try would fail, too.
+    if (!isSent && (code === "" || code === "ERR_INVALID_URL"))
+      return { type: "MODEL_REQUEST_INVALID", message: `the call cannot be sent: ${reasonOf(error)}`, retryAfter };
+    return !isSent || wasUnsent(error)
       ? { type: "CONNECT_FAILED", message: `no connection to the provider was made${hint}`, retryAfter }
       : { type: "CONNECTION_LOST", message: `the connection ended before the answer${hint}`, retryAfter };
   }
@@ -84,7 +91,22 @@ function textOf(error: unknown): string {
   const inner = typeof body?.error === "object" && body.error !== null ? (body.error as Words) : body;
   const words = [inner?.code, inner?.type, inner?.message].filter((word) => typeof word === "string" && word !== "");
   const text = words.length > 0 ? words.join(": ") : error instanceof Error ? error.message : String(error);
-  return text.replaceAll(/\s+/g, " ").slice(0, MAX_SAID).toWellFormed();
+  return readable(text, MAX_SAID);
+}
+
+/** Words of a provider in a line of at most `most` characters, without what no text may hold. */
+export function readable(text: string, most: number): string {
+  return text
+    .replaceAll(/[\s\p{Cc}]+/gu, " ")
+    .slice(0, most)
+    .toWellFormed();
+}
+
+/** What the first error in the chain of causes says. */
+function reasonOf(error: unknown): string {
+  let one = error as { readonly cause?: unknown };
+  for (let depth = 0; depth < 8 && one?.cause instanceof Error; depth += 1) one = one.cause as typeof one;
+  return textOf(one);
 }
 
 interface Words {

@@ -84,7 +84,7 @@ test.each<[string, object]>([
   expect(readAnswer(text, { schema: { type: "integer" } }, integer)).toMatchObject(read);
 });
 
-const SEEN = { status: null, retryAfter: "", tooLong: false, ended: null };
+const SEEN = { isSent: true, status: null, retryAfter: "", tooLong: false, ended: null };
 const coded = (code: string): Error =>
   new TypeError("fetch failed", { cause: Object.assign(new Error(code), { code }) });
 
