@@ -10,12 +10,21 @@
  * leaves messages that are sent twice.
  */
 import type { Log } from "../base/log.ts";
-import type { Outbox, OutgoingId, RejectedOutgoing, StoredOutgoing } from "../engine/ports/bus/outbox.ts";
+import type {
+  ListHeldEvents,
+  Outbox,
+  OutgoingId,
+  RejectedOutgoing,
+  StoredOutgoing,
+} from "../engine/ports/bus/outbox.ts";
 import { type Left, startNudgedLoop } from "./nudged-loop.ts";
 
 /** Pauses before a topic that failed is tried again, milliseconds. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
+
+/** While events are held, it is looked so often whether they still are, milliseconds. */
+export const HELD_PAUSE_MS = 500;
 
 /** What became of a page. */
 export interface Delivery {
@@ -41,6 +50,8 @@ export interface OutboxRelayParts {
   readonly outbox: Outbox;
   readonly destination: Destination;
   readonly shards: { readonly owned: readonly number[] };
+  /** Events that the outbox does not list for now; absent: none. */
+  readonly listHeld?: ListHeldEvents;
   /** Messages were rejected, durably. */
   rejected(messages: readonly RejectedOutgoing[]): void;
   readonly log: Log;
@@ -59,6 +70,8 @@ interface Page {
   readonly ids: readonly OutgoingId[];
   readonly topics: ReadonlySet<string>;
   readonly encoded: Encoded;
+  /** Which events were held when it was read. */
+  readonly held: string;
 }
 
 /** A topic that takes nothing for now. */
@@ -68,7 +81,8 @@ interface Blocked {
 }
 
 export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
-  const { outbox, destination, shards, rejected, log } = parts;
+  const { outbox, destination, shards, listHeld = () => [], rejected, log } = parts;
+  const heldNow = (): string => JSON.stringify(listHeld());
   const blocked = new Map<string, Blocked>();
   let sent: readonly OutgoingId[] = [];
   let ahead: Page | null = null;
@@ -82,6 +96,7 @@ export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
   /** The next page; null: there is nothing to send. */
   const read = async (underWay: readonly OutgoingId[]): Promise<Page | null> => {
     const now = performance.now();
+    const held = heldNow();
     const without = [...blocked].flatMap(([topic, { until }]) => (until > now ? [topic] : []));
     const messages = await outbox.list(shards.owned, underWay, without);
     if (messages.length === 0) return null;
@@ -89,6 +104,7 @@ export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
       ids: messages.map(({ id }) => id),
       topics: new Set(messages.map(({ message }) => message.topic)),
       encoded: destination.encode(messages),
+      held,
     };
   };
 
@@ -111,12 +127,15 @@ export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
   };
 
   const step = async (): Promise<Left> => {
-    const page = ahead ?? (await prepareNext([]));
+    // What was switched off after a page was read is not sent with it.
+    const isFresh = ahead?.held === heldNow();
+    const page = (isFresh ? ahead : null) ?? (await prepareNext([]));
     ahead = null;
     if (page === null) {
       await deleteSent();
-      const [next] = [...blocked.values()].map(({ until }) => until).sort((a, b) => a - b);
-      return next === undefined ? "nothing" : { afterMs: Math.max(next - performance.now(), 1) };
+      const until = [...blocked.values()].map((one) => one.until);
+      if (listHeld().length > 0) until.push(performance.now() + HELD_PAUSE_MS);
+      return until.length === 0 ? "nothing" : { afterMs: Math.max(Math.min(...until) - performance.now(), 1) };
     }
     const preparing = prepareNext(page.ids);
     // It is awaited after the page is settled.

@@ -140,7 +140,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const gate = await openGate(config, tokenKey, log, parts);
     const flows = await openFlows(config, { database, services, gate: gate.callGate }, log, parts);
     const budgets = openBudgets(config, { database, instanceId }, log, parts);
-    const { toolOverrides, rules } = await openOverrides(store, log, parts);
+    const { toolOverrides, rules, listHeld } = await openOverrides(store, log, parts);
     const models = openModels(config, { database, secrets, meter: budgets.meter, rules }, log, parts);
     const estimates = createModelEstimates(models?.providers ?? null);
     const dryRuns = createDryRuns({ flows: flows.flows, estimates, now: Date.now });
@@ -168,7 +168,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     goalTables.attach(engine);
     const routing = openRouting(config, { database, engine, flows: flows.flows }, log, parts);
     const triggers = await openTriggers(config, { instanceId, store, engine, flows: flows.flows, secrets }, log, parts);
-    const relays = createRelays(parts);
+    const relays = createRelays(parts, listHeld);
     const inboundTopics = await openKafka(
       config,
       { database, instanceId, engine, flows: flows.flows, triggerEvents: triggers.triggerEvents, relays },

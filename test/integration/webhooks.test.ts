@@ -4,7 +4,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
 import { expect, test } from "vitest";
+import { ForcedBreaker } from "../../src/gen/orchestrator/v1/breaker_pb.ts";
 import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
+import { ToolService } from "../../src/gen/orchestrator/v1/tool_service_pb.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTemporaryFolder } from "../support/temporary-folder.ts";
 import { type Receiver, startReceiver } from "../support/webhook-receiver.ts";
@@ -269,4 +271,44 @@ test("a flow that names an endpoint which is not there, an expression, or two pl
   expect(await refusal("{topic: x, headers: {Orchestrator-Sequence: x}}")).toMatch(/Orchestrator-Sequence is set by/);
   expect(await refusal("{topic: x}")).toMatch(/kafka\.bootstrap_servers/);
   expect(await refusal("{stream: x}")).toMatch(/redis\.url/);
+});
+
+// Cause: a switch said that no call begins, and events of `emit` tasks went out.
+test("events of a flow or tenant that is off wait, in their order, until it is on again", async () => {
+  const receiver = await startReceiver();
+  const bed = await openBed({ billing: { url: receiver.url } });
+  await bed.register("wild", chain("billing", 3));
+  await bed.register("calm", chain("billing", 1));
+  const put = (target: object) =>
+    bed.client.call(ToolService.method.putToolOverride, { ...target, anyTarget: true, breaker: ForcedBreaker.OPEN });
+  const lift = (target: object) => bed.client.call(ToolService.method.liftToolOverride, { ...target, anyTarget: true });
+  // The event that is under way goes on, and none after it.
+  const { promise: arrived, resolve } = Promise.withResolvers<void>();
+  receiver.reply(() => {
+    resolve();
+    return 503;
+  });
+  const first = await bed.start("wild");
+  await arrived;
+  await put({ flowId: "wild" });
+  receiver.reply(() => 204);
+  const second = await bed.start("wild");
+  const calm = await bed.start("calm");
+  for (const runId of [first, second, calm]) await bed.reaches(runId, RunState.COMPLETED);
+  await eventually(() => expect(ofRun(receiver, calm)).toEqual([0]));
+  expect([...ofRun(receiver, first), ...ofRun(receiver, second)]).toEqual([]);
+  // The tenant, and a restart.
+  await put({});
+  await bed.restart("SIGKILL");
+  const another = await bed.start("calm");
+  await bed.reaches(another, RunState.COMPLETED);
+  await lift({ flowId: "wild" });
+  const held = async () => metric(bed, "orchestrator_outbox_messages");
+  await eventually(async () => expect(await held()).toMatch(/ 7$/));
+  expect(receiver.taken()).toHaveLength(1);
+  await lift({});
+  await eventually(() => {
+    for (const runId of [first, second]) expect(ofRun(receiver, runId)).toEqual([0, 1, 2]);
+    expect(ofRun(receiver, another)).toEqual([0]);
+  });
 });

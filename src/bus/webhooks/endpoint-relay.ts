@@ -12,9 +12,16 @@
  * twice, with the same id.
  */
 import type { Log } from "../../base/log.ts";
-import type { OutgoingId, PlaceOutbox, RejectedOutgoing, StoredOutgoing } from "../../engine/ports/bus/outbox.ts";
+import type {
+  ListHeldEvents,
+  Outgoing,
+  OutgoingId,
+  PlaceOutbox,
+  RejectedOutgoing,
+  StoredOutgoing,
+} from "../../engine/ports/bus/outbox.ts";
 import { type Left, startNudgedLoop } from "../nudged-loop.ts";
-import type { OutboxRelay } from "../outbox-relay.ts";
+import { HELD_PAUSE_MS, type OutboxRelay } from "../outbox-relay.ts";
 import type { Deliver, Verdict } from "./delivery.ts";
 
 /** Events of a page. */
@@ -42,6 +49,8 @@ export interface EndpointRelayParts {
   readonly outbox: PlaceOutbox;
   readonly deliver: Deliver;
   readonly shards: { readonly owned: readonly number[] };
+  /** Events that stay where they are for now; absent: none. */
+  readonly listHeld?: ListHeldEvents;
   /** Requests at once. */
   readonly concurrency: number;
   /** How long an event is tried, milliseconds. */
@@ -64,11 +73,13 @@ interface Page {
   readonly sent: OutgoingId[];
   readonly rejected: RejectedOutgoing[];
   isOver: boolean;
+  /** Events of it were held after it was read. */
+  holds: boolean;
 }
 
 /** Starts the relay of an endpoint. */
 export function startEndpointRelay(parts: EndpointRelayParts): OutboxRelay {
-  const { name, outbox, deliver, shards, concurrency, maxAgeMs, log } = parts;
+  const { name, outbox, deliver, shards, listHeld = () => [], concurrency, maxAgeMs, log } = parts;
   const waiting = new Map<string, Pause>();
   const stopping = new AbortController();
   let away: Pause | null = null;
@@ -124,6 +135,10 @@ export function startEndpointRelay(parts: EndpointRelayParts): OutboxRelay {
   const sendRun = async (events: readonly StoredOutgoing[], page: Page): Promise<void> => {
     for (const event of events) {
       if (page.isOver || isStopping) return;
+      if (isHeld(event.message, listHeld())) {
+        page.holds = true;
+        return;
+      }
       const { runId } = event.message;
       const from = performance.now();
       const verdict = await deliver(event.message, stopping.signal);
@@ -142,8 +157,8 @@ export function startEndpointRelay(parts: EndpointRelayParts): OutboxRelay {
     }
   };
 
-  const sendPage = async (events: readonly StoredOutgoing[]): Promise<void> => {
-    const page: Page = { sent: [], rejected: [], isOver: false };
+  const sendPage = async (events: readonly StoredOutgoing[]): Promise<Page> => {
+    const page: Page = { sent: [], rejected: [], isOver: false, holds: false };
     const runs = [...Map.groupBy(events, ({ message }) => message.runId).values()];
     const lane = async (): Promise<void> => {
       for (let run = runs.shift(); run !== undefined; run = runs.shift()) await sendRun(run, page);
@@ -152,6 +167,7 @@ export function startEndpointRelay(parts: EndpointRelayParts): OutboxRelay {
     sent = [...sent, ...page.sent];
     await deleteSent();
     await reject(page.rejected);
+    return page;
   };
 
   /** While the endpoint is away, what is too old is not tried one by one. */
@@ -175,13 +191,15 @@ export function startEndpointRelay(parts: EndpointRelayParts): OutboxRelay {
     if (events.length === 0) {
       // Nothing is left to try it with.
       if (waiting.size === 0) away = null;
-      const next = Math.min(...[...waiting.values()].map(({ until }) => until));
-      return waiting.size === 0 ? "nothing" : { afterMs: Math.max(next - performance.now(), 1) };
+      const until = [...waiting.values()].map((one) => one.until);
+      if (listHeld().length > 0) until.push(performance.now() + HELD_PAUSE_MS);
+      return until.length === 0 ? "nothing" : { afterMs: Math.max(Math.min(...until) - performance.now(), 1) };
     }
     const wasAway = away !== null;
-    await sendPage(events);
+    const { holds } = await sendPage(events);
     if (wasAway && away !== null) await expireOld();
-    return isStopping ? "nothing" : "more";
+    if (isStopping) return "nothing";
+    return holds ? { afterMs: HELD_PAUSE_MS } : "more";
   };
 
   /** Forgets runs that have waited and have no event any more: somebody dropped it, or the shard is another's. */
@@ -202,4 +220,9 @@ export function startEndpointRelay(parts: EndpointRelayParts): OutboxRelay {
       await deleteSent().catch((error: unknown) => log.warn("events may be sent again", { webhook: name, error }));
     },
   };
+}
+
+function isHeld(message: Outgoing, held: ReturnType<ListHeldEvents>): boolean {
+  const flowId = message.kind === "event" ? (message.content.flowId ?? "") : "";
+  return held.some((one) => one.tenantId === message.tenantId && (one.flowId === "" || one.flowId === flowId));
 }

@@ -5,6 +5,7 @@
 import type { Log } from "../../base/log.ts";
 import { canonicalModel } from "../../base/net/model-name.ts";
 import type { Clock } from "../../base/time/clock.ts";
+import type { ListHeldEvents } from "../ports/bus/outbox.ts";
 import type {
   CallTarget,
   OverrideTarget,
@@ -28,6 +29,8 @@ export interface OpenedOverrides {
   readonly rules: TargetRules;
   /** Overrides in force, of all tenants. */
   list(): readonly ToolOverride[];
+  /** Tenants and flows that are off: their events do not leave. */
+  readonly listHeld: ListHeldEvents;
   stop(): Promise<void>;
 }
 
@@ -106,6 +109,10 @@ export async function openToolOverrides({ store, clock, log }: ToolOverridesPart
       onReset: (listener) => void listeners.push(listener),
     },
     list: inForce,
+    listHeld: () =>
+      inForce()
+        .filter((one) => isSwitch(one) && one.model === "" && one.task === "")
+        .map(({ tenantId, flowId }) => ({ tenantId, flowId })),
     stop: () => rows.stop(),
   };
 }

@@ -4,6 +4,8 @@ import type {
   DEAD_LETTER_TOPIC,
   DestinationName,
   DropOldest,
+  HeldEvents,
+  ListHeldEvents,
   Outbox,
   OutboxPlace,
   Outgoing,
@@ -54,9 +56,16 @@ const LIST = preparedByIndex(
     ) c`),
 );
 
+/** Leaves out events of tenants and flows: two lists, from parameter `at` on. An empty flow is all of the tenant. */
+const butHeld = (at: number): string => `AND NOT (x.kind = 'event' AND EXISTS (
+      SELECT FROM unnest($${at}::text[], $${at + 1}::text[]) AS h (tenant_id, flow_id)
+      WHERE h.tenant_id = x.tenant_id AND (h.flow_id = '' OR h.flow_id = coalesce(
+        (SELECT r.flow_id FROM orchestrator.runs r WHERE r.run_id = x.run_id), x.payload::json ->> 'flowId'
+      ))
+    ))`;
+
 // Topics are found by jumping from one to the next in the index: those that are left out may have a long backlog.
-const LIST_WITHOUT = preparedByIndex(
-  "outbox.list_without",
+const listWithout = (and: string): string =>
   pageOf(`WITH RECURSIVE topics (topic) AS (
       (SELECT topic FROM orchestrator.outbox WHERE destination = $5 ORDER BY topic LIMIT 1)
       UNION ALL
@@ -68,25 +77,27 @@ const LIST_WITHOUT = preparedByIndex(
     SELECT c.* FROM topics t CROSS JOIN unnest($1::int2[]) AS s(shard)
     CROSS JOIN LATERAL (
       SELECT * FROM orchestrator.outbox x
-      WHERE x.destination = $5 AND x.topic = t.topic AND x.shard = s.shard ORDER BY x.id LIMIT ${SHARE}
+      WHERE x.destination = $5 AND x.topic = t.topic AND x.shard = s.shard ${and} ORDER BY x.id LIMIT ${SHARE}
     ) c
-    WHERE NOT t.topic = ANY($6::text[])`),
-);
+    WHERE NOT t.topic = ANY($6::text[])`);
+
+const LIST_WITHOUT = preparedByIndex("outbox.list_without", listWithout(""));
+const LIST_WITHOUT_HELD = preparedByIndex("outbox.list_without_held", listWithout(butHeld(7)));
 
 // A run may have a long backlog, too: it is left out by its id.
-const LIST_OF_PLACE = preparedByIndex(
-  "outbox.list_of_place",
-  `WITH page AS (
+const listOfPlace = (and: string): string => `WITH page AS (
     SELECT c.*, sum(octet_length(c.payload)) OVER (ORDER BY c.id) - octet_length(c.payload) AS before
     FROM unnest($1::int2[]) AS s(shard)
     CROSS JOIN LATERAL (
       SELECT * FROM orchestrator.outbox x
       WHERE x.destination = $2 AND x.topic = $3 AND x.shard = s.shard AND x.run_id <> ALL($4::text[])
-      ORDER BY x.id LIMIT $5
+      ${and} ORDER BY x.id LIMIT $5
     ) c ORDER BY c.id LIMIT $5
   )
-  SELECT ${COLUMNS} FROM page o WHERE before < ${PAGE_BYTES} ORDER BY o.id`,
-);
+  SELECT ${COLUMNS} FROM page o WHERE before < ${PAGE_BYTES} ORDER BY o.id`;
+
+const LIST_OF_PLACE = preparedByIndex("outbox.list_of_place", listOfPlace(""));
+const LIST_OF_PLACE_WITHOUT_HELD = preparedByIndex("outbox.list_of_place_without_held", listOfPlace(butHeld(6)));
 
 const MEASURE_OF_PLACE = prepared(
   "outbox.measure_of_place",
@@ -193,15 +204,26 @@ interface Row {
 
 type RejectedRow = Pick<Row, "shard" | "id" | "run_id" | "topic" | "sequence"> & { readonly reason: string };
 
+/** Nobody has switched anything off. */
+const NONE_HELD: ListHeldEvents = () => [];
+
 /**
  * What a database has for one destination. `tells`: events that are rejected go to the topic of dead letters, too.
  */
-export function createOutbox({ reads }: Database, destination: DestinationName, tells = false): Outbox {
+export function createOutbox(
+  { reads }: Database,
+  destination: DestinationName,
+  tells = false,
+  listHeld = NONE_HELD,
+): Outbox {
   return {
     list: async (shards, underWay, without) => {
       if (shards.length === 0) return [];
       const share = Math.max(Math.ceil(PAGE / shards.length), LEAST_SHARE);
       const most = [shards, ...columnsOf(underWay), share, destination];
+      const held = listHeld();
+      if (held.length > 0)
+        return (await reads.query<Row>(LIST_WITHOUT_HELD, [...most, without, ...pairsOf(held)])).rows.map(toStored);
       const { rows } = await (without.length === 0
         ? reads.query<Row>(LIST, most)
         : reads.query<Row>(LIST_WITHOUT, [...most, without]));
@@ -218,12 +240,17 @@ export function createPlaceOutbox(
   destination: DestinationName,
   name: string,
   tells: boolean,
+  listHeld = NONE_HELD,
 ): PlaceOutbox {
   const place = [destination, name];
   return {
     list: async (shards, without, limit) => {
       if (shards.length === 0) return [];
-      const { rows } = await reads.query<Row>(LIST_OF_PLACE, [shards, ...place, without, limit]);
+      const values = [shards, ...place, without, limit];
+      const held = listHeld();
+      const { rows } = await (held.length === 0
+        ? reads.query<Row>(LIST_OF_PLACE, values)
+        : reads.query<Row>(LIST_OF_PLACE_WITHOUT_HELD, [...values, ...pairsOf(held)]));
       return rows.map(toStored);
     },
     measure: () => measure(reads, MEASURE_OF_PLACE, place),
@@ -301,6 +328,10 @@ export function createRejectedTasks({ reads }: Database): RejectedTasks {
       await reads.query(SETTLE, columnsOf(ids));
     },
   };
+}
+
+function pairsOf(held: readonly HeldEvents[]): [string[], string[]] {
+  return [held.map(({ tenantId }) => tenantId), held.map(({ flowId }) => flowId)];
 }
 
 function columnsOf(ids: readonly OutgoingId[]): [number[], string[]] {

@@ -1,6 +1,7 @@
 /** The outbox has rows of several destinations, and each finds its own. */
 import { expect, test } from "vitest";
-import { createDropOldest, createOutbox } from "../../../src/store/bus/outbox.ts";
+import type { HeldEvents } from "../../../src/engine/ports/bus/outbox.ts";
+import { createDropOldest, createOutbox, createPlaceOutbox } from "../../../src/store/bus/outbox.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 
 const { database } = await createTestDatabase();
@@ -60,4 +61,43 @@ test("the oldest part of a destination is dropped, in the shards that are named"
   expect(await dropOldest([0, 1], 1)).toBe(17);
   expect(await dropOldest([0, 1], 1)).toBe(0);
   expect(await createOutbox(database, "kafka").measure()).toEqual({ messages: 20, bytes: 40 });
+});
+
+// Cause: events of a flow that was switched off were sent.
+test("events of tenants and flows that are off are left out, and everything else is listed", async () => {
+  const sql = (text: string) => database.reads.query(text);
+  await sql("DELETE FROM orchestrator.outbox");
+  await sql(`INSERT INTO orchestrator.runs (run_id, run_day, shard, tenant_id, flow_id, version, flow_hash, state, moving, sequence,
+      user_id, correlation_id, run_key, parent_run_id, parent_task, created_at, updated_at)
+    SELECT id, 20000, 0, 't', flow, '1', '', 'COMPLETED', false, 1, '', '', '', '', '', now(), now()
+    FROM (VALUES ('wild-1', 'wild'), ('calm-1', 'calm')) AS r (id, flow)`);
+  await sql(`INSERT INTO orchestrator.outbox (shard, run_id, task_path, tenant_id, kind, destination, topic, key, payload, sequence, created_at)
+    SELECT 0, run, name, tenant, kind, destination, 'place', run, payload, 1, now() FROM
+      (VALUES ('wild-1', 't', 'event', 'wild', '{}'), ('wild-1', 't', 'task', 'work', '{}'), ('calm-1', 't', 'event', 'calm', '{}'),
+        ('gone-1', 't', 'event', 'gone', '{"flowId": "wild"}'), ('far-1', 'u', 'event', 'far', '{}'))
+        AS m (run, tenant, kind, name, payload),
+      (VALUES ('kafka'), ('webhook')) AS d (destination)`);
+  let held: HeldEvents[] = [];
+  const names = async (): Promise<string[][]> => {
+    const listHeld = () => held;
+    const all = await createOutbox(database, "kafka", false, listHeld).list([0], [], []);
+    const place = await createPlaceOutbox(database, "webhook", "place", false, listHeld).list([0], [], 10);
+    return [all, place].map((rows) => rows.map(({ message }) => message.taskPath));
+  };
+  for (const [off, left] of [
+    [[], ["wild", "work", "calm", "gone", "far"]],
+    [[{ tenantId: "t", flowId: "wild" }], ["work", "calm", "far"]],
+    [[{ tenantId: "u", flowId: "wild" }], ["wild", "work", "calm", "gone", "far"]],
+    [[{ tenantId: "t", flowId: "" }], ["work", "far"]],
+    [
+      [
+        { tenantId: "t", flowId: "calm" },
+        { tenantId: "u", flowId: "" },
+      ],
+      ["wild", "work", "gone"],
+    ],
+  ] as [HeldEvents[], string[]][]) {
+    held = off;
+    expect(await names()).toEqual([left, left]);
+  }
 });

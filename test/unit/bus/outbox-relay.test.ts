@@ -52,3 +52,45 @@ test.each(Array.from({ length: 12 }, (_, ticks) => ticks))(
     await relay.stop();
   },
 );
+
+// Cause: a page that was read before a switch was turned off went out after it.
+test("a page that was read before something was switched off is read again, and nothing is forgotten", async () => {
+  const rows: StoredOutgoing[] = ["1", "2"].map((id) => ({ id: { shard: 0, id }, message: MESSAGE }));
+  const sent: string[] = [];
+  let isOff = false;
+  const relay = startOutboxRelay({
+    outbox: {
+      list: async (_shards, underWay) =>
+        isOff ? [] : rows.filter(({ id }) => !underWay.some((one) => one.id === id.id)).slice(0, 1),
+      delete: async (ids) =>
+        void ids.map(({ id }) =>
+          rows.splice(
+            rows.findIndex((row) => row.id.id === id),
+            1,
+          ),
+        ),
+      measure: async () => ({ messages: rows.length, bytes: 0 }),
+      reject: async () => {},
+    },
+    destination: {
+      encode: (messages) => ({
+        send: async () => {
+          sent.push(...messages.map(({ id }) => id.id));
+          // The next page is read meanwhile, and before this one has arrived the switch is turned.
+          await new Promise(setImmediate);
+          isOff = true;
+          return { sent: messages.map(({ id }) => id), rejected: [], failed: new Map() };
+        },
+      }),
+    },
+    ...{ shards: { owned: [0] }, rejected: () => {}, log: silentLog },
+    listHeld: () => (isOff ? [{ tenantId: "t", flowId: "" }] : []),
+  });
+  relay.nudge();
+  await eventually(() => expect(rows).toHaveLength(1));
+  expect(sent).toEqual(["1"]);
+  // Nobody says that it is on again.
+  isOff = false;
+  await eventually(() => expect(sent).toEqual(["1", "2"]));
+  await relay.stop();
+});

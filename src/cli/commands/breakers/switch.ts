@@ -34,8 +34,8 @@ const EXAMPLES = { flow: "flow research", service: "service billing", model: "mo
 
 /** What is stopped, and what goes on. */
 const COVERED = {
-  tenant: "no call begins, of any flow; calls under way go on",
-  flow: "no call of its tasks begins; calls under way go on",
+  tenant: "no call begins and no event leaves, of any flow; calls under way go on",
+  flow: "no call of its tasks begins and none of its events leaves; calls under way go on",
   service: "no call of it begins, of any flow; calls under way go on",
   model:
     "no ai task calls it, first or as a fallback, however its name is spelled; calls under way go on, and so do other " +

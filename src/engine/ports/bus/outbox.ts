@@ -183,11 +183,21 @@ export interface RejectedOutgoing {
   readonly reason: string;
 }
 
+/** Whose events stay where they are, because an operator has switched it off. */
+export interface HeldEvents {
+  readonly tenantId: string;
+  /** Empty: all flows of the tenant. */
+  readonly flowId: string;
+}
+
+/** Whose events stay for now; usually nobody's. */
+export type ListHeldEvents = () => readonly HeldEvents[];
+
 /** Unsent messages of one destination. */
 export interface Outbox {
   /**
-   * A page of unsent messages of these shards, the oldest first; those of a run in their order. What is under way and
-   * topics in `without` are left out.
+   * A page of unsent messages of these shards, the oldest first; those of a run in their order. What is under way,
+   * topics in `without`, and events that are held are left out.
    */
   list(
     shards: readonly number[],

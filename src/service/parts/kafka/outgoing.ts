@@ -52,11 +52,11 @@ export function openKafkaOutgoing(
   parts.onClose(() => sender.close());
   const rejections = failRejectedTasks({ rejected: createRejectedTasks(database), handOvers, shards, log });
   parts.onClose(() => rejections.stop());
-  const outbox = createOutbox(database, "kafka", true);
+  const outbox = createOutbox(database, "kafka", true, relays.listHeld);
   const limits = keepOutboxLimits({ outbox, gate, maxMessages, maxBytes, log });
   parts.onClose(() => limits.stop());
   const relay = startOutboxRelay({
-    ...{ outbox, destination: sender, shards, log },
+    ...{ outbox, destination: sender, shards, log, listHeld: relays.listHeld },
     rejected: (messages) => relays.rejected("kafka", messages),
   });
   parts.onClose(() => relay.stop());

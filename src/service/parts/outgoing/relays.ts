@@ -1,8 +1,10 @@
 /** What the relays of a service share: somebody may want all of them to look, and what they reject is counted. */
-import type { DestinationName, RejectedOutgoing } from "../../../engine/ports/bus/outbox.ts";
+import type { DestinationName, ListHeldEvents, RejectedOutgoing } from "../../../engine/ports/bus/outbox.ts";
 import type { Parts } from "../parts.ts";
 
 export interface Relays {
+  /** Events that no relay sends for now. */
+  readonly listHeld: ListHeldEvents;
   /** A relay has started; `look` has it look for messages. */
   add(look: () => void): void;
   /** Has all of them look. */
@@ -13,12 +15,13 @@ export interface Relays {
   dropped(destination: DestinationName, count: number): void;
 }
 
-export function createRelays({ metrics }: Parts): Relays {
+export function createRelays({ metrics }: Parts, listHeld: ListHeldEvents): Relays {
   const looks: (() => void)[] = [];
   const look = (): void => {
     for (const one of looks) one();
   };
   return {
+    listHeld,
     add: (one) => void looks.push(one),
     look,
     dropped: (destination, count) => metrics.counter("orchestrator_outbox_dropped_total", destination).add(count),

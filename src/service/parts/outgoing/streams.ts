@@ -33,13 +33,13 @@ export async function openStreams(config: Config, needs: StreamNeeds, log: Log, 
   const { shards, outboxGates } = engine;
   const gate = outboxGates.streams?.of(ALL_PLACES);
   invariant(gate !== undefined, "the engine has no gate for streams");
-  const outbox = createOutbox(database, "stream", outboxGates.topics !== undefined);
+  const outbox = createOutbox(database, "stream", outboxGates.topics !== undefined, relays.listHeld);
   const limits = keepOutboxLimits({ outbox, gate, maxMessages, maxBytes, log });
   parts.onClose(() => limits.stop());
   const stopping = new AbortController();
   const destination = createStreamEvents({ connection, prefix, maxLength, stopping: stopping.signal });
   const relay = startOutboxRelay({
-    ...{ outbox, destination, shards, log },
+    ...{ outbox, destination, shards, log, listHeld: relays.listHeld },
     rejected: (messages) => relays.rejected("stream", messages),
   });
   parts.onClose(() => relay.stop());

@@ -42,11 +42,11 @@ export async function openWebhooks(config: Config, needs: WebhookNeeds, log: Log
   const nudges = new Map<string, () => void>();
   for (const [name, { url, secret, headers = {}, timeout }] of Object.entries(endpoints)) {
     const timeoutMs = timeout === undefined ? TIMEOUT_MS : parseDurationMs(timeout);
-    const outbox = createPlaceOutbox(database, "webhook", name, outboxGates.topics !== undefined);
+    const outbox = createPlaceOutbox(database, "webhook", name, outboxGates.topics !== undefined, relays.listHeld);
     const limits = keepOutboxLimits({ outbox, gate: gate.of(name), maxMessages, maxBytes, log });
     parts.onClose(() => limits.stop());
     const relay = startEndpointRelay({
-      ...{ name, outbox, shards, concurrency, maxAgeMs: maxAge, log },
+      ...{ name, outbox, shards, concurrency, maxAgeMs: maxAge, log, listHeld: relays.listHeld },
       deliver: createDelivery({ endpoint: { url, secret, headers, timeoutMs }, secrets, post }),
       now: () => sharedClock.now(),
       counted(result, seconds) {

@@ -1,6 +1,7 @@
 /** What operators say about breakers and bulkheads, for the call path and for calls. */
 import type { Log } from "../../../base/log.ts";
 import { systemClock } from "../../../base/time/clock.ts";
+import type { ListHeldEvents } from "../../../engine/ports/bus/outbox.ts";
 import type { TargetRules, ToolOverride, ToolOverrides } from "../../../engine/ports/routing/tool-overrides.ts";
 import { openToolOverrides } from "../../../engine/routing/tool-overrides.ts";
 import { createToolOverrideStore } from "../../../store/routing/tool-overrides.ts";
@@ -10,6 +11,7 @@ import type { Store } from "../store.ts";
 export interface Overrides {
   readonly toolOverrides: ToolOverrides;
   readonly rules: TargetRules;
+  readonly listHeld: ListHeldEvents;
 }
 
 /** Reads the overrides and follows their changes. */
@@ -21,7 +23,8 @@ export async function openOverrides({ database, alone }: Store, log: Log, parts:
     for (const [kind, isOf] of Object.entries(KINDS))
       parts.metrics.gauge("orchestrator_tool_overrides", kind).set(overrides.list().filter(isOf).length);
   });
-  return { toolOverrides: overrides.control, rules: overrides.rules };
+  const { control: toolOverrides, rules, listHeld } = overrides;
+  return { toolOverrides, rules, listHeld };
 }
 
 const KINDS = {
