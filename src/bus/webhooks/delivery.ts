@@ -1,6 +1,7 @@
 /** Delivers one event to its endpoint. */
-import { headerProblem } from "../../base/net/header-rules.ts";
+import { headerProblem, isHeaderValue } from "../../base/net/header-rules.ts";
 import { statusType } from "../../base/net/http-status.ts";
+import { secretNameOf } from "../../base/secrets/secret-reference.ts";
 import type { Secrets } from "../../base/secrets/secrets.ts";
 import type { Outgoing } from "../../engine/ports/bus/outbox.ts";
 import type { PostWebhook } from "../../engine/ports/bus/webhooks.ts";
@@ -59,7 +60,7 @@ export function createDelivery({ endpoint, secrets, post }: DeliveryParts): Deli
     try {
       headers = { ...toHeaders(given), ...(await signedHeaders(endpoint, secrets, message, body)) };
     } catch (error) {
-      // The service lacks a secret: an operator fixes that, and the event waits.
+      // The service lacks a secret, or cannot send it: an operator fixes that, and the event waits.
       return { type: "failed", reason: (error as Error).message, isAway: true, waitMs: 0 };
     }
     const answer = await post({ url: endpoint.url, headers, body, timeoutMs: endpoint.timeoutMs }, stopping);
@@ -87,7 +88,15 @@ async function signedHeaders(
   body: string,
 ): Promise<Record<string, string>> {
   const own: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) own[name.toLowerCase()] = await secrets.resolve(value);
+  for (const [name, value] of Object.entries(headers)) {
+    const resolved = await secrets.resolve(value);
+    if (!isHeaderValue(resolved)) {
+      // A value that is no reference may be a secret, too: it is not shown.
+      const from = secretNameOf(value) === null ? "" : ` (${value})`;
+      throw new Error(`the header ${name} of the endpoint${from} holds characters that headers cannot carry`);
+    }
+    own[name.toLowerCase()] = resolved;
+  }
   const id = idOf(message);
   const at = Math.floor(Date.now() / 1_000);
   const signature = sign(readKeys(await secrets.resolve(secret)), id, at, body);
