@@ -23,7 +23,7 @@ import { type Left, startNudgedLoop } from "./nudged-loop.ts";
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 
-/** While events are held, it is looked so often whether they still are, milliseconds. */
+/** Pause between two looks at the outbox while events are held, milliseconds. */
 export const HELD_PAUSE_MS = 500;
 
 /** What became of a page. */

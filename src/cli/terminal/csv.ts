@@ -2,8 +2,8 @@
 import { Shown } from "./output.ts";
 
 /**
- * What makes a spreadsheet take a cell for a formula, also in its wide and small forms, and behind what it skips. A text
- * that begins with an apostrophe gets another one.
+ * What makes a spreadsheet take a cell for a formula, also in its wide and small forms, and behind what it skips. A
+ * text that begins with an apostrophe gets another one.
  */
 const FORMULA = /^(?:[\t\r\n']|[\s\p{Cf}]*[=+\-@])/u;
 
