@@ -6,7 +6,7 @@ import type { Served } from "../../flows/check/unserved.ts";
 import { readRequired } from "../../flows/drafts/allowed.ts";
 import { checkDraft } from "../../flows/drafts/check-draft.ts";
 import { askAgain, askForDraft, type DraftRequest } from "../../flows/drafts/question.ts";
-import { textOfAnswer } from "../../flows/drafts/read-answer.ts";
+import { isCutOff, textOfAnswer } from "../../flows/drafts/read-answer.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import type { KeptTemplates, TemplateCatalogue } from "../../flows/ports/templates.ts";
 import type { DryRuns } from "../ports/dry-run/dry-runs.ts";
@@ -23,6 +23,11 @@ export interface DraftParts {
   readonly dryRuns: DryRuns;
 }
 
+const CUT_OFF = {
+  field: "",
+  description: "the answer was cut off before its end, because it was longer than allowed: write a shorter template",
+};
+
 /** Creates the steps. */
 export function createDraftSteps(parts: DraftParts): Steps {
   const { flows, kept, served, dryRuns } = parts;
@@ -33,8 +38,11 @@ export function createDraftSteps(parts: DraftParts): Steps {
   const check: Step = async ({ tenantId, input, signal }) => {
     const request = requestOf(input);
     const allowed = readRequired(request.required_services, served);
-    const text = textOfAnswer(input["answer"] ?? null);
-    const { draft, problems } = await checkDraft({ flows, isTaken }, tenantId, text, allowed);
+    const answer = input["answer"] ?? null;
+    const text = textOfAnswer(answer);
+    const checked = await checkDraft({ flows, isTaken }, tenantId, text, allowed);
+    // The beginning of a template may be a template, without its last tasks.
+    const { draft, problems } = isCutOff(answer) ? { draft: null, problems: [CUT_OFF, ...checked.problems] } : checked;
     const tries = Number(input["tries"]);
     if (draft === null) {
       const next = askAgain(request, { text, problems }).prompt;

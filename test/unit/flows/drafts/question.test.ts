@@ -7,7 +7,7 @@ import { readPlace, type TaskPlace } from "../../../../src/flows/drafts/allowed.
 import { SHOWN_GROUPS, SHOWN_TEMPLATES } from "../../../../src/flows/drafts/examples.ts";
 import { askAgain, askForDraft } from "../../../../src/flows/drafts/question.ts";
 import { checkReach } from "../../../../src/flows/drafts/reach.ts";
-import { textOfAnswer, withId } from "../../../../src/flows/drafts/read-answer.ts";
+import { isCutOff, textOfAnswer, withId } from "../../../../src/flows/drafts/read-answer.ts";
 
 const REQUEST = { prompt: "Greet", domain: "fun", complexity: "low", required_services: [] as string[] } as const;
 
@@ -61,6 +61,30 @@ describe("an answer", () => {
     ["in a longer fence", "````\nid: a\n````"],
   ])("is a text %s", (_, answer) => {
     expect(textOfAnswer(answer)).toBe("id: a\n");
+  });
+
+  // Cause: a pattern with a back reference took time in proportion to the square of the number of fences, and the watchdog
+  // ended every instance that read the answer.
+  it("takes time in proportion to the text, however many fences are open", () => {
+    for (const line of ["```a\n", "~~~\n```\n", `${"`".repeat(4_000)}\nx\n`]) {
+      const timeOf = (bytes: number): number => {
+        const text = line.repeat(Math.ceil(bytes / line.length));
+        const times = Array.from({ length: 5 }, () => {
+          const began = performance.now();
+          textOfAnswer(text);
+          return performance.now() - began;
+        });
+        return Math.min(...times);
+      };
+      // A quadratic one takes 256 times as long.
+      expect(timeOf(1_600_000) / timeOf(100_000)).toBeLessThan(64);
+    }
+  });
+
+  it("knows that an answer was cut off", () => {
+    expect(isCutOff({ content: "id: a", finish_reason: "length" })).toBe(true);
+    expect(isCutOff({ content: "id: a", finish_reason: "stop" })).toBe(false);
+    expect(isCutOff("id: a")).toBe(false);
   });
 
   it("keeps fences inside a template, which are indented", () => {
