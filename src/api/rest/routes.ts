@@ -95,7 +95,7 @@ function compileRoute(method: ServedMethod, rule: HttpRule): RestRoute {
     throw new Error(`${method.path}: this kind of HTTP rule is not supported`);
   if (rule.responseBody !== "") throw new Error(`${method.path}: response_body is not supported`);
   const variables: string[] = [];
-  const parts = template.split(/(\{[^}]*\})/).map((part) => {
+  const parts = template.split(/(\{[^{}]*\})/).map((part) => {
     if (!part.startsWith("{")) return part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
     const name = part.slice(1, -1);
     if (!/^[a-z_]+$/.test(name)) throw new Error(`${method.path}: the variable ${part} is not known`);

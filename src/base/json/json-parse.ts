@@ -227,12 +227,14 @@ function checkText(text: string, field: string): void {
  */
 function findTwice(text: string): string {
   const open: (Set<string> | null)[] = [];
-  for (const [token] of text.slice(0, MAX_TWICE_CHARACTERS).matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
+  // A text that is cut off in the end matches, too: otherwise it would be read again from each quote in it.
+  const tokens = /"(?:[^"\\]|\\.)*(?:"(\s*:)?)?|[{}[\]]/gs;
+  for (const [token, colon] of text.slice(0, MAX_TWICE_CHARACTERS).matchAll(tokens)) {
     if (token === "{") open.push(new Set());
     else if (token === "[") open.push(null);
     else if (token === "}" || token === "]") open.pop();
-    else if (token.endsWith(":")) {
-      const key = JSON.parse(token.slice(0, -1).trimEnd()) as string;
+    else if (colon !== undefined) {
+      const key = JSON.parse(token.slice(0, -colon.length)) as string;
       const seen = open.at(-1);
       if (seen?.has(key)) return `the key ${JSON.stringify(shorten(key))}`;
       seen?.add(key);

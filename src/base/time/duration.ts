@@ -75,7 +75,7 @@ function parseText(text: string): number | undefined {
 
 function sumOf(text: string): number {
   let total = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g))
+  for (const [, amount, unit] of text.matchAll(/(?<!\d)(\d+(?:\.\d+)?)(ms|[smhd])/g))
     total += Number(amount) * (UNITS.find(([name]) => name === unit)?.[1] ?? 0);
   return total;
 }

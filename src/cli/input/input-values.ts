@@ -79,7 +79,7 @@ function toValue(text: string, type: string, name: string): Json | undefined {
     case "integer":
       return /^[+-]?\d+$/.test(text.trim()) ? toNumber(text.trim()) : undefined;
     case "number":
-      return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text.trim()) ? toNumber(text.trim()) : undefined;
+      return /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(text.trim()) ? toNumber(text.trim()) : undefined;
     case "boolean":
       return { true: true, false: false }[text.trim()];
     case "array":

@@ -287,7 +287,7 @@ function lineAt(text: string, start: number): string {
 
 function restOfLine(text: string, offset: number): string {
   return lineAt(text, offset)
-    .replace(/\s+#.*$/, "")
+    .replace(/(?<!\s)\s+#.*$/, "")
     .trim();
 }
 

@@ -51,6 +51,6 @@ export function isMeantAsTemplate(source: string): boolean {
     return typeof value === "object" && value !== null && ("id" in value || "workflow" in value);
   } catch {
     // It cannot be parsed; its keys are looked for as they are written.
-    return /(^|[{,])\s*["']?(id|workflow)["']?\s*:/m.test(source);
+    return /(^|[{,])[ \t]*["']?(id|workflow)["']?[ \t]*:/m.test(source);
   }
 }

@@ -83,7 +83,7 @@ type Tried = { readonly verdict: ReflexVerdict; readonly again: boolean };
 /** Creates the client. Its health is looked at from now on. */
 export function openReflex(options: ReflexOptions): Reflex {
   const { log, tryMs = 2_000, callMs = 5_000, lookMs = 15_000 } = options;
-  const url = options.url.replace(/\/+$/, "");
+  const url = options.url.replace(/(?<!\/)\/+$/, "");
   // Otherwise, one caller with five texts that Reflex does not take would shut out all others.
   const faults = handleWhenResult((result) => {
     const verdict = result as ReflexVerdict;

@@ -91,7 +91,7 @@ function toProvider(name: string, { kind, base_url: url, api_key: key, models = 
   ]);
   return {
     ...{ name, kind },
-    baseUrl: (url ?? BASE_URLS[kind]).replace(/\/+$/, ""),
+    baseUrl: (url ?? BASE_URLS[kind]).replace(/(?<!\/)\/+$/, ""),
     apiKey: key ?? null,
     timeoutMs: timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDurationMs(timeout),
     models: new Map(facts),

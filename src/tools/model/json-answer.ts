@@ -57,7 +57,11 @@ export function repairOf(text: string, problems: readonly string[]): readonly Ch
   ];
 }
 
-/** Models like to wrap JSON in a block of Markdown. */
+/** Models like to wrap JSON in a block of Markdown. No pattern reads it: an answer may be anything, megabytes long. */
 function withoutFence(text: string): string {
-  return /^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? text;
+  const trimmed = text.trim();
+  const newline = trimmed.indexOf("\n");
+  const head = trimmed.slice(0, Math.max(newline, 0)).trimEnd();
+  const isFenced = (head === "```" || head === "```json") && trimmed.endsWith("```") && newline + 3 < trimmed.length;
+  return isFenced ? trimmed.slice(newline + 1, -3) : text;
 }

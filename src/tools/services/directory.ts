@@ -111,6 +111,6 @@ async function resolveAll(headers: ServiceHeaders, secrets: Pick<Secrets, "resol
 /** The URL that paths are appended to. */
 export function baseOf(text: string): URL {
   const url = new URL(text);
-  url.pathname = url.pathname.replace(/\/+$/, "");
+  url.pathname = url.pathname.replace(/(?<!\/)\/+$/, "");
   return url;
 }

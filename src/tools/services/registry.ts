@@ -168,7 +168,7 @@ async function fetchList(
 ): Promise<unknown> {
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(timeoutMs)]);
   for (const path of paths) {
-    const place = url.replace(/\/+$/, "") + path;
+    const place = url.replace(/(?<!\/)\/+$/, "") + path;
     const response = await fetch(place, { signal, headers: { accept: "application/json" }, redirect: "error" });
     if (response.status === 404) {
       await response.body?.cancel();

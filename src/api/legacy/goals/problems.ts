@@ -58,7 +58,7 @@ export function createReader(): Reader {
     if (typeof value === "number") return value;
     if (typeof value === "boolean") return Number(value);
     if (typeof value !== "string") return note(loc, `${kind}_type`, `Input should be a valid ${name}`);
-    const parsed = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(value) ? Number(value) : Number.NaN;
+    const parsed = /^\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?\s*$/i.test(value) ? Number(value) : Number.NaN;
     if (Number.isFinite(parsed)) return parsed;
     return note(loc, `${kind}_parsing`, `Input should be a valid ${name}, unable to parse string as a ${name}`);
   };

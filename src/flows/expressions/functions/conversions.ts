@@ -44,7 +44,7 @@ function uintOfText(text: string): Uint {
 }
 
 function doubleOfText(text: string): number {
-  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) {
+  if (/^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) {
     const value = Number(text);
     return Number.isFinite(value) ? value : failExpression(`double(${show(text)}): that is too large for a double`);
   }

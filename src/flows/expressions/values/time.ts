@@ -44,7 +44,11 @@ export function formatTimestamp({ nanos }: Timestamp): string {
 }
 
 function fraction(nanos: bigint): string {
-  return nanos === 0n ? "" : `.${String(nanos).padStart(9, "0").replace(/0+$/, "")}`;
+  return nanos === 0n
+    ? ""
+    : `.${String(nanos)
+        .padStart(9, "0")
+        .replace(/(?<!0)0+$/, "")}`;
 }
 
 function floorDivide(value: bigint, by: bigint): bigint {
