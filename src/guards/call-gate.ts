@@ -52,7 +52,7 @@ type TellingVerdict =
 export type JudgedCall = JudgedTask & Pick<ToolCall, "userId" | "path" | "idempotencyKey" | "approvedCall">;
 
 /** A task as the gate sees it that passes no call path. */
-export type JudgedTask = Pick<ToolCall, "tenantId" | "flowId" | "taskId" | "type" | "input">;
+export type JudgedTask = Pick<ToolCall, "tenantId" | "flowId" | "taskId" | "externalId" | "type" | "input">;
 
 /** Which rules hold for a task. */
 type Judged = Omit<JudgedTask, "input">;

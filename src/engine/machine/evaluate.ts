@@ -141,9 +141,9 @@ const GIVEN: ReadonlySet<string> = new Set(["vars", "run"]);
 
 /** Shows the gate what results give to the parameters of a task. */
 function inspectorOf(run: Run, path: string, gate: TaskGate): Inspect | null {
-  const { id: taskId, type } = specOf(run, path);
+  const { id: taskId, externalId, type } = specOf(run, path);
   const { runId, tenantId, flowId, facts } = run.state;
-  const judge = gate.resultJudge({ runId, tenantId, flowId, path, taskId, type });
+  const judge = gate.resultJudge({ runId, tenantId, flowId, path, taskId, externalId, type });
   if (judge === null) return null;
   const isResult = (root: string): boolean => RESULTS.has(root) || (facts.parent !== null && GIVEN.has(root));
   return (value, slots) => (slots.some(({ root }) => isResult(root)) ? judgedValue(value, judge(value)) : value);
@@ -163,13 +163,13 @@ function judgedValue(value: Json, answer: GateAnswer): Json {
 export function judgeSent(run: Run, need: Need, result: EvaluationResult, gate: TaskGate): EvaluationResult {
   if (need.kind !== "task" || !result.ok) return result;
   const { path } = need;
-  const { id: taskId, type, carrier } = specOf(run, path);
+  const { id: taskId, externalId, type, carrier } = specOf(run, path);
   const isCalled = carrier === undefined && (type === "http" || type === "ai");
   if (carrier === undefined && !isCalled && type !== "graph" && type !== "subflow") return result;
   const { runId, tenantId, flowId } = run.state;
   const { value: input } = result;
   try {
-    const task = { runId, tenantId, flowId, path, taskId, type, input };
+    const task = { runId, tenantId, flowId, path, taskId, externalId, type, input };
     const value = judgedValue(input, isCalled ? gate.redact(task) : gate.judge(task));
     if (value !== input) checkEvaluated(type, value);
     return value === input ? result : { ...result, value };

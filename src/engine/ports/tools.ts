@@ -23,6 +23,8 @@ export interface ToolCall {
   readonly path: string;
   /** Id of the task in its flow; of a child, that of its group with the number of the child. */
   readonly taskId: string;
+  /** The id by which executors and tables know the task; absent: its id. */
+  readonly externalId?: string | undefined;
   readonly type: TaskTypeName;
   /** Evaluated parameters, checked against the schema of the task type. */
   readonly input: Json;

@@ -17,9 +17,6 @@ const flowId = z
   .max(MAX_ID_LENGTH)
   .regex(ID_PATTERN, { error: `expected the id of a flow: ${LETTERS}` });
 
-/** Children of a task have its id and their number: `both.1`. */
-const taskId = z.string().regex(/^[a-z][a-z0-9_-]*(\.[0-9]+)*$/, { error: `expected the id of a task: ${LETTERS}` });
-
 const action = z.enum(["deny", "ask", "redact", "ignore"]);
 
 /** What becomes of a call in which a rule finds something. */
@@ -69,7 +66,7 @@ const flow = keyedBy({
   ).optional(),
   answers: described(ruleWords(textAction), "what becomes of answers of models").optional(),
   allow: described(ALLOW, "what tasks of the flow may call").optional(),
-  tasks: described(z.record(taskId, task), "by id of the task").optional(),
+  tasks: described(z.record(z.string().min(1), task), "by id of the task, or by its external_id").optional(),
 }).superRefine(({ types = [], rules = {}, reflex }, context) => {
   if (reflex !== "ask" && !Object.values(rules).includes("ask")) return;
   for (const [index, type] of types.entries())
@@ -101,6 +98,7 @@ export interface CallPlace {
   readonly flowId: string;
   /** Id of the task in its flow; of a child, that of its group with the number of the child. */
   readonly taskId: string;
+  readonly externalId?: string | undefined;
   readonly type: string;
 }
 
@@ -160,7 +158,7 @@ export function toCallRules(levels: readonly CallLevel[], place: CallPlace): Cal
     results: isAi ? toTextRules(ofFlow.map(({ results }) => results)) : null,
     answers: isAi ? toTextRules(ofFlow.map(({ answers }) => answers)) : null,
     allow,
-    arguments: named.map(({ key, words }) => argumentsOf(key, words, place.taskId)).find((one) => one !== null) ?? null,
+    arguments: named.map(({ key, words }) => argumentsOf(key, words, place)).find((one) => one !== null) ?? null,
   };
 }
 
@@ -193,9 +191,13 @@ function toTextRules(said: readonly (RuleWords<CallAction> | undefined)[]): Text
 }
 
 /** A child of a group may be named itself, else the word on its group is meant. */
-function argumentsOf(key: string, words: FlowWords | undefined, taskId: string): CallRules["arguments"] {
+function argumentsOf(
+  key: string,
+  words: FlowWords | undefined,
+  { taskId, externalId = taskId }: CallPlace,
+): CallRules["arguments"] {
   const tasks = words?.tasks ?? {};
-  const id = [taskId, taskId.replaceAll(/\.\d+/g, "")].find((one) => Object.hasOwn(tasks, one));
+  const id = [taskId, externalId, taskId.replaceAll(/\.\d+/g, "")].find((one) => Object.hasOwn(tasks, one));
   const schema = id === undefined ? undefined : tasks[id]?.arguments;
   return schema === undefined ? null : { key: `${key}.tasks.${id}.arguments`, schema };
 }

@@ -1,4 +1,5 @@
 import type { Json } from "../../base/json/json.ts";
+import type { ToolCall } from "../../engine/ports/tools.ts";
 import type { CallGate, CallVerdict, TextJudge } from "../../guards/call-gate.ts";
 import { denialOf, type GateReport } from "../../guards/gate-report.ts";
 import { abortedOutcome, deferredOutcome, type FailedOutcome, failedOutcome } from "../outcome.ts";
@@ -23,10 +24,19 @@ export function withGate(gate: CallGate, report: GateReport): Step {
     const { call } = current;
     const answers = gate.answerJudge(call);
     const outcome = await next(toGated(current, input, answers));
-    if (answers === null || !outcome.ok) return outcome;
+    if (answers === null) return outcome;
+    if (!outcome.ok) return withJudgedError(outcome, answers, call);
     const judged = report(await answers.judgeInTurns(outcome.output), call);
     if (judged.verdict === "deny") return failedOutcome("GATE_DENIED", denialOf(judged), { retryable: false });
     return judged.verdict === "redact" ? { ...outcome, output: judged.value } : outcome;
+  };
+
+  /** The message of a failure may quote the answer. */
+  const withJudgedError = async (outcome: FailedOutcome, answers: TextJudge, call: ToolCall) => {
+    const judged = report(await answers.judgeInTurns(outcome.error.message), call);
+    if (judged.verdict === "allow") return outcome;
+    const message = judged.verdict === "redact" && typeof judged.value === "string" ? judged.value : HIDDEN;
+    return { ...outcome, error: { ...outcome.error, message } };
   };
 
   /** The call as it goes on. Nobody sees the words of an answer before they are judged. */
@@ -72,6 +82,8 @@ export function withGate(gate: CallGate, report: GateReport): Step {
     }
   };
 }
+
+const HIDDEN = "the message quotes what the gate policy denies";
 
 function refusalOf(verdict: CallVerdict): string | null {
   return verdict.verdict === "deny" ? denialOf(verdict) : null;

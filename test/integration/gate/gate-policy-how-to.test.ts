@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import type { JsonObject } from "../../../src/base/json/json.ts";
 import { ApprovalService } from "../../../src/gen/orchestrator/v1/approval_service_pb.ts";
 import { RunState } from "../../../src/gen/orchestrator/v1/run_pb.ts";
 import { CONTENT_RULES } from "../../../src/guards/content/rules.ts";
@@ -12,6 +13,7 @@ import { installCommand } from "../../support/run-command.ts";
 import { createTemporaryFolder } from "../../support/temporary-folder.ts";
 import { serveTool } from "../../support/tool-server.ts";
 import { openWorkerBed } from "../../support/worker-service.ts";
+import { judgeBy, openGate } from "../../unit/guards/open-gate.ts";
 
 const text = readFileSync("docs/how-to/write-a-gate-policy.md", "utf8");
 const blockOf = (language: string): string =>
@@ -54,6 +56,26 @@ test.each([
 ])("the page's policy for %s is one", (name, flow) => {
   const { calls } = GATE_POLICY.parse(parse(blockOf(`yaml ${name}`)));
   expect(Object.keys(calls?.flows ?? {})).toEqual([flow]);
+});
+
+test("the page's schema of parameters leaves no way around it", async () => {
+  const gate = openGate(parse(blockOf("yaml arguments")) as object);
+  const judge = (more: JsonObject) =>
+    judgeBy(
+      gate,
+      { method: "POST", url: "https://pay.example/v1", ...more },
+      { flowId: "pay-invoice", taskId: "transfer" },
+    );
+  expect(judge({ body: { amount: 1000, note: "rent" } })).toEqual({ verdict: "allow" });
+  const amount = 5000;
+  const around = [
+    { body: { amount: "5000" } },
+    { body: [{ amount }] },
+    { body: '{"amount":5000}' },
+    { query: { amount } },
+  ];
+  for (const more of [{ body: { amount } }, {}, { text: '{"amount":5000}' }, ...around])
+    expect(judge(more), JSON.stringify(more)).toMatchObject({ verdict: "deny", rule: "arguments" });
 });
 
 test("the page's policy asks a person, and the page's commands show the question and let the call out", {

@@ -131,6 +131,10 @@ describe("schemas of parameters", () => {
     });
     expect(pay({ other: 1 })).toMatchObject({ why: "body.other: not allowed by calls.flows.flow.tasks.pay.arguments" });
     expect(pay({ amount: 4711 }, "other")).toEqual({ verdict: "allow" });
+    // Whoever reads tables and metrics knows the task by this id.
+    expect(judgeBy(schemas, { body: { amount: 4711 } }, { taskId: "t1", externalId: "pay" })).toMatchObject({
+      verdict: "deny",
+    });
   });
 
   test("a child keeps its own schema, or that of its group", () => {
@@ -220,6 +224,17 @@ describe("the call path", () => {
       ok: false,
       error: { type: "GATE_DENIED", retryable: false, message },
     });
+  });
+
+  test.each([
+    ["redact", 'answer["[EMAIL]"] is not allowed'],
+    ["deny", "the message quotes what the gate policy denies"],
+  ])("a failure does not quote what the policy would %s in the answer", async (action, message) => {
+    const error = { type: "RESPONSE_FORMAT_INVALID", message: 'answer["ada@x.org"] is not allowed', retryable: true };
+    const { call } = open(gateOf({ flows: { flow: { answers: { pii: action } } } }), {
+      run: async () => ({ ok: false, error }),
+    });
+    expect(await call({ prompt: "p" })).toEqual({ ok: false, error: { ...error, message } });
   });
 
   test("in shadow, verdicts are counted, and nothing changes", async () => {

@@ -10,6 +10,8 @@ export interface GatedTask {
   readonly path: string;
   /** Id of the task in its flow; of a child, that of its group with the number of the child. */
   readonly taskId: string;
+  /** The id by which executors and tables know the task; absent: its id. */
+  readonly externalId?: string | undefined;
   readonly type: TaskTypeName;
   readonly input: Json;
 }

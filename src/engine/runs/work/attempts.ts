@@ -143,6 +143,7 @@ export class Attempts {
             correlationId: run.state.facts.correlationId,
             path,
             taskId: spec.id,
+            externalId: spec.externalId,
             type: spec.type,
             input: task.input ?? null,
             attempt: task.attempt,
