@@ -137,6 +137,8 @@ test.skipIf(port === 0)(
       ways: 1,
       is_cut: false,
       most_calls: 3,
+      is_lower_bound: false,
+      assumptions: [],
       max_cost_usd: 0,
       max_tokens: 0,
     });

@@ -384,19 +384,23 @@ func (x *Generation) GetUpdateTime() *timestamppb.Timestamp {
 }
 
 // GenerationEstimate is what a run of a draft would do, found by a dry run without calling
-// anything. Variables that have to be set have an empty value of their type.
+// anything. Variables that have to be set have the first value of their `enum`, or an empty one of their type.
 type GenerationEstimate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What its tasks would reach, in the words of `required_services`.
 	Reaches []string `protobuf:"bytes,1,rep,name=reaches,proto3" json:"reaches,omitempty"`
 	// Ways that were followed.
 	Ways int32 `protobuf:"varint,2,opt,name=ways,proto3" json:"ways,omitempty"`
-	// There are more ways than were followed.
+	// There are more ways than were followed, or one was not followed to its end.
 	IsCut bool `protobuf:"varint,3,opt,name=is_cut,json=isCut,proto3" json:"is_cut,omitempty"`
-	// Most calls of tasks on one of the ways.
+	// Most calls of tasks on one of the ways; see `lower_bound`.
 	MostCalls int32 `protobuf:"varint,4,opt,name=most_calls,json=mostCalls,proto3" json:"most_calls,omitempty"`
 	// What its calls to models may cost.
-	Models        *DryRunEstimate `protobuf:"bytes,5,opt,name=models,proto3" json:"models,omitempty"`
+	Models *DryRunEstimate `protobuf:"bytes,5,opt,name=models,proto3" json:"models,omitempty"`
+	// A run may make more calls than `most_calls`, and cost more than `models` says: something was assumed, or `is_cut` is set.
+	LowerBound bool `protobuf:"varint,6,opt,name=lower_bound,json=lowerBound,proto3" json:"lower_bound,omitempty"`
+	// What was assumed, the first 100: values of variables, items of maps that are not known, and that no call fails.
+	Assumptions   []*DryRunAssumption `protobuf:"bytes,7,rep,name=assumptions,proto3" json:"assumptions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -466,6 +470,20 @@ func (x *GenerationEstimate) GetModels() *DryRunEstimate {
 	return nil
 }
 
+func (x *GenerationEstimate) GetLowerBound() bool {
+	if x != nil {
+		return x.LowerBound
+	}
+	return false
+}
+
+func (x *GenerationEstimate) GetAssumptions() []*DryRunAssumption {
+	if x != nil {
+		return x.Assumptions
+	}
+	return nil
+}
+
 var File_orchestrator_v1_generation_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_generation_proto_rawDesc = "" +
@@ -505,14 +523,17 @@ const file_orchestrator_v1_generation_proto_rawDesc = "" +
 	"\vcreate_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xb1\x01\n" +
+	"updateTime\"\x97\x02\n" +
 	"\x12GenerationEstimate\x12\x18\n" +
 	"\areaches\x18\x01 \x03(\tR\areaches\x12\x12\n" +
 	"\x04ways\x18\x02 \x01(\x05R\x04ways\x12\x15\n" +
 	"\x06is_cut\x18\x03 \x01(\bR\x05isCut\x12\x1d\n" +
 	"\n" +
 	"most_calls\x18\x04 \x01(\x05R\tmostCalls\x127\n" +
-	"\x06models\x18\x05 \x01(\v2\x1f.orchestrator.v1.DryRunEstimateR\x06models*\xd2\x01\n" +
+	"\x06models\x18\x05 \x01(\v2\x1f.orchestrator.v1.DryRunEstimateR\x06models\x12\x1f\n" +
+	"\vlower_bound\x18\x06 \x01(\bR\n" +
+	"lowerBound\x12C\n" +
+	"\vassumptions\x18\a \x03(\v2!.orchestrator.v1.DryRunAssumptionR\vassumptions*\xd2\x01\n" +
 	"\x10GenerationStatus\x12!\n" +
 	"\x1dGENERATION_STATUS_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cGENERATION_STATUS_GENERATING\x10\x01\x12\x1b\n" +
@@ -550,22 +571,24 @@ var file_orchestrator_v1_generation_proto_goTypes = []any{
 	(*RunError)(nil),              // 5: orchestrator.v1.RunError
 	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 	(*DryRunEstimate)(nil),        // 7: orchestrator.v1.DryRunEstimate
+	(*DryRunAssumption)(nil),      // 8: orchestrator.v1.DryRunAssumption
 }
 var file_orchestrator_v1_generation_proto_depIdxs = []int32{
-	0, // 0: orchestrator.v1.Generation.status:type_name -> orchestrator.v1.GenerationStatus
-	1, // 1: orchestrator.v1.Generation.complexity:type_name -> orchestrator.v1.GenerationComplexity
-	4, // 2: orchestrator.v1.Generation.problems:type_name -> orchestrator.v1.FlowProblem
-	3, // 3: orchestrator.v1.Generation.estimate:type_name -> orchestrator.v1.GenerationEstimate
-	5, // 4: orchestrator.v1.Generation.error:type_name -> orchestrator.v1.RunError
-	6, // 5: orchestrator.v1.Generation.decide_time:type_name -> google.protobuf.Timestamp
-	6, // 6: orchestrator.v1.Generation.create_time:type_name -> google.protobuf.Timestamp
-	6, // 7: orchestrator.v1.Generation.update_time:type_name -> google.protobuf.Timestamp
-	7, // 8: orchestrator.v1.GenerationEstimate.models:type_name -> orchestrator.v1.DryRunEstimate
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	0,  // 0: orchestrator.v1.Generation.status:type_name -> orchestrator.v1.GenerationStatus
+	1,  // 1: orchestrator.v1.Generation.complexity:type_name -> orchestrator.v1.GenerationComplexity
+	4,  // 2: orchestrator.v1.Generation.problems:type_name -> orchestrator.v1.FlowProblem
+	3,  // 3: orchestrator.v1.Generation.estimate:type_name -> orchestrator.v1.GenerationEstimate
+	5,  // 4: orchestrator.v1.Generation.error:type_name -> orchestrator.v1.RunError
+	6,  // 5: orchestrator.v1.Generation.decide_time:type_name -> google.protobuf.Timestamp
+	6,  // 6: orchestrator.v1.Generation.create_time:type_name -> google.protobuf.Timestamp
+	6,  // 7: orchestrator.v1.Generation.update_time:type_name -> google.protobuf.Timestamp
+	7,  // 8: orchestrator.v1.GenerationEstimate.models:type_name -> orchestrator.v1.DryRunEstimate
+	8,  // 9: orchestrator.v1.GenerationEstimate.assumptions:type_name -> orchestrator.v1.DryRunAssumption
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_generation_proto_init() }

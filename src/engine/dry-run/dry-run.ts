@@ -61,6 +61,7 @@ export async function dryRun({
     await nextTurn();
   }
   const calls = ways.map((way) => way.calls);
+  const assumed = ways.flatMap(({ assumptions }) => assumptions);
   const targets = calls.flat().flatMap(({ target, fallbacks }) => [target ?? [], fallbacks].flat());
   return {
     flowId: plan.flowId,
@@ -71,6 +72,7 @@ export async function dryRun({
     unreached: idsOf(plan).filter((id) => ways.every(({ reached }) => !reached.has(id))),
     targets: [...new Map(targets.map((target) => [`${target.kind} ${target.name}`, target])).values()],
     estimate: toEstimate(ways),
+    assumptions: [...new Map(assumed.map((one) => [`${one.place} ${one.what}`, one])).values()],
   };
 }
 

@@ -3,8 +3,10 @@ import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { GoodDraft } from "../../flows/drafts/check-draft.ts";
 import { listReaches } from "../../flows/drafts/reach.ts";
-import type { Variable } from "../../flows/plan.ts";
-import type { DryRuns } from "../ports/dry-run/dry-runs.ts";
+import type { Plan, TaskSpec, Variable } from "../../flows/plan.ts";
+import { listTasks } from "../../flows/planning/list-tasks.ts";
+import { NO_RETRY } from "../../flows/planning/plan-task.ts";
+import type { Assumption, DryRunReport, DryRuns } from "../ports/dry-run/dry-runs.ts";
 import type { DraftEstimate } from "../ports/generation/generations.ts";
 
 /** Values of variables that must be set. */
@@ -18,6 +20,11 @@ const SAMPLES = {
   any: null,
 } as const satisfies Record<Variable["type"], Json>;
 
+/** Most assumptions that are kept. */
+const MAX_ASSUMPTIONS = 100;
+/** Longest text of one, characters. */
+const MAX_TEXT = 500;
+
 /** Null: its variables need values that nobody knows here. */
 export async function estimateDraft(
   dryRuns: DryRuns,
@@ -25,18 +32,56 @@ export async function estimateDraft(
   { plan, document }: GoodDraft,
   signal: AbortSignal,
 ): Promise<DraftEstimate | null> {
-  const input: JsonObject = Object.fromEntries(
-    plan.variables.flatMap(({ name, type, required, default: value, enum: values }) =>
-      required && value === undefined ? [[name, values?.[0] ?? SAMPLES[type]]] : [],
-    ),
+  const samples: readonly (readonly [string, Json])[] = plan.variables.flatMap(
+    ({ name, type, required, default: value, enum: values }) =>
+      required && value === undefined ? [[name, values?.[0] ?? SAMPLES[type]] as const] : [],
   );
+  const input: JsonObject = Object.fromEntries(samples);
   try {
     const order = { flow: { document }, input, mocks: new Map() };
-    const { ways, isCut, estimate } = await dryRuns.dryRun(tenantId, order, signal);
-    const mostCalls = Math.max(0, ...ways.map(({ calls }) => calls.length));
-    return { reaches: listReaches(document), ways: ways.length, isCut, mostCalls, models: estimate };
+    const report = await dryRuns.dryRun(tenantId, order, signal);
+    const { ways, estimate } = report;
+    const isCut = report.isCut || ways.some(({ end }) => end === "UNFINISHED");
+    const sampled = samples.map(([name, value]) => ({ place: `vars.${name}`, what: `it is ${JSON.stringify(value)}` }));
+    const assumptions = [...sampled, ...report.assumptions, ...assumedOfFailures(plan, report)];
+    return {
+      ...{ reaches: listReaches(document), ways: ways.length, isCut, models: estimate },
+      mostCalls: Math.max(0, ...ways.map(({ calls }) => calls.length)),
+      isLowerBound: isCut || assumptions.length > 0,
+      assumptions: assumptions
+        .slice(0, MAX_ASSUMPTIONS)
+        .map(({ place, what }) => ({ place, what: what.slice(0, MAX_TEXT) })),
+    };
   } catch (error) {
     if (isOrchestratorError(error) && error.retry === "no") return null;
     throw error;
   }
+}
+
+/** Calls of a dry run succeed. One that fails may be made again, and others may follow it. */
+function assumedOfFailures(plan: Plan, { tasks }: DryRunReport): readonly Assumption[] {
+  const called = new Set(tasks.map(({ id }) => id));
+  const retried = listTasks(plan).flatMap((task) => {
+    const more = moreAttempts(task);
+    return called.has(task.id) && more !== null
+      ? [{ place: task.id, what: `its first attempt succeeds; ${more} may follow` }]
+      : [];
+  });
+  const handled = called.size === 0 ? [] : handlersOf(plan);
+  return [...retried, ...handled.map((id) => ({ place: id, what: "no failure leads to it" }))];
+}
+
+/** How many attempts may follow the first; null: none. Settings decide for `queue` tasks that say nothing. */
+function moreAttempts({ type, retry }: TaskSpec): string | null {
+  if (retry === NO_RETRY) return type === "queue" ? "others" : null;
+  return retry.maxRetries > 0 ? `${retry.maxRetries} more` : null;
+}
+
+/** Ids of the compensations, and of the states that go on after a failure. */
+function handlersOf(plan: Plan): readonly string[] {
+  if (plan.kind === "graph") return [];
+  if (plan.kind === "dag") return plan.nodes.flatMap(({ task, isCompensation }) => (isCompensation ? [task.id] : []));
+  const targets = plan.states.flatMap(({ onError }) => onError.flatMap(({ to }) => plan.states[to] ?? []));
+  const goingOn = targets.filter(({ final }) => final === null).map(({ id }) => id);
+  return [...new Set([...plan.compensations.map(({ id }) => id), ...goingOn])];
 }

@@ -86,15 +86,19 @@ class Generation(_message.Message):
     def __init__(self, generation_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., status: _Optional[_Union[GenerationStatus, str]] = ..., prompt: _Optional[str] = ..., domain: _Optional[str] = ..., complexity: _Optional[_Union[GenerationComplexity, str]] = ..., required_services: _Optional[_Iterable[str]] = ..., draft: _Optional[str] = ..., draft_hash: _Optional[str] = ..., template_id: _Optional[str] = ..., problems: _Optional[_Iterable[_Union[_flow_pb2.FlowProblem, _Mapping]]] = ..., estimate: _Optional[_Union[GenerationEstimate, _Mapping]] = ..., tries: _Optional[int] = ..., cost_micros: _Optional[int] = ..., used_tokens: _Optional[int] = ..., waiting_reason: _Optional[str] = ..., error: _Optional[_Union[_run_pb2.RunError, _Mapping]] = ..., decided_by: _Optional[str] = ..., comment: _Optional[str] = ..., decide_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GenerationEstimate(_message.Message):
-    __slots__ = ("reaches", "ways", "is_cut", "most_calls", "models")
+    __slots__ = ("reaches", "ways", "is_cut", "most_calls", "models", "lower_bound", "assumptions")
     REACHES_FIELD_NUMBER: _ClassVar[int]
     WAYS_FIELD_NUMBER: _ClassVar[int]
     IS_CUT_FIELD_NUMBER: _ClassVar[int]
     MOST_CALLS_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    LOWER_BOUND_FIELD_NUMBER: _ClassVar[int]
+    ASSUMPTIONS_FIELD_NUMBER: _ClassVar[int]
     reaches: _containers.RepeatedScalarFieldContainer[str]
     ways: int
     is_cut: bool
     most_calls: int
     models: _flow_dry_run_pb2.DryRunEstimate
-    def __init__(self, reaches: _Optional[_Iterable[str]] = ..., ways: _Optional[int] = ..., is_cut: bool = ..., most_calls: _Optional[int] = ..., models: _Optional[_Union[_flow_dry_run_pb2.DryRunEstimate, _Mapping]] = ...) -> None: ...
+    lower_bound: bool
+    assumptions: _containers.RepeatedCompositeFieldContainer[_flow_dry_run_pb2.DryRunAssumption]
+    def __init__(self, reaches: _Optional[_Iterable[str]] = ..., ways: _Optional[int] = ..., is_cut: bool = ..., most_calls: _Optional[int] = ..., models: _Optional[_Union[_flow_dry_run_pb2.DryRunEstimate, _Mapping]] = ..., lower_bound: bool = ..., assumptions: _Optional[_Iterable[_Union[_flow_dry_run_pb2.DryRunAssumption, _Mapping]]] = ...) -> None: ...

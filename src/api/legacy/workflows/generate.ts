@@ -109,7 +109,8 @@ function toAnswer(generation: Generation | undefined, unfinished: number): Answe
         ? null
         : {
             ...{ reaches: estimate.reaches, ways: estimate.ways },
-            ...{ is_cut: estimate.isCut, most_calls: estimate.mostCalls },
+            ...{ is_cut: estimate.isCut, most_calls: estimate.mostCalls, is_lower_bound: estimate.lowerBound },
+            assumptions: estimate.assumptions.map(({ place, text }) => ({ place, text })),
             max_cost_usd: Number(estimate.models?.maxCostMicros ?? 0) / 1_000_000,
             max_tokens: Number(estimate.models?.maxTokens ?? 0),
           },

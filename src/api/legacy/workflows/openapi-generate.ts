@@ -52,8 +52,10 @@ export function generationSchemas(ref: (name: string) => Schema): Readonly<Recor
         object({
           reaches: list({ type: "string" }),
           ways: count("Ways that a dry run has followed."),
-          is_cut: { type: "boolean", description: "There are more ways." },
+          is_cut: { type: "boolean", description: "There are more ways, or one was not followed to its end." },
           most_calls: count("Most calls of tasks on one of them."),
+          is_lower_bound: { type: "boolean", description: "A run may make more calls, and cost more." },
+          assumptions: list(object({ place: text("Of what."), text: text("What was assumed.") })),
           max_cost_usd: { type: "number", minimum: 0, description: "What models may cost on the dearest way." },
           max_tokens: count("Tokens of models on the way that needs the most."),
         }),

@@ -1,6 +1,7 @@
 /** Dry runs as messages of the contract. */
 import { create } from "@bufbuild/protobuf";
 import type {
+  Assumption,
   DryEstimate,
   DryRunReport,
   Mock,
@@ -63,7 +64,7 @@ export function fromDryRunResult({ outcome }: DryRunResult, field: string, limit
 
 /** The report of a dry run. */
 export function toDryRun(report: DryRunReport): DryRunFlowResponse {
-  const { flowId, version, ways, isCut, tasks, unreached, targets, estimate } = report;
+  const { flowId, version, ways, isCut, tasks, unreached, targets, estimate, assumptions } = report;
   let room = MAX_LISTED;
   const roomFor = (calls: readonly PlayedCall[]): readonly PlayedCall[] => {
     const shown = calls.slice(0, room);
@@ -79,7 +80,7 @@ export function toDryRun(report: DryRunReport): DryRunFlowResponse {
     unreachedTaskIds: first(unreached),
     targets: first(targets).map(({ kind, name }) => create(DryRunTargetSchema, { kind: KIND[kind], name })),
     estimate: toDryRunEstimate(estimate),
-    assumptions: assumptionsOf(ways),
+    assumptions: first(assumptions).map(toAssumption),
   });
 }
 
@@ -119,9 +120,7 @@ function toCall({ path, type, attempt, input }: PlayedCall): DryRunCall {
   return create(DryRunCallSchema, { taskPath: path, type, attempt, inputJson });
 }
 
-/** Each once. */
-function assumptionsOf(ways: readonly Way[]): DryRunAssumption[] {
-  const all = ways.flatMap(({ assumptions }) => assumptions);
-  const once = [...new Map(all.map((one) => [`${one.place} ${one.what}`, one])).values()];
-  return first(once).map(({ place, what }) => create(DryRunAssumptionSchema, { place, text: what }));
+/** Converts something that was assumed. */
+export function toAssumption({ place, what }: Assumption): DryRunAssumption {
+  return create(DryRunAssumptionSchema, { place, text: what });
 }

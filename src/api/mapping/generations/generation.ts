@@ -13,7 +13,7 @@ import {
   GenerationStatus,
 } from "../../../gen/orchestrator/v1/generation_pb.ts";
 import { toProblems } from "../flow.ts";
-import { toDryRunEstimate } from "../flows/dry-run.ts";
+import { toAssumption, toDryRunEstimate } from "../flows/dry-run.ts";
 import { toTimestamp } from "../time.ts";
 
 const STATUS = {
@@ -100,6 +100,8 @@ export function toGeneration(record: GenerationRecord, facts: GenerationFacts): 
       isCut: draft.estimate.isCut,
       mostCalls: draft.estimate.mostCalls,
       models: toDryRunEstimate(draft.estimate.models),
+      lowerBound: draft.estimate.isLowerBound,
+      assumptions: draft.estimate.assumptions.map(toAssumption),
     };
   return generation;
 }

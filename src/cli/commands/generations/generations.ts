@@ -5,6 +5,7 @@ import { formatDollars } from "../../../base/money.ts";
 import {
   type Generation,
   GenerationComplexity,
+  type GenerationEstimate,
   GenerationSchema,
   GenerationStatus,
   GenerationStatusSchema,
@@ -148,14 +149,23 @@ function printGeneration(generation: Generation | undefined, { output }: OutputO
     toStdout`problem: ${line === 0 ? "" : `line ${line}, `}${path === "" ? "" : `${path}: `}${message}\n`;
   if (estimate !== undefined) {
     toStdout`reaches: ${estimate.reaches.length === 0 ? "nothing outside" : estimate.reaches.join(", ")}\n`;
-    toStdout`ways: ${estimate.isCut ? "more than " : ""}${estimate.ways}, with ${estimate.mostCalls} ${estimate.mostCalls === 1 ? "call" : "calls"} at most\n`;
-    const { maxCostMicros = 0n, maxTokens = 0n } = estimate.models ?? {};
-    if (maxTokens > 0n) toStdout`models: up to ${maxTokens} tokens and ${formatDollars(maxCostMicros)}\n`;
+    printEstimate(estimate);
   }
   if (draftHash !== "") toStdout`hash: ${draftHash}\n`;
   if (waitingReason !== "") toStdout`waiting: ${waitingReason}\n`;
   if (error !== undefined) toStdout`error: ${error.type}: ${error.message}\n`;
   if (comment !== "") toStdout`comment: ${comment}\n`;
+}
+
+/** An upper bound is claimed only where nothing was assumed. */
+function printEstimate({ isCut, ways, mostCalls, lowerBound, models, assumptions }: GenerationEstimate): void {
+  const calls = `${mostCalls} ${mostCalls === 1 ? "call" : "calls"}`;
+  toStdout`ways: ${isCut ? "at least " : ""}${ways}, with ${lowerBound ? `at least ${calls}` : `${calls} at most`}\n`;
+  const { maxCostMicros = 0n, maxTokens = 0n, unsizedTaskIds = [], uncountedTaskIds = [] } = models ?? {};
+  const isMore = lowerBound || unsizedTaskIds.length > 0 || uncountedTaskIds.length > 0;
+  if (maxTokens > 0n)
+    toStdout`models: ${isMore ? "at least" : "up to"} ${maxTokens} tokens and ${formatDollars(maxCostMicros)}\n`;
+  for (const { place, text } of assumptions) toStdout`assumed for ${place}: ${text}\n`;
 }
 
 function printDecided(generation: Generation | undefined, options: OutputOptions, context: CommandContext): void {

@@ -122,6 +122,8 @@ export interface DryRunReport {
   readonly unreached: readonly string[];
   readonly targets: readonly Target[];
   readonly estimate: DryEstimate;
+  /** Those of all ways, each once. */
+  readonly assumptions: readonly Assumption[];
 }
 
 /** A flow: a definition, or a registered version; an empty one is the latest. */

@@ -1,7 +1,7 @@
 /** Generations: templates that a model writes, before and after somebody has approved them. */
 import type { FieldViolation } from "../../../base/errors.ts";
 import type { Caller } from "../caller.ts";
-import type { DryEstimate } from "../dry-run/dry-runs.ts";
+import type { Assumption, DryEstimate } from "../dry-run/dry-runs.ts";
 
 /** How far a generation is. */
 export type GenerationStatus = "generating" | "draft" | "approved" | "rejected" | "failed";
@@ -30,9 +30,14 @@ export interface DraftEstimate {
   /** As the request names places. */
   readonly reaches: readonly string[];
   readonly ways: number;
+  /** There are more ways, or one was not followed to its end. */
   readonly isCut: boolean;
   readonly mostCalls: number;
   readonly models: DryEstimate;
+  /** A run may make more calls, and cost more. */
+  readonly isLowerBound: boolean;
+  /** The first of them. */
+  readonly assumptions: readonly Assumption[];
 }
 
 /** What is known of the last draft. */

@@ -1,5 +1,6 @@
 import { fail } from "../../../base/errors.ts";
-import type { Plan, TaskSpec } from "../../../flows/plan.ts";
+import type { Plan } from "../../../flows/plan.ts";
+import { listTasks } from "../../../flows/planning/list-tasks.ts";
 
 const known = new WeakMap<Plan, boolean>();
 
@@ -14,22 +15,7 @@ export function checkCallbackUrl(plan: Plan, publicUrl: string | null): void {
 function awaitsCallbacks(plan: Plan): boolean {
   const found = known.get(plan);
   if (found !== undefined) return found;
-  const awaits = specsOf(plan).some(isAwaiting);
+  const awaits = listTasks(plan).some(({ awaitsCallback }) => awaitsCallback === true);
   known.set(plan, awaits);
   return awaits;
-}
-
-function specsOf(plan: Plan): readonly TaskSpec[] {
-  switch (plan.kind) {
-    case "dag":
-      return plan.nodes.map(({ task }) => task);
-    case "fsm":
-      return [...plan.states.flatMap(({ task }) => task ?? []), ...plan.compensations];
-    case "graph":
-      return [plan.task];
-  }
-}
-
-function isAwaiting({ awaitsCallback, children, map }: TaskSpec): boolean {
-  return awaitsCallback === true || children?.some(isAwaiting) === true || (map !== null && isAwaiting(map.child));
 }

@@ -69,10 +69,13 @@ function draftOf({ text, hash, problems, estimate, tries }: JsonObject): DraftVi
     text: String(text),
     hash: String(hash),
     problems: (problems ?? []) as unknown as readonly FieldViolation[],
-    estimate: (estimate ?? null) as unknown as DraftEstimate | null,
+    estimate: isJsonObject(estimate) ? ({ ...UNASSURED, ...estimate } as unknown as DraftEstimate) : null,
     tries: Number(tries),
   };
 }
+
+/** Of estimates that do not say what they assume. */
+const UNASSURED = { isLowerBound: true, assumptions: [] } as const;
 
 function errorOf(state: RunState, draft: DraftView | null): GenerationRecord["error"] {
   const { fsm, error, phase } = state;

@@ -11,7 +11,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { FlowProblem } from "./flow_pb.ts";
 import { file_orchestrator_v1_flow } from "./flow_pb.ts";
-import type { DryRunEstimate } from "./flow_dry_run_pb.ts";
+import type { DryRunAssumption, DryRunEstimate } from "./flow_dry_run_pb.ts";
 import { file_orchestrator_v1_flow_dry_run } from "./flow_dry_run_pb.ts";
 import type { RunError } from "./run_pb.ts";
 import { file_orchestrator_v1_run } from "./run_pb.ts";
@@ -21,7 +21,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/generation.proto.
  */
 export const file_orchestrator_v1_generation: GenFile = /*@__PURE__*/
-  fileDesc("CiBvcmNoZXN0cmF0b3IvdjEvZ2VuZXJhdGlvbi5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIrUGCgpHZW5lcmF0aW9uEhsKDWdlbmVyYXRpb25faWQYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEjcKBnN0YXR1cxgDIAEoDjIhLm9yY2hlc3RyYXRvci52MS5HZW5lcmF0aW9uU3RhdHVzQgTiQQEDEhQKBnByb21wdBgEIAEoCUIE4kEBAxIUCgZkb21haW4YBSABKAlCBOJBAQMSPwoKY29tcGxleGl0eRgGIAEoDjIlLm9yY2hlc3RyYXRvci52MS5HZW5lcmF0aW9uQ29tcGxleGl0eUIE4kEBAxIfChFyZXF1aXJlZF9zZXJ2aWNlcxgHIAMoCUIE4kEBAxITCgVkcmFmdBgIIAEoCUIE4kEBAxIYCgpkcmFmdF9oYXNoGAkgASgJQgTiQQEDEhkKC3RlbXBsYXRlX2lkGAogASgJQgTiQQEDEjQKCHByb2JsZW1zGAsgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtQgTiQQEDEjsKCGVzdGltYXRlGAwgASgLMiMub3JjaGVzdHJhdG9yLnYxLkdlbmVyYXRpb25Fc3RpbWF0ZUIE4kEBAxITCgV0cmllcxgNIAEoBUIE4kEBAxIZCgtjb3N0X21pY3JvcxgOIAEoA0IE4kEBAxIZCgt1c2VkX3Rva2VucxgPIAEoA0IE4kEBAxIcCg53YWl0aW5nX3JlYXNvbhgQIAEoCUIE4kEBAxIuCgVlcnJvchgRIAEoCzIZLm9yY2hlc3RyYXRvci52MS5SdW5FcnJvckIE4kEBAxIYCgpkZWNpZGVkX2J5GBIgASgJQgTiQQEDEhUKB2NvbW1lbnQYEyABKAlCBOJBAQMSNQoLZGVjaWRlX3RpbWUYFCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjUKC2NyZWF0ZV90aW1lGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxI1Cgt1cGRhdGVfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMipgEKEkdlbmVyYXRpb25Fc3RpbWF0ZRIVCgdyZWFjaGVzGAEgAygJQgTiQQEDEhIKBHdheXMYAiABKAVCBOJBAQMSFAoGaXNfY3V0GAMgASgIQgTiQQEDEhgKCm1vc3RfY2FsbHMYBCABKAVCBOJBAQMSNQoGbW9kZWxzGAUgASgLMh8ub3JjaGVzdHJhdG9yLnYxLkRyeVJ1bkVzdGltYXRlQgTiQQEDKtIBChBHZW5lcmF0aW9uU3RhdHVzEiEKHUdFTkVSQVRJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASIAocR0VORVJBVElPTl9TVEFUVVNfR0VORVJBVElORxABEhsKF0dFTkVSQVRJT05fU1RBVFVTX0RSQUZUEAISHgoaR0VORVJBVElPTl9TVEFUVVNfQVBQUk9WRUQQAxIeChpHRU5FUkFUSU9OX1NUQVRVU19SRUpFQ1RFRBAEEhwKGEdFTkVSQVRJT05fU1RBVFVTX0ZBSUxFRBAFKp4BChRHZW5lcmF0aW9uQ29tcGxleGl0eRIlCiFHRU5FUkFUSU9OX0NPTVBMRVhJVFlfVU5TUEVDSUZJRUQQABIdChlHRU5FUkFUSU9OX0NPTVBMRVhJVFlfTE9XEAESIAocR0VORVJBVElPTl9DT01QTEVYSVRZX01FRElVTRACEh4KGkdFTkVSQVRJT05fQ09NUExFWElUWV9ISUdIEANCiwEKD29yY2hlc3RyYXRvci52MUIPR2VuZXJhdGlvblByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_timestamp, file_orchestrator_v1_flow, file_orchestrator_v1_flow_dry_run, file_orchestrator_v1_run]);
+  fileDesc("CiBvcmNoZXN0cmF0b3IvdjEvZ2VuZXJhdGlvbi5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIrUGCgpHZW5lcmF0aW9uEhsKDWdlbmVyYXRpb25faWQYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEjcKBnN0YXR1cxgDIAEoDjIhLm9yY2hlc3RyYXRvci52MS5HZW5lcmF0aW9uU3RhdHVzQgTiQQEDEhQKBnByb21wdBgEIAEoCUIE4kEBAxIUCgZkb21haW4YBSABKAlCBOJBAQMSPwoKY29tcGxleGl0eRgGIAEoDjIlLm9yY2hlc3RyYXRvci52MS5HZW5lcmF0aW9uQ29tcGxleGl0eUIE4kEBAxIfChFyZXF1aXJlZF9zZXJ2aWNlcxgHIAMoCUIE4kEBAxITCgVkcmFmdBgIIAEoCUIE4kEBAxIYCgpkcmFmdF9oYXNoGAkgASgJQgTiQQEDEhkKC3RlbXBsYXRlX2lkGAogASgJQgTiQQEDEjQKCHByb2JsZW1zGAsgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtQgTiQQEDEjsKCGVzdGltYXRlGAwgASgLMiMub3JjaGVzdHJhdG9yLnYxLkdlbmVyYXRpb25Fc3RpbWF0ZUIE4kEBAxITCgV0cmllcxgNIAEoBUIE4kEBAxIZCgtjb3N0X21pY3JvcxgOIAEoA0IE4kEBAxIZCgt1c2VkX3Rva2VucxgPIAEoA0IE4kEBAxIcCg53YWl0aW5nX3JlYXNvbhgQIAEoCUIE4kEBAxIuCgVlcnJvchgRIAEoCzIZLm9yY2hlc3RyYXRvci52MS5SdW5FcnJvckIE4kEBAxIYCgpkZWNpZGVkX2J5GBIgASgJQgTiQQEDEhUKB2NvbW1lbnQYEyABKAlCBOJBAQMSNQoLZGVjaWRlX3RpbWUYFCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEjUKC2NyZWF0ZV90aW1lGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIE4kEBAxI1Cgt1cGRhdGVfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMi/wEKEkdlbmVyYXRpb25Fc3RpbWF0ZRIVCgdyZWFjaGVzGAEgAygJQgTiQQEDEhIKBHdheXMYAiABKAVCBOJBAQMSFAoGaXNfY3V0GAMgASgIQgTiQQEDEhgKCm1vc3RfY2FsbHMYBCABKAVCBOJBAQMSNQoGbW9kZWxzGAUgASgLMh8ub3JjaGVzdHJhdG9yLnYxLkRyeVJ1bkVzdGltYXRlQgTiQQEDEhkKC2xvd2VyX2JvdW5kGAYgASgIQgTiQQEDEjwKC2Fzc3VtcHRpb25zGAcgAygLMiEub3JjaGVzdHJhdG9yLnYxLkRyeVJ1bkFzc3VtcHRpb25CBOJBAQMq0gEKEEdlbmVyYXRpb25TdGF0dXMSIQodR0VORVJBVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIgChxHRU5FUkFUSU9OX1NUQVRVU19HRU5FUkFUSU5HEAESGwoXR0VORVJBVElPTl9TVEFUVVNfRFJBRlQQAhIeChpHRU5FUkFUSU9OX1NUQVRVU19BUFBST1ZFRBADEh4KGkdFTkVSQVRJT05fU1RBVFVTX1JFSkVDVEVEEAQSHAoYR0VORVJBVElPTl9TVEFUVVNfRkFJTEVEEAUqngEKFEdlbmVyYXRpb25Db21wbGV4aXR5EiUKIUdFTkVSQVRJT05fQ09NUExFWElUWV9VTlNQRUNJRklFRBAAEh0KGUdFTkVSQVRJT05fQ09NUExFWElUWV9MT1cQARIgChxHRU5FUkFUSU9OX0NPTVBMRVhJVFlfTUVESVVNEAISHgoaR0VORVJBVElPTl9DT01QTEVYSVRZX0hJR0gQA0KLAQoPb3JjaGVzdHJhdG9yLnYxQg9HZW5lcmF0aW9uUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_google_api_field_behavior, file_google_protobuf_timestamp, file_orchestrator_v1_flow, file_orchestrator_v1_flow_dry_run, file_orchestrator_v1_run]);
 
 /**
  * Generation is a template that a model writes from a request in words. It is a run of a built-in flow: its id is the id of the
@@ -195,7 +195,7 @@ export const GenerationSchema: GenMessage<Generation> = /*@__PURE__*/
 
 /**
  * GenerationEstimate is what a run of a draft would do, found by a dry run without calling
- * anything. Variables that have to be set have an empty value of their type.
+ * anything. Variables that have to be set have the first value of their `enum`, or an empty one of their type.
  *
  * @generated from message orchestrator.v1.GenerationEstimate
  */
@@ -215,14 +215,14 @@ export type GenerationEstimate = Message<"orchestrator.v1.GenerationEstimate"> &
   ways: number;
 
   /**
-   * There are more ways than were followed.
+   * There are more ways than were followed, or one was not followed to its end.
    *
    * @generated from field: bool is_cut = 3;
    */
   isCut: boolean;
 
   /**
-   * Most calls of tasks on one of the ways.
+   * Most calls of tasks on one of the ways; see `lower_bound`.
    *
    * @generated from field: int32 most_calls = 4;
    */
@@ -234,6 +234,20 @@ export type GenerationEstimate = Message<"orchestrator.v1.GenerationEstimate"> &
    * @generated from field: orchestrator.v1.DryRunEstimate models = 5;
    */
   models?: DryRunEstimate | undefined;
+
+  /**
+   * A run may make more calls than `most_calls`, and cost more than `models` says: something was assumed, or `is_cut` is set.
+   *
+   * @generated from field: bool lower_bound = 6;
+   */
+  lowerBound: boolean;
+
+  /**
+   * What was assumed, the first 100: values of variables, items of maps that are not known, and that no call fails.
+   *
+   * @generated from field: repeated orchestrator.v1.DryRunAssumption assumptions = 7;
+   */
+  assumptions: DryRunAssumption[];
 };
 
 /**

@@ -9,7 +9,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { FlowProblem } from "./flow_pb.js";
 import type { RunError } from "./run_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { DryRunEstimate } from "./flow_dry_run_pb.js";
+import type { DryRunAssumption, DryRunEstimate } from "./flow_dry_run_pb.js";
 
 /**
  * Describes the file orchestrator/v1/generation.proto.
@@ -187,7 +187,7 @@ export declare const GenerationSchema: GenMessage<Generation>;
 
 /**
  * GenerationEstimate is what a run of a draft would do, found by a dry run without calling
- * anything. Variables that have to be set have an empty value of their type.
+ * anything. Variables that have to be set have the first value of their `enum`, or an empty one of their type.
  *
  * @generated from message orchestrator.v1.GenerationEstimate
  */
@@ -207,14 +207,14 @@ export declare type GenerationEstimate = Message<"orchestrator.v1.GenerationEsti
   ways: number;
 
   /**
-   * There are more ways than were followed.
+   * There are more ways than were followed, or one was not followed to its end.
    *
    * @generated from field: bool is_cut = 3;
    */
   isCut: boolean;
 
   /**
-   * Most calls of tasks on one of the ways.
+   * Most calls of tasks on one of the ways; see `lower_bound`.
    *
    * @generated from field: int32 most_calls = 4;
    */
@@ -226,6 +226,20 @@ export declare type GenerationEstimate = Message<"orchestrator.v1.GenerationEsti
    * @generated from field: orchestrator.v1.DryRunEstimate models = 5;
    */
   models?: DryRunEstimate | undefined;
+
+  /**
+   * A run may make more calls than `most_calls`, and cost more than `models` says: something was assumed, or `is_cut` is set.
+   *
+   * @generated from field: bool lower_bound = 6;
+   */
+  lowerBound: boolean;
+
+  /**
+   * What was assumed, the first 100: values of variables, items of maps that are not known, and that no call fails.
+   *
+   * @generated from field: repeated orchestrator.v1.DryRunAssumption assumptions = 7;
+   */
+  assumptions: DryRunAssumption[];
 };
 
 /**

@@ -8,6 +8,7 @@ import type { BinaryReadOptions } from "@protobuf-ts/runtime";
 import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { DryRunAssumption } from "./flow_dry_run.js";
 import { DryRunEstimate } from "./flow_dry_run.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { RunError } from "./run.js";
@@ -155,7 +156,7 @@ export interface Generation {
 }
 /**
  * GenerationEstimate is what a run of a draft would do, found by a dry run without calling
- * anything. Variables that have to be set have an empty value of their type.
+ * anything. Variables that have to be set have the first value of their `enum`, or an empty one of their type.
  *
  * @generated from protobuf message orchestrator.v1.GenerationEstimate
  */
@@ -173,13 +174,13 @@ export interface GenerationEstimate {
      */
     ways: number;
     /**
-     * There are more ways than were followed.
+     * There are more ways than were followed, or one was not followed to its end.
      *
      * @generated from protobuf field: bool is_cut = 3
      */
     isCut: boolean;
     /**
-     * Most calls of tasks on one of the ways.
+     * Most calls of tasks on one of the ways; see `lower_bound`.
      *
      * @generated from protobuf field: int32 most_calls = 4
      */
@@ -190,6 +191,18 @@ export interface GenerationEstimate {
      * @generated from protobuf field: orchestrator.v1.DryRunEstimate models = 5
      */
     models?: DryRunEstimate;
+    /**
+     * A run may make more calls than `most_calls`, and cost more than `models` says: something was assumed, or `is_cut` is set.
+     *
+     * @generated from protobuf field: bool lower_bound = 6
+     */
+    lowerBound: boolean;
+    /**
+     * What was assumed, the first 100: values of variables, items of maps that are not known, and that no call fails.
+     *
+     * @generated from protobuf field: repeated orchestrator.v1.DryRunAssumption assumptions = 7
+     */
+    assumptions: DryRunAssumption[];
 }
 /**
  * GenerationStatus is how far a generation is.

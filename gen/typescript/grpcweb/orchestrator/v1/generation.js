@@ -6,6 +6,7 @@ import { WireType } from "@protobuf-ts/runtime";
 import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
+import { DryRunAssumption } from "./flow_dry_run.js";
 import { DryRunEstimate } from "./flow_dry_run.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { RunError } from "./run.js";
@@ -304,7 +305,9 @@ class GenerationEstimate$Type extends MessageType {
             { no: 2, name: "ways", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
             { no: 3, name: "is_cut", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
             { no: 4, name: "most_calls", kind: "scalar", T: 5 /*ScalarType.INT32*/ },
-            { no: 5, name: "models", kind: "message", T: () => DryRunEstimate }
+            { no: 5, name: "models", kind: "message", T: () => DryRunEstimate },
+            { no: 6, name: "lower_bound", kind: "scalar", T: 8 /*ScalarType.BOOL*/ },
+            { no: 7, name: "assumptions", kind: "message", repeat: 2 /*RepeatType.UNPACKED*/, T: () => DryRunAssumption }
         ]);
     }
     create(value) {
@@ -313,6 +316,8 @@ class GenerationEstimate$Type extends MessageType {
         message.ways = 0;
         message.isCut = false;
         message.mostCalls = 0;
+        message.lowerBound = false;
+        message.assumptions = [];
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -336,6 +341,12 @@ class GenerationEstimate$Type extends MessageType {
                     break;
                 case /* orchestrator.v1.DryRunEstimate models */ 5:
                     message.models = DryRunEstimate.internalBinaryRead(reader, reader.uint32(), options, message.models);
+                    break;
+                case /* bool lower_bound */ 6:
+                    message.lowerBound = reader.bool();
+                    break;
+                case /* repeated orchestrator.v1.DryRunAssumption assumptions */ 7:
+                    message.assumptions.push(DryRunAssumption.internalBinaryRead(reader, reader.uint32(), options));
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -364,6 +375,12 @@ class GenerationEstimate$Type extends MessageType {
         /* orchestrator.v1.DryRunEstimate models = 5; */
         if (message.models)
             DryRunEstimate.internalBinaryWrite(message.models, writer.tag(5, WireType.LengthDelimited).fork(), options).join();
+        /* bool lower_bound = 6; */
+        if (message.lowerBound !== false)
+            writer.tag(6, WireType.Varint).bool(message.lowerBound);
+        /* repeated orchestrator.v1.DryRunAssumption assumptions = 7; */
+        for (let i = 0; i < message.assumptions.length; i++)
+            DryRunAssumption.internalBinaryWrite(message.assumptions[i], writer.tag(7, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
