@@ -11,7 +11,7 @@ const REPEATED = [
 ];
 const ENDS = ["\x01", "!\n\x01"];
 
-const [SHORT, TIMES] = [4_000, 4];
+const [SHORT, TIMES] = [4_000, 8];
 
 /** Shorter times are not compared: they are noise, and a quadratic pattern takes longer. */
 const LEAST_MS = 2;
@@ -39,7 +39,7 @@ function timeOf(pattern: RegExp, text: string): number {
   return performance.now() - began;
 }
 
-/** A text for which four times the length takes more than ten times as long, the least of some rounds; null: none. */
+/** A text for which eight times the length takes more than 24 times as long, the least of some rounds; null: none. */
 function findSlow(pattern: RegExp): string | null {
   for (const beginning of BEGINNINGS) {
     for (const unit of REPEATED) {
@@ -47,8 +47,9 @@ function findSlow(pattern: RegExp): string | null {
         const textOf = (length: number): string => beginning + unit.repeat(Math.ceil(length / unit.length)) + end;
         const [short, long] = [textOf(SHORT), textOf(TIMES * SHORT)];
         if (timeOf(pattern, short) < LEAST_MS) continue;
-        const least = (text: string): number => Math.min(...Array.from({ length: 3 }, () => timeOf(pattern, text)));
-        if (least(long) > 10 * least(short)) return JSON.stringify(beginning + unit);
+        const least = (text: string): number => Math.min(...Array.from({ length: 5 }, () => timeOf(pattern, text)));
+        const shortMs = least(short);
+        if (shortMs >= LEAST_MS && least(long) > 3 * TIMES * shortMs) return JSON.stringify(beginning + unit);
       }
     }
   }
