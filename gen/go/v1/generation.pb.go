@@ -169,7 +169,8 @@ type Generation struct {
 	Draft string `protobuf:"bytes,8,opt,name=draft,proto3" json:"draft,omitempty"`
 	// Hex SHA-256 of the canonical document of a draft without problems, which ApproveGeneration names; empty for any other.
 	DraftHash string `protobuf:"bytes,9,opt,name=draft_hash,json=draftHash,proto3" json:"draft_hash,omitempty"`
-	// Id that the template has once it is approved; empty as long as there is no draft without problems.
+	// Id that the template has once it is approved, `<id>-<hash8>` if this one is taken by then; empty as long as there is no draft
+	// without problems.
 	TemplateId string `protobuf:"bytes,10,opt,name=template_id,json=templateId,proto3" json:"template_id,omitempty"`
 	// What is wrong with the draft; empty once it has no problems. Unset in lists and watches.
 	Problems []*FlowProblem `protobuf:"bytes,11,rep,name=problems,proto3" json:"problems,omitempty"`

@@ -48,11 +48,13 @@ type GenerationServiceClient interface {
 	// the generation as it ended. Drafts are not in it. A stream that breaks off is begun again. REST returns `text/event-stream`.
 	// Errors: GENERATION_NOT_FOUND, SHUTTING_DOWN.
 	WatchGeneration(ctx context.Context, in *WatchGenerationRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchGenerationResponse], error)
-	// ApproveGeneration makes a draft a template. Returns when it is one. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a
-	// draft waits, DRAFT_HASH_MISMATCH if the draft is another one than the call names, APPROVAL_DECIDED, REQUEST_ID_REUSED.
-	ApproveGeneration(ctx context.Context, in *ApproveGenerationRequest, opts ...grpc.CallOption) (*ApproveGenerationResponse, error)
-	// RejectGeneration ends a generation without a template. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a draft waits,
+	// ApproveGeneration makes a draft a template, and registers it as a flow. Returns when it is one; one whose id was taken while it
+	// waited has another one then. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a draft waits in a run that goes on,
+	// DRAFT_HASH_MISMATCH if the draft is another one than the call names, DRAFT_INVALID if it cannot become a template,
 	// APPROVAL_DECIDED, REQUEST_ID_REUSED.
+	ApproveGeneration(ctx context.Context, in *ApproveGenerationRequest, opts ...grpc.CallOption) (*ApproveGenerationResponse, error)
+	// RejectGeneration ends a generation without a template. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a draft waits in
+	// a run that goes on, APPROVAL_DECIDED, REQUEST_ID_REUSED.
 	RejectGeneration(ctx context.Context, in *RejectGenerationRequest, opts ...grpc.CallOption) (*RejectGenerationResponse, error)
 }
 
@@ -152,11 +154,13 @@ type GenerationServiceServer interface {
 	// the generation as it ended. Drafts are not in it. A stream that breaks off is begun again. REST returns `text/event-stream`.
 	// Errors: GENERATION_NOT_FOUND, SHUTTING_DOWN.
 	WatchGeneration(*WatchGenerationRequest, grpc.ServerStreamingServer[WatchGenerationResponse]) error
-	// ApproveGeneration makes a draft a template. Returns when it is one. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a
-	// draft waits, DRAFT_HASH_MISMATCH if the draft is another one than the call names, APPROVAL_DECIDED, REQUEST_ID_REUSED.
-	ApproveGeneration(context.Context, *ApproveGenerationRequest) (*ApproveGenerationResponse, error)
-	// RejectGeneration ends a generation without a template. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a draft waits,
+	// ApproveGeneration makes a draft a template, and registers it as a flow. Returns when it is one; one whose id was taken while it
+	// waited has another one then. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a draft waits in a run that goes on,
+	// DRAFT_HASH_MISMATCH if the draft is another one than the call names, DRAFT_INVALID if it cannot become a template,
 	// APPROVAL_DECIDED, REQUEST_ID_REUSED.
+	ApproveGeneration(context.Context, *ApproveGenerationRequest) (*ApproveGenerationResponse, error)
+	// RejectGeneration ends a generation without a template. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a draft waits in
+	// a run that goes on, APPROVAL_DECIDED, REQUEST_ID_REUSED.
 	RejectGeneration(context.Context, *RejectGenerationRequest) (*RejectGenerationResponse, error)
 	mustEmbedUnimplementedGenerationServiceServer()
 }

@@ -1,5 +1,5 @@
 /** The steps of the flow that writes drafts: the question, the check of an answer, and what approval makes of it. */
-import { fail, isOrchestratorError } from "../../base/errors.ts";
+import { fail } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { DRAFT_STEPS } from "../../flows/builtin/generation.ts";
 import type { Served } from "../../flows/check/unserved.ts";
@@ -7,17 +7,13 @@ import { readRequired } from "../../flows/drafts/allowed.ts";
 import { checkDraft } from "../../flows/drafts/check-draft.ts";
 import { askAgain, askForDraft, type DraftRequest } from "../../flows/drafts/question.ts";
 import { isCutOff, textOfAnswer } from "../../flows/drafts/read-answer.ts";
-import type { FlowRegistry } from "../../flows/ports/registry.ts";
-import type { KeptTemplates, TemplateCatalogue } from "../../flows/ports/templates.ts";
 import type { DryRuns } from "../ports/dry-run/dry-runs.ts";
 import type { DraftView } from "../ports/generation/generations.ts";
 import type { Step, Steps } from "../ports/generation/steps.ts";
 import { estimateDraft } from "./estimate.ts";
+import { hasFlow, hasTemplate, type KeepParts, keepDraft } from "./keep-draft.ts";
 
-export interface DraftParts {
-  readonly flows: Pick<FlowRegistry, "registerFlow" | "getFlow">;
-  readonly templates: Pick<TemplateCatalogue, "getTemplate">;
-  readonly kept: Pick<KeptTemplates, "find" | "keep">;
+export interface DraftParts extends KeepParts {
   /** What flows of the service may use. */
   readonly served: Served;
   readonly dryRuns: DryRuns;
@@ -30,8 +26,9 @@ const CUT_OFF = {
 
 /** Creates the steps. */
 export function createDraftSteps(parts: DraftParts): Steps {
-  const { flows, kept, served, dryRuns } = parts;
-  const isTaken = (tenantId: string, id: string): Promise<boolean> => hasTemplateOrFlow(parts, tenantId, id);
+  const { flows, served, dryRuns } = parts;
+  const isTaken = async (tenantId: string, id: string): Promise<boolean> =>
+    (await hasTemplate(parts, tenantId, id)) || (await hasFlow(parts, tenantId, id));
 
   const question: Step = async ({ input }) => ({ ...askForDraft(requestOf(input)) });
 
@@ -58,13 +55,7 @@ export function createDraftSteps(parts: DraftParts): Steps {
     const { flow } = await flows.registerFlow(tenantId, { text }, true);
     const hash = String(input["hash"]);
     if (flow === null || flow.hash !== hash) return fail("DRAFT_INVALID", { problem: "the service has changed" });
-    const { flowId: templateId } = flow;
-    const mine = async (): Promise<boolean> => (await kept.find(tenantId, templateId))?.approval.generationId === runId;
-    const isKept = async (): Promise<boolean> =>
-      !(await isTaken(tenantId, templateId)) &&
-      (await kept.keep(tenantId, { templateId, source: text, hash, generationId: runId, by }));
-    if (!(await mine()) && !(await isKept())) return fail("TEMPLATE_ID_TAKEN", { templateId });
-    return { template_id: templateId };
+    return { template_id: await keepDraft(parts, tenantId, { source: text, flow, generationId: runId, by }) };
   };
 
   return new Map([
@@ -72,26 +63,6 @@ export function createDraftSteps(parts: DraftParts): Steps {
     [DRAFT_STEPS.check, check],
     [DRAFT_STEPS.keep, keep],
   ]);
-}
-
-/** Whether the id means something already: a draft must not take its place. */
-async function hasTemplateOrFlow(
-  { flows, templates }: Pick<DraftParts, "flows" | "templates">,
-  tenantId: string,
-  id: string,
-): Promise<boolean> {
-  const isThere = (code: string) =>
-    [
-      () => true,
-      (error: unknown): boolean => {
-        if (!isOrchestratorError(error) || error.retry !== "no") throw error;
-        return error.code !== code;
-      },
-    ] as const;
-  return (
-    (await templates.getTemplate(tenantId, id).then(...isThere("TEMPLATE_NOT_FOUND"))) ||
-    (await flows.getFlow(tenantId, id, "").then(...isThere("FLOW_NOT_FOUND")))
-  );
 }
 
 /** The flow has checked the types of its variables. */

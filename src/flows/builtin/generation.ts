@@ -36,6 +36,7 @@ export const DRAFT_STEPS = { question: "draft.question", check: "draft.check", k
 /** States that others read. */
 export const CHECK_STATE = "check";
 export const APPROVE_STATE = "approve";
+export const KEEP_STATE = "keep";
 export const REFUSED_STATE = "refused";
 
 /** Attempts that a model fails are made again; an agent that nobody runs is waited for so long. */
@@ -103,10 +104,10 @@ export function createGenerationFlow(rules: GenerationRules): BuiltInDocument {
             },
             timeout: DECISION_TIME,
           },
-          transitions: [{ to: "keep" }],
+          transitions: [{ to: KEEP_STATE }],
         },
         {
-          id: "keep",
+          id: KEEP_STATE,
           task: stepTask(DRAFT_STEPS.keep, {
             text: `\${${draft}.text}`,
             hash: `\${${draft}.hash}`,
@@ -118,7 +119,7 @@ export function createGenerationFlow(rules: GenerationRules): BuiltInDocument {
         { id: "done", final: "completed" },
       ],
       output: {
-        template_id: `\${${draft}.template_id}`,
+        template_id: `\${tasks.${KEEP_STATE}.output == null ? ${draft}.template_id : tasks.${KEEP_STATE}.output.template_id}`,
         hash: `\${${draft}.hash}`,
         text: `\${${draft}.text}`,
         approved: "${vars.approve == 'person'}",

@@ -58,6 +58,11 @@ export async function checkDraft(
   if (!problems.isEmpty) return { draft: null, text, problems: problems.list() };
   if (!(await isTaken(tenantId, id)))
     return { draft: { text, document, plan: compileStored(document, structure), hash, templateId: id }, problems: [] };
+  return checkDraft({ flows, isTaken }, tenantId, withOtherId(text, id, hash), allowed);
+}
+
+/** The same draft as `<id>-<hash8>`. */
+export function withOtherId(text: string, id: string, hash: string): string {
   const suffix = `-${hash.slice(0, SUFFIX_DIGITS)}`;
-  return checkDraft({ flows, isTaken }, tenantId, withId(text, id.slice(0, MAX_ID - suffix.length) + suffix), allowed);
+  return withId(text, id.slice(0, MAX_ID - suffix.length) + suffix);
 }

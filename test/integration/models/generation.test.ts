@@ -197,12 +197,41 @@ describe("what a model says", { timeout: SLOW_MS }, () => {
     await approve(second);
     const { flow } = await bed.client.call(FlowService.method.getFlow, { flowId: "billing" });
     expect(flow?.version).toBe("1");
-    // The id is taken while the draft waits.
+    // The id is taken while the draft waits: the template is what was approved, with another one.
     await bed.register("last", "  tasks: [{id: a, type: noop}]\n");
-    expect(shown((await approve(third)).generation)).toMatchObject({
-      status: "GENERATION_STATUS_FAILED",
-      error: { message: expect.stringContaining("a template or a flow last has come to exist") },
+    const { generation: moved } = await approve(third);
+    expect(moved).toMatchObject({
+      ...{ status: GenerationStatus.APPROVED, draftHash: third.draftHash },
+      templateId: `last-${third.draftHash.slice(0, 8)}`,
     });
+    const read = await bed.client.call(TemplateService.method.getTemplate, { templateId: moved?.templateId ?? "" });
+    expect(read.template?.generationId).toBe(third.generationId);
+    const last = async () => (await bed.client.call(FlowService.method.getFlow, { flowId: "last" })).flow;
+    const registered = await last();
+    expect(registered?.source).not.toBe(third.draft);
+    // An approved draft is a flow at once; who registers its id later knows that, and a use of the template changes nothing.
+    const { templateId } = second;
+    const value = templateOf(templateId).replace('version: "1"', 'version: "2"');
+    await bed.client.call(FlowService.method.registerFlow, { definition: { case: "source", value } });
+    await bed.client.call(TemplateService.method.instantiateTemplate, { templateId, renameOnConflict: true });
+    expect((await bed.client.call(FlowService.method.getFlow, { flowId: templateId })).flow?.version).toBe("2");
+  });
+
+  test("is no template while the run of its generation is paused, and the call says so", async () => {
+    const bed = await openModelBed();
+    bed.models.script((request) => request.say(templateOf("greeting")));
+    const { generationId, draftHash } = await generate(bed);
+    await bed.client.call(RunService.method.pauseRun, { runId: generationId });
+    for (const decision of [
+      bed.client.call(approveGeneration, { generationId, draftHash }),
+      bed.client.call(rejectGeneration, { generationId }),
+    ]) {
+      await expect(decision).rejects.toMatchObject({ code: "GENERATION_NOT_DRAFT" });
+      await expect(decision).rejects.toThrow(/held \(operator\).*resume its run first/);
+    }
+    await bed.client.call(RunService.method.resumeRun, { runId: generationId });
+    const { generation } = await bed.client.call(approveGeneration, { generationId, draftHash });
+    expect(generation?.status).toBe(GenerationStatus.APPROVED);
   });
 });
 

@@ -126,10 +126,14 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GenerationService>
     const approval = approvalOf(state);
     if (approval === null)
       return fail("GENERATION_NOT_DRAFT", { generationId: runId, status: generationOf(state).status });
+    const held = whyWaiting(state);
+    if (held !== "")
+      return fail("GENERATION_NOT_DRAFT", { generationId: runId, status: `${held}; resume its run first` });
     const decided = (await needs.approvals.decideApproval(caller, runId, approval.id, decision)).state;
     const ended = isTerminalPhase(decided.phase)
       ? decided
       : (await runReader.waitRun(caller, runId, KEEP_MS, signal)).state;
+    checkKept(ended);
     return show(ended, caller);
   };
 
@@ -199,6 +203,15 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GenerationService>
       return create(RejectGenerationResponseSchema, { generation: await decide(state, call, decision) });
     },
   };
+}
+
+/** Refuses to call a decision done whose generation is neither approved nor rejected. */
+function checkKept(state: RunState): void {
+  const { generationId, status, error } = generationOf(state);
+  if (status === "failed") fail("DRAFT_INVALID", { problem: error?.message ?? "its generation has failed" });
+  if (isTerminalPhase(state.phase)) return;
+  const why = whyWaiting(state) || `its run has not gone on within ${KEEP_MS / 1_000} s`;
+  fail("GENERATION_NOT_DRAFT", { generationId, status: `decided, and has not ended: ${why}; read it again later` });
 }
 
 /** Why a generation that is under way does not go on; empty if it does. */

@@ -1,7 +1,13 @@
 /** Reads a generation from the run that it is. */
 import type { FieldViolation } from "../../../base/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../../base/json/json.ts";
-import { APPROVE_STATE, CHECK_STATE, MAX_REPAIRS, REFUSED_STATE } from "../../../flows/builtin/generation.ts";
+import {
+  APPROVE_STATE,
+  CHECK_STATE,
+  KEEP_STATE,
+  MAX_REPAIRS,
+  REFUSED_STATE,
+} from "../../../flows/builtin/generation.ts";
 import { GENERATION_FLOW } from "../../../flows/builtin/ids.ts";
 import { type Approval, isTerminalPhase, type RunState, type TaskState } from "../../machine/state.ts";
 import type {
@@ -27,8 +33,8 @@ export function generationOf(state: RunState): GenerationRecord {
   const { prompt, domain, complexity, required_services: words } = state.vars;
   const approval = approvalOf(state);
   const status = statusOf(state, approval);
-  const check = lastCheck(state);
-  const output = check?.output;
+  const output = lastCheck(state)?.output;
+  const kept = state.tasks.get(`${KEEP_STATE}~1`)?.output ?? output;
   const draft = isJsonObject(output) ? draftOf(output) : null;
   const isDecided = approval !== null && (approval.state === "APPROVED" || approval.state === "REJECTED");
   return {
@@ -39,7 +45,7 @@ export function generationOf(state: RunState): GenerationRecord {
     domain: String(domain),
     complexity: complexity as GenerationComplexity,
     requiredServices: (words as readonly Json[]).map(String),
-    templateId: isJsonObject(output) ? String(output["template_id"]) : "",
+    templateId: isJsonObject(kept) ? String(kept["template_id"]) : "",
     createdAt: state.createdAt,
     updatedAt: isTerminalPhase(state.phase) ? state.endedAt : (approval?.createdAt ?? state.createdAt),
     draft,

@@ -95,7 +95,8 @@ export type Generation = Message<"orchestrator.v1.Generation"> & {
   draftHash: string;
 
   /**
-   * Id that the template has once it is approved; empty as long as there is no draft without problems.
+   * Id that the template has once it is approved, `<id>-<hash8>` if this one is taken by then; empty as long as there is no draft
+   * without problems.
    *
    * @generated from field: string template_id = 10;
    */

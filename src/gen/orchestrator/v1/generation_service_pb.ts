@@ -457,8 +457,10 @@ export const GenerationService: GenService<{
     output: typeof WatchGenerationResponseSchema;
   },
   /**
-   * ApproveGeneration makes a draft a template. Returns when it is one. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a
-   * draft waits, DRAFT_HASH_MISMATCH if the draft is another one than the call names, APPROVAL_DECIDED, REQUEST_ID_REUSED.
+   * ApproveGeneration makes a draft a template, and registers it as a flow. Returns when it is one; one whose id was taken while it
+   * waited has another one then. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a draft waits in a run that goes on,
+   * DRAFT_HASH_MISMATCH if the draft is another one than the call names, DRAFT_INVALID if it cannot become a template,
+   * APPROVAL_DECIDED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.GenerationService.ApproveGeneration
    */
@@ -468,8 +470,8 @@ export const GenerationService: GenService<{
     output: typeof ApproveGenerationResponseSchema;
   },
   /**
-   * RejectGeneration ends a generation without a template. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a draft waits,
-   * APPROVAL_DECIDED, REQUEST_ID_REUSED.
+   * RejectGeneration ends a generation without a template. Errors: GENERATION_NOT_FOUND, GENERATION_NOT_DRAFT unless a draft waits in
+   * a run that goes on, APPROVAL_DECIDED, REQUEST_ID_REUSED.
    *
    * @generated from rpc orchestrator.v1.GenerationService.RejectGeneration
    */

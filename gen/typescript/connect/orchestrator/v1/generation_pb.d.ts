@@ -88,7 +88,8 @@ export declare type Generation = Message<"orchestrator.v1.Generation"> & {
   draftHash: string;
 
   /**
-   * Id that the template has once it is approved; empty as long as there is no draft without problems.
+   * Id that the template has once it is approved, `<id>-<hash8>` if this one is taken by then; empty as long as there is no draft
+   * without problems.
    *
    * @generated from field: string template_id = 10;
    */
