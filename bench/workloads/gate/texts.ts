@@ -38,3 +38,16 @@ export const HOSTILE_TEXTS: Readonly<Record<string, string>> = {
   invisible: "a\u200b",
   quotes: 'secret":"',
 };
+
+/** Texts of escapes, which are read once more without them. */
+export const ESCAPED_TEXTS: Readonly<Record<string, string>> = {
+  percents: "%",
+  "bytes of URLs": "a%40b.io%2C",
+  "percents in percents": "%25",
+  "begins of characters": "%f0%9f",
+  backslashes: "\\",
+  "escapes of JSON": "\\u0040a",
+  "escaped quotes": '\\"secret\\":',
+  "words of forms": "=a+1",
+  "cards of forms": "c=4111+1111+1111+1111&",
+};

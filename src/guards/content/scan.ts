@@ -2,7 +2,7 @@
  * Reads a text once and finds what the rules look for. Time grows with the length of the text: every detector looks at
  * a bounded number of characters around its place, or takes what it has read. The same text has the same findings.
  *
- *   folded → read → phrases → texts inside it, in the same way → findings
+ *   folded → read → phrases → texts inside it, and itself without escapes, in the same way → findings
  *
  * Each step can stop after a slice of the text, so that a long one need not hold up the event loop.
  */
@@ -20,6 +20,7 @@ import {
   PLUS,
   toCodes,
 } from "./codes.ts";
+import { unescapeText } from "./escapes.ts";
 import { createFold, type Fold } from "./fold.ts";
 import type { Found } from "./found.ts";
 import { findMarker, findRoleHeading } from "./injection/markers.ts";
@@ -36,7 +37,7 @@ import { findJwt, findPrivateKey, findUrlPassword } from "./secrets/blocks.ts";
 import { BEGINS_TOKEN, findToken, pairOf } from "./secrets/tokens.ts";
 import { MIN_WRAPPED, unwrap } from "./wrapped.ts";
 
-/** Wrappers inside wrappers that are opened. */
+/** Wrappers and escapes inside one another that are opened. */
 const MAX_DEPTH = 3;
 
 /** Words of this length are looked at as tokens whatever follows. */
@@ -118,9 +119,13 @@ function* scanText(text: string, tools: Tools, depth: number, slice: number): Tu
     const inside = yield* scanText(inner, tools, depth + 1, slice);
     for (const rule of new Set(inside.map((one) => one.rule))) found.push({ rule, start, end });
   }
-  if (found.length === 0) return [];
   const { at } = codes;
-  return withoutOverlaps(at === null ? found : found.map((one) => toPlaces(one, at))).map(({ rule, start, end }) => ({
+  const placed = at === null ? found : found.map((one) => toPlaces(one, at));
+  const plain = reading.opens ? yield* unescapeText(text, slice) : null;
+  if (plain !== null)
+    for (const one of yield* scanText(plain.text, tools, depth + 1, slice)) placed.push(toPlaces(one, plain.at));
+  if (placed.length === 0) return [];
+  return withoutOverlaps(placed).map(({ rule, start, end }) => ({
     rule,
     kind: CONTENT_RULES[rule].family,
     start,
@@ -209,7 +214,7 @@ interface Reading extends TokenState {
   words: number;
   readonly marks: Mark[];
   readonly wrapped: Wrapped[];
-  /** Whether tokens are opened. */
+  /** Whether tokens and escapes are opened. */
   readonly opens: boolean;
 }
 
@@ -298,17 +303,22 @@ function noteWrapped(codes: Codes, start: number, end: number, { wrapped, opens 
 
 const ORDER: ReadonlyMap<RuleId, number> = new Map(RULE_IDS.map((rule, index) => [rule, index]));
 
-/** Of findings that overlap, the first one stays; at the same place, the longer one, then that of the earlier rule. */
+/**
+ * Of findings that overlap, the first one stays, and goes to the end of the others; at the same place, the longer one,
+ * then that of the earlier rule.
+ */
 function withoutOverlaps(found: Found[]): readonly Found[] {
   // Most are in order: words and numbers are, phrases and texts inside tokens come after.
   const isSorted = found.every((one, index) => index === 0 || (found[index - 1] as Found).start < one.start);
   if (!isSorted) found.sort((a, b) => a.start - b.start || b.end - a.end || orderOf(a) - orderOf(b));
+  const apart: Found[] = [];
   let end = -1;
-  return found.filter((one) => {
-    if (one.start < end) return false;
-    end = one.end;
-    return true;
-  });
+  for (const one of found) {
+    if (one.start >= end) apart.push(one);
+    else if (one.end > end) apart.push({ ...(apart.pop() as Found), end: one.end });
+    end = Math.max(end, one.end);
+  }
+  return apart;
 }
 
 const orderOf = ({ rule }: Found): number => ORDER.get(rule) ?? 0;
