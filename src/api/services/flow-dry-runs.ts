@@ -30,7 +30,7 @@ export function createFlowDryRuns({
         id,
         fromDryRunResult(result, `results.${id}`, limits),
       ]);
-      const report = await dryRuns.dryRun(caller.tenantId, { flow, input, mocks: new Map(results) }, signal);
+      const report = await dryRuns.dryRun(caller, { flow, input, mocks: new Map(results) }, signal);
       return toDryRun(report);
     },
   };

@@ -39,7 +39,7 @@ export async function estimateDraft(
   const input: JsonObject = Object.fromEntries(samples);
   try {
     const order = { flow: { document }, input, mocks: new Map() };
-    const report = await dryRuns.dryRun(tenantId, order, signal);
+    const report = await dryRuns.dryRunForStep(tenantId, order, signal);
     const { ways, estimate } = report;
     const isCut = report.isCut || ways.some(({ end }) => end === "UNFINISHED");
     const sampled = samples.map(([name, value]) => ({ place: `vars.${name}`, what: `it is ${JSON.stringify(value)}` }));

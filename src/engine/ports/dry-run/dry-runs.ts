@@ -1,5 +1,6 @@
 /** The port of dry runs: what a flow would do, and what its calls to models may cost, without calling anything. */
 import type { Json, JsonObject } from "../../../base/json/json.ts";
+import type { Caller } from "../caller.ts";
 
 /** What a task gives, or how it fails, instead of being called. */
 export type Mock =
@@ -141,11 +142,14 @@ export interface DryRunOrder {
   readonly mocks: ReadonlyMap<string, Mock>;
 }
 
-/** Dry runs, one at a time. */
+/** Dry runs, one at a time. Callers take turns with each other, and with the steps of the service. */
 export interface DryRuns {
   /**
    * Plays a flow. Ends with the reason of `signal` once that aborts. Errors: those of a registration and of the input,
-   * FLOW_NOT_FOUND, INVALID_REQUEST for a result of a task that the flow does not have, OVERLOADED.
+   * FLOW_NOT_FOUND, INVALID_REQUEST for a result of a task that the flow does not have, OVERLOADED when too many of the
+   * caller or of the tenant wait.
    */
-  dryRun(tenantId: string, order: DryRunOrder, signal: AbortSignal): Promise<DryRunReport>;
+  dryRun(caller: Caller, order: DryRunOrder, signal: AbortSignal): Promise<DryRunReport>;
+  /** The same for a step of a flow of the service, which calls never keep out: no OVERLOADED. */
+  dryRunForStep(tenantId: string, order: DryRunOrder, signal: AbortSignal): Promise<DryRunReport>;
 }
