@@ -15,7 +15,7 @@ async function estimate(text: string) {
   const draft = { text, document, plan, hash: "h", templateId: "f" };
   const estimates = { sizeOf: () => null };
   const dryRuns = {
-    dryRun: async (_: string, { input, mocks }: { input: JsonObject; mocks: ReadonlyMap<string, never> }) =>
+    dryRunForStep: async (_: string, { input, mocks }: { input: JsonObject; mocks: ReadonlyMap<string, never> }) =>
       dryRun({ plan, document, input, mocks, estimates, now: 1_000_000 }),
   } as unknown as Parameters<typeof estimateDraft>[0];
   return estimateDraft(dryRuns, "default", draft, AbortSignal.timeout(60_000));
