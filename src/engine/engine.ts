@@ -50,7 +50,7 @@ export function createEngine(
     tellTask: (...call) => changes.tellTask(...call),
     cancelRun: (...call) => changes.cancelRun(...call),
     terminateRun: (...call) => changes.terminateRun(...call),
-    deleteRun: (caller, runId) => deleteRun(runs, followers, caller, runId),
+    deleteRun: (caller, runId) => deleteRun(runs, caller, runId),
     pauseRun: (...call) => changes.pauseRun(...call),
     resumeRun: (...call) => changes.resumeRun(...call),
     listEvents: (caller, runId, afterSequence, limit) =>

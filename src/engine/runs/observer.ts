@@ -1,5 +1,6 @@
 import type { JournalRecord } from "../machine/records.ts";
 import type { Run } from "../machine/run.ts";
+import type { RunHeader } from "../ports/run-index.ts";
 import type { QuarantineReason } from "../shard/kind.ts";
 
 /**
@@ -12,6 +13,8 @@ export interface RunObserver {
   fenced(shard: number): void;
   /** This instance owns these shards since now, and has recovered their runs. */
   takenOver?(shards: readonly number[]): void;
+  /** A run was erased at `at`; `header` is its last one. */
+  deleted?(header: RunHeader, at: number): void;
   /** The owner quarantined a run without reading it. */
   quarantined?(runId: string, reason: QuarantineReason): void;
 }

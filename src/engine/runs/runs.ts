@@ -58,6 +58,8 @@ export interface Runs
   readonly erasing: Set<string>;
   /** Adds an observer of what becomes durable from now on. */
   observe(observer: RunObserver): void;
+  /** Tells observers that a run was erased at `at`. */
+  deleted: NonNullable<RunObserver["deleted"]>;
   /** Ends what runs beside the runtime. */
   stop(): Promise<void>;
 }
@@ -90,6 +92,9 @@ export function createRuns(runtime: Runtime, parts: RunsParts): Runs {
     ...(parts.graphs === undefined ? {} : { graphs: parts.graphs }),
     observe: (observer) => {
       observers.push(observer);
+    },
+    deleted: (header, at) => {
+      for (const observer of observers) observer.deleted?.(header, at);
     },
   };
 }

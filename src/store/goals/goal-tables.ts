@@ -82,6 +82,8 @@ interface Marked {
 export interface GoalTableWriter {
   /** Shows the goals that have changed. What cannot be shown is put off. */
   showChanged(): Promise<void>;
+  /** Some goals were put off, as far as this instance knows. */
+  readonly hasPutOff: boolean;
   /** Tries the next goals again that were put off, those whose time has come. */
   retry(): Promise<void>;
   /** All that were put off are due. */
@@ -93,6 +95,7 @@ export interface GoalTableWriter {
 /** Creates the writer. The first goal that cannot be shown is logged, and when all are shown again. */
 export function createGoalTableWriter(database: Database, log: Log): GoalTableWriter {
   let isTold = false;
+  let hasPutOff = true;
   let place: { readonly side: Side; readonly after: string } = { side: "goals", after: "" };
 
   const showPage = async (page: readonly Marked[]): Promise<void> => {
@@ -118,6 +121,7 @@ export function createGoalTableWriter(database: Database, log: Log): GoalTableWr
   };
 
   const putOff = async (goalId: string, error: unknown): Promise<void> => {
+    hasPutOff = true;
     try {
       await database.reads.transaction(async (runner) => blankRows(runner, await reach(runner), goalId));
     } catch (blanking) {
@@ -135,6 +139,9 @@ export function createGoalTableWriter(database: Database, log: Log): GoalTableWr
   };
 
   return {
+    get hasPutOff() {
+      return hasPutOff;
+    },
     showChanged: async () => {
       for (;;) {
         const { rows } = await database.reads.query<MarkRow>(READ_NEW);
@@ -145,9 +152,12 @@ export function createGoalTableWriter(database: Database, log: Log): GoalTableWr
     retry: async () => {
       const { rows } = await database.reads.query<MarkRow>(READ_DUE);
       if (rows.length > 0) await showPage(toMarked(rows));
-      if (!isTold) return;
+      if (rows.length > 0) hasPutOff = true;
+      if (!hasPutOff) return;
       const left = await database.reads.query<{ found: boolean }>(HAS_FAILED);
       if (left.rows[0]?.found !== false) return;
+      hasPutOff = false;
+      if (!isTold) return;
       isTold = false;
       log.info("the tables tasks and task_results show all goals again");
     },

@@ -12,7 +12,6 @@ import type { Caller } from "../../ports/caller.ts";
 import type { Journal } from "../../ports/journal.ts";
 import type { RunHeader } from "../../ports/run-index.ts";
 import { isClean, StartOutdated, StartTaken } from "../../shard/resident.ts";
-import type { Followers } from "../followers.ts";
 import type { Runs } from "../runs.ts";
 
 /** Throws the error for a run that the store does not have: RUN_DELETED or RUN_NOT_FOUND. */
@@ -27,22 +26,17 @@ export async function throwMissing(
 }
 
 /**
- * Deletes an ended run and notifies `followers`. Resolves with the time of the deletion, milliseconds; of the first one
+ * Deletes an ended run and tells observers. Resolves with the time of the deletion, milliseconds; of the first one
  * if it was already deleted.
  */
-export async function deleteRun(
-  runs: Runs,
-  followers: Pick<Followers, "deleted">,
-  caller: Caller,
-  runId: string,
-): Promise<number> {
+export async function deleteRun(runs: Runs, caller: Caller, runId: string): Promise<number> {
   const { journal, clock, erasing } = runs;
   const findTime = (): Promise<number | null> => journal.findDeleted(caller.tenantId, runId);
   const before = await findTime();
   if (before !== null) return before;
   erasing.add(runId);
   try {
-    followers.deleted(await eraseRun(runs, caller, runId), clock.now());
+    runs.deleted(await eraseRun(runs, caller, runId), clock.now());
   } catch (error) {
     // Another call may have deleted it in the meantime.
     const meanwhile = await findTime();

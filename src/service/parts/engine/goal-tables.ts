@@ -3,13 +3,16 @@ import type { Log } from "../../../base/log.ts";
 import { startNudgedLoop } from "../../../bus/nudged-loop.ts";
 import type { GoalTables } from "../../../engine/ports/gate/goal-tables.ts";
 import { isGoal } from "../../../engine/runs/goals/goal.ts";
+import { GOAL_FLOW } from "../../../flows/builtin/ids.ts";
 import { createGoalTableWriter } from "../../../store/goals/goal-tables.ts";
 import type { Database } from "../../../store/sql/pool.ts";
 import type { RunningEngine } from "../engine.ts";
 import { COUNTING_SHARD, type Parts } from "../parts.ts";
 
-/** Pause between two looks for what nobody announces, milliseconds: goals of others, and goals to try again. */
-const LOOK_EVERY_MS = 5_000;
+/** Pause between two looks for what nobody announces, milliseconds: goals that retention erases, or others put off. */
+const LOOK_EVERY_MS = 300_000;
+/** The same while goals are put off. */
+const RETRY_EVERY_MS = 5_000;
 
 /** Pause between two comparisons of the tables with all goals, milliseconds. */
 const COMPARE_EVERY_MS = 3_600_000;
@@ -65,7 +68,8 @@ export function openGoalTables(database: Database, log: Log, parts: Parts): Foll
       isFirst = false;
       await writer.retry();
       // A page at a time, so that nobody waits for more.
-      return (await compare()) ? "more" : "nothing";
+      if (await compare()) return "more";
+      return writer.hasPutOff ? { afterMs: RETRY_EVERY_MS } : "nothing";
     },
     failure: "the tables tasks and task_results cannot be written; goals go on without them",
     log,
@@ -93,6 +97,9 @@ export function openGoalTables(database: Database, log: Log, parts: Parts): Foll
         fenced() {},
         committed({ state }) {
           if (isGoal(state)) loop.nudge();
+        },
+        deleted({ flowId }) {
+          if (flowId === GOAL_FLOW) loop.nudge();
         },
       });
       loop.nudge();
