@@ -37,7 +37,8 @@ export function createGateReport(metrics: Partial<GatedMetrics> | undefined, log
   };
 }
 
-function rulesOf(judged: Exclude<CallVerdict, { readonly verdict: "allow" }>): readonly string[] {
+/** The rules that a verdict names, each once. */
+export function rulesOf(judged: Exclude<CallVerdict, { readonly verdict: "allow" }>): readonly string[] {
   switch (judged.verdict) {
     case "redact":
       return judged.rules;

@@ -36,8 +36,6 @@ export interface Followers extends RunObserver, RunRelay {
    * Headers as they change and the number of missed ones, from the first call of `next`. Ends when the signal aborts.
    */
   follow(caller: Caller, signal: AbortSignal, scope: FollowScope): AsyncGenerator<RunChange>;
-  /** A run of this instance was deleted at `at`; `header` is its last one. */
-  deleted(header: RunHeader, at: number): void;
 }
 
 /** Initially without followers. */

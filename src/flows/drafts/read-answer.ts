@@ -1,6 +1,7 @@
 /** From what a model says to the text of a template. */
 import { isMap, parseDocument } from "yaml";
 import { isJsonObject, type Json } from "../../base/json/json.ts";
+import { isCutShort } from "../../base/net/finish-reason.ts";
 
 /**
  * The text in an answer: its `content`, as models and agents give it, or the answer itself. Of a text with fenced
@@ -16,7 +17,7 @@ export function textOfAnswer(answer: Json): string {
 
 /** Whether the model had more to say than it was allowed to: what is there may pass for a whole. */
 export function isCutOff(answer: Json): boolean {
-  return isJsonObject(answer) && (answer["finish_reason"] === "length" || answer["finish_reason"] === "max_tokens");
+  return isJsonObject(answer) && isCutShort(answer["finish_reason"]);
 }
 
 /** What stands between the first fence and the one that closes it; null: there is no such block. */

@@ -66,8 +66,3 @@ export function failureOf(
   }
   return null;
 }
-
-/** Whether the answer ended because it was long enough. */
-export function isCutShort(finishReason: string | null): boolean {
-  return finishReason === "length" || finishReason === "max_tokens";
-}

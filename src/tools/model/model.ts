@@ -10,6 +10,7 @@
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { canonicalJson } from "../../base/json/json-canonical.ts";
+import { isCutShort } from "../../base/net/finish-reason.ts";
 import { secretNameOf } from "../../base/secrets/secret-reference.ts";
 import { parseDurationMs } from "../../base/time/duration.ts";
 import type { KeptAnswer } from "../../engine/ports/models/answer-cache.ts";
@@ -18,7 +19,7 @@ import type { Outcome, ToolCall } from "../../engine/ports/tools.ts";
 import type { RemoteAdapter } from "../adapter.ts";
 import { type FailedOutcome, failedOutcome } from "../outcome.ts";
 import { conversationOf } from "./conversation.ts";
-import { isCutShort, modelFailure } from "./failures.ts";
+import { modelFailure } from "./failures.ts";
 import { formOf, type JsonForm, readAnswer, repairOf, type SchemaCheck } from "./json-answer.ts";
 import { type CallEnd, type CallParts, MeteredCalls, NOTHING_USED, type UsedSoFar } from "./metered-calls.ts";
 import type { ModelProcess } from "./process/model-process.ts";

@@ -8,6 +8,7 @@ import { loadGatePolicy } from "../../../config/gate-policy.ts";
 import type { RunSummary, RunTask } from "../../../gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import { type CallGate, type CallVerdict, createCallGate } from "../../../guards/call-gate.ts";
+import { rulesOf } from "../../../guards/gate-report.ts";
 import { CALLED_TYPES, CALLING_TYPES } from "../../../guards/policy/task-types.ts";
 import { targetOfInput } from "../../../guards/task-gate.ts";
 import {
@@ -145,20 +146,19 @@ function idOf(path: string, byPath: ReadonlyMap<string, RunTask>): string {
 
 function toWords(judged: CallVerdict): Pick<JudgedLine, "verdict" | "rules" | "why"> {
   const { verdict } = judged;
+  if (judged.verdict === "allow") return { verdict, rules: [], why: [] };
+  return { verdict, rules: rulesOf(judged), why: whyOf(judged) };
+}
+
+function whyOf(judged: Exclude<CallVerdict, { readonly verdict: "allow" }>): readonly string[] {
   switch (judged.verdict) {
-    case "allow":
-      return { verdict, rules: [], why: [] };
     case "deny":
-      return { verdict, rules: [judged.rule], why: [judged.why] };
+      return [judged.why];
     case "redact":
-      return { verdict, rules: judged.rules, why: judged.places };
+      return judged.places;
     case "ask":
-      return {
-        verdict,
-        rules: [...new Set(judged.found.map(({ rule }) => rule))],
-        why: [...new Set(judged.found.map(({ place }) => place))],
-      };
+      return [...new Set(judged.found.map(({ place }) => place))];
     case "defer":
-      return { verdict, rules: ["reflex"], why: [judged.problem] };
+      return [judged.problem];
   }
 }
