@@ -71,7 +71,7 @@ export interface StartFacts {
   readonly requestId: string;
   /** `execution_context` of the caller, an object. */
   readonly context: JsonObject | null;
-  /** What the run and its child runs may spend; absent: what its flow says. */
+  /** What the run and its child runs may spend besides what its flow says; absent: nothing more is said. */
   readonly budget?: BudgetSpec;
   /** The task that started this run, when it is a child. */
   readonly parent: {

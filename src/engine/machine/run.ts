@@ -3,7 +3,7 @@
  * signals, and counts are caches: `openRun` rebuilds them from the state, and losing them does not change what a run
  * does.
  */
-import type { DagNode, FsmState, Plan, RunBudget, TaskSpec } from "../../flows/plan.ts";
+import type { BudgetSpec, DagNode, FsmState, Plan, RunBudget, TaskSpec } from "../../flows/plan.ts";
 import { applyRecord } from "./apply.ts";
 import { Agenda } from "./control/agenda.ts";
 import { childIndex, compensatedBy, parentPath, visitOf } from "./paths.ts";
@@ -71,22 +71,33 @@ export function mayBegin({ state }: Run, holds: RunState["holds"] = state.holds)
 }
 
 /** The budgets that the run spends: its own, and those of the runs above it. Compensation spends none of them. */
-export function budgetsOf({ state, plan }: Run): readonly RunBudget[] {
-  if (state.phase === "COMPENSATING") return NO_BUDGETS;
-  const above = state.facts.parent?.budgets ?? NO_BUDGETS;
-  const own = state.facts.budget ?? plan.budget;
-  return own === undefined ? above : [{ runId: state.runId, ...own }, ...above];
+export function budgetsOf(run: Run): readonly RunBudget[] {
+  return run.state.phase === "COMPENSATING" ? NO_BUDGETS : allBudgetsOf(run);
 }
 
 const NO_BUDGETS: readonly RunBudget[] = [];
 
 /** Those of the budgets that limit steps or time, compensation or not. */
-export function countedBudgetsOf({ state, plan }: Run): readonly RunBudget[] {
-  const above = state.facts.parent?.budgets ?? NO_BUDGETS;
-  const budget = state.facts.budget ?? plan.budget;
-  if (budget === undefined && above.length === 0) return NO_BUDGETS;
-  const own = budget === undefined ? [] : [{ runId: state.runId, ...budget }];
-  return [...own, ...above].filter(({ maxSteps, maxTimeMs }) => maxSteps !== undefined || maxTimeMs !== undefined);
+export function countedBudgetsOf(run: Run): readonly RunBudget[] {
+  const all = allBudgetsOf(run);
+  if (all.length === 0) return NO_BUDGETS;
+  return all.filter(({ maxSteps, maxTimeMs }) => maxSteps !== undefined || maxTimeMs !== undefined);
+}
+
+/** Nearest first. The run's own is that of its flow and that of its start: of each limit the lower one. */
+function allBudgetsOf({ state, plan }: Run): readonly RunBudget[] {
+  const { budget: given, parent } = state.facts;
+  const above = parent?.budgets ?? NO_BUDGETS;
+  const own = plan.budget === undefined || given === undefined ? (given ?? plan.budget) : lower(plan.budget, given);
+  return own === undefined ? above : [{ runId: state.runId, ...own }, ...above];
+}
+
+/** Of each limit the lower one; what only one of them limits, that one limits. */
+function lower(one: BudgetSpec, other: BudgetSpec): BudgetSpec {
+  const both: { -readonly [Limit in keyof BudgetSpec]: number } = { ...one, ...other };
+  for (const name of Object.keys(both) as (keyof BudgetSpec)[])
+    both[name] = Math.min(one[name] ?? Number.POSITIVE_INFINITY, other[name] ?? Number.POSITIVE_INFINITY);
+  return both;
 }
 
 /** The plan of a run that was refused at its start: it has no tasks, and no version of a flow. */

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { isZeroDuration, ZERO_TIMEOUT } from "../../base/time/duration.ts";
+import { budget } from "../../tasks/schema/budget.ts";
 import { jsonSchema } from "../../tasks/schema/json-schema.ts";
 import {
   duration,
@@ -228,20 +229,6 @@ const stateSchema = keyed({
 
 /** What can be done for a run that nobody works on any more. */
 const RECOVERY_STRATEGIES = ["resume", "restart", "fail"] as const;
-
-const budget = keyed({
-  max_cost_usd: z
-    .number()
-    .min(0)
-    .max(1_000_000)
-    .optional()
-    .meta({ description: "What calls to models may cost together, dollars." }),
-  max_tokens: z.int().min(0).optional().meta({ description: "Tokens of models, of input and output together." }),
-  max_time: duration.optional().meta({
-    description: "How long attempts may run together; waits, holds, and questions to people do not count.",
-  }),
-  max_steps: z.int().min(0).optional().meta({ description: "How many attempts may be made together." }),
-});
 
 const recovery = keyed({
   strategy: z.enum(RECOVERY_STRATEGIES).optional().meta({

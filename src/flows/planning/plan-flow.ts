@@ -1,6 +1,7 @@
 /** Checked document + structure of its LangGraph graph → plan. */
 import { invariant } from "../../base/errors.ts";
 import type { Json } from "../../base/json/json.ts";
+import { readBudget } from "../../tasks/schema/budget.ts";
 import { namesOf } from "../check/check-expressions.ts";
 import { hashDocument, versionOf } from "../document/identity.ts";
 import {
@@ -91,15 +92,8 @@ export function planFlow(document: FlowDocument, structure: Structure): Plan {
   } satisfies GraphPlan;
 }
 
-function planBudget({ budget }: Workflow): Pick<Plan, "budget"> {
-  const { max_cost_usd: cost, max_tokens: maxTokens, max_steps: maxSteps, max_time } = budget ?? {};
-  const maxTimeMs = durationOf(max_time);
-  const planned = {
-    ...(cost === undefined ? {} : { maxCostMicros: Math.floor(cost * 1_000_000 + 1e-6) }),
-    ...(maxTokens === undefined ? {} : { maxTokens }),
-    ...(maxSteps === undefined ? {} : { maxSteps }),
-    ...(maxTimeMs === null ? {} : { maxTimeMs }),
-  };
+function planBudget({ budget = {} }: Workflow): Pick<Plan, "budget"> {
+  const planned = readBudget(budget);
   return Object.keys(planned).length === 0 ? {} : { budget: planned };
 }
 

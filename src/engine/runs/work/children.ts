@@ -12,6 +12,7 @@ import { failPoint } from "../../../base/process/fail-points.ts";
 import { checkStartable, isReservedFlowId } from "../../../flows/builtin/ids.ts";
 import { checkInput, runTimeoutMs } from "../../../flows/input.ts";
 import type { FlowRegistry } from "../../../flows/ports/registry.ts";
+import { readBudget } from "../../../tasks/schema/budget.ts";
 import type { ChildEnd, RunEvent } from "../../machine/events.ts";
 import { budgetsOf, openRun } from "../../machine/run.ts";
 import { createState, isPaused, isTerminalPhase, type RunState } from "../../machine/state.ts";
@@ -223,7 +224,15 @@ export class Children {
     if (task === undefined || task.state !== "WAITING") return;
     if (isEnding(state)) return this.#giveUp(parent, path, childId);
     const input = task.input as JsonObject;
-    const { flow_id: flowId, version, input: given, close_policy: policy, run_key: runKey = "", labels } = input;
+    const {
+      flow_id: flowId,
+      version,
+      input: given,
+      close_policy: policy,
+      run_key: runKey = "",
+      labels,
+      budget,
+    } = input;
     checkText("run_key", String(runKey));
     const allLabels = checkLabels({ ...state.facts.labels, ...((labels ?? {}) as JsonObject) });
     const depth = (state.facts.parent?.depth ?? 0) + 1;
@@ -241,6 +250,8 @@ export class Children {
     const at = clock.now();
     const timeoutMs = runTimeoutMs(plan, vars, at);
     const budgets = budgetsOf(parent.entity);
+    // The one of the parent is among those above.
+    const { budget: _, ...facts } = state.facts;
     failPoint("child.start");
     const child = residence.begin(childId, parent.shard, at, openRun(createState(childId), plan));
     child.work.keys = [{ kind: "run", key: childId, hash: "" }];
@@ -252,7 +263,8 @@ export class Children {
       deadlineAt: timeoutMs === null ? null : at + timeoutMs,
       startAt: null,
       facts: {
-        ...state.facts,
+        ...facts,
+        ...(budget === undefined ? {} : { budget: readBudget(budget as JsonObject) }),
         labels: allLabels,
         runKey: String(runKey),
         requestId: "",
