@@ -8,6 +8,7 @@ import { resolve } from "node:path";
 import { isOrchestratorError } from "../base/errors.ts";
 import { ANY_HOST, hostOf } from "../base/host-rule.ts";
 import { parseFailPoints } from "../base/process/fail-points.ts";
+import { readPlace } from "../flows/drafts/allowed.ts";
 import { checkNetwork, createAddressPolicy } from "../tools/http/address-policy.ts";
 import { destinationOf } from "../tools/http/http-request.ts";
 import { checkKafka } from "./check-kafka.ts";
@@ -64,6 +65,9 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
     note("models.default_provider", `models.providers has no provider ${defaultProvider}`);
   note("generation.max_cost", judgeGenerationCost(config));
   note("goals.model", judgeGoalModel(config));
+  for (const word of config.goals.services)
+    if (readPlace(word) === null)
+      note("goals.services", `"${word}" is no name of a service, a place, or a type of tasks`);
   const { dir } = config.secrets;
   if (dir !== undefined) note("secrets.dir", existsSync(dir) ? null : `there is no folder ${resolve(dir)}`);
   checkKafka(config, note);

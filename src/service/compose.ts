@@ -7,6 +7,7 @@ import { openSecrets } from "../config/config.ts";
 import type { Config } from "../config/settings.ts";
 import { createDryRuns } from "../engine/dry-run/dry-runs.ts";
 import { createDraftSteps } from "../engine/generation/draft-steps.ts";
+import { createPlanSteps } from "../engine/goals/plan-steps.ts";
 import { createJudgeSteps } from "../engine/judge/judge-steps.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { ApprovalIndex } from "../engine/ports/approvals.ts";
@@ -41,7 +42,7 @@ import { createModelEstimates } from "../tools/model/estimates.ts";
 import { makeInstanceId } from "./instance-id.ts";
 import { openAgents } from "./parts/agents.ts";
 import { openBudgets } from "./parts/budgets.ts";
-import { generationFlowOf } from "./parts/built-in/generation.ts";
+import { draftWriterOf } from "./parts/built-in/generation.ts";
 import { goalFlowsOf } from "./parts/built-in/goals.ts";
 import { openGoalTables } from "./parts/engine/goal-tables.ts";
 import { openEngine, type RunningEngine } from "./parts/engine.ts";
@@ -145,7 +146,11 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const estimates = createModelEstimates(models?.providers ?? null);
     const dryRuns = createDryRuns({ flows: flows.flows, estimates, now: Date.now });
     const { graphs, keptTemplates: kept } = flows;
-    const steps = new Map([...createDraftSteps({ ...flows, kept, dryRuns }), ...createJudgeSteps()]);
+    const steps = new Map([
+      ...createDraftSteps({ ...flows, kept, dryRuns }),
+      ...createJudgeSteps(),
+      ...createPlanSteps(flows),
+    ]);
     const tools = openTools(config, { graphs, steps, services, models, rules, gate: gate.callGate }, log, parts);
     const lists = createRunIndex(database);
     const goalTables = openGoalTables(database, log, parts);
@@ -184,6 +189,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     agents.attach(engine, messages);
     await messages.start();
     const now = (): number => engine.sharedClock.now();
+    const draftWriter = draftWriterOf(config);
     openTriggerStreams(config, { instanceId, triggerEvents: triggers.triggerEvents, now }, log, parts);
     return {
       ...engine,
@@ -192,10 +198,10 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       budgets: budgets.budgets,
       dryRuns,
       goalCheck: gate.goalCheck,
-      goalFlows: goalFlowsOf(config),
+      goalFlows: goalFlowsOf(config, draftWriter),
       goals: createGoals(database),
       generations: createGenerations(database),
-      generationFlow: generationFlowOf(config),
+      generationFlow: draftWriter?.flow ?? null,
       servedFlows: flows.served,
       goalTables,
       services: services.catalogue,

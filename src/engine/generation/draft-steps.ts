@@ -1,10 +1,11 @@
 /** The steps of the flow that writes drafts: the question, the check of an answer, and what approval makes of it. */
 import { fail } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../base/json/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
 import { DRAFT_STEPS } from "../../flows/builtin/generation.ts";
 import type { Served } from "../../flows/check/unserved.ts";
 import { readRequired } from "../../flows/drafts/allowed.ts";
 import { checkDraft } from "../../flows/drafts/check-draft.ts";
+import { findUnmet } from "../../flows/drafts/given.ts";
 import { askAgain, askForDraft, type DraftRequest } from "../../flows/drafts/question.ts";
 import { isCutOff, textOfAnswer } from "../../flows/drafts/read-answer.ts";
 import type { DryRuns } from "../ports/dry-run/dry-runs.ts";
@@ -39,13 +40,17 @@ export function createDraftSteps(parts: DraftParts): Steps {
     const text = textOfAnswer(answer);
     const checked = await checkDraft({ flows, isTaken }, tenantId, text, allowed);
     // The beginning of a template may be a template, without its last tasks.
-    const { draft, problems } = isCutOff(answer) ? { draft: null, problems: [CUT_OFF, ...checked.problems] } : checked;
+    const found = isCutOff(answer) ? [CUT_OFF, ...checked.problems] : checked.problems;
+    const given = givenOf(input);
+    const unmet = checked.draft === null || given === null ? [] : findUnmet(checked.draft.plan, given);
+    const problems = [...found, ...unmet];
+    const draft = problems.length === 0 ? checked.draft : null;
     const tries = Number(input["tries"]);
     if (draft === null) {
       const next = askAgain(request, { text, problems }).prompt;
       return toOutput({ text, hash: "", problems, estimate: null, tries }, "", next);
     }
-    const estimate = await estimateDraft(dryRuns, tenantId, draft, signal);
+    const estimate = await estimateDraft(dryRuns, tenantId, draft, { given, signal });
     return toOutput({ text: draft.text, hash: draft.hash, problems: [], estimate, tries }, draft.templateId, "");
   };
 
@@ -73,6 +78,11 @@ function requestOf({ prompt, domain, complexity, required_services: words }: Jso
     complexity: complexity as DraftRequest["complexity"],
     required_services: (words as readonly Json[]).map(String),
   };
+}
+
+/** What a run of the draft is given; null: nobody knows yet. Versions of the flow before it say nothing. */
+function givenOf({ given = null }: JsonObject): JsonObject | null {
+  return isJsonObject(given) ? given : null;
 }
 
 /** What the flow reads, and `draftOf` of a generation. */

@@ -2,6 +2,7 @@
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import type { GoodDraft } from "../../flows/drafts/check-draft.ts";
+import { pickGiven } from "../../flows/drafts/given.ts";
 import { listReaches } from "../../flows/drafts/reach.ts";
 import type { Plan, TaskSpec, Variable } from "../../flows/plan.ts";
 import { listTasks } from "../../flows/planning/list-tasks.ts";
@@ -25,18 +26,15 @@ const MAX_ASSUMPTIONS = 100;
 /** Longest text of one, characters. */
 const MAX_TEXT = 500;
 
-/** Null: its variables need values that nobody knows here. */
+/** `given`: what a run of the draft is given; null: nobody knows. Returns null if a run needs values that nobody knows. */
 export async function estimateDraft(
   dryRuns: DryRuns,
   tenantId: string,
   { plan, document }: GoodDraft,
-  signal: AbortSignal,
+  { given, signal }: { readonly given: JsonObject | null; readonly signal: AbortSignal },
 ): Promise<DraftEstimate | null> {
-  const samples: readonly (readonly [string, Json])[] = plan.variables.flatMap(
-    ({ name, type, required, default: value, enum: values }) =>
-      required && value === undefined ? [[name, values?.[0] ?? SAMPLES[type]] as const] : [],
-  );
-  const input: JsonObject = Object.fromEntries(samples);
+  const samples = given === null ? samplesOf(plan) : [];
+  const input = given === null ? Object.fromEntries(samples) : pickGiven(plan, given);
   try {
     const order = { flow: { document }, input, mocks: new Map() };
     const report = await dryRuns.dryRunForStep(tenantId, order, signal);
@@ -56,6 +54,13 @@ export async function estimateDraft(
     if (isOrchestratorError(error) && error.retry === "no") return null;
     throw error;
   }
+}
+
+/** A value for each variable that has to be set. */
+function samplesOf({ variables }: Plan): readonly (readonly [string, Json])[] {
+  return variables.flatMap(({ name, type, required, default: value, enum: values }) =>
+    required && value === undefined ? [[name, values?.[0] ?? SAMPLES[type]] as const] : [],
+  );
 }
 
 /** Calls of a dry run succeed. One that fails may be made again, and others may follow it. */

@@ -12,6 +12,11 @@ import { BUILT_IN_VERSION } from "./ids.ts";
 /** Registered versions in memory. */
 const MAX_KNOWN = 1_000;
 
+/** The version that a document is registered as. */
+export function usedFlowOf(document: JsonObject, hash = hashDocument(document)): UsedFlow {
+  return { flowId: String(document["id"]), version: BUILT_IN_VERSION + hash.slice(0, 12) };
+}
+
 /** Creates them over the registry. */
 export function createBuiltInFlows(registry: Pick<FlowRegistry, "registerBuiltIn" | "planFor">): BuiltInFlows {
   const known = new Map<string, Promise<UsedFlow>>();
@@ -24,8 +29,7 @@ export function createBuiltInFlows(registry: Pick<FlowRegistry, "registerBuiltIn
   };
 
   const register = async (tenantId: string, document: JsonObject, hash: string): Promise<UsedFlow> => {
-    const version = BUILT_IN_VERSION + hash.slice(0, 12);
-    const flowId = String(document["id"]);
+    const { flowId, version } = usedFlowOf(document, hash);
     // After a restart it is there, and need not be compiled again.
     const isThere = await registry.planFor(tenantId, flowId, version).then(
       () => true,

@@ -2,7 +2,8 @@
  * The flow of a generation: a model writes a template, and a person approves it.
  *
  *   question → ask → check ─┬─→ approve → keep → done     a person decides
- *               ↑           ├─→ done                      another flow of the service decides (`approve: none`)
+ *               ↑           ├─→ done                      another flow of the service decides (`approve: none`), also
+ *               │           │                             about a last draft that has problems
  *               └───────────┤                             the draft has problems, and the model may fix them
  *                           └─→ refused
  *
@@ -43,13 +44,14 @@ export const REFUSED_STATE = "refused";
 const AGENT_WAIT = "10m";
 
 /** Largest time for a decision. */
-const DECISION_TIME = "30d";
+export const DECISION_TIME = "30d";
 
 const REQUEST: JsonObject = {
   prompt: "${vars.prompt}",
   domain: "${vars.domain}",
   complexity: "${vars.complexity}",
   required_services: "${vars.required_services}",
+  given: "${vars.given}",
 };
 
 /** Makes the document. The same object has to be used for the life of the process. */
@@ -67,6 +69,8 @@ export function createGenerationFlow(rules: GenerationRules): BuiltInDocument {
       { name: "required_services", type: "array", default: [] },
       // Callers cannot start this flow: `none` is for flows of the service, which decide themselves.
       { name: "approve", type: "string", default: "person", enum: ["person", "none"] },
+      // What a run of the template is given, by the names of variables; null: nobody knows yet.
+      { name: "given", type: "object" },
     ],
     workflow: {
       budget: { max_tokens: maxTokens, ...(maxCostUsd === null ? {} : { max_cost_usd: maxCostUsd }) },
@@ -84,6 +88,8 @@ export function createGenerationFlow(rules: GenerationRules): BuiltInDocument {
             { when: `\${${draft}.hash != '' && vars.approve == 'person'}`, to: APPROVE_STATE },
             { when: `\${${draft}.hash != ''}`, to: "done" },
             { when: `\${${draft}.tries <= ${MAX_REPAIRS}}`, to: "ask" },
+            // The flow that asked says what that means.
+            { when: "${vars.approve == 'none'}", to: "done" },
             { to: REFUSED_STATE },
           ],
         },
@@ -122,13 +128,15 @@ export function createGenerationFlow(rules: GenerationRules): BuiltInDocument {
         template_id: `\${tasks.${KEEP_STATE}.output == null ? ${draft}.template_id : tasks.${KEEP_STATE}.output.template_id}`,
         hash: `\${${draft}.hash}`,
         text: `\${${draft}.text}`,
+        problems: `\${${draft}.problems}`,
         approved: "${vars.approve == 'person'}",
       },
     },
   };
 }
 
-function stepTask(step: string, input: JsonObject): JsonObject {
+/** A task of the service itself. */
+export function stepTask(step: string, input: JsonObject): JsonObject {
   return { type: "step", parameters: { step, input }, timeout: 60 };
 }
 

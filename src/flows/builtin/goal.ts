@@ -1,18 +1,25 @@
 /**
- * The flow of a goal: it waits for its result, which comes from outside, and has it judged.
+ * The flow of a goal: it waits for its result, and has it judged. The result comes from outside, as a signal, or from the
+ * child run that plans and does the goal.
  *
  *   result ─────────────────────────────────────────────→ done    nothing is to be judged
  *   result → criteria ──────────────────────→ verdict ──→ done    all is decided without a model
  *                     └→ judge (a model) ───→ verdict ──→ done
  */
 import type { JsonObject } from "../../base/json/json.ts";
-import type { BuiltInDocument } from "../ports/built-in.ts";
+import type { BuiltInDocument, UsedFlow } from "../ports/built-in.ts";
+import { usedFlowOf } from "./built-in-flows.ts";
+import { stepTask } from "./generation.ts";
+import { createGoalWorkFlow, type PlanApproval } from "./goal-work.ts";
 import { GOAL_FLOW } from "./ids.ts";
 
-/** The limit that lets goals begin. The service does not declare it: goals wait until somebody does, who does them. */
+/**
+ * The limit that lets goals begin. The service does not declare it: goals that it does not plan wait until somebody
+ * does, who does them.
+ */
 export const GOAL_LIMIT = "orchestrator.dev/goals";
 
-/** The signal that ends a goal, and the task that waits for it. */
+/** The task that waits for the result, and the signal that brings one from outside. */
 export const GOAL_RESULT = "result";
 
 /** The task that gives the verdict on the result. */
@@ -30,22 +37,97 @@ export interface JudgeModel {
   readonly isPriced: boolean;
 }
 
-/** The forms of the flow. Each is the same object for the life of the process. */
-export interface GoalFlows {
+/** Two forms of the flow. Each is the same object for the life of the process. */
+export interface GoalForms {
   /** Of goals of which nothing is judged. */
   readonly unjudged: BuiltInDocument;
   /** Of goals with criteria: expressions, and where there is a model, text. */
   readonly judged: BuiltInDocument;
+}
+
+/** How the service plans goals. */
+export interface PlanRules {
+  /** The flow that writes the plans. */
+  readonly generation: BuiltInDocument;
+  /** The model that writes has a price, or an agent writes. */
+  readonly isPriced: boolean;
+  readonly approve: PlanApproval;
+  /** What plans may reach, as requests of generations name it. */
+  readonly services: readonly string[];
+  /** How many goals are under way at once, unless the limit is declared. */
+  readonly maxConcurrent: number;
+  /** Nobody has said that goals are planned here: those of tenants who do theirs elsewhere are not. */
+  readonly isDefault: boolean;
+}
+
+/** How goals are planned, with the flows that it takes. */
+export interface GoalPlanning extends Omit<PlanRules, "generation"> {
+  readonly forms: GoalForms;
+  /** The flows of child runs, which have to be registered first. */
+  readonly parts: readonly BuiltInDocument[];
+}
+
+/** The flows of goals. */
+export interface GoalFlows {
+  /** Of goals whose result comes from outside. */
+  readonly elsewhere: GoalForms;
+  /** Null: this service plans none. */
+  readonly planning: GoalPlanning | null;
   /** The model that judges criteria that are text; null: nobody does. */
   readonly model: JudgeModel | null;
 }
 
-/** Makes the forms. `model` null: nobody judges criteria that are text. */
-export function createGoalFlows(model: JudgeModel | null): GoalFlows {
-  return { unjudged: GOAL_DOCUMENT, judged: toDocument(judgedTasks(model)), model };
+/** Makes the flows. `model` null: nobody judges criteria that are text. */
+export function createGoalFlows(model: JudgeModel | null, rules: PlanRules | null = null): GoalFlows {
+  return { elsewhere: formsOf(SIGNAL_TASK, model), planning: rules === null ? null : planningOf(rules, model), model };
 }
 
-const RESULT_TASK: JsonObject = { id: GOAL_RESULT, type: "signal", timeout: "${vars.max_time_seconds}" };
+function planningOf({ generation, ...rules }: PlanRules, model: JudgeModel | null): GoalPlanning {
+  const work = createGoalWorkFlow(usedFlowOf(generation), rules.approve, rules.services);
+  const limitsCost = limitsCostOf(rules, model);
+  return { ...rules, parts: [generation, work], forms: formsOf(workTask(usedFlowOf(work), limitsCost), model) };
+}
+
+/** Whether the cost of a planned goal can be limited: everybody whom it pays has a price. */
+export function limitsCostOf({ isPriced }: Pick<PlanRules, "isPriced">, model: JudgeModel | null): boolean {
+  return isPriced && model?.isPriced !== false;
+}
+
+function formsOf(result: JsonObject, model: JudgeModel | null): GoalForms {
+  return { unjudged: toDocument([result]), judged: toDocument([result, ...judgeTasks(model)]) };
+}
+
+/** The result from outside. */
+const SIGNAL_TASK: JsonObject = { id: GOAL_RESULT, type: "signal", timeout: "${vars.max_time_seconds}" };
+
+/** What is left of tokens and dollars for the judge, percent: planning and doing may not spend it. */
+const JUDGE_PERCENT = 10;
+
+/** The result of the plan. */
+function workTask({ flowId, version }: UsedFlow, limitsCost: boolean): JsonObject {
+  const part = 100 - JUDGE_PERCENT;
+  return {
+    id: GOAL_RESULT,
+    type: "subflow",
+    parameters: {
+      flow_id: flowId,
+      version,
+      input: {
+        ...Object.fromEntries(PLANNED.map((name) => [name, `\${vars.${name}}`])),
+        context: "${run.context == null ? {} : run.context}",
+      },
+      budget: {
+        max_tokens: `\${vars.max_tokens * ${part} / 100}`,
+        ...(limitsCost ? { max_cost_usd: `\${double(vars.max_cost_micros) * ${part}.0 / 100000000.0}` } : {}),
+        // Of attempts: the time in which somebody decides, or the run is held, does not count.
+        max_time: "${vars.max_time_seconds}",
+      },
+    },
+  };
+}
+
+/** What a plan is made of, with the context. */
+const PLANNED = ["goal", "constraints", "acceptance_criteria"] as const;
 
 const VARIABLES = [
   { name: "goal", type: "string", required: true },
@@ -56,9 +138,6 @@ const VARIABLES = [
   { name: "max_time_seconds", type: "integer", required: true },
   { name: "max_tokens", type: "integer", required: true },
 ] as const;
-
-/** The same object for the life of the process. */
-const GOAL_DOCUMENT = toDocument([RESULT_TASK]);
 
 function toDocument(tasks: readonly JsonObject[]): BuiltInDocument {
   return {
@@ -86,18 +165,17 @@ function toDocument(tasks: readonly JsonObject[]): BuiltInDocument {
 /** Longest time of one answer, seconds. */
 const ANSWER_SECONDS = 180;
 
-function judgedTasks(model: JudgeModel | null): readonly JsonObject[] {
+function judgeTasks(model: JudgeModel | null): readonly JsonObject[] {
   const goal = Object.fromEntries(VARIABLES.map(({ name }) => [name, `\${vars.${name}}`]));
   const input = { goal, result: `\${tasks.${GOAL_RESULT}.output}`, has_model: model !== null };
-  const criteria = { id: "criteria", ...stepOf(JUDGE_STEPS.criteria, input), depends_on: [GOAL_RESULT] };
+  const criteria = { id: "criteria", ...stepTask(JUDGE_STEPS.criteria, input), depends_on: [GOAL_RESULT] };
   const decided = "${tasks.criteria.output.decided}";
   if (model === null) {
-    const verdict = stepOf(JUDGE_STEPS.verdict, { decided });
-    return [RESULT_TASK, criteria, { id: GOAL_VERDICT, ...verdict, depends_on: ["criteria"] }];
+    const verdict = stepTask(JUDGE_STEPS.verdict, { decided });
+    return [criteria, { id: GOAL_VERDICT, ...verdict, depends_on: ["criteria"] }];
   }
   const read = { decided, answer: "${tasks.judge.output}", error: "${tasks.judge.error}" };
   return [
-    RESULT_TASK,
     criteria,
     {
       ...{ id: "asks", type: "condition", depends_on: ["criteria"] },
@@ -110,17 +188,13 @@ function judgedTasks(model: JudgeModel | null): readonly JsonObject[] {
     },
     {
       ...{ id: GOAL_VERDICT, depends_on: ["judge"], trigger_rule: "none_failed" },
-      ...stepOf(JUDGE_STEPS.verdict, read),
+      ...stepTask(JUDGE_STEPS.verdict, read),
     },
   ];
 }
 
 /** How an attempt ends whose answer has been repaired, and still cannot be read. */
 const UNREADABLE = "RESPONSE_FORMAT_INVALID";
-
-function stepOf(step: string, input: JsonObject): JsonObject {
-  return { type: "step", parameters: { step, input }, timeout: 60 };
-}
 
 function askJudge({ provider, model }: JudgeModel): JsonObject {
   return {

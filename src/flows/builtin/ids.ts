@@ -11,12 +11,20 @@ export const ROUTE_FLOW = "orchestrator-route" satisfies BuiltInFlowId;
 /** The flow of goals. */
 export const GOAL_FLOW = "orchestrator-goal" satisfies BuiltInFlowId;
 
+/** The flow that does a goal: it has a plan written, and runs it. */
+export const GOAL_WORK_FLOW = "orchestrator-goal-work" satisfies BuiltInFlowId;
+
+/** The flow whose versions are the plans of goals. */
+export const GOAL_PLAN_FLOW = "orchestrator-goal-plan" satisfies BuiltInFlowId;
+
 /** The flow of generations: it writes a template, and waits until somebody has approved it. */
 export const GENERATION_FLOW = "orchestrator-generation" satisfies BuiltInFlowId;
 
 const ALL: Readonly<Record<BuiltInFlowId, true>> = {
   [ROUTE_FLOW]: true,
   [GOAL_FLOW]: true,
+  [GOAL_WORK_FLOW]: true,
+  [GOAL_PLAN_FLOW]: true,
   [GENERATION_FLOW]: true,
 };
 
@@ -29,6 +37,14 @@ export const BUILT_IN_VERSION = "builtin-";
 /** Whether the id is kept for flows of the service. */
 export function isReservedFlowId(flowId: unknown): boolean {
   return typeof flowId === "string" && flowId.startsWith(RESERVED_PREFIX);
+}
+
+/**
+ * Whether the runs of a flow may start flows of the service as child runs: those that the service has written, which
+ * plans of goals are not.
+ */
+export function mayStartReserved(flowId: string): boolean {
+  return isReservedFlowId(flowId) && flowId !== GOAL_PLAN_FLOW;
 }
 
 /** Refuses to start such a flow for a caller. Error: FLOW_RESERVED. */

@@ -2,7 +2,12 @@
 import type { JsonObject } from "../../base/json/json.ts";
 
 /** Ids of these flows. */
-export type BuiltInFlowId = "orchestrator-generation" | "orchestrator-goal" | "orchestrator-route";
+export type BuiltInFlowId =
+  | "orchestrator-generation"
+  | "orchestrator-goal"
+  | "orchestrator-goal-plan"
+  | "orchestrator-goal-work"
+  | "orchestrator-route";
 
 /** What the service brings: a document without a version. */
 export type BuiltInDocument = JsonObject & { readonly id: BuiltInFlowId };

@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type {
   GenerationComplexity as ComplexityName,
+  DraftEstimate,
   GenerationRecord,
   GenerationView,
   GenerationStatus as StatusName,
@@ -9,6 +10,8 @@ import type {
 import {
   type Generation,
   GenerationComplexity,
+  type GenerationEstimate,
+  GenerationEstimateSchema,
   GenerationSchema,
   GenerationStatus,
 } from "../../../gen/orchestrator/v1/generation_pb.ts";
@@ -92,16 +95,19 @@ export function toGeneration(record: GenerationRecord, facts: GenerationFacts): 
   if (draft === null) return generation;
   generation.draft = draft.text;
   generation.problems = toProblems(draft.problems);
-  if (draft.estimate !== null)
-    generation.estimate = {
-      $typeName: "orchestrator.v1.GenerationEstimate",
-      reaches: [...draft.estimate.reaches],
-      ways: draft.estimate.ways,
-      isCut: draft.estimate.isCut,
-      mostCalls: draft.estimate.mostCalls,
-      models: toDryRunEstimate(draft.estimate.models),
-      lowerBound: draft.estimate.isLowerBound,
-      assumptions: draft.estimate.assumptions.map(toAssumption),
-    };
+  if (draft.estimate !== null) generation.estimate = toDraftEstimate(draft.estimate);
   return generation;
+}
+
+/** Converts what a run of a draft would do. */
+export function toDraftEstimate(estimate: DraftEstimate): GenerationEstimate {
+  return create(GenerationEstimateSchema, {
+    reaches: [...estimate.reaches],
+    ways: estimate.ways,
+    isCut: estimate.isCut,
+    mostCalls: estimate.mostCalls,
+    models: toDryRunEstimate(estimate.models),
+    lowerBound: estimate.isLowerBound,
+    assumptions: estimate.assumptions.map(toAssumption),
+  });
 }

@@ -1,12 +1,21 @@
 /** Converts goals to messages of the contract. */
 import { create } from "@bufbuild/protobuf";
 import type {
+  GoalPlan as GoalPlanView,
   GoalPriority as GoalPriorityName,
   GoalRecord,
   GoalStatus as GoalStatusName,
   GoalView,
 } from "../../../engine/ports/gate/goals.ts";
-import { type Goal, GoalPriority, GoalSchema, GoalStatus } from "../../../gen/orchestrator/v1/goal_pb.ts";
+import {
+  type Goal,
+  type GoalPlan,
+  GoalPlanSchema,
+  GoalPriority,
+  GoalSchema,
+  GoalStatus,
+} from "../../../gen/orchestrator/v1/goal_pb.ts";
+import { toDraftEstimate } from "../generations/generation.ts";
 import { createPayloadRoom, encodeJson, type PayloadLimits, toObjectPayload } from "../payload.ts";
 import type { ReadMask } from "../read-mask.ts";
 import { toDuration, toTimestamp } from "../time.ts";
@@ -56,10 +65,23 @@ export function toListedGoal(view: GoalView): Goal {
   });
 }
 
+/** What is told of a goal besides what its run says. */
+export interface GoalFacts {
+  /** Why it does not begin; empty: it has begun. */
+  readonly pendingReason: string;
+  /** Null: it has none. */
+  readonly plan: GoalPlanView | null;
+}
+
 /** Converts a goal with its context, which always fits into a message. */
-export function toGoal(record: GoalRecord, pendingReason: string, mask: ReadMask, limits: PayloadLimits): Goal {
+export function toGoal(record: GoalRecord, facts: GoalFacts, mask: ReadMask, limits: PayloadLimits): Goal {
   const goal = toListedGoal(record);
-  goal.pendingReason = pendingReason;
+  goal.pendingReason = facts.pendingReason;
+  if (facts.plan !== null) goal.plan = toPlan(facts.plan);
+  if (record.error !== null) {
+    const { type, message, task: taskId } = record.error;
+    goal.error = { $typeName: "orchestrator.v1.RunError", type, message, taskId };
+  }
   const form = mask.formOf("context");
   if (form !== "none") {
     const context = toObjectPayload(record.context, form, "", createPayloadRoom(limits));
@@ -70,4 +92,16 @@ export function toGoal(record: GoalRecord, pendingReason: string, mask: ReadMask
   }
   mask.prune(goal);
   return goal;
+}
+
+function toPlan(plan: GoalPlanView): GoalPlan {
+  return create(GoalPlanSchema, {
+    workRunId: plan.workRunId,
+    text: plan.text,
+    planHash: plan.hash,
+    ...(plan.estimate === null ? {} : { estimate: toDraftEstimate(plan.estimate) }),
+    approvalId: plan.approvalId === null ? "" : String(plan.approvalId),
+    runId: plan.runId ?? "",
+    waitingReason: plan.waitingReason,
+  });
 }

@@ -11,13 +11,16 @@ import type { Caller } from "../../../engine/ports/caller.ts";
 import type { LimitPlaces } from "../../../engine/ports/dispatch/limits.ts";
 import type { GoalCheck } from "../../../engine/ports/gate/goal-check.ts";
 import type { GoalTables } from "../../../engine/ports/gate/goal-tables.ts";
-import type { GoalBudget, Goals } from "../../../engine/ports/gate/goals.ts";
+import type { GoalBudget, GoalPlan, Goals } from "../../../engine/ports/gate/goals.ts";
 import type { RunControl, StartRequest } from "../../../engine/ports/run-control.ts";
+import type { RunReader } from "../../../engine/ports/run-reader.ts";
 import { GOAL_RANK, goalOf, isGoal } from "../../../engine/runs/goals/goal.ts";
-import { GOAL_LIMIT, type GoalFlows } from "../../../flows/builtin/goal.ts";
+import { listPartRuns, planOf, workRunIdOf } from "../../../engine/runs/goals/plan.ts";
+import { GOAL_LIMIT, type GoalFlows, type GoalPlanning, limitsCostOf } from "../../../flows/builtin/goal.ts";
 import type { BudgetSpec } from "../../../flows/plan.ts";
-import type { BuiltInDocument, BuiltInFlows } from "../../../flows/ports/built-in.ts";
-import { type GoalBudget as GoalBudgetMessage, GoalSchema } from "../../../gen/orchestrator/v1/goal_pb.ts";
+import type { BuiltInFlows } from "../../../flows/ports/built-in.ts";
+import type { FlowRegistry } from "../../../flows/ports/registry.ts";
+import { type Goal, type GoalBudget as GoalBudgetMessage, GoalSchema } from "../../../gen/orchestrator/v1/goal_pb.ts";
 import {
   GetGoalResponseSchema,
   GoalService,
@@ -34,7 +37,7 @@ import { cutPage, pageSizeOf } from "../../lists/paging.ts";
 import { type Place, toPlace } from "../../lists/tokens.ts";
 import { fromGoalPriority, fromGoalStatus, toGoal, toListedGoal } from "../../mapping/goals/goal.ts";
 import { fromObjectPayload } from "../../mapping/payload.ts";
-import { parseReadMask } from "../../mapping/read-mask.ts";
+import { parseReadMask, type ReadMask } from "../../mapping/read-mask.ts";
 import { fromDuration, toTimestamp } from "../../mapping/time.ts";
 import { createRunWatch, type WatchNeeds } from "../runs/run-watch.ts";
 
@@ -47,6 +50,7 @@ interface Needs extends Omit<WatchNeeds, "planIndexOf"> {
   readonly limitPlaces: LimitPlaces;
   readonly goalCheck: GoalCheck;
   readonly goalFlows: GoalFlows;
+  readonly flows: Pick<FlowRegistry, "isLimitDeclared">;
 }
 
 /** What a goal may cost that does not say. */
@@ -81,13 +85,18 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
       ...{ goal, constraints, acceptance_criteria: acceptanceCriteria, priority },
       ...{ max_cost_micros: maxCostMicros, max_time_seconds: maxTimeSeconds, max_tokens: maxTokens },
     };
-    const document = flowOf(goalFlows, acceptanceCriteria);
+    const planning = await planningFor(needs, tenantId);
+    const { judged, unjudged } = planning?.forms ?? goalFlows.elsewhere;
+    const document = isJudged(goalFlows, acceptanceCriteria) ? judged : unjudged;
+    for (const part of planning?.parts ?? []) await builtIns.use(tenantId, part);
+    const spends = planning !== null || document === judged;
+    const maxConcurrent = planning?.maxConcurrent ?? null;
     const order: StartRequest = {
       ...(await builtIns.use(tenantId, document)),
-      ...(document === goalFlows.judged ? { budget: spendableOf(goalFlows, budget) } : {}),
+      ...(spends ? { budget: spendableOf(goalFlows, planning, budget) } : {}),
       ...{ input, runId: goalId, drawsUuid: true, builtIn: true, requestId, userId, context },
       requestHash: requestId === "" ? "" : hashBody({ SubmitGoal: input, context }),
-      limit: { name: GOAL_LIMIT, key: "", priority: GOAL_RANK[priority], maxConcurrent: null, rate: null },
+      limit: { name: GOAL_LIMIT, key: "", priority: GOAL_RANK[priority], maxConcurrent, rate: null },
       ...{ fromMessage: false, refusal: null, runKey: "", runKeyPolicy: "reject", labels: {} },
       ...{ correlationId: "", runTimeoutMs: null, startDelayMs: 0, signals: [] },
     };
@@ -110,21 +119,25 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
     return fail("GOAL_NOT_FOUND", { goalId });
   };
 
+  const show = async (state: RunState, caller: Caller, mask: ReadMask): Promise<Goal> => {
+    const pendingReason = mask.wants("pending_reason") ? await whyPending(needs, caller, state) : "";
+    const plan = mask.wants("plan") ? await findPlan(needs.runReader, caller, state) : null;
+    return toGoal(goalOf(state), { pendingReason, plan }, mask, limits);
+  };
+
   return {
     async submitGoal(request, call) {
       const mask = parseReadMask(GoalSchema, request.readMask);
       const state = await start(request, call);
       // Its caller may refer to its row at once.
       await needs.goalTables.show();
-      const reason = mask.wants("pending_reason") ? await whyPending(needs.limitPlaces, call.caller, state) : "";
-      return create(SubmitGoalResponseSchema, { goal: toGoal(goalOf(state), reason, mask, limits) });
+      return create(SubmitGoalResponseSchema, { goal: await show(state, call.caller, mask) });
     },
 
     async getGoal(request, call) {
       const mask = parseReadMask(GoalSchema, request.readMask);
       const state = await read(request.goalId, call.caller);
-      const reason = mask.wants("pending_reason") ? await whyPending(needs.limitPlaces, call.caller, state) : "";
-      return create(GetGoalResponseSchema, { goal: toGoal(goalOf(state), reason, mask, limits) });
+      return create(GetGoalResponseSchema, { goal: await show(state, call.caller, mask) });
     },
 
     async listGoals(request, { caller }) {
@@ -162,30 +175,68 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
 }
 
 /** What is not judged costs no further tasks. */
-function flowOf({ judged, unjudged, model }: GoalFlows, criteria: readonly string[]): BuiltInDocument {
-  return criteria.some((criterion) => model !== null || isExpression(criterion)) ? judged : unjudged;
+function isJudged({ model }: GoalFlows, criteria: readonly string[]): boolean {
+  return criteria.some((criterion) => model !== null || isExpression(criterion));
 }
 
-/** What the judge may spend. The cost of a model without a price cannot be limited. */
-function spendableOf({ model }: GoalFlows, { maxCostMicros, maxTokens }: GoalBudget): BudgetSpec {
-  return { maxTokens, ...(model?.isPriced === true ? { maxCostMicros } : {}) };
+/**
+ * How a goal is planned here; null: its result comes from elsewhere. Who has declared the limit did that before the
+ * service could plan, and goes on unless the setting says otherwise.
+ */
+async function planningFor({ goalFlows: { planning }, flows }: Needs, tenantId: string): Promise<GoalPlanning | null> {
+  if (planning === null || !planning.isDefault) return planning;
+  return (await flows.isLimitDeclared(tenantId, GOAL_LIMIT)) ? null : planning;
+}
+
+/** What models may spend for a goal. The cost of a model without a price cannot be limited. */
+function spendableOf({ model }: GoalFlows, planning: GoalPlanning | null, budget: GoalBudget): BudgetSpec {
+  const { maxCostMicros, maxTokens } = budget;
+  const limitsCost = planning === null ? model?.isPriced === true : limitsCostOf(planning, model);
+  return { maxTokens, ...(limitsCost ? { maxCostMicros } : {}) };
+}
+
+/** The plan of a goal, from the run that does it; null: there is none, or somebody has deleted it. */
+async function findPlan(reader: RunReader, caller: Caller, state: RunState): Promise<GoalPlan | null> {
+  const find = async (runId: string): Promise<RunState | null> => {
+    try {
+      return (await reader.getRun(caller, runId)).state;
+    } catch (error) {
+      if (!isOrchestratorError(error) || error.grpc !== "NOT_FOUND") throw error;
+      return null;
+    }
+  };
+  const workRunId = workRunIdOf(state);
+  const work = workRunId === null ? null : await find(workRunId);
+  if (work === null) return null;
+  const parts = await Promise.all(listPartRuns(work).map(find));
+  return planOf(
+    work,
+    parts.filter((part) => part !== null),
+  );
 }
 
 /** Why a goal does not begin; empty if it has begun. */
-async function whyPending(places: LimitPlaces, { tenantId }: Caller, state: RunState): Promise<string> {
+async function whyPending(needs: Needs, { tenantId }: Caller, state: RunState): Promise<string> {
   if (state.phase !== "QUEUED") return "";
   const [hold] = state.holds;
   if (hold !== undefined) return `it is held (${hold.kind})${hold.why === "" ? "" : `: ${hold.why}`}`;
-  const place = await places.findPlace(tenantId, state.runId, "");
+  const place = await needs.limitPlaces.findPlace(tenantId, state.runId, "");
   if (place === null) return "it is about to wait for its turn";
   const { isDeclared, pause, maxConcurrent, rate, holders } = place;
-  if (!isDeclared) return `this service plans no goals: it begins when somebody declares the limit ${GOAL_LIMIT}`;
+  if (!isDeclared && maxConcurrent === null) return nobodyPlans(needs.goalFlows);
   if (pause !== null) return `the limit ${GOAL_LIMIT} is paused until ${new Date(pause.until).toISOString()}`;
   const bounds = [
     ...(maxConcurrent === null ? [] : [`${holders} of ${maxConcurrent} goals are under way`]),
     ...(rate === null ? [] : [`${rate.count} may begin per ${formatDuration(rate.perMs)}`]),
   ];
   return `it waits for its turn at the limit ${GOAL_LIMIT}: ${bounds.join(", ")}`;
+}
+
+/** Why a goal waits that this service does not plan. */
+function nobodyPlans({ planning }: GoalFlows): string {
+  const declared = `it begins when somebody declares the limit ${GOAL_LIMIT}`;
+  if (planning !== null) return `it was submitted when this service planned no goals: ${declared}`;
+  return `this service plans no goals (goals.plans is elsewhere, or it has nobody who writes plans: generation.model, or redis.url for an agent): ${declared}`;
 }
 
 function budgetOf(budget: GoalBudgetMessage | undefined): GoalBudget {

@@ -1,11 +1,9 @@
 /** `orchestrator generate`: templates that a model writes and a person approves. */
 import { type Command, Option } from "commander";
 import { toDuration } from "../../../api/mapping/time.ts";
-import { formatDollars } from "../../../base/money.ts";
 import {
   type Generation,
   GenerationComplexity,
-  type GenerationEstimate,
   GenerationSchema,
   GenerationStatus,
   GenerationStatusSchema,
@@ -26,6 +24,7 @@ import { readPages } from "../../input/read-pages.ts";
 import { readText } from "../../input/text-sources.ts";
 import { type Shown, showLines, toStdout } from "../../terminal/output.ts";
 import { formatTime, nameOf, printJson, toPrintable } from "../../terminal/print.ts";
+import { printDraftEstimate } from "../../terminal/print-draft-estimate.ts";
 import { formatTable } from "../../terminal/table.ts";
 import { cut } from "../../terminal/terminal.ts";
 
@@ -147,25 +146,11 @@ function printGeneration(generation: Generation | undefined, { output }: OutputO
   if (text !== "") toStdout`\n${showLines(text.trimEnd())}\n\n`;
   for (const { path, line, message } of problems)
     toStdout`problem: ${line === 0 ? "" : `line ${line}, `}${path === "" ? "" : `${path}: `}${message}\n`;
-  if (estimate !== undefined) {
-    toStdout`reaches: ${estimate.reaches.length === 0 ? "nothing outside" : estimate.reaches.join(", ")}\n`;
-    printEstimate(estimate);
-  }
+  if (estimate !== undefined) printDraftEstimate(estimate);
   if (draftHash !== "") toStdout`hash: ${draftHash}\n`;
   if (waitingReason !== "") toStdout`waiting: ${waitingReason}\n`;
   if (error !== undefined) toStdout`error: ${error.type}: ${error.message}\n`;
   if (comment !== "") toStdout`comment: ${comment}\n`;
-}
-
-/** An upper bound is claimed only where nothing was assumed. */
-function printEstimate({ isCut, ways, mostCalls, lowerBound, models, assumptions }: GenerationEstimate): void {
-  const calls = `${mostCalls} ${mostCalls === 1 ? "call" : "calls"}`;
-  toStdout`ways: ${isCut ? "at least " : ""}${ways}, with ${lowerBound ? `at least ${calls}` : `${calls} at most`}\n`;
-  const { maxCostMicros = 0n, maxTokens = 0n, unsizedTaskIds = [], uncountedTaskIds = [] } = models ?? {};
-  const isMore = lowerBound || unsizedTaskIds.length > 0 || uncountedTaskIds.length > 0;
-  if (maxTokens > 0n)
-    toStdout`models: ${isMore ? "at least" : "up to"} ${maxTokens} tokens and ${formatDollars(maxCostMicros)}\n`;
-  for (const { place, text } of assumptions) toStdout`assumed for ${place}: ${text}\n`;
 }
 
 function printDecided(generation: Generation | undefined, options: OutputOptions, context: CommandContext): void {

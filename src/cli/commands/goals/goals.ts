@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { toDuration } from "../../../api/mapping/time.ts";
 import {
   type Goal,
+  type GoalPlan,
   GoalPriority,
   GoalPrioritySchema,
   GoalSchema,
@@ -25,8 +26,9 @@ import { readDollars, readDuration, readTokens } from "../../input/read-amounts.
 import { readCount } from "../../input/read-count.ts";
 import { readPages } from "../../input/read-pages.ts";
 import { readText } from "../../input/text-sources.ts";
-import { type Shown, toStdout } from "../../terminal/output.ts";
+import { type Shown, showLines, toStdout } from "../../terminal/output.ts";
 import { formatTime, nameOf, printJson, toPrintable } from "../../terminal/print.ts";
+import { printDraftEstimate } from "../../terminal/print-draft-estimate.ts";
 import { formatTable } from "../../terminal/table.ts";
 import { cut } from "../../terminal/terminal.ts";
 
@@ -79,7 +81,7 @@ export function defineGoals(command: Command, context: CommandContext): void {
     .addOption(new Option("--status <status>", "only goals with this status").choices(Object.keys(STATUSES)))
     .addOption(new Option("--limit <count>", "maximum number of lines").default(50).argParser(readCount))
     .action(list);
-  leaf("get", "show a goal, and why it does not begin")
+  leaf("get", "show a goal with its plan, and why it does not begin or go on")
     .argument("<goal>", "id of the goal")
     .action((goalId: string, options: Options) =>
       withClient(options, async (client) => {
@@ -158,6 +160,21 @@ function printGoal(goal: Goal, { output }: OutputOptions): void {
   for (const text of goal.constraints) toStdout`constraint: ${text}\n`;
   for (const text of goal.acceptanceCriteria) toStdout`criterion: ${text}\n`;
   if (goal.pendingReason !== "") toStdout`pending: ${goal.pendingReason}\n`;
+  if (goal.plan !== undefined) printPlan(goal.plan);
+  if (goal.error !== undefined) toStdout`error: ${goal.error.type}: ${goal.error.message}\n`;
+}
+
+/** With the command that approves it: the hash says what was read. */
+function printPlan({ workRunId, text, planHash, estimate, approvalId, runId, waitingReason }: GoalPlan): void {
+  if (text !== "") toStdout`\n${showLines(text.trimEnd())}\n\n`;
+  if (estimate !== undefined) printDraftEstimate(estimate);
+  if (planHash !== "") toStdout`hash: ${planHash}\n`;
+  if (runId !== "") toStdout`run of the plan: ${runId}\n`;
+  if (waitingReason !== "") toStdout`waiting: ${waitingReason}\n`;
+  if (approvalId === "") return;
+  const data = JSON.stringify({ plan_hash: planHash });
+  toStdout`approve: orchestrator approvals approve ${workRunId} ${approvalId} --data '${data}'\n`;
+  toStdout`reject: orchestrator approvals reject ${workRunId} ${approvalId} --comment "…"\n`;
 }
 
 /** What a table shows of the text of a goal, columns. */

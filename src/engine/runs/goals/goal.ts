@@ -48,12 +48,19 @@ export function goalOf(state: RunState): GoalRecord {
     updatedAt: changedAt(state, status),
     context: state.facts.context ?? {},
     result: status === "completed" ? resultOf(state) : null,
+    error: status === "failed" ? errorOf(state) : null,
   };
 }
 
 function changedAt({ createdAt, startAt, endedAt }: RunState, status: GoalStatus): number {
   if (status === "pending") return createdAt;
   return status === "processing" ? (startAt ?? createdAt) : endedAt;
+}
+
+/** A goal whose time is up has no error of a task. */
+function errorOf({ error, phase }: RunState): GoalRecord["error"] {
+  if (error !== null) return { type: error.type, message: error.message, task: error.task ?? "" };
+  return { type: phase, message: "there was no result in time", task: "" };
 }
 
 /** The confidence is that of the verdict, or of who sent the result where nothing is judged. */

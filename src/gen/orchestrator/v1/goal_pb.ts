@@ -10,13 +10,17 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
 import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { GenerationEstimate } from "./generation_pb.ts";
+import { file_orchestrator_v1_generation } from "./generation_pb.ts";
+import type { RunError } from "./run_pb.ts";
+import { file_orchestrator_v1_run } from "./run_pb.ts";
 import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file orchestrator/v1/goal.proto.
  */
 export const file_orchestrator_v1_goal: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcmNoZXN0cmF0b3IvdjEvZ29hbC5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIpIECgRHb2FsEhUKB2dvYWxfaWQYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEhIKBGdvYWwYAyABKAlCBOJBAQMSMQoGc3RhdHVzGAQgASgOMhsub3JjaGVzdHJhdG9yLnYxLkdvYWxTdGF0dXNCBOJBAQMSHAoOcGVuZGluZ19yZWFzb24YBSABKAlCBOJBAQMSNQoIcHJpb3JpdHkYBiABKA4yHS5vcmNoZXN0cmF0b3IudjEuR29hbFByaW9yaXR5QgTiQQEDEhkKC2NvbnN0cmFpbnRzGAcgAygJQgTiQQEDEiEKE2FjY2VwdGFuY2VfY3JpdGVyaWEYCCADKAlCBOJBAQMSMQoGYnVkZ2V0GAkgASgLMhsub3JjaGVzdHJhdG9yLnYxLkdvYWxCdWRnZXRCBOJBAQMSMAoHY29udGV4dBgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQNIABIcCgxjb250ZXh0X2pzb24YCyABKAxCBOJBAQNIABI1CgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDQg8KDWNvbnRleHRfdmFsdWUi0QEKCkdvYWxCdWRnZXQSMgoPbWF4X2Nvc3RfbWljcm9zGAEgASgDQhTiQQEBukgNIgsYgIDq17yu/g8oAEgAiAEBEkAKCG1heF90aW1lGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhPiQQEBukgMqgEJIgUIgOeEDzIAEioKCm1heF90b2tlbnMYAyABKANCEeJBAQG6SAoiCBj/////BygASAGIAQFCEgoQX21heF9jb3N0X21pY3Jvc0INCgtfbWF4X3Rva2VucyqSAQoMR29hbFByaW9yaXR5Eh0KGUdPQUxfUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIVChFHT0FMX1BSSU9SSVRZX0xPVxABEhgKFEdPQUxfUFJJT1JJVFlfTUVESVVNEAISFgoSR09BTF9QUklPUklUWV9ISUdIEAMSGgoWR09BTF9QUklPUklUWV9DUklUSUNBTBAEKqwBCgpHb2FsU3RhdHVzEhsKF0dPQUxfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTR09BTF9TVEFUVVNfUEVORElORxABEhoKFkdPQUxfU1RBVFVTX1BST0NFU1NJTkcQAhIZChVHT0FMX1NUQVRVU19DT01QTEVURUQQAxIWChJHT0FMX1NUQVRVU19GQUlMRUQQBBIZChVHT0FMX1NUQVRVU19DQU5DRUxMRUQQBUKFAQoPb3JjaGVzdHJhdG9yLnYxQglHb2FsUHJvdG9QAVoub3JjaGVzdHJhdG9yLmludGVybmFsL2NsaWVudC92MTtvcmNoZXN0cmF0b3J2MaoCD09yY2hlc3RyYXRvci5WMcoCD09yY2hlc3RyYXRvclxWMeoCEE9yY2hlc3RyYXRvcjo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChpvcmNoZXN0cmF0b3IvdjEvZ29hbC5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIvEECgRHb2FsEhUKB2dvYWxfaWQYASABKAlCBOJBAQMSFwoJdGVuYW50X2lkGAIgASgJQgTiQQEDEhIKBGdvYWwYAyABKAlCBOJBAQMSMQoGc3RhdHVzGAQgASgOMhsub3JjaGVzdHJhdG9yLnYxLkdvYWxTdGF0dXNCBOJBAQMSHAoOcGVuZGluZ19yZWFzb24YBSABKAlCBOJBAQMSNQoIcHJpb3JpdHkYBiABKA4yHS5vcmNoZXN0cmF0b3IudjEuR29hbFByaW9yaXR5QgTiQQEDEhkKC2NvbnN0cmFpbnRzGAcgAygJQgTiQQEDEiEKE2FjY2VwdGFuY2VfY3JpdGVyaWEYCCADKAlCBOJBAQMSMQoGYnVkZ2V0GAkgASgLMhsub3JjaGVzdHJhdG9yLnYxLkdvYWxCdWRnZXRCBOJBAQMSMAoHY29udGV4dBgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCBOJBAQNIABIcCgxjb250ZXh0X2pzb24YCyABKAxCBOJBAQNIABI1CgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBOJBAQMSNQoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgTiQQEDEi0KBHBsYW4YDiABKAsyGS5vcmNoZXN0cmF0b3IudjEuR29hbFBsYW5CBOJBAQMSLgoFZXJyb3IYDyABKAsyGS5vcmNoZXN0cmF0b3IudjEuUnVuRXJyb3JCBOJBAQNCDwoNY29udGV4dF92YWx1ZSLeAQoIR29hbFBsYW4SGQoLd29ya19ydW5faWQYASABKAlCBOJBAQMSEgoEdGV4dBgCIAEoCUIE4kEBAxIXCglwbGFuX2hhc2gYAyABKAlCBOJBAQMSOwoIZXN0aW1hdGUYBCABKAsyIy5vcmNoZXN0cmF0b3IudjEuR2VuZXJhdGlvbkVzdGltYXRlQgTiQQEDEhkKC2FwcHJvdmFsX2lkGAUgASgJQgTiQQEDEhQKBnJ1bl9pZBgGIAEoCUIE4kEBAxIcCg53YWl0aW5nX3JlYXNvbhgHIAEoCUIE4kEBAyLRAQoKR29hbEJ1ZGdldBIyCg9tYXhfY29zdF9taWNyb3MYASABKANCFOJBAQG6SA0iCxiAgOrXvK7+DygASACIAQESQAoIbWF4X3RpbWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CE+JBAQG6SAyqAQkiBQiA54QPMgASKgoKbWF4X3Rva2VucxgDIAEoA0IR4kEBAbpICiIIGP////8HKABIAYgBAUISChBfbWF4X2Nvc3RfbWljcm9zQg0KC19tYXhfdG9rZW5zKpIBCgxHb2FsUHJpb3JpdHkSHQoZR09BTF9QUklPUklUWV9VTlNQRUNJRklFRBAAEhUKEUdPQUxfUFJJT1JJVFlfTE9XEAESGAoUR09BTF9QUklPUklUWV9NRURJVU0QAhIWChJHT0FMX1BSSU9SSVRZX0hJR0gQAxIaChZHT0FMX1BSSU9SSVRZX0NSSVRJQ0FMEAQqrAEKCkdvYWxTdGF0dXMSGwoXR09BTF9TVEFUVVNfVU5TUEVDSUZJRUQQABIXChNHT0FMX1NUQVRVU19QRU5ESU5HEAESGgoWR09BTF9TVEFUVVNfUFJPQ0VTU0lORxACEhkKFUdPQUxfU1RBVFVTX0NPTVBMRVRFRBADEhYKEkdPQUxfU1RBVFVTX0ZBSUxFRBAEEhkKFUdPQUxfU1RBVFVTX0NBTkNFTExFRBAFQoUBCg9vcmNoZXN0cmF0b3IudjFCCUdvYWxQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_orchestrator_v1_generation, file_orchestrator_v1_run]);
 
 /**
  * Goal is something to be done, said in words, with what it may cost. It is a run of a built-in flow: its id is the id of the
@@ -124,6 +128,21 @@ export type Goal = Message<"orchestrator.v1.Goal"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 13;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * The plan of a goal that this service plans, as far as it is; absent for goals whose result comes from elsewhere, before they
+   * begin, in lists, and in watches.
+   *
+   * @generated from field: orchestrator.v1.GoalPlan plan = 14;
+   */
+  plan?: GoalPlan | undefined;
+
+  /**
+   * Why the goal failed; absent for others, in lists, and in watches.
+   *
+   * @generated from field: orchestrator.v1.RunError error = 15;
+   */
+  error?: RunError | undefined;
 };
 
 /**
@@ -132,6 +151,70 @@ export type Goal = Message<"orchestrator.v1.Goal"> & {
  */
 export const GoalSchema: GenMessage<Goal> = /*@__PURE__*/
   messageDesc(file_orchestrator_v1_goal, 0);
+
+/**
+ * GoalPlan is a flow that a model has written to do a goal, and where it is done.
+ *
+ * @generated from message orchestrator.v1.GoalPlan
+ */
+export type GoalPlan = Message<"orchestrator.v1.GoalPlan"> & {
+  /**
+   * The run that plans the goal and does it, a child run of the goal: the approval is there, and so is the part of the budget that
+   * planning and doing may spend (`run.<work_run_id>`).
+   *
+   * @generated from field: string work_run_id = 1;
+   */
+  workRunId: string;
+
+  /**
+   * The plan, as text of a flow; empty as long as there is none.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * Hex SHA-256 of the canonical document of the plan, which a decision names as `plan_hash`.
+   *
+   * @generated from field: string plan_hash = 3;
+   */
+  planHash: string;
+
+  /**
+   * What a run of the plan would do with the context of the goal; absent as long as there is no plan.
+   *
+   * @generated from field: orchestrator.v1.GenerationEstimate estimate = 4;
+   */
+  estimate?: GenerationEstimate | undefined;
+
+  /**
+   * Approval of `work_run_id` that waits for a decision (ApprovalService.DecideApproval); empty if none does.
+   *
+   * @generated from field: string approval_id = 5;
+   */
+  approvalId: string;
+
+  /**
+   * The run of the plan, a child run of `work_run_id`; empty before it begins.
+   *
+   * @generated from field: string run_id = 6;
+   */
+  runId: string;
+
+  /**
+   * Why the work does not go on, for people, such as a budget that is used up; empty if it goes on or has ended.
+   *
+   * @generated from field: string waiting_reason = 7;
+   */
+  waitingReason: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.GoalPlan.
+ * Use `create(GoalPlanSchema)` to create a new message.
+ */
+export const GoalPlanSchema: GenMessage<GoalPlan> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_goal, 1);
 
 /**
  * GoalBudget is what a goal may cost. An absent field of a request means the default.
@@ -166,7 +249,7 @@ export type GoalBudget = Message<"orchestrator.v1.GoalBudget"> & {
  * Use `create(GoalBudgetSchema)` to create a new message.
  */
 export const GoalBudgetSchema: GenMessage<GoalBudget> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_goal, 1);
+  messageDesc(file_orchestrator_v1_goal, 2);
 
 /**
  * GoalPriority says which of the goals that wait begins first; goals of the same priority begin in the order of their creation.

@@ -4,16 +4,26 @@ import type { Config } from "../../../config/settings.ts";
 import { createGenerationFlow } from "../../../flows/builtin/generation.ts";
 import type { BuiltInDocument } from "../../../flows/ports/built-in.ts";
 import { isForModels } from "../../../tasks/agents/transport.ts";
-import { modelsForFlows } from "../models.ts";
+import { isPriced, modelsForFlows } from "../models.ts";
 import { redisAddressOf } from "../redis.ts";
 
-/** The flow of generations; null: the service has neither a model nor agents. */
-export function generationFlowOf(config: Config): BuiltInDocument | null {
+/** The flow that writes drafts. */
+export interface DraftWriter {
+  readonly flow: BuiltInDocument;
+  /** The model has a price; so has an agent, whom the service does not pay. */
+  readonly isPriced: boolean;
+}
+
+/** Who writes drafts; null: the service has neither a model nor agents. */
+export function draftWriterOf(config: Config): DraftWriter | null {
   const { maxCost, maxTokens } = config.generation;
   const [provider = null, model = null] = splitModel(config.generation.model);
   // As for any `ai` task.
-  const isModel = isForModels({ transport: null, provider, model }, modelsForFlows(config));
+  const models = modelsForFlows(config);
+  const isModel = isForModels({ transport: null, provider, model }, models);
   if (!isModel && redisAddressOf(config) === null) return null;
   const maxCostUsd = isModel ? (maxCost ?? null) : null;
-  return createGenerationFlow({ transport: isModel ? "model" : "agent", provider, model, maxCostUsd, maxTokens });
+  const transport = isModel ? "model" : "agent";
+  const flow = createGenerationFlow({ transport, provider, model, maxCostUsd, maxTokens });
+  return { flow, isPriced: !isModel || isPriced(models, provider, model) };
 }

@@ -1,14 +1,30 @@
-/** The flows of goals: who judges their results. */
+/** The flows of goals: who plans them, and who judges their results. */
 import { splitModel } from "../../../config/model-name.ts";
 import type { Config } from "../../../config/settings.ts";
-import { createGoalFlows, type GoalFlows } from "../../../flows/builtin/goal.ts";
-import { modelsForFlows } from "../models.ts";
+import { createGoalFlows, type GoalFlows, type JudgeModel, type PlanRules } from "../../../flows/builtin/goal.ts";
+import { isPriced, modelsForFlows } from "../models.ts";
+import type { DraftWriter } from "./generation.ts";
 
-/** Their forms at this service. */
-export function goalFlowsOf(config: Config): GoalFlows {
+/** The flows of goals at this service. `writer`: who writes plans; null: nobody. */
+export function goalFlowsOf(config: Config, writer: DraftWriter | null): GoalFlows {
+  return createGoalFlows(judgeOf(config), planRulesOf(config, writer));
+}
+
+function judgeOf(config: Config): JudgeModel | null {
   const [provider, model = null] = splitModel(config.goals.model);
-  if (provider === undefined) return createGoalFlows(null);
-  const known = modelsForFlows(config).known.get(provider);
-  const isPriced = known?.priced.has(model ?? known.model ?? "") ?? false;
-  return createGoalFlows({ provider, model, isPriced });
+  if (provider === undefined) return null;
+  return { provider, model, isPriced: isPriced(modelsForFlows(config), provider, model) };
+}
+
+function planRulesOf({ goals }: Config, writer: DraftWriter | null): PlanRules | null {
+  const { plans = "ask", services, maxConcurrent } = goals;
+  if (writer === null || plans === "elsewhere") return null;
+  return {
+    generation: writer.flow,
+    isPriced: writer.isPriced,
+    approve: plans === "ask" ? "person" : "none",
+    services,
+    maxConcurrent,
+    isDefault: goals.plans === undefined,
+  };
 }
