@@ -184,7 +184,12 @@ type Goal struct {
 	// When the goal was accepted.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When its status last changed.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// The plan of a goal that this service plans, as far as it is; absent for goals whose result comes from elsewhere, before they
+	// begin, in lists, and in watches.
+	Plan *GoalPlan `protobuf:"bytes,14,opt,name=plan,proto3" json:"plan,omitempty"`
+	// Why the goal failed; absent for others, in lists, and in watches.
+	Error         *RunError `protobuf:"bytes,15,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -321,6 +326,20 @@ func (x *Goal) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Goal) GetPlan() *GoalPlan {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
+}
+
+func (x *Goal) GetError() *RunError {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
 type isGoal_ContextValue interface {
 	isGoal_ContextValue()
 }
@@ -339,6 +358,107 @@ func (*Goal_Context) isGoal_ContextValue() {}
 
 func (*Goal_ContextJson) isGoal_ContextValue() {}
 
+// GoalPlan is a flow that a model has written to do a goal, and where it is done.
+type GoalPlan struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The run that plans the goal and does it, a child run of the goal: the approval is there, and so is the part of the budget that
+	// planning and doing may spend (`run.<work_run_id>`).
+	WorkRunId string `protobuf:"bytes,1,opt,name=work_run_id,json=workRunId,proto3" json:"work_run_id,omitempty"`
+	// The plan, as text of a flow; empty as long as there is none.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Hex SHA-256 of the canonical document of the plan, which a decision names as `plan_hash`.
+	PlanHash string `protobuf:"bytes,3,opt,name=plan_hash,json=planHash,proto3" json:"plan_hash,omitempty"`
+	// What a run of the plan would do with the context of the goal; absent as long as there is no plan.
+	Estimate *GenerationEstimate `protobuf:"bytes,4,opt,name=estimate,proto3" json:"estimate,omitempty"`
+	// Approval of `work_run_id` that waits for a decision (ApprovalService.DecideApproval); empty if none does.
+	ApprovalId string `protobuf:"bytes,5,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
+	// The run of the plan, a child run of `work_run_id`; empty before it begins.
+	RunId string `protobuf:"bytes,6,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Why the work does not go on, for people, such as a budget that is used up; empty if it goes on or has ended.
+	WaitingReason string `protobuf:"bytes,7,opt,name=waiting_reason,json=waitingReason,proto3" json:"waiting_reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GoalPlan) Reset() {
+	*x = GoalPlan{}
+	mi := &file_orchestrator_v1_goal_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GoalPlan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GoalPlan) ProtoMessage() {}
+
+func (x *GoalPlan) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_goal_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GoalPlan.ProtoReflect.Descriptor instead.
+func (*GoalPlan) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_goal_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *GoalPlan) GetWorkRunId() string {
+	if x != nil {
+		return x.WorkRunId
+	}
+	return ""
+}
+
+func (x *GoalPlan) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *GoalPlan) GetPlanHash() string {
+	if x != nil {
+		return x.PlanHash
+	}
+	return ""
+}
+
+func (x *GoalPlan) GetEstimate() *GenerationEstimate {
+	if x != nil {
+		return x.Estimate
+	}
+	return nil
+}
+
+func (x *GoalPlan) GetApprovalId() string {
+	if x != nil {
+		return x.ApprovalId
+	}
+	return ""
+}
+
+func (x *GoalPlan) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *GoalPlan) GetWaitingReason() string {
+	if x != nil {
+		return x.WaitingReason
+	}
+	return ""
+}
+
 // GoalBudget is what a goal may cost. An absent field of a request means the default.
 type GoalBudget struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -354,7 +474,7 @@ type GoalBudget struct {
 
 func (x *GoalBudget) Reset() {
 	*x = GoalBudget{}
-	mi := &file_orchestrator_v1_goal_proto_msgTypes[1]
+	mi := &file_orchestrator_v1_goal_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -366,7 +486,7 @@ func (x *GoalBudget) String() string {
 func (*GoalBudget) ProtoMessage() {}
 
 func (x *GoalBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_orchestrator_v1_goal_proto_msgTypes[1]
+	mi := &file_orchestrator_v1_goal_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -379,7 +499,7 @@ func (x *GoalBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoalBudget.ProtoReflect.Descriptor instead.
 func (*GoalBudget) Descriptor() ([]byte, []int) {
-	return file_orchestrator_v1_goal_proto_rawDescGZIP(), []int{1}
+	return file_orchestrator_v1_goal_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *GoalBudget) GetMaxCostMicros() int64 {
@@ -407,7 +527,7 @@ var File_orchestrator_v1_goal_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_goal_proto_rawDesc = "" +
 	"\n" +
-	"\x1aorchestrator/v1/goal.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x04\n" +
+	"\x1aorchestrator/v1/goal.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a orchestrator/v1/generation.proto\x1a\x19orchestrator/v1/run.proto\"\xb4\x05\n" +
 	"\x04Goal\x12\x17\n" +
 	"\agoal_id\x18\x01 \x01(\tR\x06goalId\x12\x1b\n" +
 	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x12\n" +
@@ -424,8 +544,19 @@ const file_orchestrator_v1_goal_proto_rawDesc = "" +
 	"\vcreate_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTimeB\x0f\n" +
-	"\rcontext_value\"\xb6\x01\n" +
+	"updateTime\x12-\n" +
+	"\x04plan\x18\x0e \x01(\v2\x19.orchestrator.v1.GoalPlanR\x04plan\x12/\n" +
+	"\x05error\x18\x0f \x01(\v2\x19.orchestrator.v1.RunErrorR\x05errorB\x0f\n" +
+	"\rcontext_value\"\xfb\x01\n" +
+	"\bGoalPlan\x12\x1e\n" +
+	"\vwork_run_id\x18\x01 \x01(\tR\tworkRunId\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1b\n" +
+	"\tplan_hash\x18\x03 \x01(\tR\bplanHash\x12?\n" +
+	"\bestimate\x18\x04 \x01(\v2#.orchestrator.v1.GenerationEstimateR\bestimate\x12\x1f\n" +
+	"\vapproval_id\x18\x05 \x01(\tR\n" +
+	"approvalId\x12\x15\n" +
+	"\x06run_id\x18\x06 \x01(\tR\x05runId\x12%\n" +
+	"\x0ewaiting_reason\x18\a \x01(\tR\rwaitingReason\"\xb6\x01\n" +
 	"\n" +
 	"GoalBudget\x12+\n" +
 	"\x0fmax_cost_micros\x18\x01 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x124\n" +
@@ -463,29 +594,35 @@ func file_orchestrator_v1_goal_proto_rawDescGZIP() []byte {
 }
 
 var file_orchestrator_v1_goal_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_orchestrator_v1_goal_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_orchestrator_v1_goal_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_orchestrator_v1_goal_proto_goTypes = []any{
 	(GoalPriority)(0),             // 0: orchestrator.v1.GoalPriority
 	(GoalStatus)(0),               // 1: orchestrator.v1.GoalStatus
 	(*Goal)(nil),                  // 2: orchestrator.v1.Goal
-	(*GoalBudget)(nil),            // 3: orchestrator.v1.GoalBudget
-	(*structpb.Struct)(nil),       // 4: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
+	(*GoalPlan)(nil),              // 3: orchestrator.v1.GoalPlan
+	(*GoalBudget)(nil),            // 4: orchestrator.v1.GoalBudget
+	(*structpb.Struct)(nil),       // 5: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*RunError)(nil),              // 7: orchestrator.v1.RunError
+	(*GenerationEstimate)(nil),    // 8: orchestrator.v1.GenerationEstimate
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
 }
 var file_orchestrator_v1_goal_proto_depIdxs = []int32{
-	1, // 0: orchestrator.v1.Goal.status:type_name -> orchestrator.v1.GoalStatus
-	0, // 1: orchestrator.v1.Goal.priority:type_name -> orchestrator.v1.GoalPriority
-	3, // 2: orchestrator.v1.Goal.budget:type_name -> orchestrator.v1.GoalBudget
-	4, // 3: orchestrator.v1.Goal.context:type_name -> google.protobuf.Struct
-	5, // 4: orchestrator.v1.Goal.create_time:type_name -> google.protobuf.Timestamp
-	5, // 5: orchestrator.v1.Goal.update_time:type_name -> google.protobuf.Timestamp
-	6, // 6: orchestrator.v1.GoalBudget.max_time:type_name -> google.protobuf.Duration
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	1,  // 0: orchestrator.v1.Goal.status:type_name -> orchestrator.v1.GoalStatus
+	0,  // 1: orchestrator.v1.Goal.priority:type_name -> orchestrator.v1.GoalPriority
+	4,  // 2: orchestrator.v1.Goal.budget:type_name -> orchestrator.v1.GoalBudget
+	5,  // 3: orchestrator.v1.Goal.context:type_name -> google.protobuf.Struct
+	6,  // 4: orchestrator.v1.Goal.create_time:type_name -> google.protobuf.Timestamp
+	6,  // 5: orchestrator.v1.Goal.update_time:type_name -> google.protobuf.Timestamp
+	3,  // 6: orchestrator.v1.Goal.plan:type_name -> orchestrator.v1.GoalPlan
+	7,  // 7: orchestrator.v1.Goal.error:type_name -> orchestrator.v1.RunError
+	8,  // 8: orchestrator.v1.GoalPlan.estimate:type_name -> orchestrator.v1.GenerationEstimate
+	9,  // 9: orchestrator.v1.GoalBudget.max_time:type_name -> google.protobuf.Duration
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_orchestrator_v1_goal_proto_init() }
@@ -493,18 +630,20 @@ func file_orchestrator_v1_goal_proto_init() {
 	if File_orchestrator_v1_goal_proto != nil {
 		return
 	}
+	file_orchestrator_v1_generation_proto_init()
+	file_orchestrator_v1_run_proto_init()
 	file_orchestrator_v1_goal_proto_msgTypes[0].OneofWrappers = []any{
 		(*Goal_Context)(nil),
 		(*Goal_ContextJson)(nil),
 	}
-	file_orchestrator_v1_goal_proto_msgTypes[1].OneofWrappers = []any{}
+	file_orchestrator_v1_goal_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_goal_proto_rawDesc), len(file_orchestrator_v1_goal_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -129,6 +129,7 @@ export function createGenerationFlow(rules: GenerationRules): BuiltInDocument {
         hash: `\${${draft}.hash}`,
         text: `\${${draft}.text}`,
         problems: `\${${draft}.problems}`,
+        estimate: `\${${draft}.estimate}`,
         approved: "${vars.approve == 'person'}",
       },
     },

@@ -16,7 +16,7 @@ import { GOAL_PLAN_FLOW, GOAL_WORK_FLOW } from "./ids.ts";
 export const PLAN_STEPS = { question: "goal.question", keep: "goal.keep" } as const;
 
 /** States that others read. */
-export const PLAN_STATES = { draft: "draft", approve: "approve", do: "do" } as const;
+export const PLAN_STATES = { draft: "draft", approve: "approve", keep: "keep", do: "do" } as const;
 
 /** Whether somebody has to approve a plan. */
 export type PlanApproval = "person" | "none";
@@ -67,12 +67,12 @@ export function createGoalWorkFlow(
           },
           transitions: [
             ...(approve === "none" ? [] : [{ when: `\${${draft}.hash != ''}`, to: PLAN_STATES.approve }]),
-            { to: "keep" },
+            { to: PLAN_STATES.keep },
           ],
         },
         ...(approve === "none" ? [] : [approval(draft)]),
         {
-          id: "keep",
+          id: PLAN_STATES.keep,
           task: stepTask(PLAN_STEPS.keep, {
             draft: `\${${draft}}`,
             services: [...services],
@@ -118,6 +118,6 @@ function approval(draft: string): JsonObject {
       },
       timeout: DECISION_TIME,
     },
-    transitions: [{ to: "keep" }],
+    transitions: [{ to: PLAN_STATES.keep }],
   };
 }

@@ -114,6 +114,33 @@ test("child runs spend the budget of the run above, and the budget of the tenant
   expect([...page.budgets, ...rest.budgets].map(({ budgetId }) => budgetId)).toEqual([`run.${runId}`, "tenant"]);
 });
 
+test("a task gives its child run a part: it is held there while the run above goes on, and a raise of it is enough", async () => {
+  const bed = await openModelBed();
+  bed.models.script((request) => request.say("hi"));
+  await bed.register("kid", `  budget: {max_tokens: 5000}\n  tasks: [{id: q, ${ASK}}]`);
+  const part =
+    'parameters: {flow_id: kid, budget: {max_tokens: "${vars.tokens * 90 / 100}", max_cost_usd: "${vars.usd}"}}';
+  const head = "variables: [{name: tokens, type: integer}, {name: usd, type: number}]\n";
+  const tasks = `  budget: {max_tokens: 4000}\n  tasks: [{id: k, type: subflow, ${part}}, {id: own, ${ASK}}]\n  output: "\${[k.output, own.output.content]}"`;
+  await bed.register("boss", tasks, head);
+  const runId = await bed.start("boss", { tokens: 1_000, usd: 0.5 });
+  const kid = await eventually(async () => {
+    const { runs } = await bed.client.call(RunService.method.listRuns, { filter: 'flow_id == "kid"' });
+    expect(runs[0]?.state).toBe(RunState.SUSPENDED);
+    return runs[0]?.runId ?? "";
+  });
+  // The run above is not held, and its own call is paid.
+  await eventually(async () => expect((await budgetOf(bed, `run.${runId}`)).settledTokens).toBe(15n));
+  expect(await budgetOf(bed, `run.${kid}`)).toMatchObject({ maxTokens: 900n, maxCostMicros: 500_000n });
+  await bed.client.call(method.raiseBudget, { budgetId: `run.${kid}`, maxTokens: 2_000n });
+  await bed.reaches(runId, RunState.COMPLETED);
+  expect(await budgetOf(bed, `run.${kid}`)).toMatchObject({ settledTokens: 15n });
+  expect(await budgetOf(bed, `run.${runId}`)).toMatchObject({ settledTokens: 30n, maxTokens: 4_000n });
+  // What is no amount fails the task.
+  const wrong = await bed.reaches(await bed.start("boss", { tokens: -100, usd: 0.5 }), RunState.FAILED);
+  expect(wrong.error?.message).toMatch(/parameters\.budget\.max_tokens/);
+});
+
 test("a model without a price is refused where a budget limits the cost, and counts tokens elsewhere", async () => {
   const bed = await openModelBed();
   bed.models.script((request) => request.say("hi"));

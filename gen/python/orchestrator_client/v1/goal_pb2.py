@@ -25,9 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from orchestrator_client.v1 import generation_pb2 as orchestrator_dot_v1_dot_generation__pb2
+from orchestrator_client.v1 import run_pb2 as orchestrator_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aorchestrator/v1/goal.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x04\n\x04Goal\x12\x17\n\x07goal_id\x18\x01 \x01(\tR\x06goalId\x12\x1b\n\ttenant_id\x18\x02 \x01(\tR\x08tenantId\x12\x12\n\x04goal\x18\x03 \x01(\tR\x04goal\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32\x1b.orchestrator.v1.GoalStatusR\x06status\x12%\n\x0epending_reason\x18\x05 \x01(\tR\rpendingReason\x12\x39\n\x08priority\x18\x06 \x01(\x0e\x32\x1d.orchestrator.v1.GoalPriorityR\x08priority\x12 \n\x0b\x63onstraints\x18\x07 \x03(\tR\x0b\x63onstraints\x12/\n\x13\x61\x63\x63\x65ptance_criteria\x18\x08 \x03(\tR\x12\x61\x63\x63\x65ptanceCriteria\x12\x33\n\x06\x62udget\x18\t \x01(\x0b\x32\x1b.orchestrator.v1.GoalBudgetR\x06\x62udget\x12\x33\n\x07\x63ontext\x18\n \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x07\x63ontext\x12#\n\x0c\x63ontext_json\x18\x0b \x01(\x0cH\x00R\x0b\x63ontextJson\x12;\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTimeB\x0f\n\rcontext_value\"\xb6\x01\n\nGoalBudget\x12+\n\x0fmax_cost_micros\x18\x01 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x12\x34\n\x08max_time\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07maxTime\x12\"\n\nmax_tokens\x18\x03 \x01(\x03H\x01R\tmaxTokens\x88\x01\x01\x42\x12\n\x10_max_cost_microsB\r\n\x0b_max_tokens*\x92\x01\n\x0cGoalPriority\x12\x1d\n\x19GOAL_PRIORITY_UNSPECIFIED\x10\x00\x12\x15\n\x11GOAL_PRIORITY_LOW\x10\x01\x12\x18\n\x14GOAL_PRIORITY_MEDIUM\x10\x02\x12\x16\n\x12GOAL_PRIORITY_HIGH\x10\x03\x12\x1a\n\x16GOAL_PRIORITY_CRITICAL\x10\x04*\xac\x01\n\nGoalStatus\x12\x1b\n\x17GOAL_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13GOAL_STATUS_PENDING\x10\x01\x12\x1a\n\x16GOAL_STATUS_PROCESSING\x10\x02\x12\x19\n\x15GOAL_STATUS_COMPLETED\x10\x03\x12\x16\n\x12GOAL_STATUS_FAILED\x10\x04\x12\x19\n\x15GOAL_STATUS_CANCELLED\x10\x05\x42\x85\x01\n\x0forchestrator.v1B\tGoalProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aorchestrator/v1/goal.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a orchestrator/v1/generation.proto\x1a\x19orchestrator/v1/run.proto\"\xb4\x05\n\x04Goal\x12\x17\n\x07goal_id\x18\x01 \x01(\tR\x06goalId\x12\x1b\n\ttenant_id\x18\x02 \x01(\tR\x08tenantId\x12\x12\n\x04goal\x18\x03 \x01(\tR\x04goal\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32\x1b.orchestrator.v1.GoalStatusR\x06status\x12%\n\x0epending_reason\x18\x05 \x01(\tR\rpendingReason\x12\x39\n\x08priority\x18\x06 \x01(\x0e\x32\x1d.orchestrator.v1.GoalPriorityR\x08priority\x12 \n\x0b\x63onstraints\x18\x07 \x03(\tR\x0b\x63onstraints\x12/\n\x13\x61\x63\x63\x65ptance_criteria\x18\x08 \x03(\tR\x12\x61\x63\x63\x65ptanceCriteria\x12\x33\n\x06\x62udget\x18\t \x01(\x0b\x32\x1b.orchestrator.v1.GoalBudgetR\x06\x62udget\x12\x33\n\x07\x63ontext\x18\n \x01(\x0b\x32\x17.google.protobuf.StructH\x00R\x07\x63ontext\x12#\n\x0c\x63ontext_json\x18\x0b \x01(\x0cH\x00R\x0b\x63ontextJson\x12;\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12-\n\x04plan\x18\x0e \x01(\x0b\x32\x19.orchestrator.v1.GoalPlanR\x04plan\x12/\n\x05\x65rror\x18\x0f \x01(\x0b\x32\x19.orchestrator.v1.RunErrorR\x05\x65rrorB\x0f\n\rcontext_value\"\xfb\x01\n\x08GoalPlan\x12\x1e\n\x0bwork_run_id\x18\x01 \x01(\tR\tworkRunId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12\x1b\n\tplan_hash\x18\x03 \x01(\tR\x08planHash\x12?\n\x08\x65stimate\x18\x04 \x01(\x0b\x32#.orchestrator.v1.GenerationEstimateR\x08\x65stimate\x12\x1f\n\x0b\x61pproval_id\x18\x05 \x01(\tR\napprovalId\x12\x15\n\x06run_id\x18\x06 \x01(\tR\x05runId\x12%\n\x0ewaiting_reason\x18\x07 \x01(\tR\rwaitingReason\"\xb6\x01\n\nGoalBudget\x12+\n\x0fmax_cost_micros\x18\x01 \x01(\x03H\x00R\rmaxCostMicros\x88\x01\x01\x12\x34\n\x08max_time\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07maxTime\x12\"\n\nmax_tokens\x18\x03 \x01(\x03H\x01R\tmaxTokens\x88\x01\x01\x42\x12\n\x10_max_cost_microsB\r\n\x0b_max_tokens*\x92\x01\n\x0cGoalPriority\x12\x1d\n\x19GOAL_PRIORITY_UNSPECIFIED\x10\x00\x12\x15\n\x11GOAL_PRIORITY_LOW\x10\x01\x12\x18\n\x14GOAL_PRIORITY_MEDIUM\x10\x02\x12\x16\n\x12GOAL_PRIORITY_HIGH\x10\x03\x12\x1a\n\x16GOAL_PRIORITY_CRITICAL\x10\x04*\xac\x01\n\nGoalStatus\x12\x1b\n\x17GOAL_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13GOAL_STATUS_PENDING\x10\x01\x12\x1a\n\x16GOAL_STATUS_PROCESSING\x10\x02\x12\x19\n\x15GOAL_STATUS_COMPLETED\x10\x03\x12\x16\n\x12GOAL_STATUS_FAILED\x10\x04\x12\x19\n\x15GOAL_STATUS_CANCELLED\x10\x05\x42\x85\x01\n\x0forchestrator.v1B\tGoalProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +37,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orchestrator.v1.goal_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\tGoalProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
-  _globals['_GOALPRIORITY']._serialized_start=927
-  _globals['_GOALPRIORITY']._serialized_end=1073
-  _globals['_GOALSTATUS']._serialized_start=1076
-  _globals['_GOALSTATUS']._serialized_end=1248
-  _globals['_GOAL']._serialized_start=143
-  _globals['_GOAL']._serialized_end=739
-  _globals['_GOALBUDGET']._serialized_start=742
-  _globals['_GOALBUDGET']._serialized_end=924
+  _globals['_GOALPRIORITY']._serialized_start=1338
+  _globals['_GOALPRIORITY']._serialized_end=1484
+  _globals['_GOALSTATUS']._serialized_start=1487
+  _globals['_GOALSTATUS']._serialized_end=1659
+  _globals['_GOAL']._serialized_start=204
+  _globals['_GOAL']._serialized_end=896
+  _globals['_GOALPLAN']._serialized_start=899
+  _globals['_GOALPLAN']._serialized_end=1150
+  _globals['_GOALBUDGET']._serialized_start=1153
+  _globals['_GOALBUDGET']._serialized_end=1335
 # @@protoc_insertion_point(module_scope)

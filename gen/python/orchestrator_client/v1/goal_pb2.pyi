@@ -1,6 +1,8 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from orchestrator_client.v1 import generation_pb2 as _generation_pb2
+from orchestrator_client.v1 import run_pb2 as _run_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -39,7 +41,7 @@ GOAL_STATUS_FAILED: GoalStatus
 GOAL_STATUS_CANCELLED: GoalStatus
 
 class Goal(_message.Message):
-    __slots__ = ("goal_id", "tenant_id", "goal", "status", "pending_reason", "priority", "constraints", "acceptance_criteria", "budget", "context", "context_json", "create_time", "update_time")
+    __slots__ = ("goal_id", "tenant_id", "goal", "status", "pending_reason", "priority", "constraints", "acceptance_criteria", "budget", "context", "context_json", "create_time", "update_time", "plan", "error")
     GOAL_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     GOAL_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +55,8 @@ class Goal(_message.Message):
     CONTEXT_JSON_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     goal_id: str
     tenant_id: str
     goal: str
@@ -66,7 +70,27 @@ class Goal(_message.Message):
     context_json: bytes
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, goal_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., goal: _Optional[str] = ..., status: _Optional[_Union[GoalStatus, str]] = ..., pending_reason: _Optional[str] = ..., priority: _Optional[_Union[GoalPriority, str]] = ..., constraints: _Optional[_Iterable[str]] = ..., acceptance_criteria: _Optional[_Iterable[str]] = ..., budget: _Optional[_Union[GoalBudget, _Mapping]] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., context_json: _Optional[bytes] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    plan: GoalPlan
+    error: _run_pb2.RunError
+    def __init__(self, goal_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., goal: _Optional[str] = ..., status: _Optional[_Union[GoalStatus, str]] = ..., pending_reason: _Optional[str] = ..., priority: _Optional[_Union[GoalPriority, str]] = ..., constraints: _Optional[_Iterable[str]] = ..., acceptance_criteria: _Optional[_Iterable[str]] = ..., budget: _Optional[_Union[GoalBudget, _Mapping]] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., context_json: _Optional[bytes] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., plan: _Optional[_Union[GoalPlan, _Mapping]] = ..., error: _Optional[_Union[_run_pb2.RunError, _Mapping]] = ...) -> None: ...
+
+class GoalPlan(_message.Message):
+    __slots__ = ("work_run_id", "text", "plan_hash", "estimate", "approval_id", "run_id", "waiting_reason")
+    WORK_RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    PLAN_HASH_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    WAITING_REASON_FIELD_NUMBER: _ClassVar[int]
+    work_run_id: str
+    text: str
+    plan_hash: str
+    estimate: _generation_pb2.GenerationEstimate
+    approval_id: str
+    run_id: str
+    waiting_reason: str
+    def __init__(self, work_run_id: _Optional[str] = ..., text: _Optional[str] = ..., plan_hash: _Optional[str] = ..., estimate: _Optional[_Union[_generation_pb2.GenerationEstimate, _Mapping]] = ..., approval_id: _Optional[str] = ..., run_id: _Optional[str] = ..., waiting_reason: _Optional[str] = ...) -> None: ...
 
 class GoalBudget(_message.Message):
     __slots__ = ("max_cost_micros", "max_time", "max_tokens")

@@ -4,7 +4,7 @@
  *   ended run → one statement: header, journal, approvals, dead letters, unsent events, and checkpoints are deleted, a
  *   tombstone stays → RUN_DELETED
  *
- * The tombstone reserves the id: no other run gets it, and reads return RUN_DELETED. The request id and run id of the
+ * What a goal consists of is deleted before it. The tombstone reserves the id: no other run gets it, and reads return RUN_DELETED. The request id and run id of the
  * start stay taken too.
  */
 import { toError } from "../../../base/errors.ts";
@@ -12,6 +12,7 @@ import type { Caller } from "../../ports/caller.ts";
 import type { Journal } from "../../ports/journal.ts";
 import type { RunHeader } from "../../ports/run-index.ts";
 import { isClean, StartOutdated, StartTaken } from "../../shard/resident.ts";
+import { deleteParts } from "../goals/goal-deletion.ts";
 import type { Runs } from "../runs.ts";
 
 /** Throws the error for a run that the store does not have: RUN_DELETED or RUN_NOT_FOUND. */
@@ -49,11 +50,9 @@ export async function deleteRun(runs: Runs, caller: Caller, runId: string): Prom
 }
 
 /** Erases an ended run. Resolves with its last header. */
-async function eraseRun(
-  { residence, journal, shards, submission, clock }: Runs,
-  { tenantId }: Caller,
-  runId: string,
-): Promise<RunHeader> {
+async function eraseRun(runs: Runs, caller: Caller, runId: string): Promise<RunHeader> {
+  const { residence, journal, shards, submission, clock } = runs;
+  const { tenantId } = caller;
   const shard = shards.shardOf(runId);
   const epoch = shards.epochOf(shard);
   if (epoch === undefined) throw toError("RUN_MOVED", { runId });
@@ -72,6 +71,7 @@ async function eraseRun(
       state: header.state,
       action: "a deletion before its end (cancel or terminate it first)",
     });
+  await deleteParts(runs, header, (partId) => deleteRun(runs, caller, partId));
   const deleted = await journal.deleteRun({ shard, epoch }, tenantId, runId);
   if (deleted === "fenced") throw toError("RUN_MOVED", { runId });
   if (deleted === "related")

@@ -18,7 +18,7 @@ async function estimate(text: string) {
     dryRunForStep: async (_: string, { input, mocks }: { input: JsonObject; mocks: ReadonlyMap<string, never> }) =>
       dryRun({ plan, document, input, mocks, estimates, now: 1_000_000 }),
   } as unknown as Parameters<typeof estimateDraft>[0];
-  return estimateDraft(dryRuns, "default", draft, AbortSignal.timeout(60_000));
+  return estimateDraft(dryRuns, "default", draft, { given, signal: AbortSignal.timeout(60_000) });
 }
 
 const CALL = 'type: http, parameters: {url: "https://api.example/"}';

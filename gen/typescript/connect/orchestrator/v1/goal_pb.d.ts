@@ -7,6 +7,8 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { RunError } from "./run_pb.js";
+import type { GenerationEstimate } from "./generation_pb.js";
 
 /**
  * Describes the file orchestrator/v1/goal.proto.
@@ -119,6 +121,21 @@ export declare type Goal = Message<"orchestrator.v1.Goal"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 13;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * The plan of a goal that this service plans, as far as it is; absent for goals whose result comes from elsewhere, before they
+   * begin, in lists, and in watches.
+   *
+   * @generated from field: orchestrator.v1.GoalPlan plan = 14;
+   */
+  plan?: GoalPlan | undefined;
+
+  /**
+   * Why the goal failed; absent for others, in lists, and in watches.
+   *
+   * @generated from field: orchestrator.v1.RunError error = 15;
+   */
+  error?: RunError | undefined;
 };
 
 /**
@@ -126,6 +143,69 @@ export declare type Goal = Message<"orchestrator.v1.Goal"> & {
  * Use `create(GoalSchema)` to create a new message.
  */
 export declare const GoalSchema: GenMessage<Goal>;
+
+/**
+ * GoalPlan is a flow that a model has written to do a goal, and where it is done.
+ *
+ * @generated from message orchestrator.v1.GoalPlan
+ */
+export declare type GoalPlan = Message<"orchestrator.v1.GoalPlan"> & {
+  /**
+   * The run that plans the goal and does it, a child run of the goal: the approval is there, and so is the part of the budget that
+   * planning and doing may spend (`run.<work_run_id>`).
+   *
+   * @generated from field: string work_run_id = 1;
+   */
+  workRunId: string;
+
+  /**
+   * The plan, as text of a flow; empty as long as there is none.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * Hex SHA-256 of the canonical document of the plan, which a decision names as `plan_hash`.
+   *
+   * @generated from field: string plan_hash = 3;
+   */
+  planHash: string;
+
+  /**
+   * What a run of the plan would do with the context of the goal; absent as long as there is no plan.
+   *
+   * @generated from field: orchestrator.v1.GenerationEstimate estimate = 4;
+   */
+  estimate?: GenerationEstimate | undefined;
+
+  /**
+   * Approval of `work_run_id` that waits for a decision (ApprovalService.DecideApproval); empty if none does.
+   *
+   * @generated from field: string approval_id = 5;
+   */
+  approvalId: string;
+
+  /**
+   * The run of the plan, a child run of `work_run_id`; empty before it begins.
+   *
+   * @generated from field: string run_id = 6;
+   */
+  runId: string;
+
+  /**
+   * Why the work does not go on, for people, such as a budget that is used up; empty if it goes on or has ended.
+   *
+   * @generated from field: string waiting_reason = 7;
+   */
+  waitingReason: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.GoalPlan.
+ * Use `create(GoalPlanSchema)` to create a new message.
+ */
+export declare const GoalPlanSchema: GenMessage<GoalPlan>;
 
 /**
  * GoalBudget is what a goal may cost. An absent field of a request means the default.

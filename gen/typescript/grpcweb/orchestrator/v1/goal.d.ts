@@ -9,6 +9,8 @@ import type { IBinaryReader } from "@protobuf-ts/runtime";
 import type { PartialMessage } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 import { Duration } from "../../google/protobuf/duration.js";
+import { GenerationEstimate } from "./generation.js";
+import { RunError } from "./run.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { Struct } from "../../google/protobuf/struct.js";
 /**
@@ -108,6 +110,69 @@ export interface Goal {
      * @generated from protobuf field: google.protobuf.Timestamp update_time = 13
      */
     updateTime?: Timestamp;
+    /**
+     * The plan of a goal that this service plans, as far as it is; absent for goals whose result comes from elsewhere, before they
+     * begin, in lists, and in watches.
+     *
+     * @generated from protobuf field: orchestrator.v1.GoalPlan plan = 14
+     */
+    plan?: GoalPlan;
+    /**
+     * Why the goal failed; absent for others, in lists, and in watches.
+     *
+     * @generated from protobuf field: orchestrator.v1.RunError error = 15
+     */
+    error?: RunError;
+}
+/**
+ * GoalPlan is a flow that a model has written to do a goal, and where it is done.
+ *
+ * @generated from protobuf message orchestrator.v1.GoalPlan
+ */
+export interface GoalPlan {
+    /**
+     * The run that plans the goal and does it, a child run of the goal: the approval is there, and so is the part of the budget that
+     * planning and doing may spend (`run.<work_run_id>`).
+     *
+     * @generated from protobuf field: string work_run_id = 1
+     */
+    workRunId: string;
+    /**
+     * The plan, as text of a flow; empty as long as there is none.
+     *
+     * @generated from protobuf field: string text = 2
+     */
+    text: string;
+    /**
+     * Hex SHA-256 of the canonical document of the plan, which a decision names as `plan_hash`.
+     *
+     * @generated from protobuf field: string plan_hash = 3
+     */
+    planHash: string;
+    /**
+     * What a run of the plan would do with the context of the goal; absent as long as there is no plan.
+     *
+     * @generated from protobuf field: orchestrator.v1.GenerationEstimate estimate = 4
+     */
+    estimate?: GenerationEstimate;
+    /**
+     * Approval of `work_run_id` that waits for a decision (ApprovalService.DecideApproval); empty if none does.
+     *
+     * @generated from protobuf field: string approval_id = 5
+     */
+    approvalId: string;
+    /**
+     * The run of the plan, a child run of `work_run_id`; empty before it begins.
+     *
+     * @generated from protobuf field: string run_id = 6
+     */
+    runId: string;
+    /**
+     * Why the work does not go on, for people, such as a budget that is used up; empty if it goes on or has ended.
+     *
+     * @generated from protobuf field: string waiting_reason = 7
+     */
+    waitingReason: string;
 }
 /**
  * GoalBudget is what a goal may cost. An absent field of a request means the default.
@@ -224,6 +289,16 @@ declare class Goal$Type extends MessageType<Goal> {
  * @generated MessageType for protobuf message orchestrator.v1.Goal
  */
 export declare const Goal: Goal$Type;
+declare class GoalPlan$Type extends MessageType<GoalPlan> {
+    constructor();
+    create(value?: PartialMessage<GoalPlan>): GoalPlan;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: GoalPlan): GoalPlan;
+    internalBinaryWrite(message: GoalPlan, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.GoalPlan
+ */
+export declare const GoalPlan: GoalPlan$Type;
 declare class GoalBudget$Type extends MessageType<GoalBudget> {
     constructor();
     create(value?: PartialMessage<GoalBudget>): GoalBudget;

@@ -7,6 +7,8 @@ import { UnknownFieldHandler } from "@protobuf-ts/runtime";
 import { reflectionMergePartial } from "@protobuf-ts/runtime";
 import { MessageType } from "@protobuf-ts/runtime";
 import { Duration } from "../../google/protobuf/duration.js";
+import { GenerationEstimate } from "./generation.js";
+import { RunError } from "./run.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { Struct } from "../../google/protobuf/struct.js";
 /**
@@ -107,7 +109,9 @@ class Goal$Type extends MessageType {
             { no: 10, name: "context", kind: "message", oneof: "contextValue", T: () => Struct },
             { no: 11, name: "context_json", kind: "scalar", oneof: "contextValue", T: 12 /*ScalarType.BYTES*/ },
             { no: 12, name: "create_time", kind: "message", T: () => Timestamp },
-            { no: 13, name: "update_time", kind: "message", T: () => Timestamp }
+            { no: 13, name: "update_time", kind: "message", T: () => Timestamp },
+            { no: 14, name: "plan", kind: "message", T: () => GoalPlan },
+            { no: 15, name: "error", kind: "message", T: () => RunError }
         ]);
     }
     create(value) {
@@ -175,6 +179,12 @@ class Goal$Type extends MessageType {
                 case /* google.protobuf.Timestamp update_time */ 13:
                     message.updateTime = Timestamp.internalBinaryRead(reader, reader.uint32(), options, message.updateTime);
                     break;
+                case /* orchestrator.v1.GoalPlan plan */ 14:
+                    message.plan = GoalPlan.internalBinaryRead(reader, reader.uint32(), options, message.plan);
+                    break;
+                case /* orchestrator.v1.RunError error */ 15:
+                    message.error = RunError.internalBinaryRead(reader, reader.uint32(), options, message.error);
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -226,6 +236,12 @@ class Goal$Type extends MessageType {
         /* google.protobuf.Timestamp update_time = 13; */
         if (message.updateTime)
             Timestamp.internalBinaryWrite(message.updateTime, writer.tag(13, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.GoalPlan plan = 14; */
+        if (message.plan)
+            GoalPlan.internalBinaryWrite(message.plan, writer.tag(14, WireType.LengthDelimited).fork(), options).join();
+        /* orchestrator.v1.RunError error = 15; */
+        if (message.error)
+            RunError.internalBinaryWrite(message.error, writer.tag(15, WireType.LengthDelimited).fork(), options).join();
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
@@ -236,6 +252,100 @@ class Goal$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.Goal
  */
 export const Goal = new Goal$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class GoalPlan$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.GoalPlan", [
+            { no: 1, name: "work_run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "text", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 3, name: "plan_hash", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 4, name: "estimate", kind: "message", T: () => GenerationEstimate },
+            { no: 5, name: "approval_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 6, name: "run_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 7, name: "waiting_reason", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.workRunId = "";
+        message.text = "";
+        message.planHash = "";
+        message.approvalId = "";
+        message.runId = "";
+        message.waitingReason = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string work_run_id */ 1:
+                    message.workRunId = reader.string();
+                    break;
+                case /* string text */ 2:
+                    message.text = reader.string();
+                    break;
+                case /* string plan_hash */ 3:
+                    message.planHash = reader.string();
+                    break;
+                case /* orchestrator.v1.GenerationEstimate estimate */ 4:
+                    message.estimate = GenerationEstimate.internalBinaryRead(reader, reader.uint32(), options, message.estimate);
+                    break;
+                case /* string approval_id */ 5:
+                    message.approvalId = reader.string();
+                    break;
+                case /* string run_id */ 6:
+                    message.runId = reader.string();
+                    break;
+                case /* string waiting_reason */ 7:
+                    message.waitingReason = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string work_run_id = 1; */
+        if (message.workRunId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.workRunId);
+        /* string text = 2; */
+        if (message.text !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.text);
+        /* string plan_hash = 3; */
+        if (message.planHash !== "")
+            writer.tag(3, WireType.LengthDelimited).string(message.planHash);
+        /* orchestrator.v1.GenerationEstimate estimate = 4; */
+        if (message.estimate)
+            GenerationEstimate.internalBinaryWrite(message.estimate, writer.tag(4, WireType.LengthDelimited).fork(), options).join();
+        /* string approval_id = 5; */
+        if (message.approvalId !== "")
+            writer.tag(5, WireType.LengthDelimited).string(message.approvalId);
+        /* string run_id = 6; */
+        if (message.runId !== "")
+            writer.tag(6, WireType.LengthDelimited).string(message.runId);
+        /* string waiting_reason = 7; */
+        if (message.waitingReason !== "")
+            writer.tag(7, WireType.LengthDelimited).string(message.waitingReason);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.GoalPlan
+ */
+export const GoalPlan = new GoalPlan$Type();
 // @generated message type with reflection information, may provide speed optimized methods
 class GoalBudget$Type extends MessageType {
     constructor() {
