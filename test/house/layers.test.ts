@@ -50,6 +50,8 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "engine/dispatch": ["ports", "shard"],
   // Steps of the flow that writes drafts.
   "engine/generation": ["ports"],
+  // Steps of the flow that does a goal.
+  "engine/goals": ["ports"],
   "engine/graph": ["machine", "ports"],
   // Slots of limits. They reach runs through a port only.
   "engine/budgets": ["machine", "ports", "shard"],
