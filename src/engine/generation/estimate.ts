@@ -26,7 +26,7 @@ const MAX_ASSUMPTIONS = 100;
 /** Longest text of one, characters. */
 const MAX_TEXT = 500;
 
-/** `given`: what a run of the draft is given; null: nobody knows. Returns null if a run needs values that nobody knows. */
+/** `given`: what a run of the draft is given; null: nobody knows. Returns null if it needs values that nobody knows. */
 export async function estimateDraft(
   dryRuns: DryRuns,
   tenantId: string,

@@ -1,6 +1,6 @@
 /**
- * The flow that does a goal: a model writes a plan, somebody approves it (unless the service is told not to ask), and it
- * runs. It is the child run of a goal, which gives it a part of its budget.
+ * The flow that does a goal: a model writes a plan, somebody approves it (unless the service is told not to ask), and
+ * it runs. It is the child run of a goal, which gives it a part of its budget.
  *
  *   question → draft ─┬─→ approve → keep → do → done
  *   (a generation)    └───────────→ keep → do → done    `approve: none`, or there is no draft and `keep` says why

@@ -1,6 +1,6 @@
 /**
- * The flow of a goal: it waits for its result, and has it judged. The result comes from outside, as a signal, or from the
- * child run that plans and does the goal.
+ * The flow of a goal: it waits for its result, and has it judged. The result comes from outside, as a signal, or from
+ * the child run that plans and does the goal.
  *
  *   result ─────────────────────────────────────────────→ done    nothing is to be judged
  *   result → criteria ──────────────────────→ verdict ──→ done    all is decided without a model

@@ -1,4 +1,4 @@
-/** What a run of a draft is given, where that is known before the draft is written: values by the names of variables. */
+/** What a run of a draft is given, where that is known before it is written: values by the names of variables. */
 import { type FieldViolation, isOrchestratorError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json/json.ts";
 import { checkInput } from "../input.ts";

@@ -4,8 +4,8 @@
  *   ended run → one statement: header, journal, approvals, dead letters, unsent events, and checkpoints are deleted, a
  *   tombstone stays → RUN_DELETED
  *
- * What a goal consists of is deleted before it. The tombstone reserves the id: no other run gets it, and reads return RUN_DELETED. The request id and run id of the
- * start stay taken too.
+ * What a goal consists of is deleted before it. The tombstone reserves the id: no other run gets it, and reads return
+ * RUN_DELETED. The request id and run id of the start stay taken too.
  */
 import { toError } from "../../../base/errors.ts";
 import type { Caller } from "../../ports/caller.ts";
