@@ -1,5 +1,5 @@
 /** The steps of the flow that does a goal, over a registry that keeps flows in memory. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { JsonObject } from "../../../../src/base/json/json.ts";
 import { createPlanSteps } from "../../../../src/engine/goals/plan-steps.ts";
 import { PLAN_STEPS } from "../../../../src/flows/builtin/goal-work.ts";
@@ -9,6 +9,9 @@ import { readFlowSource } from "../../../../src/flows/document/parse.ts";
 import type { FlowStore } from "../../../../src/flows/ports/flow-store.ts";
 import type { FlowVersion } from "../../../../src/flows/ports/registry.ts";
 import { createFlowRegistry } from "../../../../src/flows/registry.ts";
+
+// The first check loads the graph library.
+vi.setConfig({ testTimeout: 60_000 });
 
 const PLAN = `id: sum
 name: Sum
