@@ -1,6 +1,6 @@
 #!/bin/sh
 # Tools of the tests beside Node: PostgreSQL 15 for the store suite (ORCHESTRATOR_TEST_POSTGRES15=1), PgBouncer, Kafka,
-# Redis, Python and Go for the clients, shells for completion, podman for containers of agents.
+# Redis, Python and Go for the clients, shells for completion, podman for containers of agents, Prometheus and Alertmanager.
 #   ci-services.sh install                    installs what is missing (Debian, root); Go goes to .tools/go, prints the folder to put on PATH
 #   ci-services.sh start-postgres15 FOLDER    prints "socket-folder port user"
 #   ci-services.sh stop-postgres15 FOLDER
@@ -20,10 +20,11 @@ case ${1:-} in
     command -v redis-server >/dev/null || packages="$packages redis-server"
     command -v java >/dev/null || packages="$packages default-jre-headless"
     command -v mvn >/dev/null || packages="$packages maven"
-    # For promtool. The server of the package is left alone.
+    # For rules, alerts, and their sync. The servers of the packages are left alone.
     command -v promtool >/dev/null || packages="$packages prometheus"
-    # Containers of the exec agent.
-    for program in curl zsh fish podman runc; do
+    command -v amtool >/dev/null || packages="$packages prometheus-alertmanager"
+    # Sync of observability/, and containers of the exec agent.
+    for program in curl jq zsh fish podman runc; do
       command -v "$program" >/dev/null || packages="$packages $program"
     done
     if [ -n "$packages" ]; then
