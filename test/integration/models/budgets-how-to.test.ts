@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { FlowService } from "../../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunState } from "../../../src/gen/orchestrator/v1/run_pb.ts";
+import { RunService } from "../../../src/gen/orchestrator/v1/run_service_pb.ts";
+import { eventually } from "../../support/eventually.ts";
 import { openModelBed } from "../../support/model-service.ts";
 import { runCommand } from "../../support/run-command.ts";
 import { createTemporaryFolder } from "../../support/temporary-folder.ts";
@@ -41,6 +43,16 @@ test("the run of the page is suspended, and goes on once its budget is raised", 
   expect(used).toMatch(/research open\/small +2 +20 +400 +\$0\.00082/);
   const csv = await run("orchestrator budgets usage --csv --group-by flow,user");
   expect(csv.split("\r\n")[1]).toBe("research,,,,,2,20,400,0.00082,0,0");
+  // The part that a task gives its child run.
+  const [, part = ""] = blocksOf("yaml");
+  const head = "variables: [{name: question, type: string}, {name: tokens, type: integer}]\n";
+  await bed.register("team", `  tasks:\n${part.replaceAll(/^/gm, "    ").trimEnd()}\n`, head);
+  const team = await bed.start("team", { question: "why?", tokens: 100 });
+  await eventually(async () => {
+    const { runs } = await bed.client.call(RunService.method.listRuns, { filter: `parent_run_id == "${team}"` });
+    expect(runs).toMatchObject([{ flowId: "research", state: RunState.SUSPENDED }]);
+    expect(await run(`orchestrator budgets get run.${runs[0]?.runId}`)).toMatch(/ 0 of 80 /);
+  });
   const two = "[{id: a, type: noop}, {id: b, type: noop, depends_on: [a]}]";
   await bed.register("steps", `  budget: {max_steps: 1, max_time: 10m}\n  tasks: ${two}`);
   const counted = await bed.start("steps");

@@ -209,6 +209,32 @@ describe("a goal that the service plans", { timeout: SLOW_MS }, () => {
     expect(plans).toBe(1);
   });
 
+  test("has the time of its attempts: one that takes longer is held, and goes on after a raise", async () => {
+    const bed = await openModelBed(ASK);
+    let answers = false;
+    bed.models.script((request) => {
+      if (answers) request.say(SUM);
+    });
+    const goalId = await submit(bed, { budget: { ...BUDGET, maxTime: { seconds: 1n } } });
+    const { plan: held } = await eventually(async () => {
+      const goal = await read(bed, goalId);
+      expect(goal.plan?.waitingReason).toMatch(/is held \(budget\)/);
+      return goal;
+    }, WAIT);
+    answers = true;
+    const budgetId = `run.${held?.workRunId}`;
+    await bed.client.call(BudgetService.method.raiseBudget, { budgetId, maxTime: { seconds: 600n }, reason: "ok" });
+    const plan = await asked(bed, goalId);
+    // Nothing runs while somebody decides, and so nothing counts.
+    const settledTime = async () =>
+      (await bed.client.call(BudgetService.method.getBudget, { budgetId })).budget?.settledTime;
+    const before = await settledTime();
+    await bed.restart("SIGKILL");
+    expect(await settledTime()).toEqual(before);
+    await decide(bed, plan, { plan_hash: plan.planHash });
+    await ended(bed, goalId, GoalStatus.COMPLETED);
+  });
+
   test("does not begin where nobody writes plans, and says why; who declares the limit does goals elsewhere", async () => {
     const bed = await openWorkerBed({ ...ASK, ORCHESTRATOR_GOALS_MAX_CONCURRENT: "1" });
     const waiting = await submit(bed);

@@ -327,3 +327,16 @@ test("a dry run that nobody waits for ends", async () => {
   const request = { plan, document, input: {}, mocks: new Map(), estimates: NO_MODELS, now: 0 };
   await expect(dryRun({ ...request, signal: AbortSignal.abort(new Error("gone")) })).rejects.toThrow("gone");
 });
+
+test("a child run is planned with its budget; one that is no budget fails the task", async () => {
+  const text = (tokens: string): string => `
+variables: [{name: tokens, type: number, default: 1000}]
+workflow:
+  tasks: [{id: kid, type: subflow, parameters: {flow_id: kid, budget: {max_tokens: "\${${tokens}}", max_time: 5m}}}]`;
+  const { ways } = await dry(text("int(vars.tokens * 0.9)"));
+  expect(ways[0]?.calls).toMatchObject([{ path: "kid", input: { budget: { max_tokens: 900, max_time: "5m" } } }]);
+  const refused = await dry(text("vars.tokens * 0.9001"));
+  expect(refused.ways).toMatchObject([
+    { end: "FAILED", calls: [], error: { message: expect.stringContaining("budget.max_tokens") } },
+  ]);
+});
