@@ -1,7 +1,13 @@
 /** Converts between milliseconds and the well-known time messages. */
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { toValidTime } from "../../base/time/time-range.ts";
 
-export function toDuration(ms: number): Duration {
+/** The longest duration that the contract can represent: 10,000 years. */
+const MAX_DURATION_MS = 315_576_000_000_000;
+
+/** Converts a length. One that the contract cannot represent, which only a damaged row has, is the longest. */
+export function toDuration(length: number): Duration {
+  const ms = Math.min(Math.max(length, -MAX_DURATION_MS), MAX_DURATION_MS);
   const seconds = Math.trunc(ms / 1_000);
   return {
     $typeName: "google.protobuf.Duration",
@@ -15,7 +21,9 @@ export function fromDuration(duration: Duration): number {
   return Number(duration.seconds) * 1_000 + Math.ceil(duration.nanos / 1_000_000);
 }
 
-export function toTimestamp(ms: number): Timestamp {
+/** Converts a time. One that the contract cannot represent, which only a damaged row has, is the nearest that it can. */
+export function toTimestamp(time: number): Timestamp {
+  const ms = toValidTime(time);
   const seconds = Math.floor(ms / 1_000);
   return {
     $typeName: "google.protobuf.Timestamp",

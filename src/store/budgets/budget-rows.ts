@@ -1,11 +1,14 @@
 /** Rows of budgets, and the statements by which transactions lock and change them. */
 import type { Amount, Budget, BudgetKey, BudgetLimits } from "../../engine/ports/models/budgets.ts";
-import { prepared, type SqlRunner, type SqlValue } from "../sql/sql.ts";
+import { exactInt8, prepared, type SqlRunner, type SqlValue } from "../sql/sql.ts";
 
 /** Columns of a budget, of the table `b`. */
-export const BUDGET_COLUMNS = `b.tenant_id, b.scope, b.id, b.max_cost_micros, b.max_tokens, b.max_steps, b.max_time_ms,
-  b.settled_cost_micros, b.settled_tokens, b.settled_steps, b.settled_time_ms,
-  b.reserved_cost_micros, b.reserved_tokens, b.reserved_steps, b.reserved_time_ms`;
+export const BUDGET_COLUMNS = [
+  "b.tenant_id, b.scope, b.id",
+  ...["max", "settled", "reserved"].flatMap((kind) =>
+    ["cost_micros", "tokens", "steps", "time_ms"].map((of) => `${exactInt8(`b.${kind}_${of}`)} AS ${kind}_${of}`),
+  ),
+].join(", ");
 
 /** A row with {@link BUDGET_COLUMNS}. */
 export interface BudgetRow {

@@ -2,18 +2,19 @@
 import type { RejectedList, RejectedView } from "../../engine/ports/bus/rejected.ts";
 import type { Database } from "../sql/pool.ts";
 import { prepared } from "../sql/sql.ts";
+import { isPlace, rejectedUs } from "./rejection-times.ts";
 
 const COLUMNS = `m.topic_id, m.topic, m.partition, m.message_offset::text AS message_offset, m.reason, m.message,
     (coalesce(octet_length(m.key), 0) + coalesce(octet_length(m.value), 0)
       + coalesce((SELECT sum(octet_length(h)) FROM unnest(m.headers) h), 0))::float8 AS size,
     round(extract(epoch FROM m.sent_at) * 1000)::float8 AS sent,
-    (extract(epoch FROM m.rejected_at) * 1000000)::int8 AS rejected`;
+    ${rejectedUs("m.rejected_at")} AS rejected`;
 
 const LIST = prepared(
   "rejected_messages.list",
   `SELECT ${COLUMNS} FROM orchestrator.rejected_messages m
   WHERE ($1::text IS NULL OR m.topic = $1) AND ($2::text IS NULL OR m.reason = $2)
-    AND (m.rejected_at, m.topic_id, m.partition, m.message_offset)
+    AND ${isPlace("m.rejected_at")} AND (m.rejected_at, m.topic_id, m.partition, m.message_offset)
       > (timestamptz 'epoch' + $3::int8 * interval '1 microsecond', $4::text, $5::int4, $6::int8)
   ORDER BY m.rejected_at, m.topic_id, m.partition, m.message_offset LIMIT $7`,
 );

@@ -2,7 +2,7 @@
 import { fail } from "../../base/errors.ts";
 import type { StoredTrigger, TriggerHead, TriggerStore } from "../../engine/ports/bus/triggers.ts";
 import type { Database } from "../sql/pool.ts";
-import { prepared } from "../sql/sql.ts";
+import { exactInt8, prepared } from "../sql/sql.ts";
 import { createTriggerEventStore } from "./trigger-events.ts";
 
 /** Most triggers of a tenant. */
@@ -14,7 +14,9 @@ const CHANNEL = "orchestrator_triggers";
 /** Behind a pooler nothing is announced, and triggers are looked at so often, milliseconds. */
 const POLL_EVERY_MS = 1_000;
 
-const HEAD = `tenant_id, trigger_id, flow_id, revision, paused_at, paused_by, pause_reason, created_at, updated_at`;
+const REVISION = `${exactInt8("revision")} AS revision`;
+
+const HEAD = `tenant_id, trigger_id, flow_id, ${REVISION}, paused_at, paused_by, pause_reason, created_at, updated_at`;
 
 const LIST_HEADS = prepared("triggers.heads", `SELECT ${HEAD} FROM orchestrator.triggers`);
 
@@ -31,7 +33,7 @@ const LIST = prepared(
 
 const LOCK = prepared(
   "triggers.lock",
-  "SELECT revision FROM orchestrator.triggers WHERE tenant_id = $1 AND trigger_id = $2 FOR UPDATE",
+  `SELECT ${REVISION} FROM orchestrator.triggers WHERE tenant_id = $1 AND trigger_id = $2 FOR UPDATE`,
 );
 
 // Two calls at once may both be the last one that fits: a few more do no harm.

@@ -11,10 +11,11 @@ import type {
 import type { Caller } from "../../engine/ports/caller.ts";
 import type { Database } from "../sql/pool.ts";
 import { prepared, type SqlRunner, type Statement } from "../sql/sql.ts";
+import { isPlace, rejectedUs } from "./rejection-times.ts";
 
 const COLUMNS = `o.shard, o.id, o.tenant_id, o.destination, o.topic, o.kind, o.run_id, o.task_path, o.sequence, o.code, o.reason,
     octet_length(o.payload)::float8 AS size, round(extract(epoch FROM o.created_at) * 1000)::float8 AS created,
-    (extract(epoch FROM o.rejected_at) * 1000000)::int8 AS rejected`;
+    ${rejectedUs("o.rejected_at")} AS rejected`;
 
 /** Absent fields of a selector are null. */
 const SELECTED = `($2::text IS NULL OR o.destination = $2) AND ($3::text IS NULL OR o.topic = $3)
@@ -24,7 +25,7 @@ const LIST = prepared(
   "undelivered.list",
   `SELECT ${COLUMNS} FROM orchestrator.outbox_rejected o
   WHERE o.tenant_id = $1 AND ${SELECTED}
-    AND (o.rejected_at, o.shard, o.id) > (timestamptz 'epoch' + $6::int8 * interval '1 microsecond', $7::int2, $8::int8)
+    AND ${isPlace("o.rejected_at")} AND (o.rejected_at, o.shard, o.id) > (timestamptz 'epoch' + $6::int8 * interval '1 microsecond', $7::int2, $8::int8)
   ORDER BY o.rejected_at, o.shard, o.id LIMIT $9`,
 );
 

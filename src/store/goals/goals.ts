@@ -1,12 +1,13 @@
 /** Lists of goals, in PostgreSQL. */
 import type { Goals, GoalView } from "../../engine/ports/gate/goals.ts";
-import { newestPages } from "../sql/newest-pages.ts";
+import { newestPages, textsOf } from "../sql/newest-pages.ts";
 import type { Database } from "../sql/pool.ts";
+import { exactInt8 } from "../sql/sql.ts";
 
 const readNewest = newestPages<Row>(
   "goals",
   `g.run_id, g.tenant_id, g.goal, g.status, g.priority, g.constraints, g.acceptance_criteria,
-    g.max_cost_micros::float8 AS max_cost_micros, g.max_time_seconds, g.max_tokens, g.created_at, g.updated_at`,
+    ${exactInt8("g.max_cost_micros")} AS max_cost_micros, g.max_time_seconds, g.max_tokens, g.created_at, g.updated_at`,
 );
 
 interface Row {
@@ -15,8 +16,8 @@ interface Row {
   readonly goal: string;
   readonly status: GoalView["status"];
   readonly priority: GoalView["priority"];
-  readonly constraints: GoalView["constraints"];
-  readonly acceptance_criteria: GoalView["acceptanceCriteria"];
+  readonly constraints: unknown;
+  readonly acceptance_criteria: unknown;
   readonly max_cost_micros: number;
   readonly max_time_seconds: number;
   readonly max_tokens: number;
@@ -41,8 +42,8 @@ function toView(row: Row): GoalView {
     goal: row.goal,
     status: row.status,
     priority: row.priority,
-    constraints: row.constraints,
-    acceptanceCriteria: row.acceptance_criteria,
+    constraints: textsOf(row.constraints),
+    acceptanceCriteria: textsOf(row.acceptance_criteria),
     maxCostMicros: row.max_cost_micros,
     maxTimeSeconds: row.max_time_seconds,
     maxTokens: row.max_tokens,

@@ -14,7 +14,7 @@ const LOCK = prepared("limits.lock", "SELECT pg_advisory_xact_lock(hashtextexten
 const FIND = prepared(
   "limits.find",
   `SELECT max_concurrent, rate_count, rate_per_ms::float8 AS rate_per_ms, actor, reason,
-    (extract(epoch FROM updated_at) * 1000000)::int8::text AS etag
+    trunc(extract(epoch FROM updated_at) * 1000000)::text AS etag
   FROM orchestrator.limits WHERE tenant_id = $1 AND name = $2`,
 );
 

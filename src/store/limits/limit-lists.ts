@@ -91,7 +91,7 @@ const VIEW = preparedByIndex(
   "limits.view",
   `SELECT n.name, w.waiting, w.oldest_at, h.held, ${PAUSE_COLUMNS}, d.name IS NOT NULL AS declared, d.max_concurrent, d.rate_count,
     d.rate_per_ms::float8 AS rate_per_ms, d.actor, d.reason, ${milliseconds("d.updated_at")} AS updated_ms,
-    (extract(epoch FROM d.updated_at) * 1000000)::int8::text AS etag, k.paused_keys
+    trunc(extract(epoch FROM d.updated_at) * 1000000)::text AS etag, k.paused_keys
   FROM unnest($2::text[]) WITH ORDINALITY AS n (name, place)
   LEFT JOIN orchestrator.limits d ON d.tenant_id = $1 AND d.name = n.name
   ${counts("s.tenant_id = $1 AND s.name = n.name")}

@@ -45,14 +45,17 @@ const LET_IN = prepared(
     ORDER BY held, ready_at LIMIT $3 FOR UPDATE SKIP LOCKED))`,
 );
 
+// Nothing waits for a hundred years; a damaged row with more must not fail the statement for all queues.
+const TTL_MS = "least(q.ttl_ms, 3155760000000)";
+
 const EXPIRED = prepared(
   "queue_limits.expired",
-  `SELECT w.run_id, w.task_path, q.queue, q.ttl_ms FROM orchestrator.queues q
+  `SELECT w.run_id, w.task_path, q.queue, ${TTL_MS} AS ttl_ms FROM orchestrator.queues q
   CROSS JOIN (VALUES (false, false), (false, true), (true, false), (true, true)) AS s (deferred, held)
   CROSS JOIN LATERAL (
     SELECT run_id, task_path FROM orchestrator.waiting_tasks w
     WHERE w.tenant_id = q.tenant_id AND w.queue = q.queue AND w.deferred = s.deferred AND w.held = s.held
-      AND w.ready_at < statement_timestamp() - q.ttl_ms * interval '1 millisecond' AND w.shard = ANY($1::int2[])
+      AND w.ready_at < statement_timestamp() - ${TTL_MS} * interval '1 millisecond' AND w.shard = ANY($1::int2[])
     ORDER BY w.ready_at LIMIT $2
   ) AS w
   WHERE q.ttl_ms IS NOT NULL LIMIT $2`,

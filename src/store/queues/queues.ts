@@ -12,7 +12,7 @@ import type {
   WaitingPlace,
 } from "../../engine/ports/dispatch/queues.ts";
 import type { Database } from "../sql/pool.ts";
-import { prepared, type Statement } from "../sql/sql.ts";
+import { exactInt8, prepared, type Statement } from "../sql/sql.ts";
 import { createQueueLimitStore } from "./queue-limits.ts";
 import { CHANNEL, TELL, TIDY } from "./queue-statements.ts";
 
@@ -22,7 +22,8 @@ const MAX_QUEUES = 10_000;
 /** Most handlers that are counted apart. */
 const MAX_HANDLERS = 50;
 
-const COLUMNS = `tenant_id, queue, paused_at, paused_by, pause_reason, draining_at, draining_by, drain_reason, max_length, ttl_ms, build_ids`;
+const COLUMNS = `tenant_id, queue, paused_at, paused_by, pause_reason, draining_at, draining_by, drain_reason, max_length,
+  ${exactInt8("ttl_ms")} AS ttl_ms, build_ids`;
 
 const LIST = prepared("queues.list", `SELECT ${COLUMNS} FROM orchestrator.queues`);
 

@@ -2,6 +2,11 @@
 import type { Database } from "./pool.ts";
 import { prepared } from "./sql.ts";
 
+/** The texts of a list that is stored as JSON; a damaged row may have something else, and shows none. */
+export function textsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((text) => typeof text === "string") : [];
+}
+
 /** Where a page begins: behind this row. */
 export interface NewestPlace {
   readonly createdAt: number;

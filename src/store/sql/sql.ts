@@ -24,6 +24,15 @@ export function preparedByIndex(name: string, text: string): Statement {
   return { name, text, byIndex: true };
 }
 
+/**
+ * An int8 column as a number that is exact. Nothing here writes one beyond 2^53, but a damaged row may have it, and must
+ * not fail the statement for all others.
+ */
+export function exactInt8(column: string): string {
+  const most = Number.MAX_SAFE_INTEGER;
+  return `CASE WHEN ${column} > ${most} THEN ${most} WHEN ${column} < -${most} THEN -${most} ELSE ${column} END`;
+}
+
 /** A parameter value. Arrays become PostgreSQL arrays; JSON is passed as text. */
 export type SqlValue = string | number | bigint | boolean | Date | Uint8Array | null | readonly SqlValue[];
 

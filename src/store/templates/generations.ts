@@ -1,6 +1,6 @@
 /** Lists of generations, in PostgreSQL. */
 import type { Generations, GenerationView } from "../../engine/ports/generation/generations.ts";
-import { newestPages } from "../sql/newest-pages.ts";
+import { newestPages, textsOf } from "../sql/newest-pages.ts";
 import type { Database } from "../sql/pool.ts";
 
 const readNewest = newestPages<Row>(
@@ -15,7 +15,7 @@ interface Row {
   readonly prompt: string;
   readonly domain: string;
   readonly complexity: GenerationView["complexity"];
-  readonly required_services: readonly string[];
+  readonly required_services: unknown;
   readonly status: GenerationView["status"];
   readonly template_id: string;
   readonly created_at: number;
@@ -40,7 +40,7 @@ function toView(row: Row): GenerationView {
     prompt: row.prompt,
     domain: row.domain,
     complexity: row.complexity,
-    requiredServices: row.required_services,
+    requiredServices: textsOf(row.required_services),
     templateId: row.template_id,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
