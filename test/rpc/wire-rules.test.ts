@@ -354,6 +354,17 @@ describe("compressed requests", () => {
     expect(await post(path, "gzip", Buffer.from(body))).toMatch(/ 400 [\s\S]*cannot be expanded/);
   });
 
+  test.each(["/submit", "/tasks", "/api/v1/generate"])("are expanded at %s of a merged system", async (path) => {
+    const bodyOf = (text: string) => text.split("\r\n\r\n")[1];
+    const plain = await post(path, "identity", Buffer.from('{"text":"x"}'));
+    expect(plain).toMatch(/ 4\d\d /);
+    // The refusal says what is wrong with the fields, so the body was read.
+    expect(bodyOf(await post(path, "gzip", gzipSync('{"text":"x"}')))).toBe(bodyOf(plain));
+    const bomb = gzipSync(Buffer.alloc(TEST_CONFIG.maxMessageBytes * 20, 0x20));
+    expect(await post(path, "gzip", bomb)).toContain("is larger than");
+    expect(await post(path, "br", Buffer.from("x"))).toMatch(/^accept-encoding: gzip, deflate\r$/m);
+  });
+
   test("in another encoding are refused with those that are read", async () => {
     const answer = await post("/v1/runs", "br", Buffer.from(body));
     expect(answer).toMatch(/^HTTP\/1\.1 415 /);

@@ -19,7 +19,7 @@ import type { ForeignRoutes } from "./foreign-routes.ts";
 import { watchHalfClosed } from "./half-closed.ts";
 import { serveInTurn } from "./in-turn.ts";
 import { addProbes, type MetricsText, PROBE_METHODS, probePaths, type ServiceInfo } from "./probes.ts";
-import { DATA_HEADERS, isRpcPath, retryHeaders, toWireError } from "./wire-error.ts";
+import { DATA_HEADERS, isRpcPath, restHeaders, toWireError } from "./wire-error.ts";
 
 export interface HttpMetrics {
   requested(method: string, route: string, status: number, seconds: number): void;
@@ -63,7 +63,7 @@ export function createHttpServer(parts: HttpParts): HttpServer {
     const error = classifyError(translate(thrown), parts.log, request.url, { requestId: request.id });
     const path = pathOf(request);
     const foreign = parts.foreign.find((routes) => routes.owns(path));
-    if (foreign !== undefined) reply.headers(retryHeaders(error));
+    if (foreign !== undefined) reply.headers(restHeaders(error));
     const answer = foreign?.printError(error) ?? toWireError(error, request.id, path, request.headers["content-type"]);
     // Do not wait for a request that did not arrive in time.
     if (error.grpc === "DEADLINE_EXCEEDED" && !request.raw.complete) reply.header("connection", "close");

@@ -62,7 +62,7 @@ export function toWireError(
       body: isText ? Buffer.from(frame.toString("base64"), "latin1") : frame,
     };
   }
-  const headers: Record<string, string> = { ...retryHeaders(error) };
+  const headers: Record<string, string> = isRpcPath(path) ? { ...retryHeaders(error) } : { ...restHeaders(error) };
   const status = toStatus(error, { requestId });
   if (type.startsWith("application/connect+")) {
     const end = Buffer.from(JSON.stringify({ error: toConnectJson(status) }));
@@ -74,7 +74,6 @@ export function toWireError(
   }
   if (!isRpcPath(path)) {
     headers["content-type"] = "application/json; charset=utf-8";
-    if (error.code === "PROTOCOL_UNSUPPORTED") headers["accept-encoding"] = REQUEST_ENCODINGS;
     return { status: error.http, headers, body: Buffer.from(printStatus(status)) };
   }
   headers["content-type"] = "application/json";
@@ -85,8 +84,14 @@ export function toWireError(
   };
 }
 
+/** What an error says in headers, besides its body: when to come back, and which encodings are read. */
+export function restHeaders(error: OrchestratorError): Readonly<Record<string, string>> {
+  const encodings = error.code === "PROTOCOL_UNSUPPORTED" ? { "accept-encoding": REQUEST_ENCODINGS } : {};
+  return { ...retryHeaders(error), ...encodings };
+}
+
 /** `Retry-After`, if a retry helps. */
-export function retryHeaders(error: OrchestratorError): Readonly<Record<string, string>> {
+function retryHeaders(error: OrchestratorError): Readonly<Record<string, string>> {
   const retryMs = retryDelayMs(error);
   return retryMs === null ? {} : { "retry-after": String(Math.ceil(retryMs / 1_000)) };
 }

@@ -10,7 +10,7 @@ import { Call } from "../calls/call.ts";
 import { bodyTime, readHttpTimeout } from "../calls/call-timeout.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import type { Pipeline } from "../calls/pipeline.ts";
-import { checkEncoding, expand, isEncoded } from "../expand.ts";
+import { expandBody } from "../expand.ts";
 import { readBody } from "../http/body.ts";
 import { printMessage } from "../http/print.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "../streams/slow-reader.ts";
@@ -49,12 +49,10 @@ export function serveRest(http: FastifyInstance, router: RestRouter, parts: Rest
     const body = await readBody(request.raw, parts.maxMessageBytes, bodyTime(timeout.givenMs));
     const isRaw = takesBytes(found.route.method);
     if (!isRaw) checkContentType(request, body);
-    const encoding = String(request.headers["content-encoding"] ?? "");
-    checkEncoding(encoding);
     const input: RestInput = {
       match: found,
       query: queryOf(request.raw),
-      body: isEncoded(encoding) && body.length > 0 ? await expand(body, encoding, parts.maxMessageBytes) : body,
+      body: await expandBody(body, request.headers["content-encoding"], parts.maxMessageBytes),
       maxBytes: parts.maxMessageBytes,
       maxPayloadBytes: parts.maxPayloadBytes,
     };
