@@ -1,4 +1,5 @@
 /** Describes events for the last columns of `runs events`: the new state, and who, what, and why in words. */
+import type { JsonObject } from "@bufbuild/protobuf";
 import { ApprovalStateSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { LogLevelSchema, type RunEvent, type TaskProgress } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { RunPhaseSchema, SkipReasonSchema, TaskStateSchema } from "../../gen/orchestrator/v1/run_pb.ts";
@@ -10,7 +11,7 @@ export interface EventText {
   readonly detail: string;
 }
 
-export function describeEvent({ detail }: RunEvent): EventText {
+export function describeEvent({ detail, attributes }: RunEvent): EventText {
   switch (detail.case) {
     case "runTransition": {
       const { phase, error, reason, actor } = detail.value;
@@ -47,8 +48,16 @@ export function describeEvent({ detail }: RunEvent): EventText {
     case "token":
       return { state: "", detail: detail.value.text };
     default:
-      return { state: "", detail: "" };
+      return { state: "", detail: describeAttributes(attributes ?? {}) };
   }
+}
+
+/** `state paid, visit 2` */
+function describeAttributes(attributes: JsonObject): string {
+  const texts = Object.entries(attributes).filter(
+    ([, value]) => typeof value === "string" || typeof value === "number",
+  );
+  return texts.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
 }
 
 /** `40 %`, `4 of 10`, or what is known of it. */
