@@ -23,13 +23,6 @@ export function checkEncoding(encoding: string): void {
   if (isEncoded(encoding)) findExpander(encoding);
 }
 
-/** Decompresses the body of a request with this `content-encoding`. Errors as of {@link expand}. */
-export async function expandBody(bytes: Buffer, encoding: string | undefined, maxBytes: number): Promise<Buffer> {
-  if (encoding === undefined || !isEncoded(encoding)) return bytes;
-  checkEncoding(encoding);
-  return bytes.length === 0 ? bytes : expand(bytes, encoding, maxBytes);
-}
-
 function findExpander(encoding: string): Expand {
   const name = encoding.trim().toLowerCase();
   const known = Object.hasOwn(EXPANDERS, name) ? EXPANDERS[name] : undefined;

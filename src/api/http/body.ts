@@ -2,13 +2,22 @@
 import type { IncomingMessage } from "node:http";
 import { toError } from "../../base/errors.ts";
 import type { BodyTime } from "../calls/call-timeout.ts";
-import { tooLarge } from "../expand.ts";
+import { checkEncoding, expand, isEncoded, tooLarge } from "../expand.ts";
 
 /**
- * Reads the whole body. Errors: MESSAGE_TOO_LARGE, that of `time` if it does not arrive in time, REQUEST_CANCELLED if
- * the caller disconnects. The server discards the unread rest after the response.
+ * Reads the whole body, and decompresses it. Errors: MESSAGE_TOO_LARGE, that of `time` if it does not arrive in time,
+ * REQUEST_CANCELLED if the caller disconnects, those of {@link expand}. The server discards the unread rest after the
+ * response.
  */
-export function readBody(request: IncomingMessage, maxBytes: number, time: BodyTime): Promise<Buffer> {
+export async function readBody(request: IncomingMessage, maxBytes: number, time: BodyTime): Promise<Buffer> {
+  const bytes = await collect(request, maxBytes, time);
+  const encoding = request.headers["content-encoding"] ?? "";
+  if (!isEncoded(encoding)) return bytes;
+  checkEncoding(encoding);
+  return bytes.length === 0 ? bytes : expand(bytes, encoding, maxBytes);
+}
+
+function collect(request: IncomingMessage, maxBytes: number, time: BodyTime): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(request.headers["content-length"] ?? "0") > maxBytes) {
       reject(tooLarge("request", maxBytes));

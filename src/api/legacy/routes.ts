@@ -4,7 +4,6 @@ import { fail, type OrchestratorError, toError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json/json.ts";
 import type { ApiClient } from "../client/client.ts";
 import type { LocalCalls } from "../client/local-client.ts";
-import { expandBody } from "../expand.ts";
 import { readBody } from "../http/body.ts";
 import type { ForeignRoutes } from "../http/foreign-routes.ts";
 import { type Answer, checkNames, type Exchange, readKey, readObject } from "./exchange.ts";
@@ -100,6 +99,5 @@ async function bodyOf(request: FastifyRequest, maxBytes: number): Promise<JsonOb
     fail("PROTOCOL_UNSUPPORTED", {
       problem: 'the body must be JSON: send the header "content-type: application/json"',
     });
-  const body = await expandBody(bytes, request.headers["content-encoding"], maxBytes);
-  return body.length === 0 ? null : readObject(body, maxBytes);
+  return bytes.length === 0 ? null : readObject(bytes, maxBytes);
 }

@@ -21,7 +21,7 @@ export function fromDuration(duration: Duration): number {
   return Number(duration.seconds) * 1_000 + Math.ceil(duration.nanos / 1_000_000);
 }
 
-/** Converts a time. One that the contract cannot represent, which only a damaged row has, is the nearest that it can. */
+/** Converts a time. One that the contract cannot represent, which only a damaged row has, becomes the nearest. */
 export function toTimestamp(time: number): Timestamp {
   const ms = toValidTime(time);
   const seconds = Math.floor(ms / 1_000);

@@ -10,7 +10,6 @@ import { Call } from "../calls/call.ts";
 import { bodyTime, readHttpTimeout } from "../calls/call-timeout.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import type { Pipeline } from "../calls/pipeline.ts";
-import { expandBody } from "../expand.ts";
 import { readBody } from "../http/body.ts";
 import { printMessage } from "../http/print.ts";
 import { breakOffUnread, cursorOf, waitForReader } from "../streams/slow-reader.ts";
@@ -52,7 +51,7 @@ export function serveRest(http: FastifyInstance, router: RestRouter, parts: Rest
     const input: RestInput = {
       match: found,
       query: queryOf(request.raw),
-      body: await expandBody(body, request.headers["content-encoding"], parts.maxMessageBytes),
+      body,
       maxBytes: parts.maxMessageBytes,
       maxPayloadBytes: parts.maxPayloadBytes,
     };

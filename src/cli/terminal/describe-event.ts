@@ -1,5 +1,4 @@
 /** Describes events for the last columns of `runs events`: the new state, and who, what, and why in words. */
-import type { JsonObject } from "@bufbuild/protobuf";
 import { ApprovalStateSchema } from "../../gen/orchestrator/v1/approval_pb.ts";
 import { LogLevelSchema, type RunEvent, type TaskProgress } from "../../gen/orchestrator/v1/run_event_pb.ts";
 import { RunPhaseSchema, SkipReasonSchema, TaskStateSchema } from "../../gen/orchestrator/v1/run_pb.ts";
@@ -48,13 +47,13 @@ export function describeEvent({ detail, attributes }: RunEvent): EventText {
     case "token":
       return { state: "", detail: detail.value.text };
     default:
-      return { state: "", detail: describeAttributes(attributes ?? {}) };
+      return { state: "", detail: describeAttributes(attributes) };
   }
 }
 
 /** `state paid, visit 2` */
-function describeAttributes(attributes: JsonObject): string {
-  const texts = Object.entries(attributes).filter(
+function describeAttributes(attributes: RunEvent["attributes"]): string {
+  const texts = Object.entries(attributes ?? {}).filter(
     ([, value]) => typeof value === "string" || typeof value === "number",
   );
   return texts.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");

@@ -25,8 +25,8 @@ export function preparedByIndex(name: string, text: string): Statement {
 }
 
 /**
- * An int8 column as a number that is exact. Nothing here writes one beyond 2^53, but a damaged row may have it, and must
- * not fail the statement for all others.
+ * An int8 column as a number that is exact. Nothing here writes one beyond 2^53, but a damaged row may have it, and
+ * must not fail the statement for all others.
  */
 export function exactInt8(column: string): string {
   const most = Number.MAX_SAFE_INTEGER;
