@@ -51,7 +51,7 @@ test("the run of the page is suspended, and goes on once its budget is raised", 
   await eventually(async () => {
     const { runs } = await bed.client.call(RunService.method.listRuns, { filter: `parent_run_id == "${team}"` });
     expect(runs).toMatchObject([{ flowId: "research", state: RunState.SUSPENDED }]);
-    expect(await run(`orchestrator budgets get run.${runs[0]?.runId}`)).toMatch(/ 0 of 80 /);
+    expect(await run(`orchestrator budgets get run.${runs[0]?.runId}`)).toMatch(/ \$0\.0021 .* 80 +0 .* of 5m /);
   });
   const two = "[{id: a, type: noop}, {id: b, type: noop, depends_on: [a]}]";
   await bed.register("steps", `  budget: {max_steps: 1, max_time: 10m}\n  tasks: ${two}`);
