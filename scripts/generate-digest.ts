@@ -84,7 +84,14 @@ export const PARTS: readonly Part[] = [
     needs: "python",
     inputs: [...DRIVER, "scripts/generate-python.py", "scripts/generate-python.txt", "clients/python"],
     packages: ["@bufbuild/buf"],
-    outputs: ["gen/python/orchestrator_client"],
+    outputs: [
+      "gen/python/orchestrator_client",
+      "gen/python/__init__.py",
+      ...["health", "info", "orchestrator"].flatMap((name) => [
+        `gen/python/${name}_pb2.py`,
+        `gen/python/${name}_pb2_grpc.py`,
+      ]),
+    ],
   },
   {
     name: "openapi",

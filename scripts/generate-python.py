@@ -2,6 +2,9 @@
 
 Wraps the compiler of grpcio-tools, then moves the modules of `orchestrator` into the package `orchestrator_client`, so that they
 stand beside other people's packages. Types of `google` stay imports of their own distributions.
+
+Beside the package it puts modules for programs that run at the top of a checkout (`gen.python.health_pb2`). They hold the names of
+the package's modules and register nothing.
 """
 
 import pathlib
@@ -14,6 +17,20 @@ from google.protobuf.compiler import plugin_pb2
 from grpc_tools import protoc
 
 PACKAGE = "orchestrator_client"
+
+# Modules beside the package, and the folders of it whose names they hold.
+FACES = {"health": "health/v1", "info": "info/v1", "orchestrator": "v1"}
+
+FACES_INIT = '''"""Modules for programs that run at the top of the checkout."""
+
+import importlib.util
+import pathlib
+import sys
+
+if importlib.util.find_spec("{package}") is None:
+    # The client is not installed: the one that lies here is taken.
+    sys.path.append(str(pathlib.Path(__file__).parent))
+'''
 
 
 def compile_files(request, out):
@@ -30,6 +47,21 @@ def move_imports(text):
     """Points imports of `orchestrator` modules into the package."""
     text = re.sub(r"^from orchestrator\.v1 import", f"from {PACKAGE}.v1 import", text, flags=re.M)
     return re.sub(r"^from orchestrator\.(\w+)\.v1 import", rf"from {PACKAGE}.\1.v1 import", text, flags=re.M)
+
+
+def write_faces(response):
+    """Adds the modules beside the package."""
+    names = sorted(file.name for file in response.file)
+    for face, folder in FACES.items():
+        for suffix in ("_pb2", "_pb2_grpc"):
+            pattern = re.compile(rf"({PACKAGE}/{folder}/\w+{suffix})\.py")
+            modules = [found[1].replace("/", ".") for found in map(pattern.fullmatch, names) if found]
+            lines = [f"from {module} import *" for module in modules]
+            if suffix == "_pb2":
+                lines.append("\ndel DESCRIPTOR")  # that of the last file
+            content = f'"""Names of {PACKAGE}.{folder.replace("/", ".")}."""\n\n' + "\n".join(lines) + "\n"
+            response.file.add(name=f"{face}{suffix}.py", content=content)
+    response.file.add(name="__init__.py", content=FACES_INIT.format(package=PACKAGE))
 
 
 def main():
@@ -49,6 +81,7 @@ def main():
         for name in sorted(folders):
             response.file.add(name=f"{name}/__init__.py", content='"""Generated client of Orchestrator."""\n')
         response.file.add(name=f"{PACKAGE}/py.typed", content="")
+        write_faces(response)
     sys.stdout.buffer.write(response.SerializeToString())
 
 

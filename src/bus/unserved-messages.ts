@@ -84,7 +84,7 @@ export function keepUnservedMessages(parts: UnservedMessagesParts): NudgedLoop {
     const isOfEvents = OF_EVENTS.has(destination);
     if (messages > 0 && !known.has(keyOf(one))) {
       known.set(keyOf(one), one);
-      const what = isOfEvents ? "are kept as undelivered (orchestrator messages list)" : "wait";
+      const what = isOfEvents ? "are kept as undelivered; see `messages list`" : "wait";
       log.warn(`messages for a place that the configuration does not name ${what}`, { destination, place, messages });
     }
     if (isOfEvents) await keepAsUnserved(one, from);

@@ -93,7 +93,7 @@ async function openStream(pretty: boolean): Promise<DestinationStream> {
     sync: true,
     colorize: process.stdout.isTTY === true,
     translateTime: "SYS:HH:MM:ss.l",
-    ignore: "pid,hostname,instance_id",
+    ignore: "pid,hostname,service,instance_id",
     messageKey: "message",
     singleLine: true,
   });

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { copyGoModule, GO, GO_MISSING } from "./go-environment.ts";
-import { adaptSnippet, checkFlowReport, HERE, ROOT, runProgram } from "./programs.ts";
+import { checkFlowReport, HERE, ROOT, readSnippet, runProgram } from "./programs.ts";
 import { openTestService, SERVICE_MISSING, type TestService } from "./service.ts";
 
 describe.skipIf(GO_MISSING)("the Go client", () => {
@@ -45,15 +45,19 @@ describe.skipIf(GO_MISSING)("the Go client", () => {
     });
     afterAll(() => service?.close());
 
-    test("the published snippet runs", async () => {
-      // The snippet uses fmt and log without importing them; both are import lines.
-      const imports = {
-        '"github.com/company/multi-ai-agent/orchestrator/gen/health/v1"': '"orchestrator.internal/client/health/v1"',
-        '    "context"\n': '    "context"\n    "fmt"\n    "log"\n',
-      };
-      mkdirSync(join(folder, "seed"), { recursive: true });
-      writeFileSync(join(folder, "seed/main.go"), adaptSnippet("go", imports, service.address));
-      expect(await runProgram(GO, ["run", "./seed"], { cwd: folder })).toBe("SERVING_STATUS_SERVING\n");
+    test("the published snippet runs with the module file of the page", async () => {
+      // The snippet uses fmt and log without importing them.
+      const snippet = readSnippet("go", service.address).replace(
+        '    "context"\n',
+        '    "context"\n    "fmt"\n    "log"\n',
+      );
+      const commands = readFileSync(`${ROOT}docs/seeds.md`, "utf8").split("```sh go\n")[1]?.split("```")[0] ?? "";
+      const program = mkdtempSync(join(tmpdir(), "orchestrator-go-seed-"));
+      onTestFinished(() => rmSync(program, { recursive: true, force: true }));
+      writeFileSync(join(program, "main.go"), snippet);
+      const script = commands.replace("/path/to/orchestrator/", ROOT).replaceAll(/\bgo (?=mod|run)/g, `"${GO}" `);
+      expect(script).toContain(`${ROOT}gen/go`);
+      expect(await runProgram("sh", ["-euc", script], { cwd: program })).toBe("SERVING_STATUS_SERVING\n");
     });
 
     test("registers, starts, waits and watches", async () => {

@@ -43,21 +43,11 @@ export async function runProgram(
   return output;
 }
 
-/**
- * A published snippet, word for word but for its import lines (each of `imports` must occur exactly once) and the
- * address of the service.
- */
-export function adaptSnippet(
-  language: "go" | "python" | "typescript",
-  imports: Record<string, string>,
-  address: string,
-): string {
-  let text = readFileSync(`${HERE}seed/${language}.txt`, "utf8");
-  for (const [from, to] of Object.entries({ ...imports, "localhost:8002": address })) {
-    expect(text.split(from).length - 1, `${from} occurs once`).toBe(1);
-    text = text.replace(from, to);
-  }
-  return text;
+/** A published snippet, word for word but for the address of the service, which it names once. */
+export function readSnippet(language: "go" | "python" | "typescript", address: string): string {
+  const text = readFileSync(`${HERE}seed/${language}.txt`, "utf8");
+  expect(text.split("localhost:8002"), "the address occurs once").toHaveLength(2);
+  return text.replace("localhost:8002", address);
 }
 
 /** What every flow program prints. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { adaptSnippet, checkFlowReport, HERE, runProgram } from "./programs.ts";
-import { PYTHON_MISSING, preparePython } from "./python-environment.ts";
+import { checkFlowReport, HERE, ROOT, readSnippet, runProgram } from "./programs.ts";
+import { PYTHON_MISSING, preparePackages, preparePython } from "./python-environment.ts";
 import { openTestService, SERVICE_MISSING, type TestService } from "./service.ts";
 
 /** Oldest versions that the package allows, and the newest that there are. */
@@ -35,6 +35,27 @@ assert run_service_pb2.StartRunRequest.FromString(r.SerializeToString()) == r
 print(__version__, len(names))
 `;
 
+/** What differs between the modules at the top of a checkout and the package: names that one of them lacks. */
+const FACES = `
+import importlib, json, pathlib
+import gen.python.health_pb2, gen.python.info_pb2, gen.python.orchestrator_pb2, gen.python.health_pb2_grpc
+from google.protobuf import descriptor_pool
+import orchestrator_client
+package = pathlib.Path(orchestrator_client.__file__).parent
+differing = []
+for face, folder in {"health": "health/v1", "info": "info/v1", "orchestrator": "v1"}.items():
+    for suffix in ("_pb2", "_pb2_grpc"):
+        faced = importlib.import_module(f"gen.python.{face}{suffix}")
+        for path in sorted((package / folder).glob(f"*{suffix}.py")):
+            module = importlib.import_module("orchestrator_client." + f"{folder}/{path.stem}".replace("/", "."))
+            names = [n for n in vars(module) if n[0].isupper() and n not in ("DESCRIPTOR", "GRPC_GENERATED_VERSION", "GRPC_VERSION")]
+            if not names: differing.append(f"{path.stem} is empty")
+            differing += [f"{path.stem}.{n}" for n in names if getattr(faced, n, None) is not getattr(module, n)]
+    try: descriptor_pool.Default().FindFileByName(f"{face}.proto"); differing.append(f"{face}.proto is registered")
+    except KeyError: pass
+print(json.dumps(differing))
+`;
+
 describe.skipIf(PYTHON_MISSING).each(SETS)("the Python client with the $name protobuf", ({ name, pins, protobuf }) => {
   let interpreter: string;
   beforeAll(async () => {
@@ -58,12 +79,14 @@ describe.skipIf(PYTHON_MISSING).each(SETS)("the Python client with the $name pro
     });
     afterAll(() => service?.close());
 
-    test("the published snippet runs", async () => {
-      const imports = {
-        "from gen.python.health_pb2 import": "from orchestrator_client.health.v1.health_pb2 import",
-        "from gen.python.health_pb2_grpc import": "from orchestrator_client.health.v1.health_pb2_grpc import",
-      };
-      expect(await runProgram(interpreter, ["-c", adaptSnippet("python", imports, service.address)])).toBe("1\n");
+    test("the published snippet runs at the top of the checkout, with the client installed or not", async () => {
+      const bare = await preparePackages(`${name}-bare`, pins);
+      for (const python of [interpreter, bare])
+        expect(await runProgram(python, ["-c", readSnippet("python", service.address)], { cwd: ROOT })).toBe("1\n");
+    });
+
+    test("the modules of the checkout hold the names of the package and register nothing of their own", async () => {
+      expect(JSON.parse(await runProgram(interpreter, ["-W", "error", "-c", FACES], { cwd: ROOT }))).toEqual([]);
     });
 
     test("reads the details of long errors that are not ASCII", async () => {

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { adaptSnippet, checkFlowReport, HERE, ROOT, runProgram } from "./programs.ts";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { checkFlowReport, HERE, ROOT, readSnippet, runProgram } from "./programs.ts";
 import { openTestService, SERVICE_MISSING, type TestService } from "./service.ts";
 
 const SETS = [
@@ -67,8 +67,6 @@ describe.each(SETS)("the TypeScript client with the $name libraries", ({ version
   });
 
   test("its declarations and the programs that use it pass the compiler", async () => {
-    const imports = { "./gen/typescript/health": "orchestrator-flows-client/health" };
-    writeFileSync(join(folder, "seed.ts"), adaptSnippet("typescript", imports, "localhost:8002"));
     expect(await runProgram(join(ROOT, "node_modules/.bin/tsc"), ["-p", folder])).toBe("");
   });
 
@@ -115,12 +113,6 @@ describe.each(SETS)("the TypeScript client with the $name libraries", ({ version
     });
     afterAll(() => service?.close());
 
-    test("the published snippet runs", async () => {
-      const imports = { "./gen/typescript/health": "orchestrator-flows-client/health" };
-      writeFileSync(join(folder, "seed.ts"), adaptSnippet("typescript", imports, service.address));
-      expect(await runNode(["seed.ts"])).toBe("1\n");
-    });
-
     test("registers, starts, waits and watches with protobuf-ts at its defaults", async () => {
       const text = await runNode(["flow-grpcweb.ts", `${HERE}flow.yaml`], { ORCHESTRATOR_TEST_ADDR: service.address });
       expect(checkFlowReport(text).code).toBe("NOT_FOUND");
@@ -131,5 +123,23 @@ describe.each(SETS)("the TypeScript client with the $name libraries", ({ version
       const report = checkFlowReport(await runNode(["flow-connect.ts", `${HERE}flow.yaml`, protocol], env));
       expect(report).toMatchObject({ code: "NotFound", reason: "FLOW_NOT_FOUND" });
     });
+  });
+});
+
+describe.skipIf(SERVICE_MISSING)("at the top of the checkout", () => {
+  test("the published snippet passes the compiler and runs, through a bundler", async () => {
+    const service = await openTestService();
+    onTestFinished(() => service.close());
+    // Its folder looks like the top of the checkout, where nothing is written.
+    const folder = mkdtempSync(join(tmpdir(), "orchestrator-ts-top-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    for (const name of ["gen", "node_modules"]) symlinkSync(join(ROOT, name), join(folder, name));
+    writeFileSync(join(folder, "seed.ts"), readSnippet("typescript", service.address));
+    const compilerOptions = { ...TSCONFIG.compilerOptions, module: "esnext", moduleResolution: "bundler" };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["seed.ts"] }));
+    expect(await runProgram(join(ROOT, "node_modules/.bin/tsc"), ["-p", folder])).toBe("");
+    const bundle = ["--platform", "node", "--format", "esm", "--file", join(folder, "seed.mjs")];
+    await runProgram(join(ROOT, "node_modules/.bin/rolldown"), ["seed.ts", ...bundle], { cwd: folder });
+    expect(await runProgram(process.execPath, [join(folder, "seed.mjs")])).toBe("1\n");
   });
 });

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { digestPart, listFiles, PARTS, readDigests, TEMPLATES } from "../../scripts/generate-digest.ts";
+import { describe, expect, test } from "vitest";
+import { digestPart, listFiles, PARTS, readDigests } from "../../scripts/generate-digest.ts";
+import { copyCheckout } from "../support/copy-checkout.ts";
 import { ROOT } from "./descriptors.ts";
 
 const inCi = (process.env.CI ?? "") !== "";
@@ -15,30 +15,6 @@ function checkParts(root: string, parts: readonly string[]): { code: number | nu
     encoding: "utf8",
   });
   return { code: status, text: stdout + stderr };
-}
-
-/** Copy of what the generator reads and writes, with this checkout's tools. */
-function copyCheckout(): string {
-  const folder = mkdtempSync(join(tmpdir(), "generated-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const names = [
-    "buf.yaml",
-    "clients",
-    "contracts",
-    "internal",
-    "third_party",
-    "gen",
-    "scripts",
-    "tools",
-    "package.json",
-    "src/gen",
-    "src/base",
-    "src/api/legacy",
-    "src/api/requests",
-  ];
-  for (const name of [...names, ...TEMPLATES]) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
-  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  return folder;
 }
 
 describe.each(PARTS.map((part) => [part.name, part] as const))("%s", (name, part) => {

@@ -79,12 +79,15 @@ test.each([
   expect(text).toContain(`"type":"${rule}"`);
 });
 
-test("the only exceptions of the linter are the published names of HealthService", () => {
+test("the only exceptions of the linter are the published names of HealthService, and the other paths", () => {
+  const paths = ["health", "info", "orchestrator"].map((name) => `contracts/${name}.proto`);
   const { modules } = parse(readFileSync(`${ROOT}buf.yaml`, "utf8"));
   const [ours] = modules;
   expect(ours.lint).toEqual({
     use: ["STANDARD", "COMMENTS"],
     ignore_only: {
+      IMPORT_NO_PUBLIC: paths,
+      PACKAGE_DEFINED: paths,
       RPC_REQUEST_STANDARD_NAME: ["contracts/orchestrator/health/v1/health.proto"],
       RPC_RESPONSE_STANDARD_NAME: ["contracts/orchestrator/health/v1/health.proto"],
     },

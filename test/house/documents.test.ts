@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { renderErrorFiles } from "../../scripts/errors-docs.ts";
+import { renderLogFiles } from "../../scripts/logs-docs.ts";
 import { renderMetricFiles } from "../../scripts/metrics-docs.ts";
 import { renderStateFiles } from "../../scripts/states-docs.ts";
 import { ERRORS } from "../../src/base/error-catalog.ts";
@@ -26,6 +27,11 @@ test("docs/states.md is what the tables of legal moves say (node scripts/states-
 
 test("docs/metrics.md is what the table of metrics says (node scripts/metrics-docs.ts)", () => {
   for (const [path, content] of Object.entries(renderMetricFiles()))
+    expect(readFileSync(path, "utf8"), path).toBe(content);
+});
+
+test("docs/operate/logs.md names every warning and error of the sources (node scripts/logs-docs.ts)", () => {
+  for (const [path, content] of Object.entries(renderLogFiles()))
     expect(readFileSync(path, "utf8"), path).toBe(content);
 });
 

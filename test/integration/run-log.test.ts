@@ -68,6 +68,7 @@ test("a run that retried, failed and left a dead letter is in the log and in the
     return told;
   });
   const about = {
+    service: "orchestrator",
     instance_id: "one",
     run_id: run?.runId,
     flow_id: "shaky",

@@ -26,7 +26,7 @@ export function defineServe(command: Command, context: CommandContext): void {
       const loaded = withInstanceId(await loadConfig({ flags }));
       const { config } = loaded;
       const secrets = openSecrets(config);
-      const fields = { instanceId: config.engine.instanceId };
+      const fields = { service: "orchestrator", instanceId: config.engine.instanceId };
       const log = await openLogger({ ...config.log, fields, redact: secrets.redact });
       for (const warning of loaded.warnings) log.warn(warning);
       logWarnings(log);

@@ -1,0 +1,3 @@
+"""Names of orchestrator_client.health.v1."""
+
+from orchestrator_client.health.v1.health_pb2_grpc import *
