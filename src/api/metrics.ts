@@ -1,5 +1,5 @@
 /** Metrics of calls and HTTP requests, on the metrics of the telemetry layer. */
-import type { CounterCell, HistogramCell, Metrics } from "../telemetry/metrics.ts";
+import type { CounterCell, HistogramCell, Metrics } from "../telemetry/metrics/metrics.ts";
 import type { ServedMethod } from "./calls/methods.ts";
 import type { CallMetrics, MethodMetrics } from "./calls/pipeline.ts";
 import type { HttpMetrics } from "./http/server.ts";

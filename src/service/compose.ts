@@ -37,7 +37,7 @@ import { createPutServiceStore } from "../store/routing/put-services.ts";
 import { createRunIndex } from "../store/run-index.ts";
 import type { Database } from "../store/sql/pool.ts";
 import { createGenerations } from "../store/templates/generations.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
+import type { Metrics } from "../telemetry/metrics/metrics.ts";
 import { createModelEstimates } from "../tools/model/estimates.ts";
 import { makeInstanceId } from "./instance-id.ts";
 import { openAgents } from "./parts/agents.ts";

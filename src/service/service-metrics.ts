@@ -16,8 +16,8 @@ import { generationOf, isGeneration } from "../engine/runs/generations/generatio
 import { goalOf, isGoal } from "../engine/runs/goals/goal.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
-import type { TaskDoer } from "../telemetry/run-metrics.ts";
+import type { Metrics } from "../telemetry/metrics/metrics.ts";
+import type { TaskDoer } from "../telemetry/metrics/run-metrics.ts";
 import type { Core } from "./compose.ts";
 import { COUNTING_SHARD } from "./parts/parts.ts";
 
@@ -64,11 +64,11 @@ export async function createServiceMetrics(): Promise<ServiceMetrics & { readonl
     { createHandOverMetrics },
     { createCallMetrics, createHttpMetrics },
   ] = await Promise.all([
-    import("../telemetry/metrics.ts"),
-    import("../telemetry/run-metrics.ts"),
-    import("../telemetry/operation-metrics.ts"),
+    import("../telemetry/metrics/metrics.ts"),
+    import("../telemetry/metrics/run-metrics.ts"),
+    import("../telemetry/metrics/operation-metrics.ts"),
     import("../telemetry/goal-story.ts"),
-    import("../telemetry/queue-metrics.ts"),
+    import("../telemetry/metrics/queue-metrics.ts"),
     import("../api/metrics.ts"),
   ]);
   const metrics = createMetrics();

@@ -4,7 +4,7 @@ import type { JournalRecord } from "../engine/machine/records.ts";
 import type { Run } from "../engine/machine/run.ts";
 import type { GenerationStatus, GenerationView } from "../engine/ports/generation/generations.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 
 /** The generation that a run is; null: it is none. */
 export type GenerationOf = (run: Run) => Pick<GenerationView, "generationId" | "status" | "templateId"> | null;

@@ -4,7 +4,7 @@ import type { JournalRecord } from "../engine/machine/records.ts";
 import type { Run } from "../engine/machine/run.ts";
 import type { GoalRecord, GoalStatus } from "../engine/ports/gate/goals.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 
 /** The goal that a run is; null: it is none. */
 export type GoalOf = (run: Run) => Pick<GoalRecord, "goalId" | "priority"> | null;

@@ -6,7 +6,7 @@ import { readVersion } from "../../base/version.ts";
 import { type LoadedConfig, loadConfig, openSecrets } from "../../config/config.ts";
 import { withInstanceId } from "../../service/instance-id.ts";
 import { type Address, type Service, startService } from "../../service/serve.ts";
-import { type Logger, openLogger } from "../../telemetry/logger.ts";
+import { type Logger, openLogger } from "../../telemetry/log/logger.ts";
 import { type CommandContext, commandName } from "../command-context.ts";
 import { rememberService, stateHomeOption } from "../connection/last-service.ts";
 import { EXIT } from "../exit-codes.ts";

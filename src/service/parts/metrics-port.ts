@@ -2,7 +2,7 @@ import type { HealthState } from "../../api/health.ts";
 import { createHostRule } from "../../base/host-rule.ts";
 import type { Log } from "../../base/log.ts";
 import { isSet, type LoadedConfig } from "../../config/config.ts";
-import type { Metrics } from "../../telemetry/metrics.ts";
+import type { Metrics } from "../../telemetry/metrics/metrics.ts";
 import type { Connections, Parts } from "./parts.ts";
 
 /** What probes ask for. */
@@ -24,7 +24,7 @@ export async function openMetricsPort(
   parts: Parts,
 ): Promise<{ readonly host: string; readonly port: number } | null> {
   if (metrics === null) return null;
-  const { openMetricsServer } = await import("../../telemetry/metrics-server.ts");
+  const { openMetricsServer } = await import("../../telemetry/metrics/metrics-server.ts");
   const answer = () => ({
     ready: health.check("") === "SERVING",
     missing: health.missing(),

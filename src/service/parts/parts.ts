@@ -1,7 +1,7 @@
 import type { Log } from "../../base/log.ts";
 import type { ConnectionState } from "../../base/net/connection-state.ts";
-import type { Metrics } from "../../telemetry/metrics.ts";
-import { NO_METRICS } from "../../telemetry/no-metrics.ts";
+import type { Metrics } from "../../telemetry/metrics/metrics.ts";
+import { NO_METRICS } from "../../telemetry/metrics/no-metrics.ts";
 
 /** The owner of this shard counts what is in the whole database. */
 export const COUNTING_SHARD = 0;

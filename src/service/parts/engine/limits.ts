@@ -19,7 +19,7 @@ import { createLimitAudit } from "../../../store/limits/limit-audit.ts";
 import { createLimitPlaces } from "../../../store/limits/limit-places.ts";
 import { createLimitSlotStore } from "../../../store/limits/limit-slots.ts";
 import type { Database } from "../../../store/sql/pool.ts";
-import { createLimitGauges } from "../../../telemetry/limit-metrics.ts";
+import { createLimitGauges } from "../../../telemetry/metrics/limit-metrics.ts";
 import { COUNTING_SHARD, type Parts } from "../parts.ts";
 
 /** What limits are for the rest of the service. */

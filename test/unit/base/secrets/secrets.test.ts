@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createSecrets } from "../../../../src/base/secrets/secrets.ts";
-import { openLogger } from "../../../../src/telemetry/logger.ts";
+import { openLogger } from "../../../../src/telemetry/log/logger.ts";
 
 async function openFolder(variables: Readonly<Record<string, string>> = {}) {
   const dir = await mkdtemp(join(tmpdir(), "secrets-"));

@@ -1,17 +1,17 @@
 import { get } from "node:http";
 import { createServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { isOrchestratorError } from "../../../src/base/errors.ts";
-import { createHostRule } from "../../../src/base/host-rule.ts";
-import { type LogFields, silentLog } from "../../../src/base/log.ts";
-import { applyRecord } from "../../../src/engine/machine/apply.ts";
-import type { JournalRecord } from "../../../src/engine/machine/records.ts";
-import type { Run } from "../../../src/engine/machine/run.ts";
-import { createState } from "../../../src/engine/machine/state.ts";
-import { METRICS } from "../../../src/telemetry/metric-table.ts";
-import { createMetrics, MAX_CELLS } from "../../../src/telemetry/metrics.ts";
-import { type MetricsServer, openMetricsServer } from "../../../src/telemetry/metrics-server.ts";
-import { createRunMetrics } from "../../../src/telemetry/run-metrics.ts";
+import { isOrchestratorError } from "../../../../src/base/errors.ts";
+import { createHostRule } from "../../../../src/base/host-rule.ts";
+import { type LogFields, silentLog } from "../../../../src/base/log.ts";
+import { applyRecord } from "../../../../src/engine/machine/apply.ts";
+import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
+import type { Run } from "../../../../src/engine/machine/run.ts";
+import { createState } from "../../../../src/engine/machine/state.ts";
+import { METRICS } from "../../../../src/telemetry/metrics/metric-table.ts";
+import { createMetrics, MAX_CELLS } from "../../../../src/telemetry/metrics/metrics.ts";
+import { type MetricsServer, openMetricsServer } from "../../../../src/telemetry/metrics/metrics-server.ts";
+import { createRunMetrics } from "../../../../src/telemetry/metrics/run-metrics.ts";
 
 /** Names that documents of earlier systems fix. */
 const FIXED = [

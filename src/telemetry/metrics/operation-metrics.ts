@@ -1,5 +1,5 @@
 /** Metrics of operations, from what becomes durable. */
-import type { OperationObserver } from "../engine/operations/observer.ts";
+import type { OperationObserver } from "../../engine/operations/observer.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Counts operations. */

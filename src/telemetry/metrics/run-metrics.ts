@@ -1,8 +1,8 @@
 /** Metrics of runs and tasks, from what becomes durable. */
-import type { JournalRecord } from "../engine/machine/records.ts";
-import type { Run } from "../engine/machine/run.ts";
-import type { RunState, TaskStateName } from "../engine/machine/state.ts";
-import type { RunObserver } from "../engine/runs/observer.ts";
+import type { JournalRecord } from "../../engine/machine/records.ts";
+import type { Run } from "../../engine/machine/run.ts";
+import type { RunState, TaskStateName } from "../../engine/machine/state.ts";
+import type { RunObserver } from "../../engine/runs/observer.ts";
 import type { CounterCell, Metrics } from "./metrics.ts";
 
 /** Who does a task. */

@@ -1,5 +1,5 @@
 /** Metrics of limits, of the whole database: one instance has them. */
-import type { LimitTotals } from "../engine/ports/dispatch/limit-control.ts";
+import type { LimitTotals } from "../../engine/ports/dispatch/limit-control.ts";
 import type { Metrics } from "./metrics.ts";
 import { createPassingGauges } from "./passing-gauges.ts";
 

@@ -4,7 +4,7 @@
  * wherever they stand.
  */
 import { type DestinationStream, destination as openDestination, pino } from "pino";
-import type { Log, LogFields } from "../base/log.ts";
+import type { Log, LogFields } from "../../base/log.ts";
 
 /** Levels, the least important first. */
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";

@@ -1,6 +1,6 @@
 /** Operations in the log: who started what, and how it ended. A warning when it ended FAILED, or runs failed. */
-import type { Log } from "../base/log.ts";
-import type { OperationObserver } from "../engine/operations/observer.ts";
+import type { Log } from "../../base/log.ts";
+import type { OperationObserver } from "../../engine/operations/observer.ts";
 
 /** Writes the start and the end of operations. */
 export function createOperationLog(log: Log): OperationObserver {

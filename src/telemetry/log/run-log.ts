@@ -11,10 +11,10 @@
  * tenant and, when there is one, correlation. Errors are told by their type: messages may quote what a tool answered,
  * and the run keeps them for those who may read it.
  */
-import type { Log, LogFields } from "../base/log.ts";
-import type { JournalRecord, TaskError } from "../engine/machine/records.ts";
-import type { RunState } from "../engine/machine/state.ts";
-import type { RunObserver } from "../engine/runs/observer.ts";
+import type { Log, LogFields } from "../../base/log.ts";
+import type { JournalRecord, TaskError } from "../../engine/machine/records.ts";
+import type { RunState } from "../../engine/machine/state.ts";
+import type { RunObserver } from "../../engine/runs/observer.ts";
 
 /** Longest reason of a hold in a line. */
 const MAX_REASON_LENGTH = 500;

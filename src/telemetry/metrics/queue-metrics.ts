@@ -1,9 +1,9 @@
 /** Metrics of queues and workers. */
-import type { JournalRecord } from "../engine/machine/records.ts";
-import type { Run } from "../engine/machine/run.ts";
-import type { QueueTotals, WaitingLine } from "../engine/ports/dispatch/queues.ts";
-import type { WorkerView } from "../engine/ports/dispatch/workers.ts";
-import type { RunObserver } from "../engine/runs/observer.ts";
+import type { JournalRecord } from "../../engine/machine/records.ts";
+import type { Run } from "../../engine/machine/run.ts";
+import type { QueueTotals, WaitingLine } from "../../engine/ports/dispatch/queues.ts";
+import type { WorkerView } from "../../engine/ports/dispatch/workers.ts";
+import type { RunObserver } from "../../engine/runs/observer.ts";
 import type { Metrics } from "./metrics.ts";
 import { createPassingGauges } from "./passing-gauges.ts";
 

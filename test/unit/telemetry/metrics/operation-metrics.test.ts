@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { foldOperation } from "../../../src/engine/operations/operation-rules.ts";
-import type { OperationRecord } from "../../../src/engine/operations/operation-state.ts";
-import { createMetrics } from "../../../src/telemetry/metrics.ts";
-import { createOperationLog } from "../../../src/telemetry/operation-log.ts";
-import { createOperationMetrics } from "../../../src/telemetry/operation-metrics.ts";
+import { foldOperation } from "../../../../src/engine/operations/operation-rules.ts";
+import type { OperationRecord } from "../../../../src/engine/operations/operation-state.ts";
+import { createOperationLog } from "../../../../src/telemetry/log/operation-log.ts";
+import { createMetrics } from "../../../../src/telemetry/metrics/metrics.ts";
+import { createOperationMetrics } from "../../../../src/telemetry/metrics/operation-metrics.ts";
 
 const PAGE = { at: 2_000, progress: 200, failures: [] };
 const RECORDS: readonly OperationRecord[] = [

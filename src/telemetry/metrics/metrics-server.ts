@@ -1,10 +1,10 @@
 /** The port of metrics: `/metrics` for Prometheus, `/health` for probes. Plain HTTP, apart from the port of the API. */
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { fail } from "../base/errors.ts";
-import type { HostRule } from "../base/host-rule.ts";
-import type { Log } from "../base/log.ts";
-import type { ConnectionState } from "../base/net/connection-state.ts";
+import { fail } from "../../base/errors.ts";
+import type { HostRule } from "../../base/host-rule.ts";
+import type { Log } from "../../base/log.ts";
+import type { ConnectionState } from "../../base/net/connection-state.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What the port answers about the health of the service. */

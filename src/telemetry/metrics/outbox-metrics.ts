@@ -1,5 +1,5 @@
 /** Metrics of messages that wait to be sent. */
-import type { OutboxGates } from "../engine/runs/dispatch/outbox-gate.ts";
+import type { OutboxGates } from "../../engine/runs/dispatch/outbox-gate.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Sets the gauges at each reading. */
