@@ -1,6 +1,7 @@
 /** Writes docs/metrics.md from the table of metrics: `node scripts/metrics-docs.ts`. A test proves it fresh. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { METRICS, type MetricEntry } from "../src/telemetry/metrics/metric-table.ts";
+import type { MetricEntry } from "../src/telemetry/metrics/metric-entry.ts";
+import { METRICS } from "../src/telemetry/metrics/metric-table.ts";
 
 /** What lies at which path, for the writer here and the test. */
 export function renderMetricFiles(): Readonly<Record<string, string>> {

@@ -37,7 +37,6 @@ export async function openBenchEngine(
     committed: (_run, records) => {
       for (const record of records) if (record.type === "task.waiting") waits++;
     },
-    fenced: () => {},
   };
   const core = await composeCore(config, log, {
     address: "127.0.0.1:0",

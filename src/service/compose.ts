@@ -24,6 +24,7 @@ import type { PutServices, ServiceCatalogue } from "../engine/ports/routing/serv
 import type { Breakers, ToolOverrides } from "../engine/ports/routing/tool-overrides.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
+import { NO_OBSERVER, type RuntimeObserver } from "../engine/shard/observer.ts";
 import type { GoalFlows } from "../flows/builtin/goal.ts";
 import type { Served } from "../flows/check/unserved.ts";
 import type { BuiltInDocument } from "../flows/ports/built-in.ts";
@@ -116,6 +117,7 @@ export interface ComposeOptions {
   readonly address: string;
   readonly observers: readonly RunObserver[];
   readonly operationObservers?: readonly OperationObserver[];
+  readonly runtimeObserver?: RuntimeObserver;
   /** What the parts count in; absent: nothing is counted. */
   readonly metrics?: Metrics;
   /** Those of the configuration when absent. */
@@ -154,7 +156,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const tools = openTools(config, { graphs, steps, services, models, rules, gate: gate.callGate }, log, parts);
     const lists = createRunIndex(database);
     const goalTables = openGoalTables(database, log, parts);
-    const { address, observers, operationObservers = [] } = options;
+    const { address, observers, operationObservers = [], runtimeObserver = NO_OBSERVER } = options;
     const redis = await openRedis(config, log, parts);
     const agents = await openAgents(config, instanceId, log, parts);
     const engine = await openEngine(
@@ -162,7 +164,8 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       {
         ...{ store, runIndex: lists, flows, tools, instanceId, address, tokenKey, serviceLimits: services },
         taskGate: gate.taskGate,
-        ...{ observers: [...observers, ...redis.observers], operationObservers, agentPost: agents.post },
+        ...{ observers: [...observers, ...redis.observers], operationObservers },
+        ...{ runtimeObserver, agentPost: agents.post },
         attemptMeter: budgets.attemptMeter,
       },
       log,

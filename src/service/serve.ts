@@ -72,6 +72,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       ...(metrics.metrics === null ? {} : { metrics: metrics.metrics }),
       observers: [...metrics.observers, createRunLog(log), createGoalLog(log, goalOfRun), generationStory],
       operationObservers: [...metrics.operationObservers, createOperationLog(log)],
+      runtimeObserver: metrics.runtimeObserver,
       address: advertisedAddress(server),
       ...options,
     });

@@ -8,6 +8,7 @@ import type { ReportMetrics } from "../api/services/worker-service.ts";
 import { readVersion } from "../base/version.ts";
 import { externalIdOf } from "../engine/machine/external-ids.ts";
 import { type Run, specOf } from "../engine/machine/run.ts";
+import type { RunStateName } from "../engine/machine/state.ts";
 import type { OperationObserver } from "../engine/operations/observer.ts";
 import type { GoalRecord } from "../engine/ports/gate/goals.ts";
 import type { GenerationRecord } from "../engine/ports/generation/generations.ts";
@@ -15,20 +16,29 @@ import { placeOf, workOf } from "../engine/runs/dispatch/ready-task.ts";
 import { generationOf, isGeneration } from "../engine/runs/generations/generation.ts";
 import { goalOf, isGoal } from "../engine/runs/goals/goal.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
+import { NO_OBSERVER, type RuntimeObserver } from "../engine/shard/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
-import type { Metrics } from "../telemetry/metrics/metrics.ts";
+import type { GaugeCell, Metrics } from "../telemetry/metrics/metrics.ts";
 import type { TaskDoer } from "../telemetry/metrics/run-metrics.ts";
 import type { Core } from "./compose.ts";
 import { COUNTING_SHARD } from "./parts/parts.ts";
 
 /** Gauges of the whole database, and what they show. */
 const COUNTED = [
-  ["orchestrator_active_runs", "activeRuns"],
+  ["orchestrator_overdue_runs", "overdueRuns"],
+  ["orchestrator_overdue_seconds", "overdueSeconds"],
   ["orchestrator_dead_letter_queue_size", "deadLetters"],
+  ["orchestrator_dead_letter_oldest_seconds", "deadLetterSeconds"],
   ["orchestrator_open_operations", "openOperations"],
   ["orchestrator_undelivered_messages", "undelivered"],
+  ["orchestrator_outbox_oldest_seconds", "outboxSeconds"],
   ["orchestrator_unshown_goals", "unshownGoals"],
 ] as const;
+
+/** Public states of runs that have not ended. */
+const OPEN_STATES = [
+  ...["QUEUED", "RUNNING", "WAITING", "PAUSED", "SUSPENDED", "QUARANTINED", "CANCELING", "COMPENSATING"],
+] as const satisfies readonly RunStateName[];
 
 /** Counters of calls and runs. */
 export interface ServiceMetrics {
@@ -39,6 +49,7 @@ export interface ServiceMetrics {
   readonly reports: ReportMetrics;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
+  readonly runtimeObserver: RuntimeObserver;
   /** Connects the gauges that are read on demand to their source, once the core exists. */
   attach(core: Pick<Core, "database" | "shards">): void;
 }
@@ -51,6 +62,7 @@ export const WITHOUT_METRICS: ServiceMetrics = {
   reports: { answered() {} },
   observers: [],
   operationObservers: [],
+  runtimeObserver: NO_OBSERVER,
   attach() {},
 };
 
@@ -62,6 +74,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics & { readonl
     { createOperationMetrics },
     { createGoalMetrics },
     { createHandOverMetrics },
+    { createRuntimeMetrics },
     { createCallMetrics, createHttpMetrics },
   ] = await Promise.all([
     import("../telemetry/metrics/metrics.ts"),
@@ -69,6 +82,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics & { readonl
     import("../telemetry/metrics/operation-metrics.ts"),
     import("../telemetry/goal-story.ts"),
     import("../telemetry/metrics/queue-metrics.ts"),
+    import("../telemetry/metrics/runtime-metrics.ts"),
     import("../api/metrics.ts"),
   ]);
   const metrics = createMetrics();
@@ -84,14 +98,28 @@ export async function createServiceMetrics(): Promise<ServiceMetrics & { readonl
       createHandOverMetrics(metrics, (run, path) => placeOf(run, run.state.tasks.get(path) ?? { path, input: null })),
     ],
     operationObservers: [createOperationMetrics(metrics)],
+    runtimeObserver: createRuntimeMetrics(metrics),
     attach({ database, shards }) {
       metrics.beforeRead(async () => {
         // Two instances that show the same number would count it twice. One that shows nothing is no fall to 0, and the
         // next owner's first number no rise.
         const counts = shards.owned.includes(COUNTING_SHARD) ? await readStoreCounts(database) : null;
-        for (const [name, count] of COUNTED) {
-          if (counts === null) metrics.gauge(name).hide();
-          else metrics.gauge(name).set(counts[count]);
+        const show = (gauge: GaugeCell, value: number | undefined): void =>
+          value === undefined ? gauge.hide() : gauge.set(value);
+        for (const [name, count] of COUNTED) show(metrics.gauge(name), counts?.[count]);
+        const open = counts === null ? undefined : OPEN_STATES.map((state) => counts.runs[state] ?? 0);
+        for (const [index, state] of OPEN_STATES.entries())
+          show(metrics.gauge("orchestrator_open_runs", state), open?.[index]);
+        show(
+          metrics.gauge("orchestrator_active_runs"),
+          open?.reduce((sum, count) => sum + count, 0),
+        );
+        metrics.gauge("orchestrator_owned_shards").set(shards.owned.length);
+        for (const pool of ["journal", "reads"] as const) {
+          const { open, idle, waiting } = database[pool].stats();
+          metrics.gauge("orchestrator_db_pool_connections", pool, "idle").set(idle);
+          metrics.gauge("orchestrator_db_pool_connections", pool, "in_use").set(open - idle);
+          metrics.gauge("orchestrator_db_pool_waiting", pool).set(waiting);
         }
       });
     },

@@ -112,13 +112,15 @@ const TAKE = prepared(
       - (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id = $1)::int) AS more
   ),
   free AS (
-    SELECT l.shard, l.clean AND l.instance_id IS NULL AS clean, l.incarnation AS previous FROM orchestrator.shard_leases l
+    SELECT l.shard, l.clean AND l.instance_id IS NULL AS clean, l.incarnation AS previous,
+      extract(epoch FROM clock_timestamp() - i.expires_at)::float8 * 1000 AS ownerless
+    FROM orchestrator.shard_leases l LEFT JOIN orchestrator.instances i ON i.instance_id = l.instance_id
     WHERE (l.instance_id IS NULL OR l.instance_id NOT IN (SELECT instance_id FROM alive))
       AND (l.shard = $2::int OR (SELECT more FROM share) > 0)
     ORDER BY l.shard = $2 DESC, l.shard LIMIT greatest(1, (SELECT more FROM share)) FOR UPDATE OF l SKIP LOCKED
   )
   UPDATE orchestrator.shard_leases l SET epoch = l.epoch + 1, instance_id = $1, incarnation = $3, clean = false FROM free
-  WHERE l.shard = free.shard RETURNING l.shard, l.epoch, free.clean, free.previous AS "previousOwner"`,
+  WHERE l.shard = free.shard RETURNING l.shard, l.epoch, free.clean, free.previous AS "previousOwner", free.ownerless AS "ownerlessMs"`,
 );
 const RAISE = prepared(
   "leases.raise",

@@ -31,7 +31,6 @@ const MESSAGES: Readonly<Record<GenerationStatus, string>> = {
 /** Counts generations that enter a status, and tells of each in a line of the log. */
 export function createGenerationStory(metrics: Metrics | null, log: Log, generationOf: GenerationOf): RunObserver {
   return {
-    fenced() {},
     committed(run, records) {
       if (!records.some(({ type }) => MOVES.has(type))) return;
       const generation = generationOf(run);

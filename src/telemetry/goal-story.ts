@@ -45,7 +45,6 @@ function observe(
   entered: (status: GoalStatus, goal: NonNullable<ReturnType<GoalOf>>) => void,
 ): RunObserver {
   return {
-    fenced() {},
     committed(run, records) {
       const goal = goalOf(run);
       if (goal === null) return;

@@ -8,7 +8,8 @@ import type { Command } from "commander";
 import { beforeAll, expect, test } from "vitest";
 import { describeCommandLine } from "../../src/cli/command-line.ts";
 import { listSettings } from "../../src/config/settings.ts";
-import { METRICS, type MetricEntry } from "../../src/telemetry/metrics/metric-table.ts";
+import type { MetricEntry } from "../../src/telemetry/metrics/metric-entry.ts";
+import { METRICS } from "../../src/telemetry/metrics/metric-table.ts";
 
 interface Document {
   readonly path: string;

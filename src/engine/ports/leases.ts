@@ -22,6 +22,8 @@ export interface TakenLease extends RaisedLease {
    * The previous owner released it. False: it died or lost the shard, so one of the shard's runs may have killed it.
    */
   readonly clean: boolean;
+  /** How long ago the life of an owner that died ended, milliseconds; null: unknown, or the shard was released. */
+  readonly ownerlessMs: number | null;
 }
 
 /** Shard ownership. */

@@ -70,7 +70,6 @@ export function createFollowers(maxBehind = MAX_BEHIND): Followers {
       for (const follower of followers) if (follower.tenantId === header.tenantId) tell(follower, last);
     },
     /** Nothing to do: the new owner of a lost shard continues. */
-    fenced() {},
     relay(tenantId, change) {
       for (const follower of followers) {
         if (follower.scope !== "all" || follower.tenantId !== tenantId) continue;

@@ -9,8 +9,6 @@ import type { QuarantineReason } from "../shard/kind.ts";
 export interface RunObserver {
   /** `records` became durable, starting at `firstSequence`. The state of `run` may be ahead of them. */
   committed(run: Run, records: readonly JournalRecord[], firstSequence: number): void;
-  /** A write to a shard failed because another instance owns it. */
-  fenced(shard: number): void;
   /** This instance owns these shards since now, and has recovered their runs. */
   takenOver?(shards: readonly number[]): void;
   /** A run was erased at `at`; `header` is its last one. */

@@ -60,7 +60,6 @@ export class Recovery {
     this.#parts = parts;
     const counts = this.#counts;
     const observer: RunObserver = {
-      fenced() {},
       committed(_run, records) {
         for (const record of records)
           if (record.type === "run.timed_out" || (record.type === "task.failed" && record.timedOut === true))

@@ -17,6 +17,7 @@ import type { Leases } from "../ports/leases.ts";
 import { Background } from "./background.ts";
 import type { EntityTypes, Kind } from "./kind.ts";
 import { createLifecycle, type Lifecycle } from "./lifecycle.ts";
+import { NO_OBSERVER, type RuntimeObserver } from "./observer.ts";
 import { BusyShards } from "./ownership/busy-shards.ts";
 import { LeaseCluster } from "./ownership/cluster.ts";
 import { CommitPipeline } from "./ownership/commit-pipeline.ts";
@@ -62,8 +63,7 @@ export interface RuntimeParts {
   readonly suspectPauseMs?: number | undefined;
   /** When the trial of a suspect is late, milliseconds; default 10,000. */
   readonly suspectPatienceMs?: number | undefined;
-  /** Called for each shard whose loss is detected by a write. */
-  readonly onFenced?: (shard: number) => void;
+  readonly observer?: RuntimeObserver | undefined;
 }
 
 /**
@@ -91,7 +91,7 @@ export class Runtime {
   #loops: readonly Repetition[] = [];
 
   constructor(parts: RuntimeParts) {
-    const { clock, leases, log, onFenced = () => {} } = parts;
+    const { clock, leases, log, observer = NO_OBSERVER } = parts;
     const { lifecycle } = this;
     this.#parts = parts;
     this.clock = clock;
@@ -104,7 +104,7 @@ export class Runtime {
       if (error instanceof UnreadableElsewhere) heldBack.refuse(resident, error, event, reply);
       else failures.quarantine(resident, error, reply);
     });
-    const timers = new Timers(clock, slices, (resident, event) => this.submission.post(resident, event));
+    const timers = new Timers(clock, slices, (resident, event) => this.submission.post(resident, event), observer);
     this.#timers = timers;
     this.trials = new Trials({
       shards,
@@ -116,7 +116,7 @@ export class Runtime {
     this.probation = new Probation(this.trials, decider, timers, clock);
     this.submission = new Submission(decider, this.probation);
     const reload = new Reload(decider, timers, lifecycle, log);
-    const failures = new FailedCommits(shards, reload, clock, log, onFenced);
+    const failures = new FailedCommits(shards, reload, clock, log, observer);
     const heldBack = new HeldBackEvents({
       residences: this.#residences,
       reload,
@@ -127,14 +127,15 @@ export class Runtime {
     this.format.onRaised(() => heldBack.retryAll());
     const settlement = new Settlement(decider, timers, this.trials, heldBack, clock, log);
     const unknown = new UnknownOutcome({ leases, shards, settlement, failures, reload, timers, lifecycle, log });
-    this.#pipeline = new CommitPipeline({ shards, clock, lifecycle, settlement, failures, reload, unknown, log });
+    const committing = { shards, clock, lifecycle, settlement, failures, reload, unknown, observer, log };
+    this.#pipeline = new CommitPipeline(committing);
     const { trials, probation, format } = this;
     const takeover = new Takeover({ shards, residences: this.#residences, trials, probation, clock, lifecycle, log });
     const onAdopted = (): void => this.#wakeNow();
     const busyShards = new BusyShards(shards, this.#residences);
     this.#busyShards = busyShards;
     const surplus = new Surplus({ leases, shards, busyShards, lifecycle, log });
-    const renewing = { leases, shards, takeover, surplus, format, clock, lifecycle, log, onAdopted };
+    const renewing = { leases, shards, takeover, surplus, format, clock, lifecycle, observer, log, onAdopted };
     this.#renewer = new LeaseRenewer({ ...renewing, background: this.#background });
     this.cluster = new LeaseCluster(shards, leases, (wanted) => this.#renewer.look(wanted));
   }

@@ -42,6 +42,7 @@ import { Recovery } from "../../engine/runs/recovery.ts";
 import { createRuns } from "../../engine/runs/runs.ts";
 import { holdForBudget, warnOfBudget } from "../../engine/runs/work/budget-hold.ts";
 import { warnOfUnbound } from "../../engine/runs/work/unbound-notes.ts";
+import type { RuntimeObserver } from "../../engine/shard/observer.ts";
 import { DatabaseClock } from "../../engine/shard/ownership/database-clock.ts";
 import { JOURNAL_VERSION } from "../../engine/shard/ownership/journal-format.ts";
 import type { OwnedShards } from "../../engine/shard/ownership/owned-shards.ts";
@@ -79,6 +80,7 @@ export interface EngineNeeds {
   readonly tokenKey: Uint8Array;
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
+  readonly runtimeObserver: RuntimeObserver;
   /** Counts the attempts of runs whose budgets limit them. */
   readonly attemptMeter: AttemptMeter;
   /** The way to agents; null: none. */
@@ -154,9 +156,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     shards,
     commitConnections,
     suspectPauseMs: config.testing.suspectPause,
-    onFenced: (shard) => {
-      for (const observer of observers) observer.fenced(shard);
-    },
+    observer: needs.runtimeObserver,
   });
   const waitingTasks = createWaitingTaskStore(store.database);
   const outboxGates = createOutboxGates(config);

@@ -52,7 +52,7 @@ export function createRedisMessages(config: Config, needs: RedisMessagesNeeds, l
         const { startSubscriber } = await import("../../bus/redis/subscriber.ts");
         const subscriber = startSubscriber({ ...common, channels });
         parts.onClose(() => subscriber.stop());
-        engine.observe({ fenced: () => {}, committed: () => {}, takenOver: () => subscriber.lookAgain() });
+        engine.observe({ committed: () => {}, takenOver: () => subscriber.lookAgain() });
         open.push(subscriber);
       }
       const { startStreamReader } = await import("../../bus/redis/stream-reader.ts");

@@ -59,7 +59,6 @@ export async function openRedis(config: Config, log: Log, parts: Parts): Promise
     connection,
     observers: [
       {
-        fenced: () => {},
         committed: (run, records, firstSequence) => {
           const last = records.at(-1);
           const durable = firstSequence + records.length - 1;

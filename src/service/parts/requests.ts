@@ -80,7 +80,6 @@ export async function openRequests(config: Config, needs: RequestNeeds, log: Log
       limits.nudge();
     };
     engine.observe({
-      fenced: () => {},
       takenOver: look,
       committed: (run, records) => {
         if (answersExecution(run, records)) look();

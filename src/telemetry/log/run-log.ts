@@ -25,7 +25,6 @@ export function createRunLog(log: Log): RunObserver {
     committed({ state }, records) {
       for (const record of records) tell(log, state, record);
     },
-    fenced() {},
   };
 }
 

@@ -4,26 +4,8 @@
  * The names without `orchestrator_` and those marked "seed" are fixed by the systems that this product continues.
  */
 
-/** Declaration of a metric. */
-export interface MetricEntry {
-  readonly kind: "counter" | "gauge" | "histogram";
-  readonly help: string;
-  readonly labels: readonly string[];
-  /**
-   * All values of the labels, in their order, where they are known: these series are there from the start, at 0, so
-   * that the first event is an increase.
-   */
-  readonly values?: readonly (readonly string[])[];
-  /** Most combinations of labels; the others count as one whose labels are all `other`. */
-  readonly maxCells?: number;
-  /** Upper bounds of a histogram, in its unit. */
-  readonly buckets?: readonly number[];
-}
-
-/** Answers of calls; holds the thresholds of the objectives (250 ms). */
-const CALL_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-/** Runs and tasks: from a moment to a day. */
-const WORK_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300, 1_800, 3_600, 21_600, 86_400];
+import { CALL_SECONDS, counter, gauge, histogram, type MetricEntry, WORK_SECONDS } from "./metric-entry.ts";
+import { RUNTIME_METRICS } from "./runtime-entries.ts";
 
 /** How runs end. */
 const RUN_ENDS = ["COMPLETED", "FAILED", "CANCELED", "TIMED_OUT", "TERMINATED"];
@@ -64,12 +46,6 @@ const GOAL_ERRORS = ["validation", "safety_check_failed", "not_found", "unavaila
 /** Why a takeover holds a run. */
 const BLAMES = ["KILLED", "BLOCKED"];
 
-const counter = (help: string, labels: readonly string[] = [], ...values: (readonly string[])[]) =>
-  ({ kind: "counter", help, labels, values }) as const;
-const gauge = (help: string, labels: readonly string[] = []) => ({ kind: "gauge", help, labels }) as const;
-const histogram = (help: string, buckets: readonly number[], labels: readonly string[] = []) =>
-  ({ kind: "histogram", help, labels, buckets }) as const;
-
 const GRPC = ["grpc_type", "grpc_service", "grpc_method"];
 
 /** The table. */
@@ -87,6 +63,15 @@ export const METRICS = {
   orchestrator_run_execution_seconds: histogram("Time from start to end of runs (seed).", WORK_SECONDS),
   orchestrator_active_runs: gauge("Runs that have not ended (seed). Of the whole database; one instance has it."),
   orchestrator_runs_started_total: counter("Runs that were started."),
+  orchestrator_open_runs: gauge("Runs that have not ended, by state. Of the whole database; one instance has it.", [
+    "state",
+  ]),
+  orchestrator_overdue_runs: gauge(
+    "Runs with something that has been due for 30 s or longer, at most 10,000. Of the whole database; one instance has it.",
+  ),
+  orchestrator_overdue_seconds: gauge(
+    "How long the most overdue of them has waited. Of the whole database; one instance has it.",
+  ),
   orchestrator_quarantined_runs_total: counter(
     "Runs that were put into quarantine. A run that could not be read counts again if it can be read later and its journal says so.",
   ),
@@ -206,6 +191,9 @@ export const METRICS = {
     "Bytes of the messages that wait to be sent, as last measured. Of the whole database.",
     ["carrier", "place"],
   ),
+  orchestrator_outbox_oldest_seconds: gauge(
+    "How long the oldest message has waited to be sent. Of the whole database; one instance has it.",
+  ),
   orchestrator_outbox_full: gauge(
     "1 while tasks for topics and events wait, or answers are dropped, because the outbox is full.",
     ["carrier", "place"],
@@ -275,17 +263,15 @@ export const METRICS = {
   orchestrator_dead_letter_queue_size: gauge(
     "Dead letters in the store (seed). Of the whole database; one instance has it.",
   ),
+  orchestrator_dead_letter_oldest_seconds: gauge(
+    "How long the oldest dead letter has been there. Of the whole database; one instance has it.",
+  ),
   orchestrator_dead_letters_total: counter(
     "Tasks that became dead letters, by reason.",
     ["reason"],
     DEAD_LETTER_REASONS,
   ),
-  // Ownership and the store
-  orchestrator_fenced_writes_total: counter("Transitions that were refused because another instance owned the shard."),
-  orchestrator_journal_records_total: counter("Records that became durable."),
-  orchestrator_db_pool_wait_seconds: histogram("Time that callers waited for a database connection.", CALL_SECONDS, [
-    "pool",
-  ]),
+  ...RUNTIME_METRICS,
   // Connections
   orchestrator_connected: gauge(
     "1 while what the service is connected to answers: `postgres`, `kafka`, `redis`, `reflex`.",

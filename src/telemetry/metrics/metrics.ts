@@ -7,7 +7,8 @@
  * metric counts into one whose labels are all `other`.
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
-import type { MetricEntry, MetricName, MetricNameOf } from "./metric-table.ts";
+import type { MetricEntry } from "./metric-entry.ts";
+import type { MetricName, MetricNameOf } from "./metric-table.ts";
 import { METRICS } from "./metric-table.ts";
 
 /** Most combinations of labels of one metric. */

@@ -41,7 +41,6 @@ export function createHandOverMetrics(metrics: Metrics, queueOf: QueueOf): RunOb
     committed(run, records) {
       for (const record of records) count(run, record);
     },
-    fenced() {},
   };
 }
 

@@ -24,7 +24,6 @@ export function createRunMetrics(
   const quarantined = metrics.counter("orchestrator_quarantined_runs_total");
   const scheduled = metrics.counter("orchestrator_tasks_scheduled_total");
   const written = metrics.counter("orchestrator_journal_records_total");
-  const fenced = metrics.counter("orchestrator_fenced_writes_total");
   const ended = createCells((status) => metrics.counter("orchestrator_flow_runs_processed_total", status));
   const done = createCells((status) => metrics.counter("orchestrator_tasks_completed_total", status));
 
@@ -100,9 +99,6 @@ export function createRunMetrics(
       written.add(records.length);
       let sequence = firstSequence;
       for (const record of records) countRecord(run, record, sequence++);
-    },
-    fenced() {
-      fenced.add();
     },
     quarantined(_runId, reason) {
       quarantined.add();

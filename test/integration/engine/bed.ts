@@ -27,6 +27,7 @@ import { createQueues } from "../../../src/engine/queues/queues.ts";
 import type { OutboxGate } from "../../../src/engine/runs/dispatch/outbox-gate.ts";
 import { createFollowers } from "../../../src/engine/runs/followers.ts";
 import type { RunObserver } from "../../../src/engine/runs/observer.ts";
+import type { RuntimeObserver } from "../../../src/engine/shard/observer.ts";
 import { createRuns, type Runs } from "../../../src/engine/runs/runs.ts";
 import { DatabaseClock } from "../../../src/engine/shard/ownership/database-clock.ts";
 import { JOURNAL_VERSION } from "../../../src/engine/shard/ownership/journal-format.ts";
@@ -91,6 +92,7 @@ export interface InstanceOptions {
   readonly database?: Database;
   /** Hear of what becomes durable. */
   readonly observers?: readonly RunObserver[];
+  readonly runtimeObserver?: RuntimeObserver;
   readonly operationObservers?: readonly OperationObserver[];
   /** How far the clock of the machine is ahead. */
   readonly machineClockMs?: number;
@@ -282,9 +284,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     commitConnections: options.commitConnections ?? 2,
     suspectPauseMs: options.suspectPauseMs ?? 50,
     suspectPatienceMs: options.suspectPatienceMs,
-    onFenced: (shard) => {
-      for (const observer of observers) observer.fenced(shard);
-    },
+    observer: options.runtimeObserver,
   });
   const waitingTasks = createWaitingTaskStore(database);
   const queueStore = createQueueStore(database);

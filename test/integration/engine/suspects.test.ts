@@ -38,7 +38,7 @@ test("no number of crashes holds runs that are not current, however long their a
 
 /** Instances that never come back from the first read of `killer`, each taking over from the one before. */
 async function dieReading(first: Instance, killer: string, deaths: number, aside: string[] = []): Promise<Instance> {
-  const observers = [{ committed: () => {}, fenced: () => {}, quarantined: (id: string) => void aside.push(id) }];
+  const observers = [{ committed: () => {}, quarantined: (id: string) => void aside.push(id) }];
   let last = first;
   for (let death = 1; death <= deaths; death += 1) {
     await last.crash();
@@ -72,7 +72,7 @@ test("a run that kills whoever reads it is held at the third takeover, unread an
   const read: string[] = [];
   const after = await bed.openInstance({
     beforeLoad: (id) => void read.push(id),
-    observers: [{ committed: () => {}, fenced: () => {}, quarantined: (id) => void aside.push(id) }],
+    observers: [{ committed: () => {}, quarantined: (id) => void aside.push(id) }],
   });
   // The shards of an owner that died come back one after the other.
   for (const runId of others)

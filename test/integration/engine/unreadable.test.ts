@@ -43,7 +43,7 @@ test("a run with a record from the future is quarantined at the takeover; the ot
   const { length } = await bed.recordsOf(bad);
   await write(bad, { type: "task.teleported", at: 1, task: "a" }, length + 1);
   const aside: string[] = [];
-  const observers = [{ committed: () => {}, fenced: () => {}, quarantined: (runId: string) => void aside.push(runId) }];
+  const observers = [{ committed: () => {}, quarantined: (runId: string) => void aside.push(runId) }];
   const second = await bed.openInstance({ observers });
   await second.runtime.adopted;
   const { engine } = second;

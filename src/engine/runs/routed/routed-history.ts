@@ -51,7 +51,6 @@ export function keepRoutedHistory(
   const periodic = repeat(look, everyMs, log);
   return {
     observer: {
-      fenced() {},
       committed({ state }, records) {
         if (!isRoutedTask(state) || !records.some(isEndRecord)) return;
         fresh += 1;

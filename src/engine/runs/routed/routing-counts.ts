@@ -25,7 +25,6 @@ export function createRoutingCounts(keep: number, clock: Clock): RoutingStats & 
 
   return {
     observer: {
-      fenced() {},
       committed({ state }, records) {
         if (!isRoutedTask(state) || !records.some(isEndRecord)) return;
         const task = routedTaskOf(state);

@@ -47,6 +47,7 @@ import { CommitError, type CommitResult, type Journal, type JournalWriter } from
 import type { Lease } from "../../ports/leases.ts";
 import type { ProjectedRows } from "../../ports/projections.ts";
 import type { Lifecycle } from "../lifecycle.ts";
+import type { RuntimeObserver } from "../observer.ts";
 import type { Pipeline, Resident } from "../resident.ts";
 import type { Entry } from "../settlement/entry.ts";
 import type { FailedCommits } from "../settlement/failed-commits.ts";
@@ -90,6 +91,7 @@ export interface PipelineParts {
   readonly failures: FailedCommits;
   readonly reload: Reload;
   readonly unknown: UnknownOutcome;
+  readonly observer: RuntimeObserver;
   readonly log: Log;
 }
 
@@ -111,6 +113,8 @@ export class CommitPipeline implements Pipeline {
    * long-lived set keeps its former members from the garbage collector (see ChurningMap).
    */
   #ready = new Set<Resident>();
+  /** Since when something has been ready, monotonic milliseconds. */
+  #readySince = 0;
   /** Residents with pending records behind a transition in flight. */
   #behind = new Set<Resident>();
   /** Written, but nobody has been notified yet. */
@@ -142,6 +146,7 @@ export class CommitPipeline implements Pipeline {
       this.#behind.add(resident);
       return;
     }
+    if (this.#ready.size === 0) this.#readySince = performance.now();
     this.#ready.add(resident);
     this.#sendSoon();
   }
@@ -226,7 +231,11 @@ export class CommitPipeline implements Pipeline {
   }
 
   #take(): Entry[] {
-    const { failures } = this.#parts;
+    const { failures, observer } = this.#parts;
+    const now = performance.now();
+    observer.sent(now - this.#readySince);
+    // What is left is ready for a moment less than that at most.
+    this.#readySince = now;
     const limit = this.#limit();
     const entries: Entry[] = [];
     const unfit: { readonly entry: Entry; readonly cause: unknown }[] = [];
@@ -273,7 +282,7 @@ export class CommitPipeline implements Pipeline {
   }
 
   async #commit(writer: JournalWriter, entries: readonly Entry[]): Promise<void> {
-    const { clock, failures, lifecycle, unknown } = this.#parts;
+    const { clock, failures, lifecycle, unknown, observer } = this.#parts;
     let rest = entries;
     let slowTries = 0;
     for (let delay = RETRY_FIRST_MS; rest.length > 0; delay = Math.min(delay * 2, RETRY_MOST_MS)) {
@@ -283,8 +292,8 @@ export class CommitPipeline implements Pipeline {
       }
       const owned = this.#dropFenced(rest);
       if (owned.length === 0) return;
+      const askedAt = clock.monotonic();
       try {
-        const askedAt = clock.monotonic();
         this.#inStore.add(writer);
         const written = writer.commit(
           this.#leasesOf(owned),
@@ -296,11 +305,13 @@ export class CommitPipeline implements Pipeline {
         this.#leaveStore(writer);
         this.#share = Math.min(1, this.#share * 2);
         clock.sample(result.now, askedAt);
+        observer.answered("written", owned.length, clock.monotonic() - askedAt);
         this.#settle(owned, result);
         return;
       } catch (error) {
         this.#leaveStore(writer);
         if (!(error instanceof CommitError)) throw error;
+        observer.answered(error.kind, owned.length, clock.monotonic() - askedAt);
         if (error.kind === "data" || error.kind === "gone") return this.#halve(writer, owned, error);
         if (error.kind !== "failed") this.#share = Math.max(1 / MAX_BATCH, this.#share / 2);
         if (error.kind === "unknown") {

@@ -15,6 +15,7 @@ import { failPoint } from "../../../base/process/fail-points.ts";
 import type { Leases, TakenLease } from "../../ports/leases.ts";
 import type { Background } from "../background.ts";
 import type { Lifecycle } from "../lifecycle.ts";
+import type { RuntimeObserver } from "../observer.ts";
 import { type Repetition, repeat } from "../repeat.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { WritableFormat } from "./journal-format.ts";
@@ -40,6 +41,7 @@ export interface RenewerParts {
   readonly clock: DatabaseClock;
   readonly lifecycle: Lifecycle;
   readonly background: Background;
+  readonly observer: RuntimeObserver;
   readonly log: Log;
   /** Called when shards were taken over: entities in them may be due, or be due before the next check. */
   readonly onAdopted: () => void;
@@ -175,6 +177,7 @@ export class LeaseRenewer {
   }
 
   #noteRenewal(renewed: boolean): void {
+    this.#parts.observer.renewed(renewed);
     if (!renewed) this.#parts.log.warn("the lease of this instance had expired; others may have taken its shards");
   }
 
@@ -197,15 +200,18 @@ export class LeaseRenewer {
   }
 
   async #take(wanted?: number, renews = false): Promise<Fresh> {
-    const { leases, shards, takeover, surplus, format, clock, log } = this.#parts;
+    const { leases, shards, takeover, surplus, format, clock, observer, log } = this.#parts;
     if (this.#takesNothing) return NOTHING;
     const askedAt = clock.monotonic();
     const { renewed, taken, held, now, reads, surplus: more } = await leases.acquire(wanted, { renews });
-    this.#noteRenewal(renewed);
+    if (renews) this.#noteRenewal(renewed);
     format.version = reads;
     clock.sample(now, askedAt);
     // What is taken now had another owner a moment ago, whatever we assumed.
-    for (const { shard } of taken) shards.lose(shard);
+    for (const { shard, clean, ownerlessMs } of taken) {
+      shards.lose(shard);
+      observer.taken(clean, ownerlessMs);
+    }
     const known = new Set(taken.map((lease) => lease.shard));
     const found = held.filter(({ shard }) => !known.has(shard) && shards.epochOf(shard) === undefined);
     // Ours in the store but unknown here: a statement of ours may still run there, so the epoch is raised before any
@@ -214,7 +220,7 @@ export class LeaseRenewer {
     // At the start they belonged to a dead process of the same name.
     const clean = !this.#isFirst;
     this.#isFirst = false;
-    const fresh = [...taken, ...raised.map((lease) => ({ ...lease, clean }))];
+    const fresh = [...taken, ...raised.map((lease) => ({ ...lease, clean, ownerlessMs: null }))];
     const opened = takeover.close(fresh);
     shards.setLeases([...held, ...raised]);
     if (taken.length > 0) log.info("shards taken", { shards: taken.length, held: held.length });
@@ -232,10 +238,12 @@ export class LeaseRenewer {
 
   async #adopt({ shards: fresh, opened }: Fresh): Promise<void> {
     if (fresh.length === 0) return;
-    const { shards, takeover, lifecycle, log, onAdopted } = this.#parts;
+    const { shards, takeover, lifecycle, observer, log, onAdopted } = this.#parts;
     failPoint("lease.taken");
+    const startedAt = performance.now();
     try {
       const runs = await takeover.run(fresh, opened);
+      observer.adopted(runs, performance.now() - startedAt);
       if (runs > 0) log.info("runs adopted", { runs });
       onAdopted();
     } catch (error) {

@@ -4,6 +4,7 @@
  */
 import { failPoint } from "../../../base/process/fail-points.ts";
 import type { RuntimeEvent } from "../kind.ts";
+import type { RuntimeObserver } from "../observer.ts";
 import type { DatabaseClock } from "../ownership/database-clock.ts";
 import { isClean, type Resident } from "../resident.ts";
 import type { TimeSlices } from "../submission/time-slices.ts";
@@ -16,11 +17,18 @@ export class Timers {
   readonly #clock: DatabaseClock;
   readonly #slices: TimeSlices;
   readonly #post: (resident: Resident, event: RuntimeEvent) => void;
+  readonly #observer: RuntimeObserver;
 
-  constructor(clock: DatabaseClock, slices: TimeSlices, post: (resident: Resident, event: RuntimeEvent) => void) {
+  constructor(
+    clock: DatabaseClock,
+    slices: TimeSlices,
+    post: (resident: Resident, event: RuntimeEvent) => void,
+    observer: RuntimeObserver,
+  ) {
     this.#clock = clock;
     this.#slices = slices;
     this.#post = post;
+    this.#observer = observer;
   }
 
   /** Schedules the next time slice of an entity and its next timer. */
@@ -56,6 +64,7 @@ export class Timers {
     for (;;) {
       const dueAt = rules.nextDueAt(resident.entity);
       if (dueAt === null || dueAt > by || resident.frozen) break;
+      this.#observer.fired(by - dueAt);
       const before = rules.sequenceOf(resident.entity);
       this.#post(resident, { type: "due", at, by, random: Math.random() });
       if (rules.sequenceOf(resident.entity) === before) break;

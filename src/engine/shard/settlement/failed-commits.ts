@@ -6,6 +6,7 @@ import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
 import type { Refusal } from "../../ports/journal.ts";
+import type { RuntimeObserver } from "../observer.ts";
 import type { DatabaseClock } from "../ownership/database-clock.ts";
 import type { OwnedShards } from "../ownership/owned-shards.ts";
 import { logFieldsOf, type Reply, type Resident, StartOutdated, StartTaken, takeReplies } from "../resident.ts";
@@ -17,15 +18,14 @@ export class FailedCommits {
   readonly #reload: Reload;
   readonly #clock: DatabaseClock;
   readonly #log: Log;
-  readonly #onFenced: (shard: number) => void;
+  readonly #observer: RuntimeObserver;
 
-  /** `onFenced` is called for each shard whose loss is detected by a write. */
-  constructor(shards: OwnedShards, reload: Reload, clock: DatabaseClock, log: Log, onFenced: (shard: number) => void) {
+  constructor(shards: OwnedShards, reload: Reload, clock: DatabaseClock, log: Log, observer: RuntimeObserver) {
     this.#shards = shards;
     this.#reload = reload;
     this.#clock = clock;
     this.#log = log;
-    this.#onFenced = onFenced;
+    this.#observer = observer;
   }
 
   /**
@@ -44,7 +44,7 @@ export class FailedCommits {
           shard: resident.shard,
           ...logFieldsOf(resident),
         });
-        this.#onFenced(resident.shard);
+        this.#observer.fenced(resident.shard);
         this.#shards.lose(resident.shard);
         return;
       case "taken":

@@ -94,7 +94,6 @@ export function openGoalTables(database: Database, log: Log, parts: Parts): Foll
     attach(engine) {
       shards = engine.shards;
       engine.observe({
-        fenced() {},
         committed({ state }) {
           if (isGoal(state)) loop.nudge();
         },

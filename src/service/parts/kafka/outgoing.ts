@@ -66,7 +66,6 @@ export function openKafkaOutgoing(
     limits.nudge();
   };
   engine.observe({
-    fenced: () => {},
     takenOver: look,
     committed: (run, records) => {
       if (!records.some((record) => sendsMessage(run, record) || (taskControl && sendsControl(run, record)))) return;

@@ -49,7 +49,6 @@ export async function openStreams(config: Config, needs: StreamNeeds, log: Log, 
     limits.nudge();
   };
   engine.observe({
-    fenced: () => {},
     takenOver: look,
     committed: (run, records) => {
       if (records.some((record) => eventOf(run, record)?.carrier === "streams")) look();

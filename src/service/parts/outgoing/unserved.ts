@@ -33,5 +33,5 @@ export function openUnserved(config: Config, needs: UnservedNeeds, log: Log, par
     rejected: relays.rejected,
   });
   parts.onClose(() => loop.stop());
-  engine.observe({ fenced: () => {}, committed: () => {}, takenOver: loop.nudge });
+  engine.observe({ committed: () => {}, takenOver: loop.nudge });
 }

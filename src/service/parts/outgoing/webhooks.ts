@@ -67,7 +67,6 @@ export async function openWebhooks(config: Config, needs: WebhookNeeds, log: Log
     for (const nudge of nudges.values()) nudge();
   };
   engine.observe({
-    fenced: () => {},
     takenOver: look,
     committed: (run, records) => {
       for (const record of records) {

@@ -93,7 +93,7 @@ test("values cannot forge lines or fill the disk", async () => {
 });
 
 test("lines for machines are gathered, and none is lost when the process ends", () => {
-  const module = new URL("../../../src/telemetry/log/logger.ts", import.meta.url).href;
+  const module = new URL("../../../../src/telemetry/log/logger.ts", import.meta.url).href;
   const script = `
     const { openLogger } = await import(${JSON.stringify(module)});
     const log = await openLogger({ level: "info", format: "json" });

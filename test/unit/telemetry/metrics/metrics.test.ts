@@ -153,7 +153,6 @@ test("runs and tasks are counted from their records", async () => {
     { type: "task.completed", at: 4_000, task: "last", output: null },
     { type: "run.completed", at: 4_000, output: null },
   ]);
-  observer.fenced(1);
   observer.quarantined?.("unreadable", "UNREADABLE");
   observer.quarantined?.("blocked", "BLOCKED");
   const text = await metrics.render();
@@ -170,7 +169,6 @@ test("runs and tasks are counted from their records", async () => {
     'orchestrator_tasks_completed_total{status="FAILED"} 3',
     'orchestrator_tasks_completed_total{status="COMPLETED"} 2',
     'orchestrator_dead_letters_total{reason="NOT_RETRYABLE"} 1',
-    "orchestrator_fenced_writes_total 1",
     "orchestrator_quarantined_runs_total 2",
     'orchestrator_runs_blamed_total{reason="BLOCKED"} 1',
     'orchestrator_runs_blamed_total{reason="KILLED"} 0',

@@ -1,0 +1,54 @@
+/** Metrics of the runtime under runs: commits, timers, ownership, takeovers, the database. */
+import { CALL_SECONDS, counter, gauge, histogram, type MetricEntry } from "./metric-entry.ts";
+
+/** Delays and takeovers: hold the thresholds of the objectives (1 s, 5 s, 30 s). */
+const DELAY_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800];
+
+/** What becomes of a statement of the commit pipeline. */
+const COMMIT_RESULTS = ["written", "data", "gone", "slow", "failed", "unknown"];
+
+export const RUNTIME_METRICS = {
+  orchestrator_journal_records_total: counter("Records that became durable."),
+  orchestrator_commits_total: counter(
+    "Statements of the commit pipeline, by result: written, refused for a row (data, gone) and tried in halves, too much at once (slow), not written (failed), or of an unknown outcome.",
+    ["result"],
+    COMMIT_RESULTS,
+  ),
+  orchestrator_committed_transitions_total: counter("Transitions in statements that were written."),
+  orchestrator_commit_seconds: histogram(
+    "Time from sending a statement of the commit pipeline to its answer.",
+    CALL_SECONDS,
+  ),
+  orchestrator_commit_wait_seconds: histogram(
+    "Time that the first transition of a batch waited until the batch was sent: grows when the pipeline is the bottleneck.",
+    CALL_SECONDS,
+  ),
+  orchestrator_timer_lateness_seconds: histogram(
+    "Time from when something was due to when it happened, by the clock of the database.",
+    DELAY_SECONDS,
+  ),
+  orchestrator_owned_shards: gauge("Shards that this instance owns."),
+  orchestrator_lease_renewed_timestamp_seconds: gauge(
+    "When this instance last extended its life, in seconds since 1970, by its own clock.",
+  ),
+  orchestrator_lease_expirations_total: counter(
+    "Times that the life of this instance had expired before it was extended: others may have taken its shards.",
+  ),
+  orchestrator_shards_taken_total: counter(
+    "Shards that were taken, by how the last owner left: released, or died.",
+    ["after"],
+    ["release", "death"],
+  ),
+  orchestrator_recovery_lag_seconds: histogram(
+    "Time from the end of the life of an owner that died to when its shard was taken. Shards of owners of which nothing is known any more are not counted.",
+    DELAY_SECONDS,
+  ),
+  orchestrator_takeover_seconds: histogram("Time from taking shards to the recovery of their last run.", DELAY_SECONDS),
+  orchestrator_adopted_runs_total: counter("Runs under way that were recovered with their shard."),
+  orchestrator_fenced_writes_total: counter("Transitions that were refused because another instance owned the shard."),
+  orchestrator_db_pool_wait_seconds: histogram("Time that callers waited for a database connection.", CALL_SECONDS, [
+    "pool",
+  ]),
+  orchestrator_db_pool_connections: gauge("Connections of a pool: idle, or in use.", ["pool", "state"]),
+  orchestrator_db_pool_waiting: gauge("Callers that wait for a connection of a pool.", ["pool"]),
+} as const satisfies Readonly<Record<string, MetricEntry>>;
