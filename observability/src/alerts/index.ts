@@ -1,0 +1,14 @@
+/** All alerts, in the order of the file. */
+import type { AlertGroup } from "../rule.ts";
+import { BURN_ALERTS } from "../slo.ts";
+import { AVAILABILITY } from "./availability.ts";
+import { MESSAGES } from "./messages.ts";
+import { MONITORING } from "./monitoring.ts";
+import { PROCESS } from "./process.ts";
+import { RUNS } from "./runs.ts";
+import { SEEDS } from "./seeds.ts";
+import { STORE } from "./store.ts";
+
+export const ALERT_GROUPS: readonly AlertGroup[] = [
+  ...[AVAILABILITY, BURN_ALERTS, RUNS, STORE, MESSAGES, PROCESS, MONITORING, SEEDS],
+];
