@@ -8,7 +8,8 @@ export function renderFolder(): Readonly<Record<string, string>> {
   return {
     "alerts.yaml": renderAlerts(),
     "prometheus/slo.rules.yml": renderObjectives(),
-    "prometheus/tests/alerts.test.yml": renderCases(),
+    "prometheus/tests/hours.test.yml": renderCases("hours"),
+    "prometheus/tests/minutes.test.yml": renderCases("minutes"),
   };
 }
 

@@ -18,13 +18,13 @@ export interface Objective {
   readonly least: number;
   readonly dashboard: string;
   readonly impact: string;
-  /** Series with 10,000 events a minute, for ten hours, of which a part is bad. */
+  /** Series with 10,000 events a minute, for hours, of which a part is bad. */
   readonly sample: (badPart: number) => Readonly<Record<string, string>>;
 }
 
 /** Counters that rise by so much a minute. */
 const rising = (rates: Readonly<Record<string, number>>): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(rates).map(([series, rate]) => [series, `0+${Math.round(rate)}x600`]));
+  Object.fromEntries(Object.entries(rates).map(([series, rate]) => [series, `0+${Math.round(rate)}x400`]));
 
 const EVENTS = 10_000;
 
@@ -149,8 +149,8 @@ function burnAlert(objective: Objective, severity: "page" | "ticket", time: Time
     summary: `The error budget of the objective "${title}" burns ${severity === "page" ? "fast" : "steadily"}.`,
     description: `${100 * target} % of events must be good over 30 days. At this rate the budget is used up ${severity === "page" ? "within days" : "before the 30 days are over"}.`,
     labels: { slo: id },
-    fires: { series: objective.sample(lowest * budget * 1.3), after: "9h" },
-    silent: [{ series: objective.sample(lowest * budget * 0.8), after: "9h" }],
+    fires: { series: objective.sample(lowest * budget * 1.3), after: "5h" },
+    silent: [{ series: objective.sample(lowest * budget * 0.8), after: "5h" }],
   };
 }
 

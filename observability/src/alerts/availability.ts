@@ -15,7 +15,6 @@ export const AVAILABILITY: AlertGroup = {
       fires: {
         series: { 'up{job="orchestrator",instance="a"}': "0x10", 'up{job="orchestrator",instance="b"}': "0x10" },
         after: "5m",
-        labels: { job: "orchestrator" },
       },
       silent: [
         {

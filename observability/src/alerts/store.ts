@@ -20,7 +20,7 @@ export const STORE: AlertGroup = {
       },
       silent: [
         {
-          series: { 'orchestrator_connected{job="orchestrator",instance="a",to="postgres"}': "1x2 0x1 1x10" },
+          series: { 'orchestrator_connected{job="orchestrator",instance="a",to="postgres"}': "1x2 0 1x10" },
           after: "6m",
         },
       ],
