@@ -21,6 +21,9 @@ const documents: readonly Document[] = [
   ...readdirSync("docs", { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name)),
+  ...readdirSync("observability")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join("observability", name)),
 ].map((path) => ({ path, text: readFileSync(path, "utf8") }));
 
 /** Decisions say what was, too; they are held to what operators see. */
@@ -32,7 +35,7 @@ const isForContributors = ({ path }: Document): boolean =>
 /** All text in which a name can be declared, without the documents. */
 let sources = "";
 beforeAll(() => {
-  const folders = ["src", "contracts", "internal", "scripts", "test", "bench", "examples", "clients", "gen/python"];
+  const folders = ["src", "contracts", "internal", "scripts", "test", "bench", "examples", "clients", "gen/python", "observability"];
   const texts = folders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && !/node_modules|\/house$/.test(entry.parentPath))
@@ -90,7 +93,7 @@ test("labels of metrics, and their values where all are known", () => {
   const entries = new Map<string, MetricEntry>(Object.entries(METRICS));
   const found = findUnknown(/(?<![\w./-])(\w+\{\w+="[^"]*"\})/g, (series) => {
     const [, name = "", label = "", value = ""] = /^(\w+)\{(\w+)="(.*)"\}$/.exec(series) ?? [];
-    const { labels, values } = entries.get(name) ?? expect.unreachable(`${series} is of no metric`);
+    const { labels, values } = entries.get(name) ?? entries.get(name.replace(/_(bucket|sum|count)$/, "")) ?? expect.unreachable(`${series} is of no metric`);
     const place = labels.indexOf(label);
     const known = values?.[place];
     // Of several labels, the table may list those that are there from the start, and others come.

@@ -33,6 +33,9 @@ const documents = [
   ...readdirSync("docs", { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name)),
+  ...readdirSync("observability")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join("observability", name)),
 ];
 
 /** The lines of a document outside of code blocks, with their numbers. */

@@ -1,0 +1,61 @@
+/** The pages of the folder: each alert has its section, each section its alert, and every link leads somewhere. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { ALERT_GROUPS } from "../../../observability/src/alerts/index.ts";
+import { realTime } from "../../../observability/src/rule.ts";
+import { OBJECTIVES } from "../../../observability/src/slo.ts";
+
+const FOLDER = "observability";
+const ALERTS = ALERT_GROUPS.flatMap(({ alerts }) => alerts(realTime));
+const PAGES = readdirSync(FOLDER).filter((name) => name.endsWith(".md"));
+const read = (path: string): string => readFileSync(path, "utf8");
+const runbook = read(join(FOLDER, "runbook.md"));
+
+/** What a heading is called in links. */
+const anchorOf = (heading: string): string =>
+  heading.toLowerCase().replaceAll(/[^\w\s-]/g, "").trim().replaceAll(/\s/g, "-");
+
+const headingsOf = (text: string): readonly string[] => [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => heading);
+
+test("each alert has a section in the runbook, and each section is of an alert", () => {
+  const sections = [...runbook.matchAll(/^## (.*)$/gm)].map(([, name]) => name);
+  expect(sections.toSorted()).toEqual(ALERTS.map(({ name }) => name).toSorted());
+});
+
+test("a section says where to look first and how to verify, or refers to one that does", () => {
+  const sections = runbook.split(/^## /m).slice(1);
+  const thin = sections.filter((text) => !/^3\. /m.test(text) && !/\[\w+\]\(#\w+\)/.test(text));
+  expect(thin.map((text) => text.split("\n")[0])).toEqual([]);
+});
+
+test.each(PAGES)("links of %s lead to files and headings that exist", (page) => {
+  const broken = [...read(join(FOLDER, page)).matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, link = ""]) => link)
+    .filter((link) => !link.startsWith("http"))
+    .filter((link) => {
+      const [path = "", anchor] = link.split("#");
+      const file = path === "" ? join(FOLDER, page) : join(dirname(join(FOLDER, page)), path);
+      if (!existsSync(file)) return true;
+      return anchor !== undefined && !headingsOf(read(file)).some((heading) => anchorOf(heading) === anchor);
+    });
+  expect(broken).toEqual([]);
+});
+
+test("SLO.md has the target of each objective", () => {
+  const page = read(join(FOLDER, "SLO.md"));
+  for (const { title, target } of OBJECTIVES) expect(page).toMatch(new RegExp(`\\| ${title} \\|.*\\| ${100 * target} % \\|`));
+});
+
+test("Alertmanager takes the example, and severities of all documents reach their receivers", () => {
+  const file = join(FOLDER, "alertmanager/alertmanager.example.yml");
+  execFileSync("amtool", ["check-config", file]);
+  const receiverOf = (...labels: string[]): string =>
+    execFileSync("amtool", ["config", "routes", "test", `--config.file=${file}`, ...labels], { encoding: "utf8" }).trim();
+  expect(["page", "critical", "ticket", "warning", "info"].map((severity) => receiverOf(`severity=${severity}`))).toEqual(
+    ["pager", "pager", "tickets", "tickets", "nobody"],
+  );
+  expect(receiverOf("alertname=DeadMansSwitch", "severity=info")).toBe("dead-mans-switch");
+  execFileSync("promtool", ["check", "config", "--syntax-only", join(FOLDER, "prometheus/scrape.example.yml")]);
+});
