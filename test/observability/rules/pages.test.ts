@@ -15,9 +15,14 @@ const runbook = read(join(FOLDER, "runbook.md"));
 
 /** What a heading is called in links. */
 const anchorOf = (heading: string): string =>
-  heading.toLowerCase().replaceAll(/[^\w\s-]/g, "").trim().replaceAll(/\s/g, "-");
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\w\s-]/g, "")
+    .trim()
+    .replaceAll(/\s/g, "-");
 
-const headingsOf = (text: string): readonly string[] => [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => heading);
+const headingsOf = (text: string): readonly string[] =>
+  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => heading);
 
 test("each alert has a section in the runbook, and each section is of an alert", () => {
   const sections = [...runbook.matchAll(/^## (.*)$/gm)].map(([, name]) => name);
@@ -31,7 +36,8 @@ test("a section says where to look first and how to verify, or refers to one tha
 });
 
 test.each(PAGES)("links of %s lead to files and headings that exist", (page) => {
-  const broken = [...read(join(FOLDER, page)).matchAll(/\]\(([^)\s]+)\)/g)]
+  const text = read(join(FOLDER, page)).replaceAll(/^ *```[\s\S]*?^ *```/gm, "");
+  const broken = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, link = ""]) => link)
     .filter((link) => !link.startsWith("http"))
     .filter((link) => {
@@ -45,17 +51,20 @@ test.each(PAGES)("links of %s lead to files and headings that exist", (page) => 
 
 test("SLO.md has the target of each objective", () => {
   const page = read(join(FOLDER, "SLO.md"));
-  for (const { title, target } of OBJECTIVES) expect(page).toMatch(new RegExp(`\\| ${title} \\|.*\\| ${100 * target} % \\|`));
+  for (const { title, target } of OBJECTIVES)
+    expect(page).toMatch(new RegExp(`\\| ${title} \\|.*\\| ${100 * target} % \\|`));
 });
 
 test("Alertmanager takes the example, and severities of all documents reach their receivers", () => {
   const file = join(FOLDER, "alertmanager/alertmanager.example.yml");
   execFileSync("amtool", ["check-config", file]);
   const receiverOf = (...labels: string[]): string =>
-    execFileSync("amtool", ["config", "routes", "test", `--config.file=${file}`, ...labels], { encoding: "utf8" }).trim();
-  expect(["page", "critical", "ticket", "warning", "info"].map((severity) => receiverOf(`severity=${severity}`))).toEqual(
-    ["pager", "pager", "tickets", "tickets", "nobody"],
-  );
+    execFileSync("amtool", ["config", "routes", "test", `--config.file=${file}`, ...labels], {
+      encoding: "utf8",
+    }).trim();
+  expect(
+    ["page", "critical", "ticket", "warning", "info"].map((severity) => receiverOf(`severity=${severity}`)),
+  ).toEqual(["pager", "pager", "tickets", "tickets", "nobody"]);
   expect(receiverOf("alertname=DeadMansSwitch", "severity=info")).toBe("dead-mans-switch");
   execFileSync("promtool", ["check", "config", "--syntax-only", join(FOLDER, "prometheus/scrape.example.yml")]);
 });

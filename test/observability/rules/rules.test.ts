@@ -16,9 +16,12 @@ const ALERTS = ALERT_GROUPS.flatMap(({ alerts }) => alerts(realTime));
 /** Metrics that others show: Prometheus, Alertmanager, the library of the Node process. */
 const OTHERS = /^(up|vector|alertmanager_|prometheus_|scrape_|process_|nodejs_|slo:)/;
 
-test.each(Object.entries(renderFolder()))("%s is what its source says (node observability/src/build.ts)", (path, text) => {
-  expect(readFileSync(join(FOLDER, path), "utf8")).toBe(text);
-});
+test.each(Object.entries(renderFolder()))(
+  "%s is what its source says (node observability/src/build.ts)",
+  (path, text) => {
+    expect(readFileSync(join(FOLDER, path), "utf8")).toBe(text);
+  },
+);
 
 test("Prometheus takes the rules, and each alert fires in its case and is silent just below it", () => {
   const files = ["alerts.yaml", "prometheus/slo.rules.yml"].map((file) => join(FOLDER, file));
@@ -33,14 +36,20 @@ test("a fault in an alert is noticed by its cases", () => {
   for (const [index, alert] of faults.entries()) {
     mkdirSync(join(folder, "tests"), { recursive: true });
     writeFileSync(join(folder, `${index}.yml`), renderGroups([{ name: "one", alerts: [alert] }]));
-    writeFileSync(join(folder, `${index}.test.yml`), renderTests([alert], [`${index}.yml`, join(FOLDER, "prometheus/slo.rules.yml")]));
+    writeFileSync(
+      join(folder, `${index}.test.yml`),
+      renderTests([alert], [`${index}.yml`, join(FOLDER, "prometheus/slo.rules.yml")]),
+    );
   }
   const tests = faults.map((_, index) => join(folder, `${index}.test.yml`));
   const { stdout } = spawnSync("promtool", ["test", "rules", ...tests], { encoding: "utf8", maxBuffer: 1e9 });
-  const passed = stdout.split("Unit Testing:").slice(1).flatMap((part) => {
-    const index = Number(/\/(\d+)\.test\.yml/.exec(part)?.[1]);
-    return part.includes("SUCCESS") ? [`${faults[index]?.name}: ${faults[index]?.expr}`] : [];
-  });
+  const passed = stdout
+    .split("Unit Testing:")
+    .slice(1)
+    .flatMap((part) => {
+      const index = Number(/\/(\d+)\.test\.yml/.exec(part)?.[1]);
+      return part.includes("SUCCESS") ? [`${faults[index]?.name}: ${faults[index]?.expr}`] : [];
+    });
   expect(passed).toEqual([]);
   expect(faults.length).toBeGreaterThan(ALERTS.length);
 }, 600_000);
@@ -68,8 +77,13 @@ function plantFaults(alert: Alert): readonly Alert[] {
 
 /** Names of metrics in an expression. */
 function namesIn(expr: string): readonly string[] {
-  const text = expr.replaceAll(/\{[^}]*\}/g, "").replaceAll(/\[[^\]]*\]/g, "").replaceAll(/\b(by|on) \([^)]*\)/g, "");
-  return [...text.matchAll(/[a-zA-Z_:][\w:]*(?![\w:]*\()/g)].map(([name]) => name).filter((name) => name.includes("_") || name === "up");
+  const text = expr
+    .replaceAll(/\{[^}]*\}/g, "")
+    .replaceAll(/\[[^\]]*\]/g, "")
+    .replaceAll(/\b(by|on) \([^)]*\)/g, "");
+  return [...text.matchAll(/[a-zA-Z_:][\w:]*(?![\w:]*\()/g)]
+    .map(([name]) => name)
+    .filter((name) => name.includes("_") || name === "up");
 }
 
 /** The family of a series. */
