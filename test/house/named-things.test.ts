@@ -35,7 +35,18 @@ const isForContributors = ({ path }: Document): boolean =>
 /** All text in which a name can be declared, without the documents. */
 let sources = "";
 beforeAll(() => {
-  const folders = ["src", "contracts", "internal", "scripts", "test", "bench", "examples", "clients", "gen/python", "observability"];
+  const folders = [
+    "src",
+    "contracts",
+    "internal",
+    "scripts",
+    "test",
+    "bench",
+    "examples",
+    "clients",
+    "gen/python",
+    "observability",
+  ];
   const texts = folders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && !/node_modules|\/house$/.test(entry.parentPath))
@@ -93,7 +104,10 @@ test("labels of metrics, and their values where all are known", () => {
   const entries = new Map<string, MetricEntry>(Object.entries(METRICS));
   const found = findUnknown(/(?<![\w./:-])(\w+\{(?!job=)\w+="[^"]*"\})/g, (series) => {
     const [, name = "", label = "", value = ""] = /^(\w+)\{(\w+)="(.*)"\}$/.exec(series) ?? [];
-    const { labels, values } = entries.get(name) ?? entries.get(name.replace(/_(bucket|sum|count)$/, "")) ?? expect.unreachable(`${series} is of no metric`);
+    const { labels, values } =
+      entries.get(name) ??
+      entries.get(name.replace(/_(bucket|sum|count)$/, "")) ??
+      expect.unreachable(`${series} is of no metric`);
     const place = labels.indexOf(label);
     const known = values?.[place];
     // Of several labels, the table may list those that are there from the start, and others come.
