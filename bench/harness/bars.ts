@@ -261,13 +261,6 @@ export const BARS: readonly Bar[] = [
     measure: (read) => read.figure("gate-rules", "worstShare"),
   },
   {
-    title: "the same on the worst of the texts of escapes, read up to four times",
-    unit: "times",
-    rule: "atMost",
-    limit: 100,
-    measure: (read) => read.figure("gate-rules", "escapedShare"),
-  },
-  {
     title: "the same, 256 KB ÷ 64 times 4 KB",
     unit: "times",
     rule: "atMost",

@@ -82,8 +82,16 @@ export interface TextJudge {
 
 /** Judges calls. As long as nothing of a call changes, all its attempts send the same. */
 export interface CallGate {
-  /** Rejects only if `signal` aborts. It answers at once, unless Reflex is asked or the parameters are long. */
-  judge(call: JudgedCall, reach: CallReach, signal: AbortSignal): CallVerdict | Promise<CallVerdict>;
+  /**
+   * Rejects only if `signal` aborts. It answers at once, unless Reflex is asked or the parameters are long. In shadow,
+   * nothing waits for Reflex: `tellLater` gets its verdict when it comes.
+   */
+  judge(
+    call: JudgedCall,
+    reach: CallReach,
+    signal: AbortSignal,
+    tellLater: (verdict: CallVerdict) => void,
+  ): CallVerdict | Promise<CallVerdict>;
   /** Judges a task that others do: where somebody would have to be asked, it is denied. */
   judgeTask(task: JudgedTask, target: CallTarget): CallVerdict;
   /**
@@ -112,6 +120,9 @@ export interface CallGateParts {
 }
 
 const ALLOW = { verdict: "allow" } as const satisfies CallVerdict;
+
+/** Reflex has its own limit of time, so nothing that waits for it does so forever. */
+const NEVER = new AbortController().signal;
 
 /** What the gate makes of something, enforced or not. */
 type Judgement = TellingVerdict | typeof ALLOW;
@@ -156,6 +167,7 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
     rules: SentRules,
     { destination }: CallReach,
     signal: AbortSignal,
+    shadow: ((verdict: CallVerdict) => void) | null,
   ): Judgement | Promise<Judgement> => {
     const afterTexts = (judged: JudgedTexts): Judgement | Promise<Judgement> => {
       if (judged.denied !== null) return toDenial(judged.denied);
@@ -167,7 +179,12 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
         const { assignees, timeoutMs } = rules;
         return { verdict: "ask", found: asked, key, assignees, timeoutMs };
       }
-      return rules.asksReflex ? askReflex(call, passed, redacted?.value ?? call.input, key, signal) : passed;
+      if (!rules.asksReflex) return passed;
+      const value = redacted?.value ?? call.input;
+      if (shadow === null) return askReflex(call, passed, value, key, signal);
+      // It may come after the call has ended.
+      void askReflex(call, ALLOW, value, key, NEVER).then((said) => shadow(marked(said, true)));
+      return passed;
     };
     const judging = judgeTexts(call.input, rules, scanner, "the parameters");
     if (measureJson(call.input, LONG_BYTES) < LONG_BYTES) return afterTexts(runAtOnce(judging));
@@ -196,11 +213,13 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
   };
 
   return {
-    judge(call, reach, signal) {
+    judge(call, reach, signal, tellLater) {
       const rules = rulesOf(call);
       if (rules === null) return ALLOW;
       const { isShadow, sent } = rules;
-      const judged = judgeForm(call, rules, reach) ?? (sent === null ? ALLOW : judgeSent(call, sent, reach, signal));
+      const later = isShadow ? tellLater : null;
+      const judged =
+        judgeForm(call, rules, reach) ?? (sent === null ? ALLOW : judgeSent(call, sent, reach, signal, later));
       return judged instanceof Promise ? judged.then((one) => marked(one, isShadow)) : marked(judged, isShadow);
     },
     judgeTask(task, target) {

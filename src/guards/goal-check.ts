@@ -11,6 +11,7 @@ import { type ContentScanner, createContentScanner } from "./content/scan.ts";
 import { scanField } from "./content/scan-field.ts";
 import type { GoalRules } from "./policy/goals.ts";
 import { type GatePolicy, goalRulesOf } from "./policy/policy.ts";
+import type { ReflexVerdict } from "./reflex/answer.ts";
 import type { Reflex } from "./reflex/reflex.ts";
 
 /** How a check ended, or what a rule had to say. */
@@ -61,6 +62,17 @@ export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheck
     if (verdict === "allow") log.debug("goal checked", fields);
     else log.info("goal checked", fields);
   };
+  const askReflex = async (asked: Reflex, goal: CheckedGoal, signal: AbortSignal): Promise<ReflexVerdict> => {
+    const { text, conditions, userId, context } = goal;
+    const said = await asked.process({ text: [text, ...conditions].join("\n"), userId, context }, signal);
+    metrics.reflexCalled(said.is);
+    return said;
+  };
+  const tellShadow = (goal: CheckedGoal, said: ReflexVerdict, found: Denied | null): void => {
+    if (said.is === "error") end(goal, "shadow_unavailable", "reflex");
+    else if (said.is === "blocked") end(goal, "shadow_deny", said.rule);
+    else if (found === null) end(goal, "allow");
+  };
 
   return {
     get reflex() {
@@ -69,34 +81,35 @@ export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheck
     async check(goal, signal) {
       const rules = rulesOf(goal.tenantId);
       const { isShadow } = rules;
-      let told = false;
-      /** Null: the check goes on, in shadow. */
-      const deny = (rule: string, reason: string): GoalVerdict | null => {
-        told = true;
-        end(goal, isShadow ? "shadow_deny" : "deny", rule);
-        return isShadow ? null : { verdict: "deny", rule, reason };
-      };
       const reading = judgeContent(goal, rules, scanner, (rule) => end(goal, "report", rule));
       const found = await runInTurns(reading, signal);
-      const denied = found === null ? null : deny(found.rule, found.reason);
-      if (denied !== null) return denied;
-      if (reflex !== null && rules.asksReflex) {
-        const { text, conditions, userId, context } = goal;
-        const said = await reflex.process({ text: [text, ...conditions].join("\n"), userId, context }, signal);
-        metrics.reflexCalled(said.is);
-        if (said.is === "error") {
-          told = true;
-          end(goal, isShadow ? "shadow_unavailable" : "unavailable", "reflex");
-          if (!isShadow) throw toError("SAFETY_CHECK_UNAVAILABLE", { problem: said.problem });
-        }
-        const blocked = said.is === "blocked" ? deny(said.rule, said.reason) : null;
-        if (blocked !== null) return blocked;
+      if (found !== null) {
+        end(goal, isShadow ? "shadow_deny" : "deny", found.rule);
+        if (!isShadow) return found;
       }
-      if (!told) end(goal, "allow");
+      if (reflex !== null && rules.asksReflex) {
+        // In shadow, nothing waits for it.
+        if (isShadow) void askReflex(reflex, goal, NEVER).then((said) => tellShadow(goal, said, found));
+        else {
+          const said = await askReflex(reflex, goal, signal);
+          if (said.is === "error") {
+            end(goal, "unavailable", "reflex");
+            throw toError("SAFETY_CHECK_UNAVAILABLE", { problem: said.problem });
+          }
+          if (said.is === "blocked") {
+            end(goal, "deny", said.rule);
+            return { verdict: "deny", rule: said.rule, reason: said.reason };
+          }
+          end(goal, "allow");
+        }
+      } else if (found === null) end(goal, "allow");
       return { verdict: "allow" };
     },
   };
 }
+
+/** Reflex has its own limit of time, so nothing that waits for it does so forever. */
+const NEVER = new AbortController().signal;
 
 type Denied = Extract<GoalVerdict, { readonly verdict: "deny" }>;
 

@@ -114,6 +114,8 @@ export interface TaskType {
   readonly example: string;
   /** Default start-to-close timeout, milliseconds; null means none. */
   readonly defaultTimeoutMs: number | null;
+  /** The service makes its calls itself, unless somebody else does the task. */
+  readonly isCalled?: true;
   /** How its tasks leave; types whose work is done elsewhere have it. */
   readonly leaving?: Leaving;
   /** Limits that apply to the type; a flow that sets another one is refused. Defaults to the limits of its effect. */

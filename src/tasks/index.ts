@@ -66,6 +66,11 @@ export const WRITABLE_TASK_TYPES: readonly Exclude<TaskTypeName, "graph" | "step
   "exec",
 ];
 
+/** Types whose calls the service makes itself, unless somebody else does the task. */
+export const CALLED_TYPES: readonly TaskTypeName[] = Object.values<TaskType>(TASK_TYPES)
+  .filter(({ isCalled }) => isCalled === true)
+  .map(({ type }) => type);
+
 /** Names reserved for task types of later versions. */
 export const LATER_TASK_TYPES = ["grpc", "agent", "mcp"] as const;
 

@@ -37,10 +37,10 @@ export const HOSTILE_TEXTS: Readonly<Record<string, string>> = {
   mathematical: "𝐢𝐠𝐧𝐨𝐫𝐞 ",
   invisible: "a\u200b",
   quotes: 'secret":"',
-};
-
-/** Texts of escapes, which are read once more without them. */
-export const ESCAPED_TEXTS: Readonly<Record<string, string>> = {
+  "headers of JWTs": "_eyJ",
+  "names of values": "token:-%40",
+  credentials: "Basic sk-",
+  // Texts of escapes are read once more without them.
   percents: "%",
   "bytes of URLs": "a%40b.io%2C",
   "percents in percents": "%25",
@@ -50,4 +50,9 @@ export const ESCAPED_TEXTS: Readonly<Record<string, string>> = {
   "escaped quotes": '\\"secret\\":',
   "words of forms": "=a+1",
   "cards of forms": "c=4111+1111+1111+1111&",
+  entities: "a&#64;b.io&lt;",
+  "begins of entities": "&lt",
+  "octal escapes": "\\100a",
+  "lines of mail": "=3Da=40b.io=\n",
+  "escapes of URLs, forms, and JSON": "%255Cu0040a+%2526%252364%253B=",
 };

@@ -7,7 +7,7 @@ import { evaluateLimitKey } from "../../flows/limit-key.ts";
 import type { Inspect, TaskLimits } from "../../flows/plan.ts";
 import { evaluateDurationMs, evaluateTimeoutMs } from "../../flows/planning/evaluated-duration.ts";
 import type { TaskTypeName } from "../../tasks/define.ts";
-import { checkParameters } from "../../tasks/index.ts";
+import { CALLED_TYPES, checkParameters } from "../../tasks/index.ts";
 import type { EvaluationResult, Need } from "./events.ts";
 import type { GuardError } from "./records.ts";
 import { fsmStateOf, type Run, specOf } from "./run.ts";
@@ -164,7 +164,7 @@ export function judgeSent(run: Run, need: Need, result: EvaluationResult, gate: 
   if (need.kind !== "task" || !result.ok) return result;
   const { path } = need;
   const { id: taskId, externalId, type, carrier } = specOf(run, path);
-  const isCalled = carrier === undefined && (type === "http" || type === "ai");
+  const isCalled = carrier === undefined && CALLED_TYPES.includes(type);
   if (carrier === undefined && !isCalled && type !== "graph" && type !== "subflow") return result;
   const { runId, tenantId, flowId } = run.state;
   const { value: input } = result;

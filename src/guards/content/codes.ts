@@ -7,12 +7,15 @@ import type { Fold } from "./fold.ts";
 
 /** A folded text. */
 export interface Codes {
-  /** ASCII, {@link OTHER_LETTER}, or {@link OTHER_SYMBOL}; a 0 follows the last one. */
+  /** ASCII, {@link OTHER_LETTER}, or {@link OTHER_SYMBOL}; so many zeros as {@link PAD} follow the last one. */
   readonly bytes: Buffer;
   readonly length: number;
   /** Position of each byte in the text; null: the same. */
-  readonly at: Uint32Array | null;
+  readonly at: Int32Array | null;
 }
+
+/** Who looks ahead by less stays inside the bytes: to read beyond an array is slow ever after. */
+export const PAD = 64;
 
 /** A letter of another script. */
 export const OTHER_LETTER = 128;
@@ -45,7 +48,7 @@ export interface Folding {
   readonly text: string;
   readonly bytes: Buffer;
   /** Null: the text is ASCII, and is folded. */
-  readonly at: Uint32Array | null;
+  readonly at: Int32Array | null;
   /** Position in the text, and in the folded one. */
   index: number;
   length: number;
@@ -53,9 +56,9 @@ export interface Folding {
 
 /** Begins to fold a text. Memory grows with its length. */
 export function beginFolding(text: string): Folding {
-  const bytes = Buffer.allocUnsafe(text.length + 1);
+  const bytes = Buffer.allocUnsafe(text.length + PAD);
   if (Buffer.byteLength(text) !== text.length)
-    return { text, bytes, at: new Uint32Array(text.length + 1), index: 0, length: 0 };
+    return { text, bytes, at: new Int32Array(text.length + 1), index: 0, length: 0 };
   bytes.write(text, 0, "latin1");
   return { text, bytes, at: null, index: text.length, length: text.length };
 }
@@ -90,7 +93,7 @@ export function foldTo(folding: Folding, until: number, fold: Fold): void {
 /** The text, once all of it is folded. */
 export function toCodes({ text, bytes, at, length }: Folding): Codes {
   if (at !== null) at[length] = text.length;
-  bytes[length] = 0;
+  bytes.fill(0, length, length + PAD);
   return { bytes, length, at };
 }
 

@@ -2,7 +2,8 @@
  * Reads a text once and finds what the rules look for. Time grows with the length of the text: every detector looks at
  * a bounded number of characters around its place, or takes what it has read. The same text has the same findings.
  *
- *   folded → read → phrases → texts inside it, and itself without escapes, in the same way → findings
+ *   folded → read → phrases → texts inside it
+ *     └→ without escapes, in the same way → findings
  *
  * Each step can stop after a slice of the text, so that a long one need not hold up the event loop.
  */
@@ -20,7 +21,7 @@ import {
   PLUS,
   toCodes,
 } from "./codes.ts";
-import { unescapeText } from "./escapes.ts";
+import { decode } from "./escapes/decode.ts";
 import { createFold, type Fold } from "./fold.ts";
 import type { Found } from "./found.ts";
 import { findMarker, findRoleHeading } from "./injection/markers.ts";
@@ -31,14 +32,17 @@ import { findIpv6 } from "./pii/ip6.ts";
 import { findLettersFirst } from "./pii/letters-first.ts";
 import { findNumber } from "./pii/numbers.ts";
 import { findPhone } from "./pii/phone.ts";
-import { CONTENT_RULES, type Finding, RULE_IDS, type RuleId } from "./rules.ts";
-import { findAssignment, findAuthorization } from "./secrets/assignments.ts";
-import { findJwt, findPrivateKey, findUrlPassword } from "./secrets/blocks.ts";
+import { CONTENT_RULES, type Finding, RULE_IDS, type RuleFamily, type RuleId } from "./rules.ts";
+import { findAssignment, findAuthorization, type SecretWord } from "./secrets/assignments.ts";
+import { findJwt, findPrivateKey, findUrlPassword, skipSegment } from "./secrets/blocks.ts";
 import { BEGINS_TOKEN, findToken, pairOf } from "./secrets/tokens.ts";
 import { MIN_WRAPPED, unwrap } from "./wrapped.ts";
 
-/** Wrappers and escapes inside one another that are opened. */
+/** Wrappers inside one another that are opened. */
 const MAX_DEPTH = 3;
+
+/** Most tries at something that ends where others ended in vain: the time of all of them must not grow with their square. */
+const MAX_TRIES = 4;
 
 /** Words of this length are looked at as tokens whatever follows. */
 const LONG_WORD = 16;
@@ -64,6 +68,9 @@ export interface ContentScanner {
 /** Characters that are read at once: about a millisecond of the worst text. */
 const SLICE = 65_536;
 
+/** Longer than any text, and a small integer: loops that count to a fraction are slower. */
+const AT_ONCE = 2 ** 30 - 1;
+
 /** Marks whose phrases are looked for at once. */
 const MARKS_SLICE = 4_096;
 
@@ -73,7 +80,7 @@ export function createContentScanner(): ContentScanner {
   const table = Words.createWordTable();
   const toolsOf = ({ withIp = false }: ScanOptions = {}): Tools => ({ fold, table, withIp });
   return {
-    scan: (text, options) => runAtOnce(scanText(text, toolsOf(options), 0, Number.POSITIVE_INFINITY)),
+    scan: (text, options) => runAtOnce(scanText(text, toolsOf(options), 0, AT_ONCE)),
     scanInSlices: (text, options) => scanText(text, toolsOf(options), 0, options?.slice ?? SLICE),
   };
 }
@@ -91,15 +98,41 @@ function* scanText(text: string, tools: Tools, depth: number, slice: number): Tu
     yield;
   }
   const codes = toCodes(folding);
+  const opens = depth < MAX_DEPTH;
+  const written = yield* findIn(codes, tools, depth, slice, opens ? [] : null);
+  const plain = opens ? yield* decode(codes, slice, tools.fold) : null;
+  const decoded = plain === null ? [] : (yield* findIn(plain, tools, depth, slice, written.opened)).found;
+  return toFindings(written.found, decoded);
+}
+
+/** A range of the text. */
+type Range = Pick<Found, "start" | "end">;
+
+/**
+ * Finds what is in a folded text, and in the tokens that it wraps, but for those that were `opened` before; null: none
+ * is. All by places of the text.
+ */
+function* findIn(
+  codes: Codes,
+  tools: Tools,
+  depth: number,
+  slice: number,
+  opened: readonly Range[] | null,
+): Turns<{ readonly found: Found[]; readonly opened: readonly Range[] }> {
   const reading: Reading = {
     index: 0,
     tokenStart: 0,
     words: 0,
     tokensFrom: 0,
     prefixEnd: -2,
+    segmentEnd: 0,
+    segmentTries: 0,
+    valueEnd: 0,
+    valueTries: 0,
     marks: [],
     wrapped: [],
-    opens: depth < MAX_DEPTH,
+    opened,
+    nextOpened: 0,
   };
   const found: Found[] = [];
   while (reading.index < codes.length) {
@@ -120,22 +153,14 @@ function* scanText(text: string, tools: Tools, depth: number, slice: number): Tu
     for (const rule of new Set(inside.map((one) => one.rule))) found.push({ rule, start, end });
   }
   const { at } = codes;
-  const placed = at === null ? found : found.map((one) => toPlaces(one, at));
-  const plain = reading.opens ? yield* unescapeText(text, slice) : null;
-  if (plain !== null)
-    for (const one of yield* scanText(plain.text, tools, depth + 1, slice)) placed.push(toPlaces(one, plain.at));
-  if (placed.length === 0) return [];
-  return withoutOverlaps(placed).map(({ rule, start, end }) => ({
-    rule,
-    kind: CONTENT_RULES[rule].family,
-    start,
-    end,
-  }));
-}
-
-/** The end is that of the last character, with what is invisible behind it. */
-function toPlaces({ rule, start, end }: Found, at: Uint32Array): Found {
-  return { rule, start: at[start] as number, end: at[end] as number };
+  if (at === null) return { found, opened: wrapped };
+  // The end is that of the last character, with what is invisible behind it.
+  const startOf = (one: Range): number => at[one.start] as number;
+  const endOf = (one: Range): number => at[one.end] as number;
+  return {
+    found: found.map((one) => ({ rule: one.rule, start: startOf(one), end: endOf(one) })),
+    opened: wrapped.map((one) => ({ start: startOf(one), end: endOf(one) })),
+  };
 }
 
 /**
@@ -146,7 +171,7 @@ function readCodes(codes: Codes, state: Reading, until: number, tools: Tools, fo
   const { bytes } = codes;
   const { slots } = tools.table;
   const { marks } = state;
-  const end = Math.min(until, codes.length);
+  const end = Math.min(until, codes.length) | 0;
   let { index, tokenStart, words } = state;
   while (index < end) {
     const code = bytes[index] as number;
@@ -180,9 +205,12 @@ function readCodes(codes: Codes, state: Reading, until: number, tools: Tools, fo
       const after = act(codes, word.action, start, wordEnd, state, found);
       if (after > wordEnd) tokenStart = index = after;
     } else if (kind === DIGIT) {
+      if (index > 0 && KINDS[bytes[index - 1] as number] === LETTER) {
+        index = skipDigits(bytes, index);
+        continue;
+      }
       const known = found.length;
-      if (index > 0 && KINDS[bytes[index - 1] as number] === LETTER) index = skipDigits(bytes, index);
-      else index = findNumber(codes, index, tools.withIp, found);
+      index = findNumber(codes, index, tools.withIp, found);
       if (found.length > known) tokenStart = index;
     } else if (kind === BREAK || kind === ANCHOR) {
       if (index - tokenStart >= MIN_WRAPPED) noteWrapped(codes, tokenStart, index, state);
@@ -214,8 +242,9 @@ interface Reading extends TokenState {
   words: number;
   readonly marks: Mark[];
   readonly wrapped: Wrapped[];
-  /** Whether tokens and escapes are opened. */
-  readonly opens: boolean;
+  /** Tokens that were opened before, by places of the text, in order; null: none is opened. */
+  readonly opened: readonly Range[] | null;
+  nextOpened: number;
 }
 
 /** What a scan remembers between words. */
@@ -224,12 +253,25 @@ interface TokenState {
   tokensFrom: number;
   /** End of the last word that makes a secret of the word `key`. */
   prefixEnd: number;
+  /** End of what is read as the header of a JWT, and how many have been tried that end there. */
+  segmentEnd: number;
+  segmentTries: number;
+  /** End of what was read as the value behind a name in vain, and how many names have been tried inside it. */
+  valueEnd: number;
+  valueTries: number;
 }
 
 /** Whether a known token, a JWT, or an identifier that begins with letters may begin with a word. */
 function mayBeginToken(bytes: Uint8Array, start: number, end: number): boolean {
+  // Behind a digit, only a JWT does.
+  if (start > 0 && KINDS[bytes[start - 1] as number] === DIGIT) return isJwtStart(bytes, start);
   if (BEGINS_TOKEN[pairOf(bytes[start] as number, bytes[start + 1] as number)] === 1) return true;
   return end - start <= 6 && KINDS[bytes[end] as number] === DIGIT;
+}
+
+/** `eyJ`, which is `{"` in Base64. */
+function isJwtStart(bytes: Uint8Array, start: number): boolean {
+  return bytes[start] === 101 && bytes[start + 1] === 121 && bytes[start + 2] === 74;
 }
 
 function skipDigits(bytes: Uint8Array, start: number): number {
@@ -249,9 +291,15 @@ function readToken(codes: Codes, start: number, end: number, state: TokenState, 
     state.tokensFrom = token.end;
     if (token.isFound) return token.end;
   }
-  if (bytes[start] === 101 && bytes[start + 1] === 121 && bytes[start + 2] === 74) {
-    const jwt = findJwt(codes, start, found);
-    if (jwt > start) return jwt;
+  if (isJwtStart(bytes, start)) {
+    if (start >= state.segmentEnd) {
+      state.segmentEnd = skipSegment(bytes, start);
+      state.segmentTries = 0;
+    }
+    if (state.segmentTries++ < MAX_TRIES) {
+      const jwt = findJwt(codes, start, state.segmentEnd, found);
+      if (jwt > start) return jwt;
+    }
   }
   if (end - start > 6 || KINDS[bytes[end] as number] !== DIGIT) return start;
   const last = findLettersFirst(codes, start, end, found);
@@ -262,11 +310,11 @@ function readToken(codes: Codes, start: number, end: number, state: TokenState, 
 function act(codes: Codes, action: number, start: number, end: number, state: TokenState, found: Found[]): number {
   switch (action) {
     case Words.PASSWORD_WORD:
-      return findAssignment(codes, end, "password", found);
+      return readAssignment(codes, end, "password", state, found);
     case Words.TOKEN_WORD:
-      return findAssignment(codes, end, "token", found);
+      return readAssignment(codes, end, "token", state, found);
     case Words.KEY_WORD:
-      return start - state.prefixEnd <= 1 ? findAssignment(codes, end, "token", found) : end;
+      return start - state.prefixEnd <= 1 ? readAssignment(codes, end, "token", state, found) : end;
     case Words.KEY_PREFIX:
       state.prefixEnd = end;
       return end;
@@ -284,6 +332,17 @@ function act(codes: Codes, action: number, start: number, end: number, state: To
   }
 }
 
+/** The value behind a name that ends at a place; returns where to go on. */
+function readAssignment(codes: Codes, end: number, word: SecretWord, state: TokenState, found: Found[]): number {
+  if (end < state.valueEnd && state.valueTries >= MAX_TRIES) return end;
+  const { last, isFound } = findAssignment(codes, end, word, found);
+  if (isFound) return last;
+  if (end >= state.valueEnd) state.valueTries = 0;
+  state.valueTries++;
+  state.valueEnd = Math.max(state.valueEnd, last);
+  return end;
+}
+
 /** What an anchor begins; returns where to go on, at least one further. */
 function readAnchor(codes: Codes, index: number, withIp: boolean, found: Found[]): number {
   const { bytes } = codes;
@@ -295,30 +354,49 @@ function readAnchor(codes: Codes, index: number, withIp: boolean, found: Found[]
   return index + 1;
 }
 
-/** Keeps the text inside a token for later. */
-function noteWrapped(codes: Codes, start: number, end: number, { wrapped, opens }: Reading): void {
-  const inner = opens ? unwrap(codes, start, end) : null;
-  if (inner !== null) wrapped.push({ start, end, inner });
+/**
+ * Keeps the text inside a token for later. A token is opened once: without escapes, it is the same, or a part of that
+ * which was opened.
+ */
+function noteWrapped(codes: Codes, start: number, end: number, state: Reading): void {
+  const { opened } = state;
+  if (opened === null) return;
+  const place = codes.at === null ? start : (codes.at[start] as number);
+  while (state.nextOpened < opened.length && (opened[state.nextOpened] as Range).end <= place) state.nextOpened++;
+  if (((opened[state.nextOpened] as Range | undefined)?.start ?? Number.POSITIVE_INFINITY) <= place) return;
+  const inner = unwrap(codes, start, end);
+  if (inner !== null) state.wrapped.push({ start, end, inner });
 }
 
 const ORDER: ReadonlyMap<RuleId, number> = new Map(RULE_IDS.map((rule, index) => [rule, index]));
 
-/**
- * Of findings that overlap, the first one stays, and goes to the end of the others; at the same place, the longer one,
- * then that of the earlier rule.
- */
-function withoutOverlaps(found: Found[]): readonly Found[] {
-  // Most are in order: words and numbers are, phrases and texts inside tokens come after.
-  const isSorted = found.every((one, index) => index === 0 || (found[index - 1] as Found).start < one.start);
-  if (!isSorted) found.sort((a, b) => a.start - b.start || b.end - a.end || orderOf(a) - orderOf(b));
-  const apart: Found[] = [];
-  let end = -1;
-  for (const one of found) {
-    if (one.start >= end) apart.push(one);
-    else if (one.end > end) apart.push({ ...(apart.pop() as Found), end: one.end });
-    end = Math.max(end, one.end);
+const orderOf = ({ rule }: Found): number => ORDER.get(rule) ?? 0;
+
+/** The order of places; at the same place, the longer one, then that of the earlier rule. */
+const compare = (a: Found, b: Found): number => a.start - b.start || b.end - a.end || orderOf(a) - orderOf(b);
+
+/** Most are in order: words and numbers are, phrases and texts inside tokens come after. */
+function sort(found: Found[]): void {
+  for (let index = 1; index < found.length; index++)
+    if ((found[index - 1] as Found).start >= (found[index] as Found).start) return void found.sort(compare);
+}
+
+/** All of both in order. Of findings that overlap, the first one stays, and goes to the end of the others. */
+function toFindings(written: Found[], decoded: Found[]): readonly Finding[] {
+  sort(written);
+  sort(decoded);
+  const apart: { rule: RuleId; kind: RuleFamily; start: number; end: number }[] = [];
+  let last: (typeof apart)[number] | null = null;
+  let [left, right] = [0, 0];
+  while (left < written.length || right < decoded.length) {
+    const isLeft =
+      right === decoded.length ||
+      (left < written.length && compare(written[left] as Found, decoded[right] as Found) <= 0);
+    const { rule, start, end } = (isLeft ? written[left++] : decoded[right++]) as Found;
+    if (last === null || start >= last.end) {
+      last = { rule, kind: CONTENT_RULES[rule].family, start, end };
+      apart.push(last);
+    } else if (end > last.end) last.end = end;
   }
   return apart;
 }
-
-const orderOf = ({ rule }: Found): number => ORDER.get(rule) ?? 0;

@@ -2,11 +2,12 @@
 import { z } from "zod";
 import type { Json, JsonObject } from "../../base/json/json.ts";
 import { DURATION_FORM, parseDurationMs } from "../../base/time/duration.ts";
+import { CALLED_TYPES } from "../../tasks/index.ts";
 import { jsonSchema } from "../../tasks/schema/json-schema.ts";
 import { ID_PATTERN, MAX_ID_LENGTH } from "../../tasks/schema/schemas.ts";
 import type { RuleId } from "../content/rules.ts";
 import { ALLOW, type AllowList } from "./allow.ts";
-import { CALLED_TYPES, SENDING_TYPES } from "./task-types.ts";
+import { SENDING_TYPES } from "./task-types.ts";
 import { described, findSaid, keyedBy, type RuleWords, ruleWords } from "./words.ts";
 
 const LETTERS = "lowercase letters, digits, - and _, beginning with a letter";
@@ -70,7 +71,7 @@ const flow = keyedBy({
 }).superRefine(({ types = [], rules = {}, reflex }, context) => {
   if (reflex !== "ask" && !Object.values(rules).includes("ask")) return;
   for (const [index, type] of types.entries())
-    if (!CALLED_TYPES.some((one) => one === type))
+    if (!CALLED_TYPES.includes(type))
       context.addIssue({ code: "custom", path: ["types", index], message: NOBODY_ASKED });
 });
 

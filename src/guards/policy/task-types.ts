@@ -13,8 +13,5 @@ export const SENDING_TYPES = [
   "graph",
 ] as const satisfies readonly TaskTypeName[];
 
-/** Those whose calls the service makes itself, unless an agent does an `ai` task. */
-export const CALLED_TYPES = ["http", "ai"] as const satisfies readonly TaskTypeName[];
-
 /** Types of tasks that leave their flow. What a child run sends is judged by the words on the flow of the child. */
 export const CALLING_TYPES = [...SENDING_TYPES, "subflow"] as const satisfies readonly TaskTypeName[];

@@ -1,5 +1,5 @@
 /**
- * Shows goals in the tables `tasks` and `task_results` (see ../sql/goal-tables.ts), and keeps them right.
+ * Shows goals in the tables `tasks` and `task_results` (see ../sql/goal-table-places.ts), and keeps them right.
  *
  *   a goal changes ──→ marked, in the statement that changes it ──→ shown, in a transaction here: the mark goes
  *                        ↑                                            │
@@ -11,7 +11,7 @@
  */
 import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { findGoalTables } from "../sql/goal-tables.ts";
+import { findGoalTables } from "../sql/goal-table-places.ts";
 import type { Database } from "../sql/pool.ts";
 import { prepared, type SqlRunner } from "../sql/sql.ts";
 import { type StoreFailureKind, storeFailureOf } from "../sql/sqlstate.ts";

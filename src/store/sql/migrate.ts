@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { findGoalTables, placeGoalTables, warnOfTakenGoalTables } from "./goal-tables.ts";
+import { findGoalTables, placeGoalTables, warnOfTakenGoalTables } from "./goal-table-places.ts";
 import type { Database } from "./pool.ts";
 import { findViewPlaces, makeSchema, moveViews, placeViews, warnOfTakenNames } from "./seed-views.ts";
 import type { SqlRunner } from "./sql.ts";
@@ -53,7 +53,7 @@ export interface MigrationResult {
  * Migrates the schema to the newest version. Each migration runs in its own transaction together with its row in
  * `orchestrator.schema_migrations`, under an advisory lock, so that several instances can start at once and a killed
  * one leaves nothing half done. If there is nothing to do, it costs four small queries and no lock. The views and
- * tables that have the names of other systems' tables go to `viewSchema`, see seed-views.ts and goal-tables.ts.
+ * tables that have the names of other systems' tables go to `viewSchema`, see seed-views.ts and goal-table-places.ts.
  * Throws STORE_TOO_NEW if the database has migrations that this build does not know, MIGRATION_INVALID if an applied
  * file was edited.
  */

@@ -92,6 +92,7 @@ export const AI_KEYS: ReadonlySet<string> = new Set(Object.keys(parameters.shape
 export const ai = defineTaskType({
   type: "ai",
   effect: "remote",
+  isCalled: true,
   leaving: { ...toAgents("ai"), toResult: ({ response_format: format }, output) => read(format, output) },
   defaultTimeoutMs: AGENT_TIMEOUT_MS,
   summary: "Has a language model answer a prompt.",

@@ -62,7 +62,8 @@ export function withGate(gate: CallGate, report: GateReport): Step {
     let judged: CallVerdict;
     try {
       const { service, origin } = target;
-      const judging = gate.judge(call, { service, origin, models, destination }, signal);
+      const reach = { service, origin, models, destination };
+      const judging = gate.judge(call, reach, signal, (late) => void report(late, call));
       judged = report(judging instanceof Promise ? await judging : judging, call);
     } catch (error) {
       if (signal.aborted) return abortedOutcome(signal, true);

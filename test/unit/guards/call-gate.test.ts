@@ -3,7 +3,7 @@ import type { Json } from "../../../src/base/json/json.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import { systemClock } from "../../../src/base/time/clock.ts";
 import type { ToolCall } from "../../../src/engine/ports/tools.ts";
-import { type CallGate, createCallGate } from "../../../src/guards/call-gate.ts";
+import { type CallGate, type CallVerdict, createCallGate } from "../../../src/guards/call-gate.ts";
 import { GATE_POLICY } from "../../../src/guards/policy/policy.ts";
 import type { ReflexVerdict } from "../../../src/guards/reflex/answer.ts";
 import type { Reflex } from "../../../src/guards/reflex/reflex.ts";
@@ -64,7 +64,7 @@ test("long parameters are read with turns of the event loop, and judged as short
   expect(judged).toMatchObject({ value: { notes: { 19999: "note 19999 for [EMAIL]" } } });
   const aborted = new AbortController();
   const reach = { service: "", origin: "", models: null, destination: () => null };
-  const stopped = gate.judge(aCall("http", long), reach, aborted.signal);
+  const stopped = gate.judge(aCall("http", long), reach, aborted.signal, () => {});
   aborted.abort(new Error("enough"));
   await expect(stopped).rejects.toThrow("enough");
 });
@@ -199,6 +199,22 @@ test("Reflex hears what would be sent, once for all attempts of a call, and what
   expect(heard[0]).toEqual({
     ...{ text: "body\nto [EMAIL]", userId: "u", context: { flow_id: "flow", task: "fetch", type: "http" } },
   });
+});
+
+// Cause: calls of a flow in shadow waited for Reflex, and were deferred in name only after its five seconds.
+test("in shadow, a call does not wait for Reflex, whose verdict is told when it comes", async () => {
+  const { promise, resolve } = Promise.withResolvers<ReflexVerdict>();
+  const reflex = { state: "available", connection: {}, process: () => promise, stop() {} } as unknown as Reflex;
+  const by = openGate({ mode: "shadow", calls: { flows: { flow: { reflex: "ask" } } } }, { reflex });
+  const told: CallVerdict[] = [];
+  expect(judgeBy(by, { body: "x" }, {}, null, (verdict) => void told.push(verdict))).toEqual({ verdict: "allow" });
+  expect(told).toEqual([]);
+  resolve({ is: "blocked", rule: "reflex.pii", reason: "PII detected in input" });
+  await vi.waitFor(() =>
+    expect(told).toEqual([
+      { verdict: "deny", rule: "reflex.pii", why: "Reflex: PII detected in input", isShadow: true },
+    ]),
+  );
 });
 
 test("Reflex is not asked about what a person must approve first", async () => {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { LogFields } from "../../../src/base/log.ts";
 import type { CheckedGoal } from "../../../src/engine/ports/gate/goal-check.ts";
 import { createGoalCheck } from "../../../src/guards/goal-check.ts";
@@ -11,7 +11,7 @@ const goal = (text: string, more: Partial<CheckedGoal> = {}): CheckedGoal => ({
 });
 
 /** A check with a policy, and a Reflex that says `said`. */
-function openBed(policy: object = {}, said: ReflexVerdict | null = null) {
+function openBed(policy: object = {}, said: ReflexVerdict | Promise<ReflexVerdict> | null = null) {
   const counted: string[] = [];
   const asked: string[] = [];
   const lines: string[] = [];
@@ -24,9 +24,9 @@ function openBed(policy: object = {}, said: ReflexVerdict | null = null) {
         : {
             state: "available",
             connection: { connected: true, since: 0, problem: "" },
-            process: ({ text }) => {
+            process: async ({ text }) => {
               asked.push(text);
-              return Promise.resolve(said);
+              return said;
             },
             stop() {},
           },
@@ -134,6 +134,14 @@ test("in shadow, whatever is found is told, and no goal is refused", async () =>
   expect(asked).toEqual(["mail ada@x.org"]);
   expect(await judge(goal("mail ada@x.org", { tenantId: "acme" }))).toMatchObject({ verdict: "deny" });
   expect(counted).toEqual(["pii.email shadow_deny", "blocked", "reflex.pii shadow_deny", "pii.email deny"]);
+
+  // It answers when the goal has long been accepted.
+  const { promise, resolve } = Promise.withResolvers<ReflexVerdict>();
+  const late = openBed({ mode: "shadow" }, promise);
+  expect(await late.judge(goal("hello"))).toEqual({ verdict: "allow" });
+  expect(late.counted).toEqual([]);
+  resolve(blocked);
+  await vi.waitFor(() => expect(late.counted).toEqual(["blocked", "reflex.pii shadow_deny"]));
 
   const away = openBed({ mode: "shadow" }, { is: "error", problem: "it is away" });
   expect(await away.judge(goal("hello"))).toEqual({ verdict: "allow" });

@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import type { Json } from "../../../src/base/json/json.ts";
 import type { ToolCall } from "../../../src/engine/ports/tools.ts";
-import { type CallGate, type CallGateParts, createCallGate } from "../../../src/guards/call-gate.ts";
+import { type CallGate, type CallGateParts, type CallVerdict, createCallGate } from "../../../src/guards/call-gate.ts";
 import { GATE_POLICY } from "../../../src/guards/policy/policy.ts";
 import { targetOfInput } from "../../../src/guards/task-gate.ts";
 import { aCall } from "../tools/a-call.ts";
@@ -17,8 +17,14 @@ export function openGate(document: object, more: Partial<CallGateParts> = {}): C
 }
 
 /** What a gate says of a call, `http` unless `more` says otherwise. */
-export function judgeBy(by: CallGate, input: Json, more: Partial<ToolCall> = {}, destination: Json = null) {
+export function judgeBy(
+  by: CallGate,
+  input: Json,
+  more: Partial<ToolCall> = {},
+  destination: Json = null,
+  tellLater: (verdict: CallVerdict) => void = () => expect.unreachable("nothing is told later"),
+) {
   const call = aCall("http", input, more);
   const reach = { ...targetOfInput(call), destination: () => destination };
-  return by.judge(call, reach, new AbortController().signal);
+  return by.judge(call, reach, new AbortController().signal, tellLater);
 }

@@ -4,13 +4,13 @@ import { type Command, Option } from "commander";
 import type { ApiClient } from "../../../api/client/client.ts";
 import type { Json } from "../../../base/json/json.ts";
 import { parseJson } from "../../../base/json/json-parse.ts";
-import { loadGatePolicy } from "../../../config/gate-policy.ts";
 import type { RunSummary, RunTask } from "../../../gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import { type CallGate, type CallVerdict, createCallGate } from "../../../guards/call-gate.ts";
 import { rulesOf } from "../../../guards/gate-report.ts";
-import { CALLED_TYPES, CALLING_TYPES } from "../../../guards/policy/task-types.ts";
+import { CALLING_TYPES } from "../../../guards/policy/task-types.ts";
 import { targetOfInput } from "../../../guards/task-gate.ts";
+import { CALLED_TYPES } from "../../../tasks/index.ts";
 import {
   addConnectOptions,
   addOutputOption,
@@ -23,6 +23,7 @@ import { readPages } from "../../input/read-pages.ts";
 import { addFilterOptions, type FilterOptions, toFilter } from "../../input/run-filter-options.ts";
 import { show, toStderr, toStdout, writeShown } from "../../terminal/output.ts";
 import { formatTable } from "../../terminal/table.ts";
+import { readPolicy } from "./read-policy.ts";
 
 interface Options extends ConnectOptions, OutputOptions, FilterOptions {
   readonly tenant: string;
@@ -53,7 +54,7 @@ export function defineCalls(command: Command): void {
     .addOption(new Option("--limit <count>", "how many calls are judged").default(1_000).argParser(readCount))
     .option("--all", "also the calls that are allowed")
     .action(async (policyFile: string, options: Options) => {
-      const policy = await loadGatePolicy(policyFile);
+      const policy = await readPolicy(policyFile);
       // Nobody approves anything here, so any key does; Reflex is not asked.
       const gate = createCallGate(policy, { reflex: null, key: randomBytes(32) });
       await withClient(options, async (client) => {
@@ -113,7 +114,8 @@ async function judgeRun(
     const input = await readInput(client, runId, task.taskId);
     // It has not got so far.
     if (input === undefined) continue;
-    const call = { tenantId, flowId, taskId: idOf(task.taskId, byPath), type, input };
+    const externalId = task.externalId === "" ? undefined : task.externalId;
+    const call = { tenantId, flowId, taskId: idOf(task.taskId, byPath), externalId, type, input };
     const verdict = gate === null ? ({ verdict: "allow" } as const) : await judge(gate, call, task);
     lines.push({ run: runId, flow: flowId, task: task.taskId, ...toWords(verdict) });
   }
@@ -124,9 +126,9 @@ type Judged = Parameters<CallGate["judgeTask"]>[0];
 
 async function judge(gate: CallGate, call: Judged, { taskId: path }: RunTask): Promise<CallVerdict> {
   const target = targetOfInput(call);
-  if (!CALLED_TYPES.some((one) => one === call.type)) return gate.judgeTask(call, target);
+  if (!CALLED_TYPES.includes(call.type)) return gate.judgeTask(call, target);
   const made = { ...call, path, userId: "", idempotencyKey: path };
-  return gate.judge(made, { ...target, destination: () => null }, new AbortController().signal);
+  return gate.judge(made, { ...target, destination: () => null }, new AbortController().signal, () => {});
 }
 
 async function readInput(client: ApiClient, runId: string, taskId: string): Promise<Json | undefined> {

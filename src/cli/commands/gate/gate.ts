@@ -2,7 +2,6 @@
 import type { Command } from "commander";
 import { refuseField } from "../../../base/field-error.ts";
 import { isJsonObject, type Json } from "../../../base/json/json.ts";
-import { loadGatePolicy } from "../../../config/gate-policy.ts";
 import { redact } from "../../../guards/content/redact.ts";
 import { createContentScanner } from "../../../guards/content/scan.ts";
 import type { GoalRules } from "../../../guards/policy/goals.ts";
@@ -13,6 +12,7 @@ import { readText } from "../../input/text-sources.ts";
 import { show, toStdout, writeShown } from "../../terminal/output.ts";
 import { formatTable } from "../../terminal/table.ts";
 import { defineCalls } from "./calls.ts";
+import { readPolicy } from "./read-policy.ts";
 
 /** What the policy says of one text. */
 interface Verdict {
@@ -31,7 +31,7 @@ export function defineGate(command: Command, _context: CommandContext): void {
     .argument("<file>", "file with texts, - for standard input")
     .option("--tenant <id>", "whose goals they are", "default")
     .action(async (policyFile: string, file: string, { tenant, output }: OutputOptions & { tenant: string }) => {
-      const rules = goalRulesOf(await loadGatePolicy(policyFile), tenant);
+      const rules = goalRulesOf(await readPolicy(policyFile), tenant);
       const verdicts = judgeLines(await readText(file), rules);
       if (output === "json") {
         for (const verdict of verdicts) toStdout`${JSON.stringify(verdict)}\n`;

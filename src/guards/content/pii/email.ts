@@ -61,9 +61,21 @@ function readDomain(codes: Codes, start: number): number {
   return isWordAt(codes, end) ? 0 : end;
 }
 
+/** A number of the letters of a label, in any case. */
+function labelHash(bytes: Uint8Array, start: number, end: number): number {
+  let hash = end - start;
+  for (let index = start; index < end; index++) hash = (hash * 31 + ((bytes[index] as number) | 32)) & 1_023;
+  return hash;
+}
+
+/** Whether a label of this number may be none of mail: others are not compared as text. */
+const MAY_BE_NONE = new Uint8Array(1_024);
+for (const label of NO_DOMAIN) MAY_BE_NONE[labelHash(Buffer.from(label), 0, label.length)] = 1;
+
 /** At least two letters, and no extension of a file. */
 function isTopLabel(codes: Codes, start: number, end: number): boolean {
   if (end - start < 2 || end - start > 24) return false;
-  for (let index = start; index < end; index++) if (KINDS[codes.bytes[index] as number] !== LETTER) return false;
-  return !NO_DOMAIN.has(textOf(codes, start, end).toLowerCase());
+  const { bytes } = codes;
+  for (let index = start; index < end; index++) if (KINDS[bytes[index] as number] !== LETTER) return false;
+  return MAY_BE_NONE[labelHash(bytes, start, end)] === 0 || !NO_DOMAIN.has(textOf(codes, start, end).toLowerCase());
 }

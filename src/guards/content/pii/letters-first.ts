@@ -1,7 +1,6 @@
 /** Identifiers that begin with letters: IBAN, codice fiscale, NIE. Each is tried where a word of its length ends. */
 import { type Codes, DIGIT, isWordAt, KINDS, LETTER } from "../codes.ts";
 import type { FoundList } from "../found.ts";
-import { pairOf } from "../secrets/tokens.ts";
 import { dniLetter } from "./checksums.ts";
 
 /** Length of an IBAN by country. */
@@ -29,13 +28,14 @@ export function findLettersFirst(codes: Codes, start: number, end: number, found
   return last;
 }
 
-/** Lengths by the two letters of a country, as one number. */
-const LENGTH_OF: ReadonlyMap<number, number> = new Map(
-  Object.entries(IBAN_LENGTHS).map(([country, length]) => [
-    pairOf(country.charCodeAt(0), country.charCodeAt(1)),
-    length,
-  ]),
-);
+/** Lengths by the two letters of a country in any case; 0: it has no IBAN. */
+const LENGTHS = new Uint8Array(1_024);
+for (const [country, length] of Object.entries(IBAN_LENGTHS))
+  LENGTHS[countryOf(country.charCodeAt(0), country.charCodeAt(1))] = length;
+
+function countryOf(first: number, second: number): number {
+  return ((first & 31) << 5) | (second & 31);
+}
 
 /** 0 to 9, letters in any case from 10 on; -1: neither. */
 const VALUES = Int8Array.from({ length: 256 }, (_, code) => {
@@ -46,17 +46,21 @@ const VALUES = Int8Array.from({ length: 256 }, (_, code) => {
 
 /** End of an IBAN, written together or in groups of four; 0: it is none. */
 function readIban({ bytes }: Codes, start: number): number {
-  const length = LENGTH_OF.get(pairOf((bytes[start] as number) & 0xdf, (bytes[start + 1] as number) & 0xdf));
-  if (length === undefined) return 0;
+  const length = LENGTHS[countryOf(bytes[start] as number, bytes[start + 1] as number)] as number;
+  if (length === 0) return 0;
   if (KINDS[bytes[start + 2] as number] !== DIGIT || KINDS[bytes[start + 3] as number] !== DIGIT) return 0;
   let index = start + 4;
   let remainder = 0;
-  for (let taken = 4; taken < length; taken++) {
-    if (taken % 4 === 0 && bytes[index] === 32) index++;
-    const value = VALUES[bytes[index++] as number] as number;
-    if (value < 0) return 0;
-    remainder = remainder * (value > 9 ? 100 : 10) + value;
-    if (remainder > 1_000_000) remainder %= 97;
+  for (let left = length - 4; left > 0; left -= 4) {
+    if (bytes[index] === 32) index++;
+    const end = index + Math.min(left, 4);
+    while (index < end) {
+      const value = VALUES[bytes[index++] as number] as number;
+      if (value < 0) return 0;
+      remainder = remainder * (value > 9 ? 100 : 10) + value;
+    }
+    // Four letters more stay below 2^31.
+    if (remainder > 20) remainder %= 97;
   }
   for (let place = start; place < start + 4; place++) {
     const value = VALUES[bytes[place] as number] as number;
@@ -85,8 +89,8 @@ function readCodice({ bytes }: Codes, start: number): number {
 
 /** X, Y, or Z, seven digits, and the letter of a DNI. */
 function readNie({ bytes }: Codes, start: number): number {
-  const series = "XYZ".indexOf(String.fromCharCode((bytes[start] as number) & 0xdf));
-  if (series < 0) return 0;
+  const series = ((bytes[start] as number) & 0xdf) - 88;
+  if (series < 0 || series > 2) return 0;
   let number = series;
   for (let index = 1; index <= 7; index++) {
     if (KINDS[bytes[start + index] as number] !== DIGIT) return 0;

@@ -37,6 +37,8 @@ export function findNumber(codes: Codes, start: number, withIp: boolean, found: 
   if (size < 6) {
     const sign = bytes[end] as number;
     if ((sign !== SPACE && sign !== DASH && sign !== DOT) || KINDS[bytes[end + 1] as number] !== DIGIT) return end;
+    // The number that begins with one digit goes on with two.
+    if (size === 1 && !withIp && KINDS[bytes[end + 2] as number] !== DIGIT) return end;
   }
   if (size === 4) {
     const card = readGroupedCard(codes, start);

@@ -21,7 +21,7 @@ const MAX_LENGTH = 32;
 export function findPhone(codes: Codes, plus: number, found: FoundList): void {
   const { bytes } = codes;
   if (KINDS[bytes[plus + 1] as number] !== DIGIT && bytes[plus + 1] !== 40) return;
-  if (isWordAt(codes, plus - 1) || KINDS[bytes[plus - 1] as number] === PLUS) return;
+  if (isWordAt(codes, plus - 1) || (plus > 0 && KINDS[bytes[plus - 1] as number] === PLUS)) return;
   let count = 0;
   let end = plus;
   let isOpen = false;

@@ -15,10 +15,16 @@ const ENDS_VALUE = Uint8Array.from({ length: 256 }, (_, code) =>
   code <= 32 || code > 127 || /["'`,;<>()[\]{}|\\]/.test(String.fromCharCode(code)) ? 1 : 0,
 );
 
-/** Adds the value behind a word that ends at a place. Returns its end, else `end`. */
-export function findAssignment(codes: Codes, end: number, word: SecretWord, found: FoundList): number {
+/** What became of the value behind a word, and how far it was read. */
+export interface ValueEnd {
+  readonly isFound: boolean;
+  readonly last: number;
+}
+
+/** Adds the value behind a word that ends at a place. */
+export function findAssignment(codes: Codes, end: number, word: SecretWord, found: FoundList): ValueEnd {
   const start = findValue(codes, end, word);
-  if (start === 0) return end;
+  if (start === 0) return { isFound: false, last: end };
   const { bytes } = codes;
   let last = start;
   while (last - start < MAX_VALUE && ENDS_VALUE[bytes[last] as number] === 0) {
@@ -29,9 +35,9 @@ export function findAssignment(codes: Codes, end: number, word: SecretWord, foun
   }
   // The sentence goes on.
   while (last > start && (bytes[last - 1] === 46 || bytes[last - 1] === 58 || bytes[last - 1] === 63)) last--;
-  if (bytes[last] === 40 || !looksSecret(codes, start, last, word)) return end;
-  found.push({ rule: "secret.assignment", start, end: last });
-  return last;
+  const isFound = bytes[last] !== 40 && looksSecret(codes, start, last, word);
+  if (isFound) found.push({ rule: "secret.assignment", start, end: last });
+  return { isFound, last };
 }
 
 /** Where the value begins behind `=`, `:`, `=>`, or `is`; 0: there is none. */
@@ -74,8 +80,10 @@ function standsForOne(codes: Codes, start: number, end: number): boolean {
   let last = start;
   while (last < end && last - start < 16 && KINDS[bytes[last] as number] === LETTER) last++;
   const isWord = last === end || KINDS[bytes[last] as number] !== DIGIT;
-  return isWord && STANDS_FOR.has(textOf(codes, start, last).toLowerCase());
+  return isWord && last - start <= LONGEST && STANDS_FOR.has(textOf(codes, start, last).toLowerCase());
 }
+
+const LONGEST = Math.max(...Array.from(STANDS_FOR, ({ length }) => length));
 
 function looksSecret(codes: Codes, start: number, end: number, word: SecretWord): boolean {
   const { bytes } = codes;
@@ -119,10 +127,41 @@ export function findAuthorization(codes: Codes, end: number, isBasic: boolean, f
   const start = end + 1;
   if (bytes[last - 1] === 46) last--;
   if (last - start < (isBasic ? 8 : 16)) return end;
-  if (isBasic) {
-    const decoded = Buffer.from(textOf(codes, start, Math.min(last, start + 512)), "base64").toString("latin1");
-    if (!/^[\x21-\x39\x3b-\x7e]{1,128}:[\x20-\x7e]{3,256}$/.test(decoded)) return end;
-  } else if (!looksSecret(codes, start, last, "token")) return end;
+  if (isBasic ? !isCredential(bytes, start, last) : !looksSecret(codes, start, last, "token")) return end;
   found.push({ rule: "secret.authorization", start, end: last });
   return last;
+}
+
+/** Longest user; shortest and longest password. */
+const [MAX_USER, MIN_PASSWORD, MAX_PASSWORD] = [128, 3, 256];
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const COLON = 58;
+
+/** Values of Base64, in both alphabets; -1: it has none. */
+const SIXTHS = Int8Array.from({ length: 256 }, (_, code) => {
+  if (code === 43 || code === 45) return 62;
+  return code === 47 || code === 95 ? 63 : ALPHABET.indexOf(String.fromCharCode(code));
+});
+
+/** Whether Base64 stands for `user:password`. Stops at the first byte that cannot stand there. */
+function isCredential(bytes: Uint8Array, start: number, end: number): boolean {
+  let rest = 0;
+  let bits = 0;
+  let length = 0;
+  let colon = -1;
+  for (let index = start; index < end; index++) {
+    const sixth = SIXTHS[bytes[index] as number] as number;
+    if (sixth < 0) continue;
+    rest = ((rest << 6) | sixth) & 0xfff;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    const code = (rest >> bits) & 0xff;
+    if (code < 32 || code > 126 || (colon < 0 && code === 32)) return false;
+    if (colon < 0 && code === COLON) colon = length;
+    length++;
+    if (colon < 0 ? length > MAX_USER : length - colon - 1 > MAX_PASSWORD) return false;
+  }
+  return colon > 0 && length - colon - 1 >= MIN_PASSWORD;
 }

@@ -26,14 +26,13 @@ export function findPrivateKey({ bytes, length }: Codes, begin: number, found: F
   return end;
 }
 
-/** Adds the JWT that begins at a place with `eyJ`. Returns its end, else `start`. */
-export function findJwt(codes: Codes, start: number, found: FoundList): number {
+/** Adds the JWT that begins with a header from `start` to `header`. Returns its end, else `start`. */
+export function findJwt(codes: Codes, start: number, header: number, found: FoundList): number {
   const { bytes } = codes;
-  const header = readSegment(bytes, start, MAX_HEADER);
-  if (header - start < 12 || bytes[header] !== 46) return start;
-  const body = readSegment(bytes, header + 1, Number.POSITIVE_INFINITY);
+  if (header - start < 12 || header - start > MAX_HEADER || bytes[header] !== 46) return start;
+  const body = skipSegment(bytes, header + 1);
   if (body - header < 4 || bytes[body] !== 46) return start;
-  const end = readSegment(bytes, body + 1, Number.POSITIVE_INFINITY);
+  const end = skipSegment(bytes, body + 1);
   if (end - body < 16) return start;
   const decoded = Buffer.from(textOf(codes, start, header), "base64url").toString("latin1");
   if (!/^\{[^{}]*"(alg|enc)"\s*:/.test(decoded)) return start;
@@ -41,15 +40,15 @@ export function findJwt(codes: Codes, start: number, found: FoundList): number {
   return end;
 }
 
-function readSegment(bytes: Uint8Array, start: number, most: number): number {
+/** The end of a part of a JWT. */
+export function skipSegment(bytes: Uint8Array, start: number): number {
   let end = start;
-  while (end - start < most) {
+  for (;;) {
     const code = bytes[end] as number;
     const kind = KINDS[code];
-    if (code > 127 || (kind !== LETTER && kind !== DIGIT && code !== 45 && code !== 95)) break;
+    if (code > 127 || (kind !== LETTER && kind !== DIGIT && code !== 45 && code !== 95)) return end;
     end++;
   }
-  return end;
 }
 
 /** Adds user and password behind the `://` whose colon stands at a place. */

@@ -1,25 +1,33 @@
 /** Tokens that say by their first characters whose they are. */
-import { type Codes, DIGIT, isWordAt, KINDS, LETTER } from "../codes.ts";
+import { type Codes, isWordAt } from "../codes.ts";
 import type { FoundList } from "../found.ts";
 import { entropyOf } from "./entropy.ts";
 
 /** What follows the prefix. */
 interface TokenShape {
   readonly prefix: string;
-  /** Letters, digits, and these. */
-  readonly more: string;
+  /** Letters, digits, and other bytes that it has: 1 for each. */
+  readonly has: Uint8Array;
   readonly least: number;
   readonly most: number;
-  /** Only capital letters and digits, as in the ids of AWS keys. */
-  readonly isUpper?: true;
 }
 
-const shape = (prefix: string, least: number, most = least, more = ""): TokenShape => ({ prefix, more, least, most });
+/** `more`: what a token has besides letters and digits. */
+function shape(prefix: string, least: number, most = least, more = "", letters = /[A-Za-z0-9]/): TokenShape {
+  const has = Uint8Array.from({ length: 256 }, (_, code) => {
+    const character = String.fromCharCode(code);
+    return letters.test(character) || more.includes(character) ? 1 : 0;
+  });
+  return { prefix, has, least, most };
+}
+
+/** Only capital letters and digits, as in the ids of AWS keys. */
+const UPPER = /[A-Z0-9]/;
 
 /** Known tokens. Stripe's `pk_` is public and stands on pages; it is none. */
 const SHAPES: readonly TokenShape[] = [
-  { ...shape("AKIA", 16), isUpper: true },
-  { ...shape("ASIA", 16), isUpper: true },
+  shape("AKIA", 16, 16, "", UPPER),
+  shape("ASIA", 16, 16, "", UPPER),
   ...["ghp_", "gho_", "ghu_", "ghs_", "ghr_"].map((prefix) => shape(prefix, 36, 251)),
   shape("github_pat_", 50, 100, "_"),
   shape("glpat-", 20, 60, "-_"),
@@ -43,12 +51,16 @@ const SHAPES: readonly TokenShape[] = [
 /** Entropy below which a token is a placeholder, bits per character. */
 const MIN_ENTROPY = 2.8;
 
+const pairOfPrefix = ({ prefix }: TokenShape): number => pairOf(prefix.charCodeAt(0), prefix.charCodeAt(1));
+
 /** Shapes by their first two characters, as one number. */
-const BY_PAIR = Map.groupBy(SHAPES, ({ prefix }) => pairOf(prefix.charCodeAt(0), prefix.charCodeAt(1)));
+const BY_PAIR: readonly (readonly TokenShape[])[] = Array.from({ length: 128 * 128 }, (_, pair) =>
+  SHAPES.filter((one) => pairOfPrefix(one) === pair),
+);
 
 /** Whether a token, or the `ey` of a JWT, may begin with two bytes: asked at every word. */
 export const BEGINS_TOKEN: Uint8Array = Uint8Array.from({ length: 128 * 128 }, (_, pair) =>
-  BY_PAIR.has(pair) || pair === pairOf(101, 121) ? 1 : 0,
+  (BY_PAIR[pair] as readonly TokenShape[]).length > 0 || pair === pairOf(101, 121) ? 1 : 0,
 );
 
 /** The number of a pair. */
@@ -68,7 +80,7 @@ export function findToken(codes: Codes, start: number, found: FoundList): TokenE
   const { bytes } = codes;
   let read = start;
   if (isWordAt(codes, start - 1)) return { isFound: false, end: start };
-  for (const candidate of BY_PAIR.get(pairOf(bytes[start] as number, bytes[start + 1] as number)) ?? []) {
+  for (const candidate of shapesAt(bytes, start)) {
     if (!beginsWith(bytes, start, candidate.prefix)) continue;
     const first = start + candidate.prefix.length;
     const end = readBody(bytes, first, candidate);
@@ -81,15 +93,13 @@ export function findToken(codes: Codes, start: number, found: FoundList): TokenE
   return { isFound: false, end: read };
 }
 
-function readBody(bytes: Uint8Array, start: number, { more, most, isUpper }: TokenShape): number {
+function shapesAt(bytes: Uint8Array, start: number): readonly TokenShape[] {
+  return BY_PAIR[pairOf(bytes[start] as number, bytes[start + 1] as number)] as readonly TokenShape[];
+}
+
+function readBody(bytes: Uint8Array, start: number, { has, most }: TokenShape): number {
   let end = start;
-  while (end - start < most) {
-    const code = bytes[end] as number;
-    const kind = KINDS[code];
-    const isOwn = kind === LETTER ? code < (isUpper === true ? 97 : 128) : kind === DIGIT;
-    if (!isOwn && ((kind === 0 && code !== 46) || !more.includes(String.fromCharCode(code)))) break;
-    end++;
-  }
+  while (end - start < most && has[bytes[end] as number] === 1) end++;
   return end;
 }
 
