@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ESCAPED_TEXTS, HOSTILE_TEXTS, ORDINARY_TEXT } from "../../../../bench/workloads/gate/texts.ts";
+import { HOSTILE_TEXTS, ORDINARY_TEXT } from "../../../../bench/workloads/gate/texts.ts";
 import { runAtOnce } from "../../../../src/base/time/turns.ts";
 import { redact, textsOf } from "../../../../src/guards/content/redact.ts";
 import { createContentScanner } from "../../../../src/guards/content/scan.ts";
@@ -224,9 +224,7 @@ describe("any text", () => {
   });
 
   test("slices of any length find the same", () => {
-    const hostile = fc
-      .constantFrom(...Object.values(HOSTILE_TEXTS))
-      .map((one) => one.repeat(40));
+    const hostile = fc.constantFrom(...Object.values(HOSTILE_TEXTS)).map((one) => one.repeat(40));
     const wrapped = text.map((one) => `see ${base64(`${one} ada@x.org and ${ORDINARY_TEXT}`)} there`);
     fc.assert(
       fc.property(fc.oneof(text, hostile, wrapped), fc.integer({ min: 1, max: 50 }), (one, slice) => {
