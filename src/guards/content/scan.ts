@@ -41,7 +41,7 @@ import { MIN_WRAPPED, unwrap } from "./wrapped.ts";
 /** Wrappers inside one another that are opened. */
 const MAX_DEPTH = 3;
 
-/** Most tries at something that ends where others ended in vain: the time of all of them must not grow with their square. */
+/** Most tries at something that ends where others ended in vain: all of them would read it again and again. */
 const MAX_TRIES = 4;
 
 /** Words of this length are looked at as tokens whatever follows. */

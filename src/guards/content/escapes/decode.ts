@@ -1,7 +1,8 @@
 /**
  * A folded text without the escapes that its receiver decodes: those of URLs and forms (`%40`, `+`), of JSON,
  * JavaScript, and C (`\u0040`, `\x40`, `\100`, `\n`, `\"`), of HTML (`&#64;`, `&commat;`), and of quoted-printable
- * mail (`=40`). Escapes of escapes are decoded as well, {@link MAX_PASSES} deep. Time grows with the length of the text.
+ * mail (`=40`). Escapes of escapes are decoded as well, {@link MAX_PASSES} deep. Time grows with the length of the
+ * text.
  */
 import type { Turns } from "../../../base/time/turns.ts";
 import { type Codes, DIGIT, KINDS, LETTER, PAD } from "../codes.ts";
