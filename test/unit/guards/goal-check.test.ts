@@ -145,5 +145,5 @@ test("in shadow, whatever is found is told, and no goal is refused", async () =>
 
   const away = openBed({ mode: "shadow" }, { is: "error", problem: "it is away" });
   expect(await away.judge(goal("hello"))).toEqual({ verdict: "allow" });
-  expect(away.counted).toEqual(["error", "reflex shadow_unavailable"]);
+  await vi.waitFor(() => expect(away.counted).toEqual(["error", "reflex shadow_unavailable"]));
 });
