@@ -36,17 +36,22 @@ export function createTriggerCalls({ flows, route, stopping, ...needs }: Trigger
   };
   const start = routed(RunService.method.startRun, steering.startRun);
   const signal = routed(RunService.method.signalRun, steering.signalRun);
-  const call = (handler: UnaryHandler, request: Message, caller: Caller, ownerDied: () => void): Promise<Message> =>
-    handler(request, { ...createOwnCall(caller, stopping), ownerDied });
+  const call = (
+    handler: UnaryHandler,
+    request: Message,
+    caller: Caller,
+    ownerDied: () => void,
+    hops = 0,
+  ): Promise<Message> => handler(request, { ...createOwnCall(caller, stopping, hops), ownerDied });
   return {
-    async start(tenantId, actor, { input, runKeyPolicy, ...fields }, ownerDied) {
+    async start(tenantId, actor, { input, runKeyPolicy, hops, ...fields }, ownerDied) {
       const request = create(StartRunRequestSchema, {
         ...fields,
         runKeyPolicy: RUN_KEY_POLICY[runKeyPolicy],
         inputValue: { case: "inputJson", value: encodeJson(input) },
         readMask: { paths: ["run_id"] },
       });
-      const { run } = (await call(start, request, { tenantId, actor }, ownerDied)) as StartRunResponse;
+      const { run } = (await call(start, request, { tenantId, actor }, ownerDied, hops)) as StartRunResponse;
       return run?.runId ?? "";
     },
     async signal(tenantId, actor, { runId, name, payload, requestId }, ownerDied) {

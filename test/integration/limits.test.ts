@@ -177,7 +177,7 @@ test("a flow without bounds needs a declaration, which then cannot be deleted un
   const kept = await command("delete", "partner");
   expect(kept).toMatchObject({ code: 4 });
   expect(kept.err).toContain(
-    "1 flow version(s) rely on the declaration of limit partner, for instance relying version 1",
+    "1 flow version(s) and service(s) rely on the declaration of limit partner, for instance relying version 1",
   );
   expect((await get("partner")).limit?.declaration).toMatchObject({ rate: { count: 100 }, reason: "their terms" });
   expect((await command("delete", "partner", "--force")).out).toBe("limit partner is not declared any more\n");

@@ -10,6 +10,7 @@ import { RoutingService } from "../../src/gen/orchestrator/v1/routing_service_pb
 import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { ToolService } from "../../src/gen/orchestrator/v1/tool_service_pb.ts";
+import { TriggerService } from "../../src/gen/orchestrator/v1/trigger_service_pb.ts";
 import { type Droplet, startDroplet } from "../support/droplet.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestDatabase } from "../support/postgres.ts";
@@ -158,6 +159,48 @@ test("a droplet that routes to itself through the service is stopped", async () 
   expect(await hops("3")).toMatchObject({ status: 200, body: { response_body: { hops: "4" } } });
   expect(await hops("8")).toMatchObject({ status: 508, body: { error: { code: "LOOP_DETECTED" } } });
 });
+
+test("runs that start each other over HTTP are stopped at the ninth, whatever path they take", async () => {
+  // Cause: only calls of services carried the count, and it began anew with every run.
+  const { bed } = await openBed({ ORCHESTRATOR_HTTP_ALLOW: "127.0.0.1", ORCHESTRATOR_TRIGGERS_ALLOW_UNSIGNED: "true" });
+  const next = '{"left": vars.left - 1}';
+  const start = `{"flow_id": "again", "input": ${next}}`;
+  const ways = [
+    ["/v1/runs", start],
+    ["/v1/runs:batchStart", `{"requests": [${start}]}`],
+    ["/v1/triggers/again:receive", next],
+    ["/v1/triggers/keyed:receive", next],
+  ];
+  const urls = ways.map(([path]) => `"http://${bed.address}${path}"`).join(", ");
+  const bodies = ways.map(([, body]) => `dyn(${body})`).join(", ");
+  const pick = (values: string): string => `'\${[${values}][vars.left % ${ways.length}]}'`;
+  const head = "variables: [{name: left, type: integer, required: true}]\n";
+  const call = `{url: ${pick(urls)}, method: POST, body: ${pick(bodies)}}`;
+  await bed.register("call", `  tasks:\n    - {id: next, type: http, parameters: ${call}}\n`, head);
+  const child = `{flow_id: call, input: {left: "\${vars.left}"}}`;
+  await bed.register("again", `  tasks:\n    - {id: child, type: subflow, parameters: ${child}}\n`, head);
+  for (const [id, key] of [
+    ["again", ""],
+    ["keyed", ', run_key: "${string(event.body.left)}"'],
+  ]) {
+    const source = `id: ${id}\nflow_id: again\nsource: {type: webhook, scheme: none}\n`;
+    const begin = `start: {input: {left: "\${event.body.left}"}${key}}\n`;
+    await bed.client.call(TriggerService.method.putTrigger, { source: `${source}${begin}` });
+  }
+  await bed.start("again", { left: 20 });
+  const failed = await eventually(
+    async () => {
+      const { runs } = await bed.client.call(RunService.method.listRuns, { filter: 'state == "FAILED"' });
+      expect(runs.map(({ flowId }) => flowId).sort()).toEqual(["again", "call"]);
+      return runs.find(({ flowId }) => flowId === "call");
+    },
+    { timeoutMs: 60_000 },
+  );
+  const { run } = await bed.client.call(RunService.method.getRun, { runId: failed?.runId ?? "" });
+  expect(run?.error?.message).toContain("8 calls of runs led to this one; the limit is 8");
+  const { runs } = await bed.client.call(RunService.method.listRuns, { filter: 'flow_id == "again"' });
+  expect(runs).toHaveLength(8);
+}, 120_000);
 
 test("calls before this one count, also when another instance owns the shard of the task", async () => {
   // Cause: the count stayed with the instance that was called, so a loop through two instances never ended.

@@ -232,8 +232,8 @@ const (
 	ErrorReason_ERROR_REASON_LIMIT_NOT_FOUND ErrorReason = 92
 	// limit {limit} was changed since its etag was read; read it and try again.
 	ErrorReason_ERROR_REASON_LIMIT_CHANGED ErrorReason = 93
-	// {count} flow version(s) rely on the declaration of limit {limit}, for instance {flowId} version {version}; delete
-	// them first, or force it: their tasks then wait until the limit is declared again.
+	// {count} flow version(s) and service(s) rely on the declaration of limit {limit}, for instance {user}; delete them
+	// first, or force it: their tasks then wait until the limit is declared again.
 	ErrorReason_ERROR_REASON_LIMIT_IN_USE ErrorReason = 94
 	// a tenant may have at most {limit} declared limits, and as many pauses; delete or resume some first.
 	ErrorReason_ERROR_REASON_TOO_MANY_LIMITS ErrorReason = 95
@@ -245,7 +245,7 @@ const (
 	ErrorReason_ERROR_REASON_REGISTRY_UNAVAILABLE ErrorReason = 98
 	// routed task {taskId} does not exist.
 	ErrorReason_ERROR_REASON_ROUTED_TASK_NOT_FOUND ErrorReason = 99
-	// the call came through {hops} services; the limit is {limit}.
+	// {hops} calls of runs led to this one; the limit is {limit}.
 	ErrorReason_ERROR_REASON_ROUTING_LOOP ErrorReason = 100
 	// flow {flowId} cannot be started: ids that begin with {prefix} belong to the service, whose own calls start them.
 	ErrorReason_ERROR_REASON_FLOW_RESERVED ErrorReason = 101

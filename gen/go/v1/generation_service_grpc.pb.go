@@ -38,7 +38,7 @@ const (
 type GenerationServiceClient interface {
 	// StartGeneration has a draft written. Returns when the request is durable, or, with `wait`, when there is a draft or the
 	// generation has ended or the time is up. Errors: GENERATION_UNAVAILABLE if the service has neither a model nor agents,
-	// REQUIRED_SERVICE_INVALID for a required service that this service does not have, REQUEST_ID_REUSED.
+	// REQUIRED_SERVICE_INVALID for a required service that this service does not have, REQUEST_ID_REUSED, ROUTING_LOOP.
 	StartGeneration(ctx context.Context, in *StartGenerationRequest, opts ...grpc.CallOption) (*StartGenerationResponse, error)
 	// GetGeneration returns a generation with its draft. Errors: GENERATION_NOT_FOUND.
 	GetGeneration(ctx context.Context, in *GetGenerationRequest, opts ...grpc.CallOption) (*GetGenerationResponse, error)
@@ -144,7 +144,7 @@ func (c *generationServiceClient) RejectGeneration(ctx context.Context, in *Reje
 type GenerationServiceServer interface {
 	// StartGeneration has a draft written. Returns when the request is durable, or, with `wait`, when there is a draft or the
 	// generation has ended or the time is up. Errors: GENERATION_UNAVAILABLE if the service has neither a model nor agents,
-	// REQUIRED_SERVICE_INVALID for a required service that this service does not have, REQUEST_ID_REUSED.
+	// REQUIRED_SERVICE_INVALID for a required service that this service does not have, REQUEST_ID_REUSED, ROUTING_LOOP.
 	StartGeneration(context.Context, *StartGenerationRequest) (*StartGenerationResponse, error)
 	// GetGeneration returns a generation with its draft. Errors: GENERATION_NOT_FOUND.
 	GetGeneration(context.Context, *GetGenerationRequest) (*GetGenerationResponse, error)

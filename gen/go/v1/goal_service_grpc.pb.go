@@ -36,7 +36,7 @@ const (
 type GoalServiceClient interface {
 	// SubmitGoal checks and stores a goal. Returns when the goal is durable. Errors: GOAL_REFUSED if the check does not let it
 	// through, SAFETY_CHECK_UNAVAILABLE, PAYLOAD_TOO_LARGE for the context, RUN_ALREADY_EXISTS for a `goal_id` that is taken,
-	// REQUEST_ID_REUSED, INVALID_REQUEST for a criterion that is an expression and cannot be compiled.
+	// REQUEST_ID_REUSED, ROUTING_LOOP, INVALID_REQUEST for a criterion that is an expression and cannot be compiled.
 	SubmitGoal(ctx context.Context, in *SubmitGoalRequest, opts ...grpc.CallOption) (*SubmitGoalResponse, error)
 	// GetGoal returns a goal. Errors: GOAL_NOT_FOUND.
 	GetGoal(ctx context.Context, in *GetGoalRequest, opts ...grpc.CallOption) (*GetGoalResponse, error)
@@ -113,7 +113,7 @@ type GoalService_WatchGoalClient = grpc.ServerStreamingClient[WatchGoalResponse]
 type GoalServiceServer interface {
 	// SubmitGoal checks and stores a goal. Returns when the goal is durable. Errors: GOAL_REFUSED if the check does not let it
 	// through, SAFETY_CHECK_UNAVAILABLE, PAYLOAD_TOO_LARGE for the context, RUN_ALREADY_EXISTS for a `goal_id` that is taken,
-	// REQUEST_ID_REUSED, INVALID_REQUEST for a criterion that is an expression and cannot be compiled.
+	// REQUEST_ID_REUSED, ROUTING_LOOP, INVALID_REQUEST for a criterion that is an expression and cannot be compiled.
 	SubmitGoal(context.Context, *SubmitGoalRequest) (*SubmitGoalResponse, error)
 	// GetGoal returns a goal. Errors: GOAL_NOT_FOUND.
 	GetGoal(context.Context, *GetGoalRequest) (*GetGoalResponse, error)

@@ -58,9 +58,9 @@ type LimitServiceClient interface {
 	PauseLimit(ctx context.Context, in *PauseLimitRequest, opts ...grpc.CallOption) (*PauseLimitResponse, error)
 	// ResumeLimit ends all pauses of a limit, or those of one of its keys, also those by `Retry-After`.
 	ResumeLimit(ctx context.Context, in *ResumeLimitRequest, opts ...grpc.CallOption) (*ResumeLimitResponse, error)
-	// DeleteLimit removes the declaration: the bounds in flows hold again. Tasks of flows without bounds of their own then wait until
-	// the limit is declared again, so it is refused while there are such flows, unless forced. A limit that is not declared stays
-	// as it is. Errors: LIMIT_IN_USE with one of the flows, LIMIT_CHANGED.
+	// DeleteLimit removes the declaration: the bounds in flows hold again. Tasks of flows without bounds of their own, and
+	// calls of services that name it, then wait until the limit is declared again, so it is refused while there are such flows or
+	// services, unless forced. A limit that is not declared stays as it is. Errors: LIMIT_IN_USE with one of them, LIMIT_CHANGED.
 	DeleteLimit(ctx context.Context, in *DeleteLimitRequest, opts ...grpc.CallOption) (*DeleteLimitResponse, error)
 }
 
@@ -179,9 +179,9 @@ type LimitServiceServer interface {
 	PauseLimit(context.Context, *PauseLimitRequest) (*PauseLimitResponse, error)
 	// ResumeLimit ends all pauses of a limit, or those of one of its keys, also those by `Retry-After`.
 	ResumeLimit(context.Context, *ResumeLimitRequest) (*ResumeLimitResponse, error)
-	// DeleteLimit removes the declaration: the bounds in flows hold again. Tasks of flows without bounds of their own then wait until
-	// the limit is declared again, so it is refused while there are such flows, unless forced. A limit that is not declared stays
-	// as it is. Errors: LIMIT_IN_USE with one of the flows, LIMIT_CHANGED.
+	// DeleteLimit removes the declaration: the bounds in flows hold again. Tasks of flows without bounds of their own, and
+	// calls of services that name it, then wait until the limit is declared again, so it is refused while there are such flows or
+	// services, unless forced. A limit that is not declared stays as it is. Errors: LIMIT_IN_USE with one of them, LIMIT_CHANGED.
 	DeleteLimit(context.Context, *DeleteLimitRequest) (*DeleteLimitResponse, error)
 	mustEmbedUnimplementedLimitServiceServer()
 }

@@ -17,9 +17,21 @@ export function toStartRequest({ actor: _, ...start }: MessageStart): StartReque
 }
 
 export function toSentStart(start: MessageStart): SentStart {
-  const { runId, flowId, version, userId, correlationId, input, context, refusal, labels, actor = "" } = start;
+  const {
+    runId,
+    flowId,
+    version,
+    userId,
+    correlationId,
+    input,
+    context,
+    refusal,
+    labels,
+    actor = "",
+    hops = 0,
+  } = start;
   return create(MessageStartSchema, {
-    ...{ runId, flowId, version, userId, correlationId, labels, actor },
+    ...{ runId, flowId, version, userId, correlationId, labels, actor, hops },
     inputJson: encodeJson(input),
     ...(context === null ? {} : { executionContextJson: encodeJson(context) }),
     ...(refusal === null ? {} : { refusal }),
@@ -28,8 +40,9 @@ export function toSentStart(start: MessageStart): SentStart {
 
 export function fromSentStart(start: SentStart): MessageStart {
   const { runId, flowId, version, userId, correlationId, inputJson, executionContextJson, refusal, labels } = start;
+  const { actor, hops } = start;
   return {
-    ...{ runId, flowId, version, userId, correlationId, labels, actor: start.actor },
+    ...{ runId, flowId, version, userId, correlationId, labels, actor, hops },
     input: fromBytes(inputJson) ?? {},
     context: fromBytes(executionContextJson),
     refusal: refusal === undefined ? null : { type: refusal.type, message: refusal.message },

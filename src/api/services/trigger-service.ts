@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
 import {
   type AppliedEvent,
+  type KnownTrigger,
   TRIGGER_OUTCOMES,
   type TriggerEvents,
   type Triggers,
@@ -20,7 +21,8 @@ import {
   ResumeTriggerResponseSchema,
   TriggerService,
 } from "../../gen/orchestrator/v1/trigger_service_pb.ts";
-import type { ServiceHandlers } from "../calls/call.ts";
+import type { CallContext, ServiceHandlers } from "../calls/call.ts";
+import { hopsOf } from "../calls/hops.ts";
 import { defineService } from "../calls/services.ts";
 import { cutPage, pageSizeOf } from "../lists/paging.ts";
 import type { Tokens } from "../lists/tokens.ts";
@@ -49,6 +51,16 @@ function createHandlers({
   sharedClock,
   tokens,
 }: Needs): ServiceHandlers<typeof TriggerService> {
+  /** An event that a loop sends again shows among the others. Error: ROUTING_LOOP. */
+  const countedHopsOf = (trigger: KnownTrigger, eventId: string, call: CallContext): number => {
+    try {
+      return hopsOf(call);
+    } catch (error) {
+      triggerEvents.count(trigger, "failed", eventId, error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  };
+
   return {
     async putTrigger({ source, etag }, { caller }) {
       const { trigger, created } = await triggers.putTrigger(caller, source, etag);
@@ -102,8 +114,8 @@ function createHandlers({
       return create(ResumeTriggerResponseSchema, { trigger: toTrigger(trigger, true) });
     },
 
-    async receiveEvent({ triggerId, body, headers }, { caller }) {
-      const trigger = triggerEvents.find(caller.tenantId, triggerId);
+    async receiveEvent({ triggerId, body, headers }, call) {
+      const trigger = triggerEvents.find(call.caller.tenantId, triggerId);
       const { source } = trigger?.compiled?.document ?? {};
       if (trigger === undefined || source?.type !== "webhook") return fail("TRIGGER_NOT_FOUND", { triggerId });
       const { scheme } = source;
@@ -121,7 +133,8 @@ function createHandlers({
         triggerEvents.count(trigger, "unsigned", "", "");
         return fail("SIGNATURE_INVALID");
       }
-      const applied = await triggerEvents.apply(trigger, toWebhookEvent(scheme, webhook, now));
+      const event = toWebhookEvent(scheme, webhook, now);
+      const applied = await triggerEvents.apply(trigger, { ...event, hops: countedHopsOf(trigger, event.id, call) });
       if (applied.outcome === "paused") return fail("TRIGGER_NOT_READY", {}, { retryAfterMs: AGAIN_MS });
       return toAnswer(applied);
     },

@@ -50,7 +50,7 @@ export const REQUEST_ERRORS = {
     "there are {limit} services that were put, the most that a tenant may have; delete some first",
   ),
   ROUTED_TASK_NOT_FOUND: entry("NOT_FOUND", 404, "no", "routed task {taskId} does not exist"),
-  ROUTING_LOOP: entry("FAILED_PRECONDITION", 409, "no", "the call came through {hops} services; the limit is {limit}"),
+  ROUTING_LOOP: entry("FAILED_PRECONDITION", 409, "no", "{hops} calls of runs led to this one; the limit is {limit}"),
   SERVICE_NOT_FOUND: entry("NOT_FOUND", 404, "no", "service {service} is unknown"),
   REQUEST_MALFORMED: entry("INVALID_ARGUMENT", 400, "no", "the request cannot be read: {problem}"),
   MESSAGE_TOO_LARGE: entry(

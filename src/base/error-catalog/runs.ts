@@ -96,7 +96,7 @@ export const RUN_ERRORS = {
     "FAILED_PRECONDITION",
     409,
     "no",
-    "{count} flow version(s) rely on the declaration of limit {limit}, for instance {flowId} version {version}; " +
+    "{count} flow version(s) and service(s) rely on the declaration of limit {limit}, for instance {user}; " +
       "delete them first, or force it: their tasks then wait until the limit is declared again",
   ),
   LIMIT_NOT_DECLARED: entry("FAILED_PRECONDITION", 409, "no", "limit {limit} is not declared; declare it first"),

@@ -1,5 +1,6 @@
 /** Delivers one event to its endpoint. */
 import { headerProblem, isHeaderValue } from "../../base/net/header-rules.ts";
+import { HOPS_HEADER } from "../../base/net/hops.ts";
 import { statusType } from "../../base/net/http-status.ts";
 import { secretNameOf } from "../../base/secrets/secret-reference.ts";
 import type { Secrets } from "../../base/secrets/secrets.ts";
@@ -107,6 +108,7 @@ async function signedHeaders(
     "user-agent": "orchestrator",
     "orchestrator-run-id": message.runId,
     "orchestrator-sequence": String(message.sequence),
+    [HOPS_HEADER]: String(hopsOf(message) + 1),
     ...Object.fromEntries(Object.entries(names).map(([name, value]) => [`webhook-${name}`, value])),
     ...Object.fromEntries(Object.entries(names).map(([name, value]) => [`orchestrator-${name}`, value])),
   };
@@ -116,6 +118,10 @@ async function signedHeaders(
 export function idOf({ runId, taskPath, sequence, ...message }: Outgoing): string {
   const key = message.kind === "event" ? message.content.idempotencyKey : undefined;
   return key ?? `${runId}/${taskPath}/${sequence}`;
+}
+
+function hopsOf(message: Outgoing): number {
+  return message.kind === "event" ? (message.content.hops ?? 0) : 0;
 }
 
 function toHeaders(given: Readonly<Record<string, string | number | boolean>>): Record<string, string> {

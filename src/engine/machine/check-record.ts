@@ -178,6 +178,7 @@ const WITH_PARTS = fieldChecks<{ cause: Cause; facts: StartFacts; runLimit: RunL
     optional("requestId", r.requestId, text) ??
     (r.context === null ? null : optional("context", r.context, object)) ??
     optional("budget", r.budget, spec) ??
+    optional("hops", r.hops, count) ??
     (r.parent === null ? null : optional("parent", r.parent, parent)),
 });
 const cause = objectOf(WITH_PARTS.cause);

@@ -73,6 +73,8 @@ export interface StartFacts {
   readonly context: JsonObject | null;
   /** What the run and its child runs may spend besides what its flow says; absent: nothing more is said. */
   readonly budget?: BudgetSpec;
+  /** Requests of runs that led to the start of this one, or of the run above it; absent: none. */
+  readonly hops?: number;
   /** The task that started this run, when it is a child. */
   readonly parent: {
     readonly runId: string;
@@ -386,17 +388,16 @@ export type RecordType = JournalRecord["type"];
 
 /** Returns true for the record that ends a run. */
 export function isEndRecord({ type }: JournalRecord): boolean {
-  switch (type) {
-    case "run.completed":
-    case "run.failed":
-    case "run.canceled":
-    case "run.timed_out":
-    case "run.terminated":
-      return true;
-    default:
-      return false;
-  }
+  return ENDS.has(type);
 }
+
+const ENDS: ReadonlySet<RecordType> = new Set<RecordType>([
+  "run.completed",
+  "run.failed",
+  "run.canceled",
+  "run.timed_out",
+  "run.terminated",
+]);
 
 /**
  * Returns the attempt that a record concerns, from 1, or 0 when it concerns none: the run, a task without attempts, or

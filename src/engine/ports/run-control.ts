@@ -55,6 +55,8 @@ export interface StartRequest {
   readonly limit?: RunLimit;
   /** What the run and its child runs may spend; absent: what its flow says. */
   readonly budget?: BudgetSpec;
+  /** Requests of runs that led to this one; absent: none. */
+  readonly hops?: number;
 }
 
 /** Result of a start. */

@@ -19,6 +19,8 @@ export interface ToolCall {
   /** The budgets of the run and of those above it, nearest first. */
   readonly budgets: readonly RunBudget[];
   readonly correlationId: string;
+  /** Requests of runs that led to the start of this one; absent: none. */
+  readonly hops?: number | undefined;
   /** Path of the task, with iteration and child index. */
   readonly path: string;
   /** Id of the task in its flow; of a child, that of its group with the number of the child. */

@@ -158,6 +158,7 @@ export class Recovery {
         signals: [],
         ...(limit === null ? {} : { limit }),
         ...(facts.budget === undefined ? {} : { budget: facts.budget }),
+        ...(facts.hops === undefined ? {} : { hops: facts.hops }),
       },
       0,
     );

@@ -149,6 +149,7 @@ function toStart({ triggerId, flowId }: KnownTrigger, event: TriggerEvent, wante
   const { version, input, labels, correlationId, userId } = wanted;
   return {
     ...{ flowId, version, input, userId },
+    ...(event.hops === undefined ? {} : { hops: event.hops }),
     correlationId: correlationId || event.id.slice(0, MAX_CORRELATION_ID),
     labels: { ...labels, [TRIGGER_LABEL]: triggerId },
   };

@@ -1,7 +1,5 @@
 /** The flow of a routed task: one call of a service. */
 import type { JsonObject } from "../../base/json/json.ts";
-import { HOPS_HEADER } from "../../base/net/hops.ts";
-import { statusType } from "../../base/net/http-status.ts";
 import type { BuiltInDocument } from "../ports/built-in.ts";
 import { ROUTE_FLOW } from "./ids.ts";
 
@@ -27,11 +25,8 @@ export function createRouteFlows(rules: RouteRules): RouteFlows {
   return { withBody: toDocument(rules, true), withoutBody: toDocument(rules, false) };
 }
 
-/** How a call ends that was refused since too many came before it: once more would be as many calls as all of these. */
-const LOOP_TYPE = statusType(508);
-
 /**
- * A 4xx is an answer like any other: it is not retried, 408, 425, and 429 included. What else fails, but for loops, is
+ * A 4xx is an answer like any other: it is not retried, 408, 425, and 429 included. What else may succeed later is
  * retried after 1, 2, 4 s, and so on, whatever its `Retry-After` says. It is no dead letter in the end: the task says
  * what has become of it.
  */
@@ -45,7 +40,6 @@ function toDocument({ maxRetries, timeoutMs }: RouteRules, hasBody: boolean): Bu
       { name: "method", type: "string", required: true },
       { name: "path", type: "string", required: true },
       { name: "target_url", type: "string", required: true },
-      { name: "hops", type: "string", required: true },
       ...(hasBody ? [{ name: "payload", type: "any", required: true }] : []),
     ],
     workflow: {
@@ -57,7 +51,6 @@ function toDocument({ maxRetries, timeoutMs }: RouteRules, hasBody: boolean): Bu
             service: "${vars.service}",
             method: "${vars.method}",
             path: "${vars.path}",
-            headers: { [HOPS_HEADER]: "${vars.hops}" },
             ...(hasBody ? { body: "${vars.payload}" } : {}),
             full_response: true,
             expect_status: ["2xx", "4xx"],
@@ -74,8 +67,5 @@ function toDocument({ maxRetries, timeoutMs }: RouteRules, hasBody: boolean): Bu
 }
 
 function toPolicy(maxRetries: number): JsonObject {
-  return {
-    ...{ max_retries: maxRetries, backoff_type: "exponential", initial_delay: "1s" },
-    non_retryable: [LOOP_TYPE],
-  };
+  return { max_retries: maxRetries, backoff_type: "exponential", initial_delay: "1s" };
 }

@@ -21,6 +21,8 @@ export interface TriggerEvent {
   readonly key: string | null;
   readonly headers: JsonObject;
   readonly body: Json;
+  /** Requests of runs that led to it; absent: none. */
+  readonly hops?: number;
 }
 
 /** A start, as an event asks for it. Empty text: absent. */

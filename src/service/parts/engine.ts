@@ -178,7 +178,12 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
           ...{ post: needs.agentPost, store: waitingTasks, tokens, log },
           maxInFlight: config.agents.maxInFlight,
         });
-  const limits = createLimitsPart(runtime, { database: store.database, shards, instanceId }, log, parts);
+  const limits = createLimitsPart(
+    runtime,
+    { database: store.database, shards, instanceId, configuredUses: (limit) => servicesUnder(limit, config) },
+    log,
+    parts,
+  );
   const runs = createRuns(runtime, {
     ...dispatch,
     limitLines: limits.lines,
@@ -318,4 +323,9 @@ function createOutboxGates(config: Config): OutboxGates {
     ...(redisAddressOf(config) !== null ? { streams: new OutboxGate() } : {}),
     ...(sendsAnswers(config) ? { answers: new OutboxGate() } : {}),
   };
+}
+
+/** Names of the services of the configuration that name a limit. */
+function servicesUnder(limit: string, { routing }: Pick<Config, "routing">): readonly string[] {
+  return Object.entries(routing.services).flatMap(([name, entry]) => (entry.limit === limit ? [name] : []));
 }

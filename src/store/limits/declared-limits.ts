@@ -32,8 +32,12 @@ const DELETE = prepared("limits.delete", "DELETE FROM orchestrator.limits WHERE 
 
 const RELYING = prepared(
   "limits.relying",
-  `SELECT f.flow_id, f.version, count(*) OVER ()::float8 AS count FROM orchestrator.flow_limits f
-  WHERE f.tenant_id = $1 AND f.name = $2 AND f.relies ORDER BY f.flow_id, f.version LIMIT 1`,
+  `SELECT u.name, count(*) OVER ()::float8 AS count FROM (
+    SELECT 1 AS rank, f.flow_id || ' version ' || f.version AS name FROM orchestrator.flow_limits f
+    WHERE f.tenant_id = $1 AND f.name = $2 AND f.relies
+    UNION ALL
+    SELECT 2, 'service ' || s.name FROM orchestrator.services s WHERE s.tenant_id = $1 AND s.entry ->> 'limit' = $2
+  ) u ORDER BY u.rank, u.name LIMIT 1`,
 );
 
 const FORGET = prepared(
@@ -66,8 +70,11 @@ interface FoundRow {
 
 type ChangeOf<T extends LimitChange["type"]> = Extract<LimitChange, { readonly type: T }>;
 
+/** Services of the configuration that name a limit: every tenant calls them. */
+export type ConfiguredUses = (limit: string) => readonly string[];
+
 /** The limits of a database. */
-export function createLimitStore(database: Database): LimitStore {
+export function createLimitStore(database: Database, configuredUses: ConfiguredUses = () => []): LimitStore {
   return {
     ...createLimitLists(database),
     change: (tenantId, name, by, change) =>
@@ -77,7 +84,7 @@ export function createLimitStore(database: Database): LimitStore {
           case "put":
             return put(runner, [tenantId, name], by, change);
           case "delete":
-            return remove(runner, [tenantId, name], change);
+            return remove(runner, [tenantId, name], change, configuredUses(name));
           case "pause": {
             await runner.query(FORGET, [tenantId]);
             const values = [change.key, change.until ?? FOREVER_MS, by, change.why];
@@ -114,12 +121,17 @@ async function put(runner: SqlRunner, limit: readonly [string, string], by: stri
   return count > 0 || fail("TOO_MANY_LIMITS", { limit: MAX_LIMITS });
 }
 
-async function remove(runner: SqlRunner, limit: readonly [string, string], { etag, force }: ChangeOf<"delete">) {
+async function remove(
+  runner: SqlRunner,
+  limit: readonly [string, string],
+  { etag, force }: ChangeOf<"delete">,
+  configured: readonly string[],
+) {
   if ((await find(runner, limit, "")) === undefined) return false;
   await find(runner, limit, etag);
-  const relying = await runner.query<{ flow_id: string; version: string; count: number }>(RELYING, limit);
-  const [flow] = relying.rows;
-  if (flow !== undefined && !force)
-    return fail("LIMIT_IN_USE", { limit: limit[1], count: flow.count, flowId: flow.flow_id, version: flow.version });
+  const relying = await runner.query<{ name: string; count: number }>(RELYING, limit);
+  const count = (relying.rows[0]?.count ?? 0) + configured.length;
+  const user = relying.rows[0]?.name ?? `service ${configured[0]} of routing.services`;
+  if (count > 0 && !force) return fail("LIMIT_IN_USE", { limit: limit[1], count, user });
   return (await runner.query(DELETE, limit)).count > 0;
 }

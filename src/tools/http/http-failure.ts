@@ -23,9 +23,12 @@ export interface UnexpectedStatus {
   readonly details: Json;
 }
 
+/** A loop: each of its calls would be made once more for every retry of the one before. */
+const LOOP_DETECTED = 508;
+
 /** Its outcome. A retryable one is delayed by its `Retry-After`, if any. */
 export function statusOutcome({ status, retryAfter, now, message, details }: UnexpectedStatus): FailedOutcome {
-  const retryable = status >= 500 || RETRYABLE_STATUSES.has(status);
+  const retryable = (status >= 500 && status !== LOOP_DETECTED) || RETRYABLE_STATUSES.has(status);
   const nextRetryDelayMs = retryable ? parseRetryAfterMs(retryAfter, now) : undefined;
   return failedOutcome(statusType(status), message, { retryable, nextRetryDelayMs, details });
 }

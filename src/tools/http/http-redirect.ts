@@ -1,3 +1,4 @@
+import { HOPS_HEADER } from "../../base/net/hops.ts";
 import { AnswerRefused } from "./http-body.ts";
 import type { AnswerHeaders } from "./http-headers.ts";
 import { type HttpRequest, parseUrl, RequestRefused } from "./http-request.ts";
@@ -5,13 +6,14 @@ import { type HttpRequest, parseUrl, RequestRefused } from "./http-request.ts";
 /** Maximum number of redirects that a call follows by default. */
 export const DEFAULT_MAX_REDIRECTS = 3;
 
-/** Headers that are sent on to another origin; the others may be secrets of the first. */
+/** Headers that are sent on to another origin; the others may be secrets of the first. A loop may lead through one. */
 const PUBLIC_HEADERS: ReadonlySet<string> = new Set([
   "accept",
   "accept-encoding",
   "accept-language",
   "content-type",
   "user-agent",
+  HOPS_HEADER,
 ]);
 
 /** What binds a call to its origin. */

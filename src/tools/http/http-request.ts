@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import type { Json } from "../../base/json/json.ts";
 import { headerProblem, toHeaderText } from "../../base/net/header-rules.ts";
+import { HOPS_HEADER } from "../../base/net/hops.ts";
 import type { ToolCall } from "../../engine/ports/tools.ts";
 
 /** How the body of a response is read. */
@@ -42,16 +43,8 @@ export class RequestRefused extends Error {}
 
 const CONTROLS = /[\u0000-\u0020\u007f]/;
 
-/**
- * Builds the request of an attempt to `url`; `own` headers replace those of the task, which replace `added` ones.
- * Throws RequestRefused.
- */
-export function buildRequest(
-  call: ToolCall,
-  url: URL,
-  own: Readonly<Record<string, string>> = {},
-  added: Readonly<Record<string, string>> = {},
-): HttpRequest {
+/** Builds the request of an attempt to `url`; `own` headers replace those of the task. Throws RequestRefused. */
+export function buildRequest(call: ToolCall, url: URL, own: Readonly<Record<string, string>> = {}): HttpRequest {
   const parameters = call.input as unknown as HttpParameters;
   addQuery(url, parameters.query ?? {});
   const body = parameters.body !== undefined ? JSON.stringify(parameters.body) : (parameters.text ?? null);
@@ -62,13 +55,13 @@ export function buildRequest(
     ...(parameters.body !== undefined && { "content-type": "application/json" }),
     ...(parameters.text !== undefined && { "content-type": "text/plain; charset=utf-8" }),
     "idempotency-key": toHeaderText(call.idempotencyKey),
-    ...added,
     ...toHeaders(parameters.headers ?? {}),
     ...toHeaders(own),
     "x-orchestrator-run-id": toHeaderText(call.runId),
     "x-orchestrator-task": toHeaderText(call.path),
     "x-orchestrator-attempt": String(call.attempt),
     "x-orchestrator-fencing-token": String(call.fencingToken),
+    [HOPS_HEADER]: String((call.hops ?? 0) + 1),
   };
   if (call.correlationId !== "") headers["x-correlation-id"] ??= toHeaderText(call.correlationId);
   const method = parameters.method ?? (body === null ? "GET" : "POST");

@@ -5,14 +5,13 @@
  *     → connection (address refused: ADDRESS_REFUSED; none made: no effect, retried)
  *     → response → redirect (a few, each checked again) or status → body (limited, decompressed, JSON or text) → output
  *
- * Retried: no connection, a broken connection, a timeout, 408, 425, 429, 5xx, a response that cannot be read. Nothing
- * else.
+ * Retried: no connection, a broken connection, a timeout, 408, 425, 429, 5xx but for 508, a response that cannot be
+ * read. Nothing else.
  */
 import type { IncomingMessage } from "node:http";
 import { isIP, type LookupFunction } from "node:net";
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Json, JsonObject } from "../../base/json/json.ts";
-import { HOPS_HEADER } from "../../base/net/hops.ts";
 import { statusType } from "../../base/net/http-status.ts";
 import { originOf } from "../../base/net/origin.ts";
 import type { Clock } from "../../base/time/clock.ts";
@@ -56,9 +55,6 @@ const MAX_EXCERPT_LENGTH = 300;
 /** Maximum silence of the peer for calls without a timeout of their own, milliseconds. */
 const SILENCE_MS = 300_000;
 
-/** Services that call this one again say how many calls came before, so that a loop ends. */
-const FIRST_HOP = { [HOPS_HEADER]: "1" };
-
 /** Names of services in one message. */
 const MOST_NAMED = 20;
 
@@ -85,7 +81,7 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
     const service = services.find(name, call.tenantId) ?? (await findLate(services, name, call));
     if (service === null)
       throw new ServiceMissing(`there is no service ${name}${knownNames(services.names(call.tenantId))}`);
-    const request = buildRequest(call, urlAt(service, path), await service.headers(), FIRST_HOP);
+    const request = buildRequest(call, urlAt(service, path), await service.headers());
     return { request, client: clients[service.source], service };
   };
 

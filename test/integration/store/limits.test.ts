@@ -116,6 +116,27 @@ test("a tenant declares and pauses at most 10,000 limits, and what was over make
   expect(await store.listNames("t", "o", 10)).toEqual([]);
 });
 
+test("a limit that a service names is not deleted unless forced", async () => {
+  // Cause: only flow versions counted, and calls of such a service waited for ever.
+  await sql(
+    `INSERT INTO orchestrator.services (tenant_id, name, entry, actor, reason)
+    VALUES ('t', 'billing', '{"url": "https://billing.example", "limit": "crm"}', 'ann', ''),
+      ('other', 'billing', '{"url": "https://billing.example", "limit": "erp"}', 'ann', '')`,
+  );
+  const configured = createLimitStore(database, (limit) => (limit === "crm" ? ["ledger"] : []));
+  const removal = { type: "delete", why: "", etag: "", force: false } as const;
+  for (const name of ["crm", "erp"]) await store.change("t", name, "ann", put);
+  const details = (count: number, user: string) => ({ code: "LIMIT_IN_USE", details: { limit: "crm", count, user } });
+  await expect(store.change("t", "crm", "ann", removal)).rejects.toMatchObject(details(1, "service billing"));
+  await expect(configured.change("t", "crm", "ann", removal)).rejects.toMatchObject(details(2, "service billing"));
+  await sql("DELETE FROM orchestrator.services WHERE tenant_id = 't'");
+  await expect(configured.change("t", "crm", "ann", removal)).rejects.toMatchObject(
+    details(1, "service ledger of routing.services"),
+  );
+  expect(await store.change("t", "erp", "ann", removal)).toBe(true);
+  expect(await configured.change("t", "crm", "ann", { ...removal, force: true })).toBe(true);
+});
+
 test("a pause by a call replaces one by a response", async () => {
   await sql(
     `INSERT INTO orchestrator.limit_pauses (tenant_id, name, key, all_keys, until, since, run_id, reason)

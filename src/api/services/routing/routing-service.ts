@@ -5,7 +5,6 @@ import { refuseField } from "../../../base/field-error.ts";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import { MAX_CONTEXT_BYTES } from "../../../base/json/json-limits.ts";
 import { parseJson } from "../../../base/json/json-parse.ts";
-import { HOPS_HEADER } from "../../../base/net/hops.ts";
 import type { RunState } from "../../../engine/machine/state.ts";
 import type { RoutedTasks, RoutingStats } from "../../../engine/ports/routing/routed-tasks.ts";
 import type { ServiceCatalogue } from "../../../engine/ports/routing/services.ts";
@@ -24,6 +23,7 @@ import {
   RoutingService,
 } from "../../../gen/orchestrator/v1/routing_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
+import { hopsOf } from "../../calls/hops.ts";
 import { hashBody } from "../../calls/request-key.ts";
 import { defineService } from "../../calls/services.ts";
 import { cutPage, pageSizeOf } from "../../lists/paging.ts";
@@ -47,8 +47,6 @@ interface Needs {
   readonly limits: PayloadLimits;
 }
 
-/** A call passes this many services at most that call each other through here. */
-const MAX_HOPS = 8;
 /** Names of services in one message. */
 const MOST_NAMED = 20;
 
@@ -72,8 +70,8 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof RoutingService> {
     const flow = await builtIns.use(call.caller.tenantId, document);
     const order: StartRequest = {
       ...flow,
-      input: { ...wanted, target_url: targetUrl, hops: String(hops + 1), ...(payload === null ? {} : { payload }) },
-      ...{ runId: request.taskId, drawsUuid: true, builtIn: true, requestId: request.requestId },
+      input: { ...wanted, target_url: targetUrl, ...(payload === null ? {} : { payload }) },
+      ...{ runId: request.taskId, drawsUuid: true, builtIn: true, requestId: request.requestId, hops },
       requestHash: request.requestId === "" ? "" : hashBody({ RouteTask: wanted, payload, context }),
       ...{ fromMessage: false, refusal: null, runKey: "", runKeyPolicy: "reject", labels: {}, userId: "" },
       ...{ correlationId: "", context, runTimeoutMs: null, startDelayMs: 0, signals: [] },
@@ -149,13 +147,6 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof RoutingService> {
       });
     },
   };
-}
-
-/** Calls that came before. Error: ROUTING_LOOP. */
-function hopsOf(call: CallContext): number {
-  const text = call.header(HOPS_HEADER);
-  const hops = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  return hops >= MAX_HOPS ? fail("ROUTING_LOOP", { hops, limit: MAX_HOPS }) : hops;
 }
 
 /** Errors: SERVICE_UNKNOWN, REGISTRY_UNAVAILABLE, INVALID_REQUEST. */

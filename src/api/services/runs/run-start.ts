@@ -28,13 +28,14 @@ export function readStartReferences(
 }
 
 /**
- * Converts a start request. `stored` has the payloads behind its references. Errors: INVALID_JSON, PAYLOAD_TOO_LARGE,
- * PAYLOAD_NOT_FOUND, INVALID_REQUEST.
+ * Converts a start request to which `hops` requests of runs led. `stored` has the payloads behind its references.
+ * Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, INVALID_REQUEST.
  */
 export function fromStartRequest(
   request: StartRunRequest,
   limits: PayloadLimits,
   stored: StoredPayloads,
+  hops: number,
   requestId = request.requestId,
 ): StartRequest {
   const start = {
@@ -62,6 +63,7 @@ export function fromStartRequest(
     ...start,
     fromMessage: false,
     refusal: null,
+    hops,
     requestId,
     requestHash: requestId === "" ? "" : hashBody(start),
   };

@@ -23,7 +23,8 @@ import {
   StartRunRequestSchema,
   TerminateRunResponseSchema,
 } from "../../../gen/orchestrator/v1/run_service_pb.ts";
-import type { ServiceHandlers } from "../../calls/call.ts";
+import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
+import { hopsOf } from "../../calls/hops.ts";
 import { compileItemCheck } from "../../calls/item-check.ts";
 import { hashBody, toRequestKey } from "../../calls/request-key.ts";
 import { toStatus } from "../../errors/status.ts";
@@ -87,8 +88,9 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
   return {
     async startRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
+      const hops = hopsOf(call);
       const read = readStartReferences(runReader, call.caller, request);
-      const start = fromStartRequest(request, limits, read instanceof Promise ? await read : read);
+      const start = fromStartRequest(request, limits, read instanceof Promise ? await read : read, hops);
       const waitMs = fromWait(request.wait, call.remainingMs());
       const result = await runControl.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
       if (waitMs > 0) await call.turn();
@@ -102,7 +104,7 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
     async batchStartRuns(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask, RUN_PAYLOADS);
       const waitMs = fromWait(request.wait, call.remainingMs());
-      const starts = await readStarts(runReader, call.caller, request, limits);
+      const starts = await readStarts(runReader, call, request, limits);
       if (request.requestId !== "") await runControl.claimRequest(call.caller, request.requestId, hashBatch(starts));
       const good = starts.filter((start): start is StartRequest => !(start instanceof Error));
       const results = await runControl.startRuns(call.caller, good, waitMs, waitMs > 0 ? call.signal : undefined);
@@ -194,10 +196,11 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
 /** Starts of a batch; an invalid one is represented by its error. */
 function readStarts(
   reader: PayloadReader,
-  caller: Caller,
+  call: Pick<CallContext, "caller" | "header">,
   request: BatchStartRunsRequest,
   limits: PayloadLimits,
 ): Promise<(StartRequest | Error)[]> {
+  const hops = hopsOf(call);
   const read = async (start: StartRunRequest, index: number): Promise<StartRequest | Error> => {
     try {
       const broken = checkStart(start, `requests[${index}]`);
@@ -211,7 +214,8 @@ function readStarts(
       }
       const requestId =
         start.requestId === "" && request.requestId !== "" ? `${request.requestId}/${index}` : start.requestId;
-      return fromStartRequest(start, limits, await readStartReferences(reader, caller, start), requestId);
+      const stored = await readStartReferences(reader, call.caller, start);
+      return fromStartRequest(start, limits, stored, hops, requestId);
     } catch (error) {
       if (isOrchestratorError(error)) return error;
       throw error;

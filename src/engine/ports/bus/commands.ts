@@ -6,7 +6,7 @@ import type { StartRequest } from "../run-control.ts";
 export interface MessageStart
   extends Pick<
     StartRequest,
-    "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context" | "refusal" | "labels"
+    "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context" | "refusal" | "labels" | "hops"
   > {
   /** Who starts it; absent: nobody has a name. */
   readonly actor?: string;

@@ -34,6 +34,8 @@ export interface OutgoingEvent {
   /** The same for all copies of the event; those for topics have none. */
   readonly idempotencyKey?: string;
   readonly flowId?: string;
+  /** Requests of runs that led to the start of the run; absent: none. */
+  readonly hops?: number;
 }
 
 /** Topic of attempts that are over though nobody has answered. */

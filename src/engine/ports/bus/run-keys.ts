@@ -35,6 +35,8 @@ export interface KeyedStart {
   readonly labels: Readonly<Record<string, string>>;
   readonly correlationId: string;
   readonly userId: string;
+  /** As in `StartRequest`. */
+  readonly hops?: number;
 }
 
 /** A signal to a run. */

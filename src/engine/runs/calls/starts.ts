@@ -117,6 +117,7 @@ export function createStart(
         requestId: request.requestId,
         context: request.context,
         ...(request.budget === undefined ? {} : { budget: request.budget }),
+        ...(request.hops === undefined ? {} : { hops: request.hops }),
         parent: null,
       },
       signals: request.signals,

@@ -2,7 +2,7 @@ import { invariant } from "../../../base/errors.ts";
 import { carrierOf, nameOf } from "../../../tasks/addresses.ts";
 import { externalIdOf } from "../../machine/external-ids.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
-import type { JournalRecord } from "../../machine/records.ts";
+import type { JournalRecord, StartFacts } from "../../machine/records.ts";
 import { type Run, specOf } from "../../machine/run.ts";
 import { isDoneThen } from "../../machine/tasks/handouts.ts";
 import { retryOf, timeoutsOf } from "../../machine/tasks/limits.ts";
@@ -28,14 +28,14 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
       const { runId, tenantId, tasks } = run.state;
       const { destination: topic, orderKey, input } = workOf(run, { path, input: tasks.get(path)?.input });
       const key = orderKey === "" ? runId : orderKey;
-      const { flowId } = run.state;
+      const { flowId, facts } = run.state;
       const content = input as unknown as Pick<OutgoingEvent, "payload" | "headers">;
       const destination = DESTINATIONS[carrierOfEvent(run, path)];
       const idempotencyKey = idempotencyKeyOf(runId, path, tasks.get(path)?.generation ?? 0);
       return {
         ...{ tenantId, taskPath: path, sequence, at, destination, topic, key },
         kind: "event",
-        content: destination === "kafka" ? content : { ...content, idempotencyKey, flowId },
+        content: destination === "kafka" ? content : { ...content, idempotencyKey, flowId, ...hopsOf(facts) },
       };
     },
     "task.dispatched": (run, { task, to, attempt, at }, sequence) => {
@@ -54,6 +54,10 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
     },
   },
 };
+
+function hopsOf({ hops }: StartFacts): { readonly hops?: number } {
+  return hops === undefined ? {} : { hops };
+}
 
 /** The carrier and the place of the event that a record sends; null: it sends none. */
 export function eventOf(

@@ -141,6 +141,7 @@ export class Attempts {
             userId: run.state.facts.userId,
             budgets: budgetsOf(run),
             correlationId: run.state.facts.correlationId,
+            hops: run.state.facts.hops,
             path,
             taskId: spec.id,
             externalId: spec.externalId,

@@ -415,7 +415,7 @@ export const GenerationService: GenService<{
   /**
    * StartGeneration has a draft written. Returns when the request is durable, or, with `wait`, when there is a draft or the
    * generation has ended or the time is up. Errors: GENERATION_UNAVAILABLE if the service has neither a model nor agents,
-   * REQUIRED_SERVICE_INVALID for a required service that this service does not have, REQUEST_ID_REUSED.
+   * REQUIRED_SERVICE_INVALID for a required service that this service does not have, REQUEST_ID_REUSED, ROUTING_LOOP.
    *
    * @generated from rpc orchestrator.v1.GenerationService.StartGeneration
    */

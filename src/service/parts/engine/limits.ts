@@ -14,7 +14,7 @@ import type {
   PeerLimits,
 } from "../../../engine/ports/dispatch/limits.ts";
 import type { Runtime } from "../../../engine/shard/runtime.ts";
-import { createLimitStore } from "../../../store/limits/declared-limits.ts";
+import { type ConfiguredUses, createLimitStore } from "../../../store/limits/declared-limits.ts";
 import { createLimitAudit } from "../../../store/limits/limit-audit.ts";
 import { createLimitPlaces } from "../../../store/limits/limit-places.ts";
 import { createLimitSlotStore } from "../../../store/limits/limit-slots.ts";
@@ -34,6 +34,7 @@ export interface LimitNeeds {
   /** Number of shards of the database. */
   readonly shards: number;
   readonly instanceId: string;
+  readonly configuredUses: ConfiguredUses;
 }
 
 /** Limits before the engine runs. It stops them, because runs give slots back until they have stopped. */
@@ -49,7 +50,7 @@ export interface LimitsPart {
 /** Creates the limits of an instance. */
 export function createLimitsPart(
   runtime: Runtime,
-  { database, shards, instanceId }: LimitNeeds,
+  { database, shards, instanceId, configuredUses }: LimitNeeds,
   log: Log,
   { metrics: counted }: Parts,
 ): LimitsPart {
@@ -66,7 +67,7 @@ export function createLimitsPart(
     store: createLimitSlotStore(database, shards),
   });
   const { lines } = limits;
-  const store = createLimitStore(database);
+  const store = createLimitStore(database, configuredUses);
   const show = createLimitGauges(counted);
   let audit: ReturnType<typeof auditLimits> | null = null;
   return {

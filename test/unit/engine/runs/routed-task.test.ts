@@ -7,7 +7,7 @@ import { pruneRoutedHistory } from "../../../../src/engine/runs/routed/routed-hi
 import { routedTaskOf } from "../../../../src/engine/runs/routed/routed-task.ts";
 import { createRoutingCounts } from "../../../../src/engine/runs/routed/routing-counts.ts";
 
-const VARS = { service: "billing", method: "GET", path: "/x", target_url: "http://billing/x", hops: "1" };
+const VARS = { service: "billing", method: "GET", path: "/x", target_url: "http://billing/x" };
 
 function stateOf(more: Partial<RunState>, call?: Partial<TaskState>): RunState {
   const state = Object.assign(createState("id"), { flowId: "orchestrator-route", vars: VARS, createdAt: 1_000 }, more);

@@ -3,6 +3,7 @@ import { OrchestratorError } from "../../../../src/base/errors.ts";
 import { statusType } from "../../../../src/base/net/http-status.ts";
 import type { ToolCall } from "../../../../src/engine/ports/tools.ts";
 import { createAddressPolicy } from "../../../../src/tools/http/address-policy.ts";
+import { statusOutcome } from "../../../../src/tools/http/http-failure.ts";
 import { buildRequest, parseUrl, RequestRefused } from "../../../../src/tools/http/http-request.ts";
 import { parseHttpDate } from "../../../../src/tools/http-date.ts";
 import { parseRetryAfterMs } from "../../../../src/tools/retry-after.ts";
@@ -100,9 +101,11 @@ describe("requests", () => {
       "Idempotency-Key": "mine",
       "X-Orchestrator-Fencing-Token": "999",
       "x-orchestrator-run-id": "other",
+      "X-Orchestrator-Hops": "0",
     };
-    const request = build(aCall("http", { url: "https://api.example/", headers }));
+    const request = build(aCall("http", { url: "https://api.example/", headers }, { hops: 3 }));
     expect(request.headers).toMatchObject({
+      "x-orchestrator-hops": "4",
       "idempotency-key": "mine",
       "x-orchestrator-fencing-token": "7",
       "x-orchestrator-run-id": "run-1",
@@ -143,6 +146,11 @@ test("error types of statuses are their standard phrases", () => {
     "LOOP_DETECTED",
     "HTTP_520",
   ]);
+});
+
+test("a loop is no failure that passes", () => {
+  const outcome = (status: number) => statusOutcome({ status, retryAfter: "", now: 0, message: "", details: null });
+  expect([507, 508, 509].map((status) => outcome(status).error.retryable)).toEqual([true, false, true]);
 });
 
 describe("Retry-After", () => {

@@ -1696,7 +1696,8 @@ export declare const RunService: GenService<{
    * INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND for a reference that leads nowhere, RUN_ALREADY_EXISTS when
    * the run id has been used, RUN_KEY_OPEN when the policy is to reject, SIGNAL_QUEUE_FULL and RUN_TOO_LARGE when
    * signals cannot be delivered to the open run, REQUEST_ID_REUSED when the request id came with a different body,
-   * RUN_DELETED when the run of an earlier call with this request id has been deleted, STORE_CONFLICT, NO_SHARD.
+   * RUN_DELETED when the run of an earlier call with this request id has been deleted, STORE_CONFLICT, NO_SHARD,
+   * ROUTING_LOOP for the ninth of a chain of runs that start each other by HTTP.
    *
    * @generated from rpc orchestrator.v1.RunService.StartRun
    */
@@ -1707,7 +1708,7 @@ export declare const RunService: GenService<{
   },
   /**
    * BatchStartRuns starts up to 1,000 runs. Each start succeeds or fails on its own, with the errors of StartRun in
-   * its result. The response has one result per start, in order. Errors: NO_SHARD.
+   * its result. The response has one result per start, in order. Errors: NO_SHARD, ROUTING_LOOP.
    *
    * @generated from rpc orchestrator.v1.RunService.BatchStartRuns
    */

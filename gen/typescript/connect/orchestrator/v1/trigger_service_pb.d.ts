@@ -596,7 +596,7 @@ export declare const TriggerService: GenService<{
    * ReceiveEvent takes an event of a webhook. Over REST the body is the event, of any type, and the headers of the request are its
    * headers: this is the URL to give to the sender. The signature is the credential. Returns when the effect is durable; the same
    * event again has no further effect and the same answer. Errors: TRIGGER_NOT_FOUND, also when the source of the trigger is another;
-   * SIGNATURE_INVALID; TRIGGER_NOT_READY while it is paused; EVENT_FAILED when the event cannot be applied, and
+   * SIGNATURE_INVALID; TRIGGER_NOT_READY while it is paused; ROUTING_LOOP; EVENT_FAILED when the event cannot be applied, and
    * ListTriggerEvents says why.
    *
    * @generated from rpc orchestrator.v1.TriggerService.ReceiveEvent

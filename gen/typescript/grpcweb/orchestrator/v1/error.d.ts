@@ -589,8 +589,8 @@ export declare enum ErrorReason {
      */
     LIMIT_CHANGED = 93,
     /**
-     * {count} flow version(s) rely on the declaration of limit {limit}, for instance {flowId} version {version}; delete
-     * them first, or force it: their tasks then wait until the limit is declared again.
+     * {count} flow version(s) and service(s) rely on the declaration of limit {limit}, for instance {user}; delete them
+     * first, or force it: their tasks then wait until the limit is declared again.
      *
      * @generated from protobuf enum value: ERROR_REASON_LIMIT_IN_USE = 94;
      */
@@ -626,7 +626,7 @@ export declare enum ErrorReason {
      */
     ROUTED_TASK_NOT_FOUND = 99,
     /**
-     * the call came through {hops} services; the limit is {limit}.
+     * {hops} calls of runs led to this one; the limit is {limit}.
      *
      * @generated from protobuf enum value: ERROR_REASON_ROUTING_LOOP = 100;
      */

@@ -594,8 +594,8 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["LIMIT_CHANGED"] = 93] = "LIMIT_CHANGED";
     /**
-     * {count} flow version(s) rely on the declaration of limit {limit}, for instance {flowId} version {version}; delete
-     * them first, or force it: their tasks then wait until the limit is declared again.
+     * {count} flow version(s) and service(s) rely on the declaration of limit {limit}, for instance {user}; delete them
+     * first, or force it: their tasks then wait until the limit is declared again.
      *
      * @generated from protobuf enum value: ERROR_REASON_LIMIT_IN_USE = 94;
      */
@@ -631,7 +631,7 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["ROUTED_TASK_NOT_FOUND"] = 99] = "ROUTED_TASK_NOT_FOUND";
     /**
-     * the call came through {hops} services; the limit is {limit}.
+     * {hops} calls of runs led to this one; the limit is {limit}.
      *
      * @generated from protobuf enum value: ERROR_REASON_ROUTING_LOOP = 100;
      */

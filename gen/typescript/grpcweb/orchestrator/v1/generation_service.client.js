@@ -20,7 +20,7 @@ export class GenerationServiceClient {
     /**
      * StartGeneration has a draft written. Returns when the request is durable, or, with `wait`, when there is a draft or the
      * generation has ended or the time is up. Errors: GENERATION_UNAVAILABLE if the service has neither a model nor agents,
-     * REQUIRED_SERVICE_INVALID for a required service that this service does not have, REQUEST_ID_REUSED.
+     * REQUIRED_SERVICE_INVALID for a required service that this service does not have, REQUEST_ID_REUSED, ROUTING_LOOP.
      *
      * @generated from protobuf rpc: StartGeneration
      */

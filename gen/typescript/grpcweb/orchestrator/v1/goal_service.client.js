@@ -20,7 +20,7 @@ export class GoalServiceClient {
     /**
      * SubmitGoal checks and stores a goal. Returns when the goal is durable. Errors: GOAL_REFUSED if the check does not let it
      * through, SAFETY_CHECK_UNAVAILABLE, PAYLOAD_TOO_LARGE for the context, RUN_ALREADY_EXISTS for a `goal_id` that is taken,
-     * REQUEST_ID_REUSED, INVALID_REQUEST for a criterion that is an expression and cannot be compiled.
+     * REQUEST_ID_REUSED, ROUTING_LOOP, INVALID_REQUEST for a criterion that is an expression and cannot be compiled.
      *
      * @generated from protobuf rpc: SubmitGoal
      */

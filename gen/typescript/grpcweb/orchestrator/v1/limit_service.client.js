@@ -87,9 +87,9 @@ export class LimitServiceClient {
         return stackIntercept("unary", this._transport, method, opt, input);
     }
     /**
-     * DeleteLimit removes the declaration: the bounds in flows hold again. Tasks of flows without bounds of their own then wait until
-     * the limit is declared again, so it is refused while there are such flows, unless forced. A limit that is not declared stays
-     * as it is. Errors: LIMIT_IN_USE with one of the flows, LIMIT_CHANGED.
+     * DeleteLimit removes the declaration: the bounds in flows hold again. Tasks of flows without bounds of their own, and
+     * calls of services that name it, then wait until the limit is declared again, so it is refused while there are such flows or
+     * services, unless forced. A limit that is not declared stays as it is. Errors: LIMIT_IN_USE with one of them, LIMIT_CHANGED.
      *
      * @generated from protobuf rpc: DeleteLimit
      */
