@@ -18,7 +18,7 @@ const suites = [
   { name: "seeds", timeoutMs: 120_000, postgres: true, kafka: true, redis: true },
   { name: "clients", timeoutMs: 300_000, postgres: true },
   { name: "judges", timeoutMs: 300_000 },
-  { name: "observability", timeoutMs: 180_000 },
+  { name: "observability", timeoutMs: 180_000, postgres: true },
   { name: "crash", timeoutMs: 300_000, postgres: true },
   { name: "package", timeoutMs: 300_000 },
 ] as const;

@@ -1,22 +1,38 @@
 /** What alerts and recording rules are written with. */
 
 /** Writes a duration as Prometheus does. Tests of live systems write shorter ones. */
-export type Time = (seconds: number) => string;
+export interface Time {
+  (seconds: number): string;
+  /** The same as a number of seconds, for limits. */
+  readonly seconds: (seconds: number) => number;
+}
 
 export const MINUTE = 60;
 export const HOUR = 3_600;
 export const DAY = 86_400;
 
 /** Durations as they are. */
-export const realTime: Time = (seconds) => {
-  for (const [unit, length] of [
+export const realTime: Time = Object.assign(write, { seconds: (seconds: number) => seconds });
+
+/** Durations divided by `factor`: none is shorter than `least` seconds, and no limit than `leastLimit`. */
+export function shortTime(factor: number, least: number, leastLimit: number): Time {
+  const shorten = (seconds: number, shortest: number): number =>
+    seconds === 0 ? 0 : Math.max(shortest, Math.round(seconds / factor));
+  return Object.assign((seconds: number) => write(shorten(seconds, least)), {
+    seconds: (seconds: number) => shorten(seconds, leastLimit),
+  });
+}
+
+function write(seconds: number): string {
+  const units = [
     ["d", DAY],
     ["h", HOUR],
     ["m", MINUTE],
-  ] as const)
+  ] as const;
+  for (const [unit, length] of units)
     if (seconds >= length && seconds % length === 0) return `${seconds / length}${unit}`;
   return `${seconds}s`;
-};
+}
 
 /** Who is told: somebody is called at night, somebody looks on a working day, or nobody needs to act. */
 export type Severity = "page" | "ticket" | "info" | "warning" | "critical";

@@ -9,7 +9,7 @@ export const MESSAGES: AlertGroup = {
   alerts: (time) => [
     {
       ...{ name: "OutboxStalled", severity: "page", for: time(2 * MINUTE), keepFiringFor: time(5 * MINUTE) },
-      expr: `max(orchestrator_outbox_oldest_seconds{${JOB}}) > 300`,
+      expr: `max(orchestrator_outbox_oldest_seconds{${JOB}}) > ${time.seconds(300)}`,
       summary: "Messages do not leave.",
       description:
         "The oldest message in the outbox has waited for more than five minutes: for topics, streams, or webhooks.",

@@ -8,7 +8,7 @@ export const RUNS: AlertGroup = {
   alerts: (time) => [
     {
       ...{ name: "RunsOverdue", severity: "page", for: time(3 * MINUTE), keepFiringFor: time(5 * MINUTE) },
-      expr: `max(orchestrator_overdue_seconds{${JOB}}) > 120`,
+      expr: `max(orchestrator_overdue_seconds{${JOB}}) > ${time.seconds(120)}`,
       summary: "Runs have something to do, and nobody does it.",
       description:
         "Something that was due two minutes ago (a retry, a timeout, a wait) has not happened. Owners look for what is due every 10 s.",

@@ -6,8 +6,9 @@ const ONE = '{job="orchestrator",instance="a"}';
 export const STORE: AlertGroup = {
   name: "orchestrator-store",
   alerts: (time) => [
+    // It outlasts the alerts that follow from it, which it keeps silent.
     {
-      ...{ name: "DatabaseUnreachable", severity: "page", for: time(MINUTE), keepFiringFor: time(2 * MINUTE) },
+      ...{ name: "DatabaseUnreachable", severity: "page", for: time(MINUTE), keepFiringFor: time(10 * MINUTE) },
       expr: `min(orchestrator_connected{${JOB},to="postgres"}) == 0`,
       summary: "An instance does not reach PostgreSQL.",
       description: "At least one instance gets no answer from PostgreSQL.",
@@ -26,8 +27,8 @@ export const STORE: AlertGroup = {
       ],
     },
     {
-      ...{ name: "RecoveryNotRunning", severity: "page", for: time(MINUTE), keepFiringFor: time(5 * MINUTE) },
-      expr: `time() - min(orchestrator_lease_renewed_timestamp_seconds{${JOB}}) > 60`,
+      ...{ name: "RecoveryNotRunning", severity: "page", for: time(MINUTE) },
+      expr: `time() - min(orchestrator_lease_renewed_timestamp_seconds{${JOB}}) > ${time.seconds(60)}`,
       summary: "An instance does not renew its lease.",
       description:
         "An instance has not extended its life for a minute. It cannot write, and it takes no shards of others that died.",
@@ -37,7 +38,7 @@ export const STORE: AlertGroup = {
       silent: [{ series: { [`orchestrator_lease_renewed_timestamp_seconds${ONE}`]: "0+60x20" }, after: "8m" }],
     },
     {
-      ...{ name: "DbPoolExhausted", severity: "page", for: time(5 * MINUTE), keepFiringFor: time(5 * MINUTE) },
+      ...{ name: "DbPoolExhausted", severity: "page", for: time(5 * MINUTE), keepFiringFor: time(2 * MINUTE) },
       expr: `max by (instance, pool) (orchestrator_db_pool_waiting{${JOB}}) > 0 and max by (instance, pool) (histogram_quantile(0.9, sum by (instance, pool, le) (rate(orchestrator_db_pool_wait_seconds_bucket{${JOB}}[${time(5 * MINUTE)}])))) > 1`,
       summary: "The pool {{ $labels.pool }} of {{ $labels.instance }} has no free connection.",
       description:
@@ -73,7 +74,7 @@ export const STORE: AlertGroup = {
       ],
     },
     {
-      ...{ name: "CommitsFailing", severity: "page", for: time(3 * MINUTE), keepFiringFor: time(5 * MINUTE) },
+      ...{ name: "CommitsFailing", severity: "page", for: time(3 * MINUTE), keepFiringFor: time(2 * MINUTE) },
       expr: `sum(increase(orchestrator_commits_total{${JOB},result=~"failed|unknown|slow"}[${time(5 * MINUTE)}])) > 5`,
       summary: "Writes of the journal fail.",
       description:
