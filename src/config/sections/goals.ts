@@ -10,7 +10,7 @@ export const GOALS = {
   plans: setting({
     schema: choiceSetting(["elsewhere", "ask", "run"]),
     env: ["ORCHESTRATOR_GOALS_PLANS"],
-    text: "Who plans goals. `ask`: `generation.model` writes a plan, which runs when somebody has approved it. `run`: it runs without being asked for. `elsewhere`: a program sends the result of each goal. By default `ask`, and `elsewhere` for tenants that have declared the limit `orchestrator.dev/goals`. Where nobody can write plans, goals are done elsewhere, too.",
+    text: "Who plans goals. `ask`: `generation.model` writes a plan, which runs when somebody has approved it. `run`: it runs without being asked for. `elsewhere`: a program sends the result of each goal. By default `ask` if a model, or an agent that `generation.model` names, writes plans, and `elsewhere` for tenants that have declared the limit `orchestrator.dev/goals`. Where nobody can write plans, goals are done elsewhere, too.",
   }),
   services: setting({
     schema: listSetting(),

@@ -12,6 +12,8 @@ export interface DraftWriter {
   readonly flow: BuiltInDocument;
   /** The model has a price; so has an agent, whom the service does not pay. */
   readonly isPriced: boolean;
+  /** An agent that the configuration does not name: whether there is one is not known. */
+  readonly isUncertain: boolean;
 }
 
 /** Who writes drafts; null: the service has neither a model nor agents. */
@@ -25,5 +27,9 @@ export function draftWriterOf(config: Config): DraftWriter | null {
   const maxCostUsd = isModel ? (maxCost ?? null) : null;
   const transport = isModel ? "model" : "agent";
   const flow = createGenerationFlow({ transport, provider, model, maxCostUsd, maxTokens });
-  return { flow, isPriced: !isModel || isPriced(models, provider, model) };
+  return {
+    flow,
+    isPriced: !isModel || isPriced(models, provider, model),
+    isUncertain: !isModel && provider === null,
+  };
 }

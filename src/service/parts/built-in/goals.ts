@@ -17,8 +17,10 @@ function judgeOf(config: Config): JudgeModel | null {
 }
 
 function planRulesOf({ goals }: Config, writer: DraftWriter | null): PlanRules | null {
-  const { plans = "ask", services, maxConcurrent } = goals;
-  if (writer === null || plans === "elsewhere") return null;
+  if (writer === null) return null;
+  // A goal that waits is better than one that fails because the agent was not there.
+  const { plans = writer.isUncertain ? "elsewhere" : "ask", services, maxConcurrent } = goals;
+  if (plans === "elsewhere") return null;
   return {
     generation: writer.flow,
     isPriced: writer.isPriced,
