@@ -1,9 +1,14 @@
-/** Requests of pub/sub: the ids of their runs, and what is found of them after a takeover. */
+/** Requests: the ids of their runs, what is found of them after a takeover, and those that kill. */
 import { expect, test } from "vitest";
+import { toError } from "../../../../src/base/errors.ts";
 import { shardOf as shardOfId } from "../../../../src/base/ids.ts";
+import { silentLog } from "../../../../src/base/log.ts";
+import { OwnerDeaths } from "../../../../src/bus/owner-deaths.ts";
 import { idAt, idOfEntry, idsBetween, stemOf, timeOf } from "../../../../src/bus/redis/requests/request-ids.ts";
+import { createRequests } from "../../../../src/bus/redis/requests/requests.ts";
 import { findStarted, SLACK_MS } from "../../../../src/bus/redis/requests/takeover-lookup.ts";
 import type { StartedRuns } from "../../../../src/engine/ports/bus/started-runs.ts";
+import type { UsedTemplate } from "../../../../src/flows/ports/templates.ts";
 
 const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const NOW = Date.UTC(2030, 0, 1);
@@ -57,4 +62,33 @@ test("each run stands for one message, the earliest that was seen at about its t
   expect(await find([NOW + SLACK_MS], [NOW])).toEqual([true]);
   // What this instance has started itself came from another message.
   expect(await find([NOW - 50], [NOW], [NOW - 50])).toEqual([false]);
+});
+
+// Cause: a request was sent again without end, and each owner of its run died of it.
+test("a request in a Stream of which five owners of its run died is rejected, and no run tells of it", async () => {
+  const stopping = new AbortController().signal;
+  const starts: string[] = [];
+  let told = 0;
+  const { stream } = createRequests({
+    ...{ stopping, log: silentLog, tenantId: "default", maxBytes: 10_000, counts: { counted() {} } },
+    templates: { useTemplate: async () => ({ flowId: "f", version: "1" }) as UsedTemplate },
+    startedRuns: { find: async () => [] },
+    shards: { shardOf: () => 0, epochOf: () => undefined },
+    startHere: () => Promise.reject(toError("RUN_MOVED", { runId: "r" })),
+    async startAnywhere(_, { correlationId, refusal }, ownerDied) {
+      starts.push(`${correlationId}${refusal === null ? "" : " refused"}`);
+      if (correlationId === "good") return;
+      ownerDied?.();
+      throw toError("RUN_MOVED", { runId: "r" });
+    },
+    ownerDeaths: new OwnerDeaths({ stopping, pauseMs: 1 }),
+  });
+  const entry = (name: string) => ({
+    ...messageOf(JSON.stringify({ correlation_id: name, workflow_template: "t" }), "stream:s"),
+    ...{ entryId: `1-${name.length}`, ownerDied: () => void (told += 1) },
+  });
+  const verdicts = await Promise.all(stream([entry("bad"), entry("good")]));
+  expect(verdicts).toEqual([{ reason: "KILLS_ITS_READER", message: expect.any(String) }, "done"]);
+  expect(starts.filter((start) => start.startsWith("bad"))).toEqual(Array.from({ length: 5 }, () => "bad"));
+  expect(told).toBe(5);
 });
