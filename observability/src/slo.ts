@@ -40,13 +40,16 @@ const sampleOf =
 const METHOD = ',grpc_type="unary",grpc_service="orchestrator.v1.RunService",grpc_method="GetRun"';
 
 /** Codes that are the fault of the service. */
-const SERVER_FAULTS = "UNKNOWN|INTERNAL|UNAVAILABLE|DATA_LOSS|DEADLINE_EXCEEDED|UNIMPLEMENTED";
+export const SERVER_FAULTS = "UNKNOWN|INTERNAL|UNAVAILABLE|DATA_LOSS|DEADLINE_EXCEEDED|UNIMPLEMENTED";
 
 /** Calls of users: probes and reflection are none. */
-const CALLS = `${JOB},grpc_service!~"grpc[.](health|reflection)[.].*|orchestrator[.]health[.].*"`;
+export const USER_CALLS = 'grpc_service!~"grpc[.](health|reflection)[.].*|orchestrator[.]health[.].*"';
+const CALLS = `${JOB},${USER_CALLS}`;
 
 /** Calls that wait or stream by their nature have no latency. */
-const QUICK = `${JOB},grpc_type="unary",grpc_method!~"WaitRun|StartRun|FetchTasks|GenerateFlow",grpc_service!~"grpc[.].*|orchestrator[.]health[.].*"`;
+export const QUICK_CALLS =
+  'grpc_type="unary",grpc_method!~"WaitRun|StartRun|FetchTasks|GenerateFlow",grpc_service!~"grpc[.].*|orchestrator[.]health[.].*"';
+const QUICK = `${JOB},${QUICK_CALLS}`;
 
 const sum = (selector: string, range: string): string => `sum(increase(${selector}[${range}]))`;
 
