@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 
 /** Templates of `buf generate`, in the order in which they run. */
-export const TEMPLATES = ["buf.gen.yaml", "buf.gen.internal.yaml", "buf.gen.third-party.yaml"];
+export const TEMPLATES = ["buf.gen.yaml", "buf.gen.third-party.yaml"];
 
 /** A part of the generated code: where it comes from and what it writes. Paths are relative to the repository. */
 export interface Part {
