@@ -40,22 +40,30 @@ function prepareWorkers(): void {
   install(go, ["build", "-o", goWorker, "./demo"], join(root, "examples/workers/go"));
 }
 
-/** A program of the demo, with the photos that it has begun. */
+/** A program of the demo, with the photos that it has begun, and the last that it said. */
 interface Program {
+  readonly name: string;
   readonly child: ChildProcess;
   readonly begun: number[];
+  said: string;
 }
+
+/** How much of what a program said is shown when the demo fails, characters. */
+const SAID_LENGTH = 2_000;
 
 const programs: Program[] = [];
 
-function start(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Program {
+function start(name: string, command: string, args: readonly string[], env: Readonly<Record<string, string>>): Program {
   const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-  const begun: number[] = [];
+  const program: Program = { name, child, begun: [], said: "" };
+  const hear = (chunk: Buffer): void => {
+    program.said = `${program.said}${chunk}`.slice(-SAID_LENGTH);
+  };
   child.stdout.on("data", (chunk: Buffer) => {
-    for (const [, photo] of chunk.toString().matchAll(/begins photo (\d+)/g)) begun.push(Number(photo));
+    for (const [, photo] of chunk.toString().matchAll(/begins photo (\d+)/g)) program.begun.push(Number(photo));
+    hear(chunk);
   });
-  child.stderr.on("data", () => {});
-  const program = { child, begun };
+  child.stderr.on("data", hear);
   programs.push(program);
   return program;
 }
@@ -68,9 +76,14 @@ async function freePort(): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
+/** Waits for `check`. The first start makes a database, which takes a minute on a machine that is busy. */
 async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(20)) if (await check()) return;
-  throw new Error(`${what} did not happen within a minute`);
+  for (const deadline = Date.now() + 180_000; Date.now() < deadline; await sleep(20)) {
+    if (await check()) return;
+    const ended = programs.find(({ child }) => child.exitCode !== null);
+    if (ended !== undefined) throw new Error(`${ended.name} ended with code ${ended.child.exitCode}`);
+  }
+  throw new Error(`${what} did not happen within three minutes`);
 }
 
 async function showDemo(folder: string): Promise<void> {
@@ -84,7 +97,7 @@ async function showDemo(folder: string): Promise<void> {
     if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
     return (await response.json()) as Record<string, unknown>;
   };
-  start(process.execPath, [join(root, "src/main.ts"), "serve"], {
+  start("the service", process.execPath, [join(root, "src/main.ts"), "serve"], {
     ORCHESTRATOR_PORT: address.slice(address.indexOf(":") + 1),
     ORCHESTRATOR_DATA_DIR: folder,
     ORCHESTRATOR_METRICS_ENABLED: "false",
@@ -98,8 +111,10 @@ async function showDemo(folder: string): Promise<void> {
     ),
   );
   await call("/v1/flows", { source: readFileSync(join(here, "photo.yaml"), "utf8") });
-  const python = start(join(venv, "bin/python"), [join(here, "worker.py")], { ORCHESTRATOR_SERVER: address });
-  const go = start(goWorker, [], { ORCHESTRATOR_SERVER: address });
+  const python = start("the Python worker", join(venv, "bin/python"), [join(here, "worker.py")], {
+    ORCHESTRATOR_SERVER: address,
+  });
+  const go = start("the Go worker", goWorker, [], { ORCHESTRATOR_SERVER: address });
 
   const runs: string[] = [];
   for (let photo = 1; photo <= PHOTOS; photo++) {
@@ -134,6 +149,7 @@ try {
   await showDemo(folder);
 } catch (error) {
   console.error(`The demo stopped: ${error instanceof Error ? error.message : error}`);
+  for (const { name, said } of programs) if (said !== "") console.error(`\n${name} said last:\n${said.trimEnd()}`);
   process.exitCode = 1;
 } finally {
   for (const { child } of programs.reverse()) {
