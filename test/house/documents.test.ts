@@ -153,3 +153,31 @@ test("links in the documents point to files that exist", () => {
   const broken = links.filter(({ path, target }) => !existsSync(join(dirname(path), target)));
   expect(broken).toEqual([]);
 });
+
+test("the figures of the README are those of the newest sitting of the benchmark, which it names", () => {
+  const newest = readdirSync("bench/results")
+    .filter((name) => name.endsWith(".md"))
+    .sort()
+    .at(-1);
+  const sitting = readFileSync(join("bench/results", newest ?? ""), "utf8");
+  /** Runs a second and median milliseconds of a subject with so many runs in flight. */
+  const figures = (subject: string, inFlight: number): readonly [runs: string, p50: string] => {
+    const row = sitting.match(new RegExp(`^\\| ${subject} \\| ${inFlight} \\| (\\d+) \\|[^|]+\\| ([\\d.]+) \\|`, "m"));
+    if (row === null) expect.unreachable(`${newest} has no figures of ${subject}`);
+    return [Number(row[1]).toLocaleString("en-US"), Number(row[2]).toFixed(1)];
+  };
+  const readme = readFileSync("README.md", "utf8");
+  const cells = (start: string): string[] =>
+    /^\| (.*) \|$/m.exec(readme.slice(readme.indexOf(start)))?.[1]?.split(" | ") ?? [];
+  expect(readme).toContain(`[one sitting on ${newest?.slice(0, 10)}](bench/results/${newest})`);
+  const [, ours, , restate, langgraph] = cells("| 3-step runs per second");
+  expect(ours).toBe(
+    `${figures("grpc", 200)[0]} (client ghz: ${figures("ghz", 200)[0]}; in batches: ${figures("grpc-batch", 10)[0]})`,
+  );
+  expect(restate).toBe(figures("restate", 200)[0]);
+  expect(langgraph).toMatch(new RegExp(`^${figures("langgraph", 200)[0]} `));
+  const [, oursAlone, , restateAlone, langgraphAlone] = cells("| one 3-step run alone");
+  expect(oursAlone).toBe(`${figures("grpc", 1)[1]} ms`);
+  expect(restateAlone).toMatch(new RegExp(`^${figures("restate", 1)[1]} ms `));
+  expect(langgraphAlone).toMatch(new RegExp(`^${figures("langgraph", 1)[1]} ms `));
+});
