@@ -1,4 +1,5 @@
-# Orchestrator. `make run` serves, `make test` tests; both install what they need (any Node >= 18 with npm is enough to begin).
+# Orchestrator. `make run` serves, `make test` tests; both install what they need (any Node >= 18 with npm is enough to
+# begin).
 .POSIX:
 .DEFAULT_GOAL := help
 SHELL = /bin/sh

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { SlowFirst } from "./test/support/slow-first.ts";
 
-/** Suites by speed and need. Those with `postgres` share one embedded server that a global setup starts once per run. */
+/**
+ * Suites by speed and need. Those with `postgres` share one embedded server that a global setup starts once per run.
+ */
 const suites = [
   { name: "unit", timeoutMs: 10_000 },
   { name: "oracle", timeoutMs: 10_000 },

@@ -1,5 +1,6 @@
 #!/bin/sh
-# `make bench`: installs what only the benchmark needs, unless it is there, and runs it with the given options. Called through scripts/with-node.sh.
+# `make bench`: installs what only the benchmark needs, unless it is there, and runs it with the given options. Called
+# through scripts/with-node.sh.
 #   bench/peers      the systems that we compare with, from npm, as their lockfile says
 #   .tools/bin/ghz   the load generator, from the Go module proxy; without Go its line is left out of the table
 set -eu

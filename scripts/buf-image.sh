@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes the image of the contracts of a release, which buf-breaking.sh compares with. An image that exists is never overwritten.
+# Writes the image of the contracts of a release, which buf-breaking.sh compares with. An image that exists is never
+# overwritten.
 #   sh scripts/buf-image.sh VERSION
 set -eu
 cd -- "$(dirname -- "$0")/.."

@@ -1,5 +1,5 @@
-// Exits 0 when node_modules holds what package-lock.json names: npm's own record of the installation is compared with the lockfile.
-// Runs on Node >= 18, before anything is installed.
+// Exits 0 when node_modules holds what package-lock.json names: npm's own record of the installation is compared with
+// the lockfile. Runs on Node >= 18, before anything is installed.
 import { readFileSync } from "node:fs";
 
 const read = (path) => {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What CI runs first: formatting and lint, types, boot without compilation, unit tests and house rules (these prove generated files fresh).
+# What CI runs first: formatting and lint, types, boot without compilation, unit tests and house rules (these prove
+# generated files fresh).
 #   --static   without the tests
 set -eu
 step() { printf '%s\n' "check: $*" >&2; "$@"; }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the lockfile names, without install scripts, unless it is there. A stamp makes the second call free; several at once wait for the first.
+# Installs what the lockfile names, without install scripts, unless it is there. A stamp makes the second call free;
+# several at once wait for the first.
 set -eu
 cd -- "$(dirname -- "$0")/.."
 stamp=node_modules/.orchestrator-install

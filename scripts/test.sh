@@ -1,5 +1,6 @@
 #!/bin/sh
-# All tests; with PostgreSQL 15 on the machine those of the store once more on it. What is missing here is skipped and named, in CI it is an error.
+# All tests; with PostgreSQL 15 on the machine those of the store once more on it. What is missing here is skipped and
+# named, in CI it is an error.
 set -eu
 mkdir -p .test
 rm -f .test/*.json

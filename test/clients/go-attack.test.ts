@@ -1,4 +1,6 @@
-/** A worker in Go that does what no worker should: each attack costs the attacker, and no task, run, or other worker. */
+/**
+ * A worker in Go that does what no worker should: each attack costs the attacker, and no task, run, or other worker.
+ */
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type ServeProcess, startServe } from "../support/serve-process.ts";

@@ -12,7 +12,9 @@ const python = findProgram(["python3", "python"], PROBE);
 export const PYTHON_MISSING = python === undefined && !IN_CI;
 if (PYTHON_MISSING) console.log("skipped: what needs Python, because Python 3.9 with venv is missing");
 
-/** Makes the environment `name` with the client and the pinned packages, unless it is there. Returns its interpreter. */
+/**
+ * Makes the environment `name` with the client and the pinned packages, unless it is there. Returns its interpreter.
+ */
 export function preparePython(name: string, pins: readonly string[]): Promise<string> {
   const files = [...listFiles(ROOT, "gen/python/orchestrator_client"), "gen/python/pyproject.toml"].map((file) =>
     readFileSync(join(ROOT, file)),

@@ -236,7 +236,8 @@ describe.each(LANGUAGES)("a client in $name that knows one of two instances", ({
       }
       expect([...called].filter((method) => ROUTED.includes(method)).sort()).toEqual([...ROUTED].sort());
 
-      // The owner dies in the middle of a call: the caller hears that it may ask again, and then reaches the next owner.
+      // The owner dies in the middle of a call: the caller hears that it may ask again, and then reaches the next
+      // owner.
       const kept = { run_id: await startThere() };
       const waiting = here.call("RunService/WaitRun", { ...kept, wait: "30s" });
       await ok("RunService/GetRun", kept, there);

@@ -1,4 +1,4 @@
-/** Operations between two service processes on one database: whoever dies, each run is changed once. */
+/** Operations between two service processes on one database: whichever dies, each run is changed once. */
 import { expect, onTestFinished, test } from "vitest";
 import type { ApiClient } from "../../src/api/client/client.ts";
 import { openGrpcClient } from "../../src/api/client/grpc-client.ts";

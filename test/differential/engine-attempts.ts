@@ -1,6 +1,6 @@
 /**
- * What runs around the engine: attempts of tools, workers and child runs, with the time and the event of what comes next
- * of each.
+ * What runs around the engine: attempts of tools, workers and child runs, with the time and the event of what comes
+ * next of each.
  */
 import type { Outcome as AttemptOutcome } from "../../src/engine/machine/events.ts";
 import type { JournalRecord } from "../../src/engine/machine/records.ts";

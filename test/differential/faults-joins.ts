@@ -60,7 +60,7 @@ function otherFirst(record: JournalRecord, run: Run): JournalRecord {
   return other === undefined ? record : { ...record, first: other };
 }
 
-/** The success of a condition that the task waited for, in place of that of another dependency. */
+/** The success of a condition that the task waited for, instead of that of another dependency. */
 function conditionFirst(record: JournalRecord, run: Run): JournalRecord {
   if (!("first" in record) || record.first === undefined) return record;
   const condition = depsOf(record, run).find(

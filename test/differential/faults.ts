@@ -310,7 +310,7 @@ function trueWhenFailing(when: Template): Template {
   return { constant: when.constant, evaluate };
 }
 
-/** A guard that says of a signal for ever what it said first. */
+/** A guard that says of a signal forever what it said first. */
 function judgedOnce(when: Template): Template {
   const said = new Map<string, ReturnType<Template["evaluate"]>>();
   const evaluate: Template["evaluate"] = (scope) => {

@@ -24,7 +24,7 @@ test(`${FLOWS} wide flows end on the engine as the interpreter says`, async () =
     if (verdict.kind === "different") expect.fail(await explain(seed, subject));
     count(seen, verdict.kind);
     for (const feature of [...featuresOf(outcome), ...recoveriesOf(journal)]) count(seen, feature);
-    // Whoever puts the run together from its journal goes on with it as if it had never left memory.
+    // A run that is read from its journal goes on as if it had never left memory.
     const random = createRandom(seed);
     const reopened = drive(plan, subject.world, {}, { interrupt: () => (random.chance(0.3) ? "reopen" : null) });
     expect(reopened.journal, `seed ${seed}, put together again and again`).toEqual(journal);

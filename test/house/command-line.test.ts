@@ -8,14 +8,14 @@ import { EXIT } from "../../src/cli/exit-codes.ts";
 const DOCUMENT = readFileSync("docs/cli.md", "utf8");
 
 /** First cells of a table whose rows begin with code or a number, in order. */
-const firstCells = [...DOCUMENT.matchAll(/^\| ([`\d][^|]*?) \|/gm)].map(([, cell = ""]) => cell);
+const firstCells = [...DOCUMENT.matchAll(/^\| ([`\d][^|]*?) \|/gm)].map(([, resident = ""]) => resident);
 
 test("docs/cli.md has all commands of the program, and no others", async () => {
   const program = await describeCommandLine();
   const real = program.commands.flatMap((command) => namesOf(command)).sort();
   const told = firstCells
-    .filter((cell) => cell.startsWith("`"))
-    .flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code))
+    .filter((resident) => resident.startsWith("`"))
+    .flatMap((resident) => [...resident.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code))
     .flatMap((code) => {
       const [, name = "", rest = ""] = /^(\w+) ?(.*)$/.exec(code) ?? [];
       const below = /^[a-z]/.test(rest) && name !== "completion" ? rest.split(", ") : [];
@@ -27,7 +27,7 @@ test("docs/cli.md has all commands of the program, and no others", async () => {
 });
 
 test("docs/cli.md has all exit codes, and no others", () => {
-  const told = firstCells.filter((cell) => /^\d+$/.test(cell)).map(Number);
+  const told = firstCells.filter((resident) => /^\d+$/.test(resident)).map(Number);
   expect(told).toEqual(Object.values(EXIT).sort((a, b) => a - b));
 });
 

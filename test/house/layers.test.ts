@@ -170,7 +170,7 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   cockatiel: ["tools", "guards"],
   commander: ["cli"],
   "string-width": ["cli"],
-  // Formats rather than vendors: whoever reads them needs them.
+  // Formats rather than vendors: all code that reads them needs them.
   yaml: ["flows", "config", "cli"],
   zod: ["flows", "tasks", "tools", "guards", "engine", "config", "cli", "api"],
   canonicalize: ["base"],

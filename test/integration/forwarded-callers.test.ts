@@ -1,5 +1,6 @@
 /**
- * Two instances as processes on one database: whoever acts on a run through the wrong one is named by the right one.
+ * Two instances as processes on one database: a caller that acts on a run through the wrong one is named by the right
+ * one.
  */
 import { expect, onTestFinished, test } from "vitest";
 import { encodeActor } from "../../src/api/calls/caller.ts";

@@ -21,7 +21,7 @@ function createCheckout(): string {
 const env = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` };
 
 test("an installation that cannot write its folder says so and ends", () => {
-  // Cause: every failure of mkdir counted as "another one holds the lock", so the launcher waited for ever and said
+  // Cause: every failure of mkdir counted as "another one holds the lock", so the launcher waited forever and said
   // nothing.
   const folder = createCheckout();
   const state = join(folder, ".node");

@@ -98,7 +98,7 @@ test("a service that was put is called at every instance, until it is deleted, a
   const again = { name: "billing", entry, changeReason: "moved", etag: "new" };
   expect((await first.client.call(method.putService, again)).service?.etag).toBe(service?.etag);
 
-  // Another origin: without the token, whoever put it.
+  // Another origin: without the token, no matter who put it.
   await second.client.call(method.putService, { ...changed, etag: service?.etag ?? "" });
   await eventually(async () => expect((await getAt(first)).service?.url).toBe(other.origin), { timeoutMs: 5_000 });
   expect((await runAt(first))?.state).toBe(RunState.COMPLETED);

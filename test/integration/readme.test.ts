@@ -78,12 +78,12 @@ function runBlock(language: string, mark: string, given: string): string | null 
   const venv = { PATH: `${join(folder, "venv/bin")}:${process.env.PATH}` };
   switch (`${language} ${mark}`) {
     case "sh run":
-      // By itself curl is content with every status: an example that the service refuses must not pass.
+      // Curl alone accepts every status: an example that the service refuses must not pass.
       return run("sh", ["-euc", `curl() { command curl --fail-with-body "$@"; }\n${text}`]);
     case "sh dry-run": {
       const targets = text.trim().split("\n");
       for (const line of targets) {
-        // By itself make is content with a folder that has the name of a target that is gone.
+        // Make alone accepts a folder that has the name of a target that is gone.
         const [, target] = /^make ([a-z-]+)$/.exec(line) ?? expect.unreachable(`${line} is no make target`);
         expect(readFileSync("Makefile", "utf8")).toMatch(new RegExp(`^${target}:`, "m"));
       }

@@ -1,4 +1,7 @@
-/** Tasks that are ended from outside, by way of an instance that does not own their run: CompleteTask, FailTask, callbacks. */
+/**
+ * Tasks that are ended from outside, by way of an instance that does not own their run: CompleteTask, FailTask,
+ * callbacks.
+ */
 import { expect, onTestFinished, test } from "vitest";
 import type { ApiClient } from "../../src/api/client/client.ts";
 import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
@@ -94,7 +97,7 @@ test("children of a map end at the word of either instance: one of two answers s
   expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
   const winner = both.findIndex(({ status }) => status === "fulfilled");
   expect(both[1 - winner]).toMatchObject({ reason: { code: "TASK_STATE_INVALID" } });
-  // The worker at the other instance hears of it, and its own result comes too late.
+  // The worker at the other instance is notified, and its own result comes too late.
   const { taskToken } = held.find(({ taskId }) => taskId === "each.0") ?? { taskToken: "" };
   expect((await worker.nextCancellation()).taskToken).toBe(taskToken);
   const late = await worker.report(taskToken, "succeeded", outputOf("late"));

@@ -119,7 +119,7 @@ test("a task that nobody has taken is completed, and its row in the queue goes",
   await bed.client.call(RunService.method.completeTask, { runId, taskId: "only", ...output(3) });
   await bed.reaches(runId, RunState.COMPLETED);
   await bed.restart();
-  // Whoever comes gets the next task, not that one.
+  // The next worker gets the next task, not that one.
   const next = await bed.start("told");
   const worker = await holdTasks(bed.client, ["hold"]);
   expect((await worker.next()).runId).toBe(next);

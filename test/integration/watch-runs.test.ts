@@ -215,7 +215,7 @@ test("a watch resumes from a cursor at any instance: what changed meanwhile come
   await expect(other[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "WATCH_CURSOR_INVALID" });
 });
 
-// Cause: a resumed watch read the runs that changed, and a deleted run is none: whoever held it kept it for ever.
+// Cause: a resumed watch read the runs that changed, and a deleted run is none: those that held it kept it forever.
 test("a watch that resumes learns of the runs that were deleted meanwhile, whatever its filter", async () => {
   const [a, b] = [await startInstance(), await startInstance()];
   const filter = 'state == "COMPLETED"';

@@ -1,4 +1,6 @@
-/** Runs that come from a topic, with tasks that executors do over other topics, on a real broker and a real database. */
+/**
+ * Runs that come from a topic, with tasks that executors do over other topics, on a real broker and a real database.
+ */
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, expect, inject, onTestFinished, test } from "vitest";
 import { eventually } from "../support/eventually.ts";

@@ -33,7 +33,8 @@ async function openPlace(kafka: KafkaService, env: Record<string, string> = {}) 
       ...{ dataDir: join(folder, "data"), port, logFile: join(folder, "service.log") },
       onLine: (line) => lines.push(line),
       env: {
-        // Deaths here are kills. A start on a busy machine may take longer than a watchdog with so short a lease allows.
+        // Deaths here are kills. A start on a busy machine may take longer than a watchdog with so short a lease
+        // allows.
         ...{ ORCHESTRATOR_LEASE_TTL: "2s", ORCHESTRATOR_MAX_LOOP_STALL: "0", ORCHESTRATOR_TESTING: "true" },
         ...{ ...kafka.env, ...env, ...more },
       },

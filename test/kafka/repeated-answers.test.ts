@@ -41,6 +41,7 @@ test("a failure that is read again uses up no second attempt of a task that is r
   );
   release("done");
   await service.untilCompleted([runId]);
-  // The kill may come between the broker's acknowledgement and the deletion of the row: then the message goes out again.
+  // The kill may come between the broker's acknowledgement and the deletion of the row: then the message goes out
+  // again.
   expect([...new Set(executor.taken.map(({ attempt }) => attempt))]).toEqual([0, 1]);
 });

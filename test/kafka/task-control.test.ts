@@ -1,4 +1,6 @@
-/** Executors are told on `task_control`, if it is switched on, of attempts that are over though they have not answered. */
+/**
+ * Executors are told on `task_control`, if it is switched on, of attempts that are over though they have not answered.
+ */
 import { randomUUID } from "node:crypto";
 import { Consumer, stringDeserializers } from "@platformatic/kafka";
 import { afterAll, expect, test } from "vitest";

@@ -162,7 +162,9 @@ export function loseAttempt(machine: Machine, task: Task): void {
   task.dueAt = machine.now;
 }
 
-/** When an attempt that begins now gives its last sign of life: one that never ends gives none unless its script does. */
+/**
+ * When an attempt that begins now gives its last sign of life: one that never ends gives none unless its script does.
+ */
 export function quietAt(machine: Machine, { quietAfterMs }: AttemptScript, reports: boolean): number | null {
   if (quietAfterMs !== undefined) return machine.now + quietAfterMs;
   return reports ? null : machine.now;

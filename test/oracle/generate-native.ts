@@ -151,7 +151,7 @@ function addBranches(random: Random, tasks: TaskDoc[]): void {
   });
 }
 
-/** A condition that lost its branches became a transform: whoever reads its result reads a number now. */
+/** A condition that lost its branches became a transform: readers of its result read a number now. */
 function retarget(task: TaskDoc, id: string): void {
   const text = JSON.stringify(task).replaceAll(`(tasks.${id}.output.result ? 1 : 0)`, `tasks.${id}.output.n`);
   Object.assign(task, JSON.parse(text));

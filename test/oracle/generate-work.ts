@@ -63,7 +63,7 @@ function readError(random: Random, name: string): string {
   return `(${name}.error != null && ${name}.error.type == "${random.pick(ERROR_TYPES)}" ? 1 : 6)`;
 }
 
-/** A condition as `${…}`. One in thirty gives a number in place of a boolean. */
+/** A condition as `${…}`. One in thirty gives a number instead of a boolean. */
 export function booleanTemplate(random: Random, context: WorkContext): string {
   const number = numberExpression(random, context);
   if (random.chance(1 / 30)) return `\${${number} + 1}`;

@@ -4,11 +4,11 @@
  *
  * What LangGraph says natively, and how (found by experiment, 1.4.17):
  * - A join of several dependencies is one array edge: it fires once, when all its sources have run. Over a branch that
- *   was not taken it never fires, and that is
- *   `all_success`: the target is skipped. Plain edges in place of an array edge would run a target once for each depth at which a source ends.
+ *   was not taken it never fires, and that is `all_success`: the target is skipped. Plain edges instead of an array
+ *   edge would run a target once for each depth at which a source ends.
  * - A branch target that has other dependencies too cannot hang on the conditional edge itself (it would start at
- *   once). Each side of a condition becomes a node
- *   `c__true`/`c__false` that the conditional edge leads to; targets join over it.
+ *   once). Each side of a condition becomes a node `c__true`/`c__false` that the conditional edge leads to; targets
+ *   join over it.
  * - Not sayable: a target that both sides reach (one side names it, the other leads to it): its join would need the
  *   side that was not taken. The generator leaves
  *   such re-joins out. Neither are trigger rules other than `all_success`, failures, retries, waiting and holds.

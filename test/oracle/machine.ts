@@ -53,7 +53,7 @@ export type Task = {
   dispatchOrder: number | null;
   /** When it began: from here schedule-to-close counts. */
   begunAt: number;
-  /** When the running attempt reports by itself, or after it was told to stop; null: never. */
+  /** When the running attempt reports on its own, or after it was told to stop; null: never. */
   reportsAt: number | null;
   /** The running attempt was told to stop and will say so. */
   stopping: boolean;

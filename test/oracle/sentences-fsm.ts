@@ -150,7 +150,7 @@ export function describeFsm({ playFsm }: Players): void {
     });
 
     test("a signal that was not admitted is judged again when what its guard reads has changed", async () => {
-      // Cause: a signal was judged once per visit, but only as long as the run stayed in memory: what was parked
+      // Cause: a signal was judged once per visit, but only as long as the run stayed in memory: what was evicted
       // meanwhile ended otherwise.
       const when = `\${tasks.work.state == "COMPLETED"}`;
       const states: StateDoc[] = [

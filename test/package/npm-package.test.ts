@@ -15,7 +15,7 @@ describe("the npm package", () => {
   // As root this is a folder that the database's user cannot walk, like the home of root.
   const folder = createFileFolder();
   const command = join(folder, "node_modules", ".bin", "orchestrator");
-  // Whoever installs a package gets the Node that is first on PATH.
+  // Those who install a package get the Node that is first on PATH.
   const env = { PATH: `${join(process.execPath, "..")}:/usr/bin:/bin:/usr/local/bin`, HOME: folder };
 
   beforeAll(async () => {

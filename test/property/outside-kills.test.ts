@@ -1,6 +1,7 @@
 /**
  * How often kills from outside hold an innocent run: a model of takeovers with the product's verdict and pauses. Runs
- * in hand are tried one after the other, the owner is killed at a random time, and its successor judges.
+ * that were current at a death are tried one after the other, the owner is killed at a random time, and its
+ * successor judges.
  */
 import { expect, test } from "vitest";
 import { spanOf } from "../../src/engine/shard/submission/trial-pauses.ts";

@@ -9,7 +9,7 @@ import { openWorkerBed } from "../support/worker-service.ts";
 
 const RUNS = 60;
 
-/** A way in which Redis breaks, and how it is mended. */
+/** A way in which Redis breaks, and how it is fixed. */
 interface Fault {
   readonly name: string;
   readonly begin: (redis: RedisServer) => unknown;

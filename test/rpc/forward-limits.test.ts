@@ -1,4 +1,6 @@
-/** Calls that go on to another instance have the limits of calls that stay: in size, in time, and in whom they trust. */
+/**
+ * Calls that go on to another instance have the limits of calls that stay: in size, in time, and in whom they trust.
+ */
 import { expect, onTestFinished, test } from "vitest";
 import { toError } from "../../src/base/errors.ts";
 import type { Run } from "../../src/gen/orchestrator/v1/run_pb.ts";

@@ -1,5 +1,5 @@
 /**
- * How an instance hears of the runs of others, on fakes of the engine: what is relayed, what is read from the store,
+ * How an instance learns of the runs of others, on fakes of the engine: what is relayed, what is read from the store,
  * and what is a gap.
  */
 import { createServer, type Socket } from "node:net";

@@ -1,4 +1,4 @@
-// A reader who stalls held its watch for ever: the servers waited for `drain` without a bound, and WATCH_TOO_SLOW came
+// A reader who stalls held its watch forever: the servers waited for `drain` without a bound, and WATCH_TOO_SLOW came
 // only when he read again.
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";

@@ -1,4 +1,7 @@
-/** Promises of the document of seed 001 that take agents, a death, or time: its fragments run, and what is lost comes back. */
+/**
+ * Promises of the document of seed 001 that take agents, a death, or time: its fragments run, and what is lost comes
+ * back.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, inject, test } from "vitest";

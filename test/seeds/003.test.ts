@@ -1,6 +1,6 @@
 /**
- * The document of seed 003, executed: its commands, paths, fields, errors, and promises, with `curl` as in the document.
- * What it cannot hold is in docs/seeds.md.
+ * The document of seed 003, executed: its commands, paths, fields, errors, and promises, with `curl` as in the
+ * document. What it cannot hold is in docs/seeds.md.
  */
 import { describe, expect, test } from "vitest";
 import { ERROR_STATUS, TASK_STATUSES } from "../../src/api/legacy/routing/words.ts";

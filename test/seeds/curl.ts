@@ -1,4 +1,6 @@
-/** `curl` against the merged interfaces: whatever is answered fits the schema of its route in `contracts/openapi.yaml`. */
+/**
+ * `curl` against the merged interfaces: whatever is answered fits the schema of its route in `contracts/openapi.yaml`.
+ */
 import { execFile, execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

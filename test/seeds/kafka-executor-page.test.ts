@@ -1,4 +1,6 @@
-/** docs/how-to/kafka-executor.md, executed: its executor does the task of its flow, and its answers are what it says. */
+/**
+ * docs/how-to/kafka-executor.md, executed: its executor does the task of its flow, and its answers are what it says.
+ */
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -3,8 +3,8 @@
 # and the task's folder as /workspace; then runs the command there. It stays, because the first process of a namespace
 # gets no signals that it does not handle, and all others die with it.
 #   sandbox.sh ROOT WORKSPACE FOLDER... -- COMMAND...
-# ROOT: an empty folder. FOLDER: a folder or file that is shown, too, read-only, under its own name. File 3 is a socket to the agent, which
-# learns when the command begins; it is closed when the agent dies.
+# ROOT: an empty folder. FOLDER: a folder or file that is shown, too, read-only, under its own name. File 3 is a socket
+# to the agent, which learns when the command begins; it is closed when the agent dies.
 set -eu
 root=$1 workspace=$2
 shift 2

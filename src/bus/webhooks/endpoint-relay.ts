@@ -160,10 +160,10 @@ export function startEndpointRelay(parts: EndpointRelayParts): OutboxRelay {
   const sendPage = async (events: readonly StoredOutgoing[]): Promise<Page> => {
     const page: Page = { sent: [], rejected: [], isOver: false, holds: false };
     const runs = [...Map.groupBy(events, ({ message }) => message.runId).values()];
-    const lane = async (): Promise<void> => {
+    const sendOn = async (): Promise<void> => {
       for (let run = runs.shift(); run !== undefined; run = runs.shift()) await sendRun(run, page);
     };
-    await Promise.all(Array.from({ length: concurrency }, lane));
+    await Promise.all(Array.from({ length: concurrency }, sendOn));
     sent = [...sent, ...page.sent];
     await deleteSent();
     await reject(page.rejected);

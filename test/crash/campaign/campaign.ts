@@ -2,7 +2,7 @@
  * A campaign: users work while the service is killed again and again, alone, at fail points, together with its
  * database. Then quiet, then the checker.
  *
- *   node test/crash/campaign/campaign.ts --kills 50 --seed 7      one campaign by hand; its folder is kept when something is wrong
+ *   node test/crash/campaign/campaign.ts --kills 50 --seed 7  by hand; keeps its folder when something is wrong
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,7 +28,7 @@ export interface CampaignOptions {
   readonly seed: number;
   readonly users?: number;
   /**
-   * Arms these one after the other, one for each life of the service, in place of random ones: `commit.after=kill@3`.
+   * Arms these one after the other, one for each life of the service, instead of random ones: `commit.after=kill@3`.
    */
   readonly points?: readonly string[];
   /** Where things are said while it runs. */
@@ -38,7 +38,7 @@ export interface CampaignOptions {
 /** One kill. */
 interface Kill {
   readonly how: string;
-  /** The service ended by itself, at a fail point. */
+  /** The service ended on its own, at a fail point. */
   readonly reached: boolean;
   readonly servedMs: number;
   /** Calls of users and of tools that were under way. */

@@ -113,7 +113,7 @@ export function killDatabase(dataDir: string): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // It ended by itself.
+    // It ended on its own.
   }
 }
 

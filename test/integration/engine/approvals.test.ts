@@ -88,10 +88,10 @@ test("a decision that meets an early timer is taken", async () => {
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("long"), 0);
   const { runId } = run.state;
-  const cell = instance.runs.residence.residents.get(runId);
-  const task = cell?.entity.state.tasks.get("ask");
-  if (cell === undefined || task === undefined) throw new Error("the run is not in memory");
-  instance.runtime.submission.post(cell, { type: "due", at: task.dueAt ?? 0, random: 0 });
+  const resident = instance.runs.residence.residents.get(runId);
+  const task = resident?.entity.state.tasks.get("ask");
+  if (resident === undefined || task === undefined) throw new Error("the run is not in memory");
+  instance.runtime.submission.post(resident, { type: "due", at: task.dueAt ?? 0, random: 0 });
   const { state } = await instance.engine.decideApproval(CALLER, runId, task.token, YES);
   expect(state.approvals.get(task.token)?.state).toBe("APPROVED");
   expect((await instance.engine.waitRun(CALLER, runId, 5_000, NEVER)).state.phase).toBe("COMPLETED");

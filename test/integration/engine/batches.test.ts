@@ -67,7 +67,7 @@ test("runs that go on at once join the next batch: two groups that began apart t
     );
   const first = startTen();
   await eventually(() =>
-    expect([...instance.runs.residence.residents.values()].filter((cell) => cell.committing)).toHaveLength(10),
+    expect([...instance.runs.residence.residents.values()].filter((resident) => resident.committing)).toHaveLength(10),
   );
   const second = startTen();
   await eventually(() => expect(instance.runs.residence.residents.size).toBe(20));

@@ -90,7 +90,7 @@ export interface InstanceOptions {
   readonly commitConnections?: number;
   readonly tools?: FakeTools;
   readonly database?: Database;
-  /** Hear of what becomes durable. */
+  /** Are notified of what becomes durable. */
   readonly observers?: readonly RunObserver[];
   readonly runtimeObserver?: RuntimeObserver;
   readonly operationObservers?: readonly OperationObserver[];

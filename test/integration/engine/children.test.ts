@@ -1,4 +1,4 @@
-/** Child runs: started once, ended with their parent, reported once, whoever dies in between. */
+/** Child runs: started once, ended with their parent, reported once, whichever dies in between. */
 import { expect, test } from "vitest";
 import { childRunId } from "../../../src/base/ids.ts";
 import type { Transition } from "../../../src/engine/ports/journal.ts";

@@ -1,9 +1,9 @@
 /**
  * Rows that somebody else wrote, or a disk lost: one damaged row costs its own run and nobody else.
  *
- * A value of the wrong type in a stored record or header was found by whoever needed it first: an encoder outside every
- * `try` (the process ended), or the map over a page (the list failed for the whole tenant). Now rows are checked as
- * they are read.
+ * A value of the wrong type in a stored record or header was found by the code that needed it first: an encoder outside
+ * every `try` (the process ended), or the map over a page (the list failed for the whole tenant). Now rows are checked
+ * as they are read.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { beforeEach, expect, test } from "vitest";
@@ -138,10 +138,10 @@ async function save(runId: string): Promise<Saved> {
 
 /** Puts a run out of memory. */
 async function forget(runId: string): Promise<void> {
-  const cell = instance.runs.residence.residents.get(runId);
-  if (cell !== undefined) {
-    await eventually(() => expect(cell.pending.length === 0 && !cell.committing).toBe(true));
-    instance.runs.residence.drop(cell);
+  const resident = instance.runs.residence.residents.get(runId);
+  if (resident !== undefined) {
+    await eventually(() => expect(resident.pending.length === 0 && !resident.committing).toBe(true));
+    instance.runs.residence.drop(resident);
   }
 }
 
@@ -168,7 +168,7 @@ async function judge(runId: string, what: string): Promise<string> {
   const firstChange = answers.findIndex(([name]) => name === "SignalRun");
   for (const [index, [name, { code, json }]] of answers.entries()) {
     // The first call that would change the run puts it into quarantine, which writes some columns anew: later ones may
-    // find it mended, and held.
+    // find it repaired, and held.
     const mended = index > firstChange && verdict === "RUN_UNREADABLE" && FAIR.has(code);
     const expected = mended || (verdict === "OK" ? FAIR.has(code) : code === verdict);
     expect(expected ? "" : `${what}: ${name} says ${code} (${json}), GetRun says ${verdict}`).toBe("");
@@ -244,7 +244,7 @@ test("a damaged header costs its run; everybody else is served", { timeout: 300_
   expect(verdicts.get("RUN_UNREADABLE")).toBeGreaterThan(60);
 });
 
-/** Values in place of a field: every type, and the texts that pass for numbers. */
+/** Values instead of a field: every type, and the texts that pass for numbers. */
 const VALUES = [
   null,
   true,

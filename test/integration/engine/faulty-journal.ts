@@ -33,7 +33,7 @@ export interface FaultyJournal extends Journal {
   afterLoad: ((runId: string) => void | Promise<void>) | null;
   /**
    * From now on nothing that is asked is answered: the process is as good as dead. Resolves when its last statements
-   * have ended, as those of a process that was killed do: until then they hold rows of leases, and whoever looks for
+   * have ended, as those of a process that was killed do: until then they hold rows of leases, and those who look for
    * free shards passes over them.
    */
   die(): Promise<void>;

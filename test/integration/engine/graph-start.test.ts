@@ -5,7 +5,7 @@ import { CALLER, createBed } from "./bed.ts";
 
 const bed = createBed();
 
-// Cause: a flow whose graph no module exports was started, and its run waited for ever without a word to its caller.
+// Cause: a flow whose graph no module exports was started, and its run waited forever without a word to its caller.
 test("a flow whose graph is not loaded is not started, as a run or as a child run", async () => {
   const { engine } = await bed.openInstance({ graphs: new Set(["loaded"]) });
   await bed.register("parent", [{ id: "call", type: "subflow", parameters: { flow_id: "missing" } }]);

@@ -1,4 +1,6 @@
-/** Starts that may happen once: the same key from many callers, in one batch, over two connections and on two instances. */
+/**
+ * Starts that may happen once: the same key from many callers, in one batch, over two connections and on two instances.
+ */
 import { expect, onTestFinished, test } from "vitest";
 import type { StartRequest, StartResult } from "../../../src/engine/ports/run-control.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -139,8 +141,8 @@ test("another request for a run id that exists is refused, not answered with tha
       .catch(() => null);
     if (result !== null) runId = `mine-${index}`;
   }
-  // Parked: the collision shows in the store alone.
-  for (const cell of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(cell);
+  // Evicted: the collision shows in the store alone.
+  for (const resident of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(resident);
   const other = startOf("gate", { runId, requestId: "b", requestHash: "hb", input: {} });
   // Twice: what the first refusal leaves behind must not make the second one a success.
   expect(await shardOwner(other)).toMatchObject({ code: "RUN_ALREADY_EXISTS" });
@@ -154,7 +156,7 @@ test("a run id of another tenant is taken, and nothing is said about the run", a
   await bed.register("gate", [{ id: "go", type: "signal", parameters: { name: "go" } }], "elsewhere");
   const instance = await bed.openInstance();
   await instance.engine.startRun(CALLER, startOf("gate", { runId: "mine" }), 0);
-  for (const cell of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(cell);
+  for (const resident of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(resident);
   const foreign = { tenantId: "elsewhere", actor: "" };
   for (const requestId of ["", "r", "r"]) {
     const refused = instance.engine.startRun(foreign, startOf("gate", { runId: "mine", requestId }), 0);

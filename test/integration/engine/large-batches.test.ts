@@ -49,7 +49,7 @@ test("a transition has a largest size, whatever comes together for one run, and 
   const before = instance.journal.batches.length;
   const text = "x".repeat(3_900_000);
   for (const give of answer) give({ ok: true, output: text });
-  // Whoever asks meanwhile is answered when what he asked for is durable.
+  // Callers that ask meanwhile are answered when what they asked for is durable.
   const signals = [1, 2, 3].map(async (n) => {
     await instance.engine.signalRun(CALLER, runId, "s", n);
     return (await bed.stateOf(runId)).signalCount >= n;
@@ -110,7 +110,7 @@ test("a batch that the store has no time for is tried again in halves", async ()
   for (let times = 0; times < 20; times += 1)
     instance.journal.onCommit({ before: tooMuch }, (transitions) => transitions.length > 4);
   const answers = await Promise.allSettled(ids.map((runId) => instance.engine.signalRun(CALLER, runId, "s", 1)));
-  // Whoever waited was told; what they sent was not lost.
+  // All who waited were notified; what they sent was not lost.
   for (const answer of answers)
     if (answer.status === "rejected") expect(answer.reason).toMatchObject({ code: "STORE_UNAVAILABLE" });
   for (const runId of ids) {

@@ -9,8 +9,8 @@ const bed = createBed();
 
 const NEVER = new AbortController().signal;
 
-// Sharing hid the size: 20 tasks made a row of 110 MB, one more a statement that never came through, and its pipeline tried
-// it for ever.
+// Sharing hid the size: 20 tasks made a row of 110 MB, one more a statement that never came through, and its pipeline
+// tried it forever.
 test("outputs that hold the last output twice end in an error, not in the store", async () => {
   const tasks = Array.from({ length: 40 }, (_, index) => ({
     id: `t${index}`,

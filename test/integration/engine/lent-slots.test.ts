@@ -171,7 +171,7 @@ test("a worker whose acknowledgements are heard elsewhere is not held for one th
   const runId = await start(there, "one");
   await eventually(() => expect(worker.taken).toHaveLength(1));
   const { token } = worker.taken[0] as Taken;
-  // A proxy sends it to the owner of the run: the instance of the worker does not hear of it.
+  // A proxy sends it to the owner of the run: the instance of the worker is not notified.
   await there.workers.report(CALLER, worker.sessionId, token, { type: "acknowledged" });
   await there.engine.terminateRun(CALLER, runId, "enough");
   await eventually(() => expect(worker.canceled).toEqual([token]));

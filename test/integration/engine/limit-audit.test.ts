@@ -103,7 +103,7 @@ test("rows of runs in memory that are gone, wrong, or too many say again what th
   expect(found).toMatchObject({ lost: 0, repaired: 7 });
 });
 
-// Cause: a run that cannot be read stood in its line for ever, and was read past each time.
+// Cause: a run that cannot be read stood in its line forever, and was read past each time.
 test("a run that is quarantined unread leaves its lines, and its release puts it back", async () => {
   await bed.register("one", [limited({ max_concurrent: 1 })]);
   const { tools, release } = createHeld();
@@ -119,7 +119,7 @@ test("a run that is quarantined unread leaves its lines, and its release puts it
     bed.sql("UPDATE orchestrator.journal SET records = replace(records, $2, $3) WHERE run_id = $1", [broken, from, to]);
   await damage('"task.limited"', '"task.teleported"');
   const second = await bed.openInstance({ tools });
-  // Whoever reads it finds out.
+  // The next reader finds out.
   await expect(second.engine.pauseRun(CALLER, broken, "")).rejects.toMatchObject({ code: "RUN_UNREADABLE" });
   await eventually(async () => {
     const left = (await slotsOf(bed)).map(({ run_id }) => run_id);

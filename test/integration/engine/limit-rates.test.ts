@@ -168,7 +168,7 @@ test("bounds that are declared go before those in the flow, and without any boun
   expect((await ended(instance, stuck)).phase).toBe("COMPLETED");
 });
 
-// Cause: one flow that named a limit and stated no bounds stood first in its line for ever, and nobody got a slot.
+// Cause: one flow that named a limit and stated no bounds stood first in its line forever, and nobody got a slot.
 test("a task without any bound waits, and those behind it that have bounds go on", async () => {
   await registerUnbound("unbound", [limited({})]);
   await bed.register("bound", [limited({ max_concurrent: 1 })]);

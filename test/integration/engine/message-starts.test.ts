@@ -25,7 +25,7 @@ test("a start from a message leaves no row besides its run, and the same again i
   expect(await keys()).toEqual([]);
   await expect(startFrom()).rejects.toMatchObject(TAKEN);
   // Not in memory any more: the store tells.
-  for (const cell of [...runs.residence.residents.values()]) runs.residence.drop(cell);
+  for (const resident of [...runs.residence.residents.values()]) runs.residence.drop(resident);
   await expect(startFrom()).rejects.toMatchObject(TAKEN);
   await expect(start()).rejects.toMatchObject(TAKEN);
   expect(await keys()).toEqual([]);
@@ -57,7 +57,7 @@ test.each(["before", "after"])(
   async (when) => {
     const { runs, runId, startFrom } = await open();
     await startFrom();
-    for (const cell of [...runs.residence.residents.values()]) runs.residence.drop(cell);
+    for (const resident of [...runs.residence.residents.values()]) runs.residence.drop(resident);
     const found = when === "before" ? runs.residence.open(runId) : null;
     const again = startFrom().catch((error: unknown) => error);
     while (!runs.residence.residents.has(runId)) await new Promise((resolve) => setImmediate(resolve));
@@ -74,7 +74,7 @@ test("a run that is refused at its start has failed, without a version, for all 
   const refused = startOf("nobody", { runId, fromMessage: true, refusal, input: { n: 1 }, userId: "u" });
   const { run } = await engine.startRun(CALLER, refused, 1_000);
   expect(run.state).toMatchObject({ phase: "FAILED", version: "", hash: "", vars: { n: 1 }, error: refusal });
-  for (const cell of [...runs.residence.residents.values()]) runs.residence.drop(cell);
+  for (const resident of [...runs.residence.residents.values()]) runs.residence.drop(resident);
   expect((await bed.stateOf(runId)).phase).toBe("FAILED");
   expect(await bed.sql("SELECT * FROM public.flow_run_history WHERE run_id = $1", [runId])).toMatchObject([
     { flow_id: "nobody", status: "FAILED", input_data: { n: 1 }, error_message: "FLOW_NOT_FOUND: no such flow" },

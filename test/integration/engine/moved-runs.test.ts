@@ -17,7 +17,7 @@ async function openGates(instance: Instance, count: number): Promise<string[]> {
   });
 }
 
-// A watch waited for its cell to speak; when the shard left, the cell was silent for ever and nobody told the watch.
+// A watch waited for its run to change; when the shard left, the run was silent forever and nobody notified the watch.
 test("watches end with their runs when an instance joins and takes over a part of the shards", async () => {
   const first = await bed.openInstance({ ttlMs: 600 });
   const ids = await openGates(first, 16);
@@ -28,7 +28,9 @@ test("watches end with their runs when an instance joins and takes over a part o
     return frames;
   });
   await eventually(() =>
-    expect([...first.runs.residence.residents.values()].filter((cell) => cell.watchers.size > 0)).toHaveLength(16),
+    expect([...first.runs.residence.residents.values()].filter((resident) => resident.watchers.size > 0)).toHaveLength(
+      16,
+    ),
   );
   const second = await bed.openInstance({ ttlMs: 600 });
   await eventually(() => expect(second.runtime.shards.owned).toHaveLength(SHARDS / 2));

@@ -1,4 +1,4 @@
-/** The database is away: callers hear of it, nothing is half-written, and everything goes on when it is back. */
+/** The database is away: callers are notified, nothing is half-written, and everything goes on when it is back. */
 import { expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";

@@ -1,4 +1,4 @@
-/** The deaths of owners in the store: which of them a run accounts for, whoever takes over. */
+/** The deaths of owners in the store: which of them a run accounts for, whichever owner takes over. */
 import { expect, test } from "vitest";
 import type { Suspect, Trial } from "../../../src/engine/ports/journal.ts";
 import type { Leases, TakenLease } from "../../../src/engine/ports/leases.ts";

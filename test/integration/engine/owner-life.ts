@@ -1,4 +1,4 @@
-/** Owners that die: of a run that kills whoever reads it, or of somebody who kills them from outside after a time. */
+/** Owners that die: of a run that kills its readers, or of somebody who kills them from outside after a time. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bed, Instance } from "./bed.ts";
 

@@ -28,7 +28,7 @@ test("a pause that comes again after the resume does not pause again", async () 
   expect(again.state.holds).toEqual([]);
   expect(await holdsOf(runId)).toEqual([]);
   // Not in memory any more: the journal remembers it.
-  for (const cell of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(cell);
+  for (const resident of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(resident);
   await engine.pauseRun(CALLER, runId, "look", key("pa"));
   expect(await holdsOf(runId)).toEqual([]);
   await engine.pauseRun(CALLER, runId, "look", key("another"));
@@ -129,7 +129,9 @@ test("who waits for a run is answered when the service drains, and when the call
   const waiting = engine.waitRun(CALLER, runId, 50_000, new AbortController().signal);
   const starting = engine.startRun(CALLER, startOf("gate"), 50_000);
   await eventually(() =>
-    expect([...instance.runs.residence.residents.values()].filter((cell) => cell.waiters.size > 0)).toHaveLength(3),
+    expect(
+      [...instance.runs.residence.residents.values()].filter((resident) => resident.waiters.size > 0),
+    ).toHaveLength(3),
   );
   gone.abort();
   expect((await left).run.state.phase).toBe("RUNNING");

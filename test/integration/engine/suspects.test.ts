@@ -57,10 +57,10 @@ async function dieReading(first: Instance, killer: string, deaths: number, aside
   return last;
 }
 
-// Takeovers were counted by a record that follows reading and settling the run: one that killed whoever read it was
-// never counted, and killed for ever. Then all runs of a dead owner were counted, so that one that killed at every
+// Takeovers were counted by a record that follows reading and settling the run: one that killed its reader was
+// never counted, and killed forever. Then all runs of a dead owner were counted, so that one that killed at every
 // takeover took others along.
-test("a run that kills whoever reads it is held at the third takeover, unread and alone; released, it goes on", async () => {
+test("a run that kills its readers is held at the third takeover, unread and alone; released, it goes on", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);
   const first = await bed.openInstance();
   first.tools.hold("a");
@@ -184,7 +184,7 @@ test("a run that ends takes its deaths at other moments along", async () => {
   second.tools.hold("a");
   await eventually(() => expect(second.tools.calls).toHaveLength(1));
   await dieWriting(second, "signal.received", () => {
-    // Nobody hears of the signal: its caller has no answer.
+    // Nobody learns of the signal: its caller has no answer.
     second.engine.signalRun(CALLER, runId, "go", null).catch(() => {});
   });
   const third = await bed.openInstance();

@@ -160,7 +160,7 @@ test("renewals go on while many runs are adopted", async () => {
     0,
   );
   await first.crash();
-  // The keeper has not returned from the adoption: nothing can be read yet.
+  // The lease renewer has not returned from the adoption: nothing can be read yet.
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
   const second = await bed.openInstance({ ttlMs: 600, beforeLoad: () => opened });

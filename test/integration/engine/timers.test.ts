@@ -20,11 +20,11 @@ test("a timer that fires before its time by the clock of the database is refused
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 0);
   const { runId } = run.state;
-  const cell = instance.runs.residence.residents.get(runId);
-  const dueAt = cell?.entity.state.timers.get("w") ?? 0;
+  const resident = instance.runs.residence.residents.get(runId);
+  const dueAt = resident?.entity.state.timers.get("w") ?? 0;
   expect(dueAt).toBeGreaterThan(0);
   // A clock that runs ahead: the machine believes that the time has come.
-  if (cell !== undefined) instance.runtime.submission.post(cell, { type: "due", at: dueAt, random: 0 });
+  if (resident !== undefined) instance.runtime.submission.post(resident, { type: "due", at: dueAt, random: 0 });
   const view = await instance.engine.waitRun(CALLER, runId, 10_000, NEVER);
   expect(view.state.phase).toBe("COMPLETED");
   const [row] = await bed.sql<{ early: boolean }>(
@@ -73,9 +73,13 @@ test("what else happened in the batch of an early timer is kept", async () => {
   const instance = await bed.openInstance();
   const { run } = await instance.engine.startRun(CALLER, startOf("nap"), 0);
   const { runId } = run.state;
-  const cell = instance.runs.residence.residents.get(runId);
-  if (cell !== undefined)
-    instance.runtime.submission.post(cell, { type: "due", at: cell.entity.state.timers.get("w") ?? 0, random: 0 });
+  const resident = instance.runs.residence.residents.get(runId);
+  if (resident !== undefined)
+    instance.runtime.submission.post(resident, {
+      type: "due",
+      at: resident.entity.state.timers.get("w") ?? 0,
+      random: 0,
+    });
   await instance.engine.signalRun(CALLER, runId, "s", 5);
   const state = await bed.stateOf(runId);
   expect(state.tasks.get("s")).toMatchObject({ state: "COMPLETED", output: 5 });

@@ -107,7 +107,7 @@ test("a start whose run id was taken before is not mistaken for the one in the l
   const instance = await bed.openInstance();
   await instance.engine.startRun(CALLER, startOf("gate", { runId: "mine", userId: "first" }), 0);
   // Out of memory, so that the collision shows in the store alone.
-  for (const cell of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(cell);
+  for (const resident of [...instance.runs.residence.residents.values()]) instance.runs.residence.drop(resident);
   loseAnswer(instance, true, holds("run.started"));
   const second = instance.engine.startRun(CALLER, startOf("gate", { runId: "mine", userId: "second" }), 0);
   await expect(second).rejects.toMatchObject({ code: "RUN_ALREADY_EXISTS" });

@@ -31,7 +31,7 @@ const write = (runId: string, record: object, sequence: number) =>
     [runId, sequence, JSON.stringify([record])],
   );
 
-// A run with a record that this build does not know was logged at every takeover and every look for timers, for ever;
+// A run with a record that this build does not know was logged at every takeover and every look for timers, forever;
 // Get and Terminate failed as bugs do.
 test("a run with a record from the future is quarantined at the takeover; the others go on, and it can be terminated", async () => {
   await bed.register("one", [{ id: "a", type: "noop" }]);

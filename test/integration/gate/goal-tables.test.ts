@@ -78,7 +78,7 @@ test.each([
   }, LONG);
 });
 
-// Cause: the row of an erased goal stayed as it was for ever, and nobody heard of it.
+// Cause: the row of an erased goal stayed as it was forever, and nobody heard of it.
 test("an erased goal to whose row somebody refers loses its text, and its row when nobody does any more", async () => {
   await query("CREATE TABLE notes (task_id uuid REFERENCES tasks (id))");
   const goalId = await submit("to be erased");
@@ -96,7 +96,7 @@ test("an erased goal to whose row somebody refers loses its text, and its row wh
   await eventually(() => expect(service.output()).toContain("show all goals again"), LONG);
 });
 
-// Cause: the goal was missing for ever; a trigger that raised an error when the batch committed failed all runs in it.
+// Cause: the goal was missing forever; a trigger that raised an error when the batch committed failed all runs in it.
 test.each([
   [
     "a constraint",

@@ -27,7 +27,8 @@ describe("graphs that end", () => {
     expect(run.notes()).toEqual(["first", "middle", "last"]);
   });
 
-  // Cause: modules were loaded at the start to look at them, and LangGraph again for the first attempt, which took 3.5 s.
+  // Cause: modules were loaded at the start to look at them, and LangGraph again for the first attempt, which took 3.5
+  // s.
   test("the first attempt finds the thread that loaded the modules at the start", async () => {
     const [file, module] = [join(folder, "loads.txt"), join(folder, "counted.ts")];
     const count = `import { appendFileSync } from "node:fs";\nappendFileSync(${JSON.stringify(file)}, "loaded ");\n`;

@@ -209,7 +209,8 @@ describe("what a model says", { timeout: SLOW_MS }, () => {
     const last = async () => (await bed.client.call(FlowService.method.getFlow, { flowId: "last" })).flow;
     const registered = await last();
     expect(registered?.source).not.toBe(third.draft);
-    // An approved draft is a flow at once; who registers its id later knows that, and a use of the template changes nothing.
+    // An approved draft is a flow at once; who registers its id later knows that, and a use of the template changes
+    // nothing.
     const { templateId } = second;
     const value = templateOf(templateId).replace('version: "1"', 'version: "2"');
     await bed.client.call(FlowService.method.registerFlow, { definition: { case: "source", value } });

@@ -1,4 +1,4 @@
-/** What whoever starts the service reads when the database does not let it in. */
+/** What those who start the service read when the database does not let it in. */
 import { randomBytes } from "node:crypto";
 import { expect, inject, onTestFinished, test } from "vitest";
 import type { OrchestratorError } from "../../../src/base/errors.ts";

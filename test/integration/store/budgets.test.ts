@@ -50,7 +50,7 @@ function openInstance(random: () => number) {
   const ledger: BudgetLedger = {
     listAbandoned: own.listAbandoned,
     async transact(query, decide) {
-      // It dies before the commit, or after it and before anybody hears of it.
+      // It dies before the commit, or after it and before anybody is notified.
       const moment = random();
       if (dead || moment < 0.03) await die();
       await own.transact(query, decide);

@@ -332,8 +332,8 @@ test("a run with more transitions than a page is read whole; a gap in a journal 
   await expect(load(id)).rejects.toThrow("gap at 3000");
 });
 
-// The records of a transition were handed to a function as its arguments: above about 120,000 that throws, and the run could
-// not be read ever again.
+// The records of a transition were handed to a function as its arguments: above about 120,000 that throws, and the run
+// could not be read ever again.
 test("a transition of more than 200,000 records reads back", async () => {
   const writer = await openWriter();
   await writer.commit(at(1, 0), [startTransition(id)]);

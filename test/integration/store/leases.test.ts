@@ -40,7 +40,7 @@ async function open(
 const expire = (id: string) =>
   sql("UPDATE orchestrator.instances SET expires_at = clock_timestamp() - interval '1 s' WHERE instance_id = $1", [id]);
 
-/** One turn of a keeper in whose shards nothing is under way. */
+/** One turn of a lease renewer in whose shards nothing is under way. */
 async function turn(instance: Leases) {
   const seen = await instance.acquire();
   if (seen.surplus === 0) return seen;
@@ -53,7 +53,7 @@ test("the first instance takes all shards; a second one gets its part with the n
   expect((await first.acquire()).taken).toHaveLength(SHARDS);
   const second = await open();
   expect(await second.acquire()).toMatchObject({ taken: [], held: [] });
-  // Which shards go, and when, is for the keeper to say: some have attempts under way.
+  // Which shards go, and when, is for the lease renewer to say: some have attempts under way.
   expect(await first.acquire()).toMatchObject({ taken: [], surplus: SHARDS / 2 });
   const given = await turn(first);
   expect(given).toMatchObject({ taken: [], surplus: 0 });

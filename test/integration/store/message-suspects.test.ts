@@ -123,8 +123,8 @@ test("a message before the position has passed, and one that is rejected is forg
   expect(await sql("SELECT 1 FROM orchestrator.kafka_suspects")).toEqual([]);
 });
 
-// Cause: such a death counted as one from outside, so that it spoke for the message, and two instances that died of it in
-// turn died up to 26 times.
+// Cause: such a death counted as one from outside, so that it spoke for the message, and two instances that died of it
+// in turn died up to 26 times.
 test("the death of an owner counts against the message on trial, and only while it is", async () => {
   await takeAs("a");
   await suspects.otherDied(at(10n));

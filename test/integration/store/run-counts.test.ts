@@ -60,7 +60,10 @@ interface KnownRun {
   next: number;
 }
 
-/** One owner: commits random batches of random transitions of its own runs, and does to them whatever else writes headers. */
+/**
+ * One owner: commits random batches of random transitions of its own runs, and does to them whatever else writes
+ * headers.
+ */
 class Owner {
   readonly #name: string;
   readonly #random: Random;

@@ -125,12 +125,12 @@ describe("statuses", () => {
     expect([error.type, error.retryable, error.nextRetryDelayMs]).toEqual(["SERVICE_UNAVAILABLE", true, undefined]);
   });
 
-  // Cause: the time was taken as it came, so that a slip in a header parked the task for 31 years, past any max_delay.
+  // Cause: the time was taken as it came, so that a slip in a header put the task off for 31 years, past any max_delay.
   test("a Retry-After beyond an hour is an hour", async () => {
     expect(await failureOf(call("/status?code=503&after=999999999"))).toMatchObject({ nextRetryDelayMs: 3_600_000 });
   });
 
-  // Cause: an answer 429 without Retry-After was asked again for ever as the first attempt, and paused every flow that
+  // Cause: an answer 429 without Retry-After was asked again forever as the first attempt, and paused every flow that
   // called the same host.
   test("429 is retried like other failures, and nobody else is held back", async () => {
     const asked = await failureOf(call("/status?code=429&after=2"));

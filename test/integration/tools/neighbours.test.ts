@@ -26,7 +26,7 @@ workflow:
     - {id: call, type: http, parameters: {url: "${tool.origin}${path}"}, retry_policy: {max_retries: 2, initial_delay: 0}}
 `;
 
-// Cause: a 429 paused all calls to the host, was asked again for ever as attempt 1, and the breaker was kept for the
+// Cause: a 429 paused all calls to the host, was asked again forever as attempt 1, and the breaker was kept for the
 // host too.
 test.each([
   ["/status?code=429", "TOO_MANY_REQUESTS"],

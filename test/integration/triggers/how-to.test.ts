@@ -1,4 +1,6 @@
-/** docs/how-to/triggers.md, executed: its files are applied, and its commands are run, with the command line and curl. */
+/**
+ * docs/how-to/triggers.md, executed: its files are applied, and its commands are run, with the command line and curl.
+ */
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -24,7 +24,7 @@ export interface FakeEngine extends Engine, RunIndex, ApprovalIndex, Cluster, Ru
   push(runId: string, record: JournalRecord): void;
   /** Where runs live that this instance does not own. */
   owner: string | null;
-  /** Waits do not end by themselves, nor when they are told to. */
+  /** Waits do not end on their own, nor when they are told to. */
   hang: boolean;
   /** How many frames the watches have taken. */
   pulled: number;

@@ -1,4 +1,4 @@
-/** Messages for places that nobody serves: what is set aside, what waits, and what is sent again. */
+/** Messages for places that nobody serves: what becomes undelivered, what waits, and what is sent again. */
 import { expect, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
 import { keepUnservedMessages } from "../../../src/bus/unserved-messages.ts";

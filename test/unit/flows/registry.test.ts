@@ -39,7 +39,7 @@ function createStore() {
   return store;
 }
 
-// Cause: every start looked the version up by itself, and thousands at once took all connections of the store: most
+// Cause: every start looked the version up on its own, and thousands at once took all connections of the store: most
 // were refused.
 it("asks the store once for all who want the same version at the same time", async () => {
   const store = createStore();

@@ -131,7 +131,7 @@ describe("schemas of parameters", () => {
     });
     expect(pay({ other: 1 })).toMatchObject({ why: "body.other: not allowed by calls.flows.flow.tasks.pay.arguments" });
     expect(pay({ amount: 4711 }, "other")).toEqual({ verdict: "allow" });
-    // Whoever reads tables and metrics knows the task by this id.
+    // Readers of tables and metrics know the task by this id.
     expect(judgeBy(schemas, { body: { amount: 4711 } }, { taskId: "t1", externalId: "pay" })).toMatchObject({
       verdict: "deny",
     });

@@ -61,7 +61,7 @@ test("without a policy, what is found refuses a goal: in its text, its context, 
   // Cause: constraints and criteria, which a planner reads as well, were not looked at.
   expect(await judge(goal("go", { conditions: ["fast", "mail ada@x.org"] }))).toMatchObject({ rule: "pii.email" });
   expect(await judge(goal("x".repeat(65_537)))).toMatchObject({ rule: "size.text" });
-  // Whoever asks may be known by an address.
+  // Those who ask may be known by an address.
   const ada = { userId: "ada@x.org", context: { user_id: "ada@x.org" } };
   expect(await judge(goal("go", ada))).toEqual({ verdict: "allow" });
   expect(counted).toEqual([

@@ -1,4 +1,5 @@
-// Starts an order and prints what came of it. Arguments: the flow, the card. ORCHESTRATOR_SERVER: host and port of the service.
+// Starts an order and prints what came of it. Arguments: the flow, the card. ORCHESTRATOR_SERVER: host and port of the
+// service.
 package main
 
 import (

@@ -20,7 +20,7 @@ import type { RemoteSession } from "./remote-session.ts";
 const LOOK_EVERY_MS = 250;
 
 /** How long the owner of a lost task is looked for, milliseconds. After that, it finds out on its own. */
-const UNTOLD_MS = 10_000;
+const REPORT_LOST_MS = 10_000;
 
 /** Checks after which an unused slot is returned. */
 const IDLE_LOOKS = 4;
@@ -37,7 +37,7 @@ export class Peers implements PeerDispatch, Neighbours {
   readonly #loop: Repetition;
   #looks = 0;
   /** Those whose owner is not known yet. */
-  #untold: { readonly task: LostTask; readonly until: number }[] = [];
+  #unreported: { readonly task: LostTask; readonly until: number }[] = [];
 
   constructor(parts: PeersParts) {
     this.#parts = parts;
@@ -134,7 +134,7 @@ export class Peers implements PeerDispatch, Neighbours {
    * run that has just moved may be without a known owner for a moment.
    */
   lost(task: LostTask): void {
-    if (!this.#tellLost(task)) this.#untold.push({ task, until: performance.now() + UNTOLD_MS });
+    if (!this.#tellLost(task)) this.#unreported.push({ task, until: performance.now() + REPORT_LOST_MS });
   }
 
   async stop(): Promise<void> {
@@ -171,7 +171,7 @@ export class Peers implements PeerDispatch, Neighbours {
     }
     for (const { id } of others) this.#find(id);
     const now = performance.now();
-    this.#untold = this.#untold.filter(({ task, until }) => until > now && !this.#tellLost(task));
+    this.#unreported = this.#unreported.filter(({ task, until }) => until > now && !this.#tellLost(task));
     this.#looks += 1;
     for (const peer of this.#peers.values()) {
       peer.refresh();

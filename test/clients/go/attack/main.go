@@ -1,8 +1,9 @@
-// A worker that does what no worker should: it reports twice, late, with tokens that it made up or got elsewhere, never reads what it
-// is sent, opens a thousand streams, says too much, and hangs up in the middle of a report.
+// A worker that does what no worker should: it reports twice, late, with tokens that it made up or got elsewhere, never
+// reads what it is sent, opens a thousand streams, says too much, and hangs up in the middle of a report.
 //
-// ORCHESTRATOR_TEST_ADDR: host and port of the service, which has the flow `attacked` with a task for the handler `attacked`;
-// ORCHESTRATOR_TEST_OTHER: those of another service with the same flow. Prints a line for each attack: its name, and what it came to.
+// ORCHESTRATOR_TEST_ADDR: host and port of the service, which has the flow `attacked` with a task for the handler
+// `attacked`; ORCHESTRATOR_TEST_OTHER: those of another service with the same flow. Prints a line for each attack: its
+// name, and what it came to.
 package main
 
 import (

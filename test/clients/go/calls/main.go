@@ -1,5 +1,5 @@
-// Makes the calls that it reads as lines of JSON, {"method": "RunService/GetRun", "request": {…}}, with the messages of the generated
-// client, and prints the answer of each as a line: {"code": "OK", "answer": {…}}.
+// Makes the calls that it reads as lines of JSON, {"method": "RunService/GetRun", "request": {…}}, with the messages of
+// the generated client, and prints the answer of each as a line: {"code": "OK", "answer": {…}}.
 //
 // ORCHESTRATOR_TEST_ADDR: host and port of the service.
 package main

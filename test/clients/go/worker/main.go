@@ -1,5 +1,5 @@
-// A worker with the handlers that the scenarios ask for. ORCHESTRATOR_TEST_ADDR: host and port of the service. Prints a line for
-// everything that a scenario waits for.
+// A worker with the handlers that the scenarios ask for. ORCHESTRATOR_TEST_ADDR: host and port of the service. Prints a
+// line for everything that a scenario waits for.
 package main
 
 import (

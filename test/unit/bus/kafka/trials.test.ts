@@ -102,8 +102,8 @@ test("a message that is tried again and again does not hold up those behind it",
   expect(isDone).toBe(false);
 });
 
-// Cause: the trial passed when the owner of the run had died. Then its shard came to the reader, which died of a message
-// that was not on trial any more.
+// Cause: the trial passed when the owner of the run had died. Then its shard came to the reader, which died of a
+// message that was not on trial any more.
 test("a message of which the owner of its run has died is on trial until it is done", async () => {
   const { happened, handled, take, end, trials } = createWorld();
   take(0, [1n, 2n]);

@@ -64,7 +64,7 @@ describe("retry delays", () => {
 });
 
 test("each kind of hold is released by itself", async () => {
-  // Cause: a pause by the parent and one by the child's own operator were one hold, and whoever resumed first took both
+  // Cause: a pause by the parent and one by the child's own operator were one hold, and the first resume took both
   // away.
   const { run } = await startRun({});
   const hold = { type: "hold", at: 2, by: "", why: "" } as const;

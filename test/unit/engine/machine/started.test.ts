@@ -1,4 +1,6 @@
-/** Until when an attempt must end: what may still wait for its executor has that time on top, what has begun has not. */
+/**
+ * Until when an attempt must end: what may still wait for its executor has that time on top, what has begun has not.
+ */
 import { expect, test } from "vitest";
 import { openRun } from "../../../../src/engine/machine/run.ts";
 import { advance } from "../../../../src/engine/machine/settle.ts";

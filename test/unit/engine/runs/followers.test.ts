@@ -63,8 +63,8 @@ test("what others relay is heard by followers of all, once and never before what
   stop.abort();
 });
 
-// Cause: a follower whose reader had stopped at a change was never taken off the list, and held what was told to it for
-// ever.
+// Cause: a follower whose reader had stopped at a change was never taken off the list, and held what was told to it
+// forever.
 test("a follower that is given up while its reader is busy is taken off the list", async () => {
   const followers = createFollowers();
   const stop = new AbortController();
@@ -73,7 +73,7 @@ test("a follower that is given up while its reader is busy is taken off the list
   commit(followers, "a");
   await first;
   stop.abort();
-  // Whoever looks at the run has somebody to tell.
+  // Those who look at the run have somebody to tell.
   const unseen = {
     get state(): never {
       throw new Error("somebody follows");

@@ -63,8 +63,8 @@ describe("an answer", () => {
     expect(textOfAnswer(answer)).toBe("id: a\n");
   });
 
-  // Cause: a pattern with a back reference took time in proportion to the square of the number of fences, and the watchdog
-  // ended every instance that read the answer.
+  // Cause: a pattern with a back reference took time in proportion to the square of the number of fences, and the
+  // watchdog ended every instance that read the answer.
   it("takes time in proportion to the text, however many fences are open", () => {
     for (const line of ["```a\n", "~~~\n```\n", `${"`".repeat(4_000)}\nx\n`]) {
       const timeOf = (bytes: number): number => {

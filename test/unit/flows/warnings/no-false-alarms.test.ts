@@ -43,8 +43,8 @@ test("no flow of the examples, templates, documents and clients has a warning", 
 }, 60_000);
 
 /**
- * What wide flows get wrong: targets of one side, error types of their own, items and conditions of another type, `n` of
- * outputs that have none, and keys that change nothing where they stand.
+ * What wide flows get wrong: targets of one side, error types of their own, items and conditions of another type, `n`
+ * of outputs that have none, and keys that change nothing where they stand.
  */
 const ON_PURPOSE =
   /^TARGET_NEVER_RUNS|^KEY_WITHOUT_EFFECT|^COMPENSATES_NOTHING|type "E\d"|a list is needed|gives a number; true or false|: there is no "n"$/;

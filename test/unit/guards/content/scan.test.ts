@@ -94,7 +94,7 @@ describe("secrets are found, and what stands for one is not", () => {
 
 const ADDRESS = "please write to ada@example.com; thanks.";
 
-// Cause: rules read `%40`, `+`, and `\u0040` as they stand, and whoever got the text decoded them.
+// Cause: rules read `%40`, `+`, and `\u0040` as they stand, and those who got the text decoded them.
 describe("escapes are read as what they stand for, and found where they are", () => {
   test.each([
     ["https://x.example/?q=1&e=ada%40example.com&n=2", ["pii.email q=1&e=ada%40example.com"]],

@@ -31,7 +31,7 @@ test("a run that was shown is told until it leaves the filter, one that was not 
 });
 
 // Cause: an instance that was slow told of a run what its new owner had told before, and a run that had ended was shown
-// as open for ever.
+// as open forever.
 test("what is no news is not told, from whomever it comes and in whichever order", () => {
   const shown = createShownRuns(parseRunFilter('state == "RUNNING"'));
   shown.note(header("a", "RUNNING", 2), true);
@@ -43,7 +43,7 @@ test("what is no news is not told, from whomever it comes and in whichever order
   expect(shown.judge(header("b", "QUARANTINED", 2, 9))).toBe(false);
 });
 
-// Cause: nobody said that a run was deleted, and readers held it for ever.
+// Cause: nobody said that a run was deleted, and readers held it forever.
 test("a deleted run leaves every filter, once, and nothing brings it back", () => {
   const shown = createShownRuns(null);
   const deleted: RunHeader = { ...header("a", "COMPLETED", 4), deleted: true };
