@@ -276,7 +276,7 @@ export const BARS: readonly Bar[] = [
   },
   {
     // None, within the resolution of resident sizes of two processes.
-    title: "the same runs parked in the store",
+    title: "the same runs evicted to the store",
     unit: "MB",
     rule: "atMost",
     limit: 10,

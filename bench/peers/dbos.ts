@@ -34,7 +34,7 @@ serveSubject(async (settings) => {
     about: { "@dbos-inc/dbos-sdk": versionOf("@dbos-inc/dbos-sdk"), poolSize, call: String(settings.call) },
     run: async (index) => {
       const output = await call(index);
-      if (output !== index + 3) throw new Error(`DBOS answered ${output} in place of ${index + 3}`);
+      if (output !== index + 3) throw new Error(`DBOS answered ${output} instead of ${index + 3}`);
       return 1;
     },
     close: () => DBOS.shutdown(),

@@ -41,7 +41,7 @@ serveSubject(async (settings) => {
     },
     run: async (index) => {
       const output = await graph.invoke({ value: index }, { durability, configurable: { thread_id: randomUUID() } });
-      if (output.value !== index + 3) throw new Error(`LangGraph answered ${output.value} in place of ${index + 3}`);
+      if (output.value !== index + 3) throw new Error(`LangGraph answered ${output.value} instead of ${index + 3}`);
       return 1;
     },
     close: () => pool.end(),

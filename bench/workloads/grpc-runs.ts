@@ -68,5 +68,5 @@ function toRequest(index: number) {
 function checkRun(run: Run | undefined, index: number): void {
   const output = run?.outputValue.case === "outputJson" ? decoder.decode(run.outputValue.value) : "";
   if (run?.state === RunState.COMPLETED && output === `{"value":${index + 3}}`) return;
-  throw new Error(`Run ${run?.runId} answered state ${run?.state} and ${output} in place of ${index + 3}`);
+  throw new Error(`Run ${run?.runId} answered state ${run?.state} and ${output} instead of ${index + 3}`);
 }

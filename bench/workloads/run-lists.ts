@@ -29,7 +29,7 @@ serveFigures(async (settings) => {
   };
   const countRuns = async (filter: string, expected: number): Promise<void> => {
     const answer = await client.call(RunService.method.countRuns, { filter });
-    if (Number(answer.count) !== expected) throw new Error(`CountRuns gave ${answer.count} in place of ${expected}`);
+    if (Number(answer.count) !== expected) throw new Error(`CountRuns gave ${answer.count} instead of ${expected}`);
   };
   // Deep pages are reached by tokens, as callers do.
   let deep = "";

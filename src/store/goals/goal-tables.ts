@@ -170,7 +170,7 @@ export function createGoalTableWriter(database: Database, log: Log): GoalTableWr
         compareRows(runner, await reach(runner), side, after),
       );
       if (wrong > 0)
-        log.warn("rows of tasks and task_results were not what goals say, and are mended", { count: wrong });
+        log.warn("rows of tasks and task_results were not what goals say, and are corrected", { count: wrong });
       if (last !== null) place = { side, after: last };
       else place = side === "goals" ? { side: "rows", after: FIRST_ID } : { side: "goals", after: "" };
       return last !== null || side === "goals";
