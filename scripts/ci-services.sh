@@ -2,7 +2,8 @@
 # Tools of the tests beside Node: PostgreSQL 15 for the store suite (ORCHESTRATOR_TEST_POSTGRES15=1), PgBouncer, Kafka,
 # Redis, Python and Go for the clients, shells for completion, podman for containers of agents, Prometheus,
 # Alertmanager.
-#   ci-services.sh install                    installs what is missing (Debian, root); Go goes to .tools/go, prints the folder to put on PATH
+#   ci-services.sh install                    installs what is missing (Debian, root); Go goes to .tools/go, prints the
+#                                             folder to put on PATH
 #   ci-services.sh start-postgres15 FOLDER    prints "socket-folder port user"
 #   ci-services.sh stop-postgres15 FOLDER
 set -eu
