@@ -1,5 +1,5 @@
 /** Metrics of calls and HTTP requests, on the metrics of the telemetry layer. */
-import type { CounterCell, HistogramCell, Metrics } from "../telemetry/metrics/metrics.ts";
+import type { CounterSeries, HistogramSeries, Metrics } from "../telemetry/metrics/metrics.ts";
 import type { ServedMethod } from "./calls/methods.ts";
 import type { CallMetrics, MethodMetrics } from "./calls/pipeline.ts";
 import type { HttpMetrics } from "./http/server.ts";
@@ -32,12 +32,12 @@ export function createCallMetrics(metrics: Metrics): CallMetrics {
         },
         sent: () => sentCount.add(),
         finished(code, duration) {
-          let cell = handled.get(code);
-          if (cell === undefined) {
-            cell = metrics.counter("grpc_server_handled_total", ...labels, code);
-            handled.set(code, cell);
+          let series = handled.get(code);
+          if (series === undefined) {
+            series = metrics.counter("grpc_server_handled_total", ...labels, code);
+            handled.set(code, series);
           }
-          cell.add();
+          series.add();
           seconds.observe(duration);
           if (isStream) streams.add(-1);
           else if (code === "OK") sentCount.add();
@@ -49,21 +49,21 @@ export function createCallMetrics(metrics: Metrics): CallMetrics {
 
 /** Counts HTTP requests by route; unmatched requests are `other`. */
 export function createHttpMetrics(metrics: Metrics): HttpMetrics {
-  const cells = new Map<string, { readonly count: CounterCell; readonly seconds: HistogramCell }>();
+  const made = new Map<string, { readonly count: CounterSeries; readonly seconds: HistogramSeries }>();
   return {
     requested(method, route, status, seconds) {
       const verb = KNOWN_METHODS.has(method) ? method : "other";
       const key = `${verb} ${route} ${status}`;
-      let cell = cells.get(key);
-      if (cell === undefined) {
-        cell = {
+      let series = made.get(key);
+      if (series === undefined) {
+        series = {
           count: metrics.counter("http_requests_total", SERVICE, verb, route, String(status)),
           seconds: metrics.histogram("http_request_duration_seconds", SERVICE, verb, route),
         };
-        if (cells.size < 2_000) cells.set(key, cell);
+        if (made.size < 2_000) made.set(key, series);
       }
-      cell.count.add();
-      cell.seconds.observe(seconds);
+      series.count.add();
+      series.seconds.observe(seconds);
       countForGoals(metrics, route, status);
     },
   };

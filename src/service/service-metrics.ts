@@ -18,7 +18,7 @@ import { goalOf, isGoal } from "../engine/runs/goals/goal.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { NO_OBSERVER, type RuntimeObserver } from "../engine/shard/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
-import type { GaugeCell, Metrics } from "../telemetry/metrics/metrics.ts";
+import type { GaugeSeries, Metrics } from "../telemetry/metrics/metrics.ts";
 import type { TaskDoer } from "../telemetry/metrics/run-metrics.ts";
 import type { Core } from "./compose.ts";
 import { COUNTING_SHARD } from "./parts/parts.ts";
@@ -104,7 +104,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics & { readonl
         // Two instances that show the same number would count it twice. One that shows nothing is no fall to 0, and the
         // next owner's first number no rise.
         const counts = shards.owned.includes(COUNTING_SHARD) ? await readStoreCounts(database) : null;
-        const show = (gauge: GaugeCell, value: number | undefined): void =>
+        const show = (gauge: GaugeSeries, value: number | undefined): void =>
           value === undefined ? gauge.hide() : gauge.set(value);
         for (const [name, count] of COUNTED) show(metrics.gauge(name), counts?.[count]);
         const open = counts === null ? undefined : OPEN_STATES.map((state) => counts.runs[state] ?? 0);

@@ -57,7 +57,7 @@ test.skipIf(PROMETHEUS_MISSING)("the queries of the document show what callers s
     { timeoutMs: 120_000, intervalMs: 500 },
   );
 
-  // Each series divided by itself: 100 % whatever share of the calls failed.
+  // Each series divided by its own value: 100 % whatever share of the calls failed.
   const ratio = await evaluate(DOCUMENT.errors);
   expect(one(ratio, { status: "503" })).toBe(100);
   const [share, ...others] = await evaluate(INSTEAD.errors);

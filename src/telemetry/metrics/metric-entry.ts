@@ -11,7 +11,7 @@ export interface MetricEntry {
    */
   readonly values?: readonly (readonly string[])[];
   /** Most combinations of labels; the others count as one whose labels are all `other`. */
-  readonly maxCells?: number;
+  readonly maxSeries?: number;
   /** Upper bounds of a histogram, in its unit. */
   readonly buckets?: readonly number[];
 }

@@ -36,7 +36,7 @@ const REPORT_OUTCOMES = [
 const MAX_LIMITS = 200;
 
 /** Most combinations of provider, model, and another label that are counted apart. */
-const MAX_MODEL_CELLS = 500;
+const MAX_MODEL_SERIES = 500;
 
 /** How far goals are, paths at which they are submitted and read, and what goes wrong there. */
 const GOAL_STATUSES = ["pending", "processing", "completed", "failed", "cancelled"];
@@ -103,7 +103,7 @@ export const METRICS = {
       WORK_SECONDS,
       ["handler"],
     ),
-    maxCells: 200,
+    maxSeries: 200,
   },
   orchestrator_active_tasks: gauge(
     "Tasks that run or wait for an automatic retry (seed), of the runs that this instance owns. After a takeover, those of a run that only waits count once something happens to it.",
@@ -151,17 +151,17 @@ export const METRICS = {
     ...counter("Calls to providers of models that ended, by result: ok or the type of the error.", [
       ...["provider", "model", "result"],
     ]),
-    maxCells: MAX_MODEL_CELLS,
+    maxSeries: MAX_MODEL_SERIES,
   },
   orchestrator_ai_tokens_total: {
     ...counter("Tokens that models read (input) and wrote (output), as far as providers report them.", [
       ...["provider", "model", "direction"],
     ]),
-    maxCells: MAX_MODEL_CELLS,
+    maxSeries: MAX_MODEL_SERIES,
   },
   orchestrator_ai_cost_usd_total: {
     ...counter("Cost of calls to models that have a price, in dollars.", ["provider", "model"]),
-    maxCells: MAX_MODEL_CELLS,
+    maxSeries: MAX_MODEL_SERIES,
   },
   orchestrator_ai_repeated_calls_total: counter(
     "Attempts of ai tasks that were made again after their instance was lost: a call may have been made twice.",
@@ -228,10 +228,10 @@ export const METRICS = {
     ["OTHER_ATTEMPT", "BEFORE_ATTEMPT", "READ_AGAIN", "ATTEMPT_OVER"],
   ),
   // Limits, by name, of all tenants: at most 200 names.
-  orchestrator_limit_grants_total: { ...counter("Slots that limits gave out.", ["limit"]), maxCells: MAX_LIMITS },
+  orchestrator_limit_grants_total: { ...counter("Slots that limits gave out.", ["limit"]), maxSeries: MAX_LIMITS },
   orchestrator_limit_wait_seconds: {
     ...histogram("Time that attempts waited for a slot of their limit.", WORK_SECONDS, ["limit"]),
-    maxCells: MAX_LIMITS,
+    maxSeries: MAX_LIMITS,
   },
   orchestrator_budget_refusals_total: counter(
     "Calls to models and attempts that were not made for want of a budget, by what the budget is for, and what became of them.",
@@ -246,7 +246,7 @@ export const METRICS = {
   ),
   orchestrator_budget_overrun_total: {
     ...counter("Calls to models that used more than they had reserved.", ["provider", "model"]),
-    maxCells: MAX_LIMITS,
+    maxSeries: MAX_LIMITS,
   },
   orchestrator_budget_abandoned_calls_total: counter(
     "Calls to models whose end nobody knows, because their instance died: they are charged in full.",

@@ -1,9 +1,9 @@
 /**
- * Metrics: cells that cost an addition to count in, and the text that Prometheus reads.
+ * Metrics: series that cost an addition to count in, and the text that Prometheus reads.
  *
- * A cell is taken once for its labels and kept by who counts. (The library hashes the labels at every count, a
+ * A series is taken once for its labels and kept by who counts. (The library hashes the labels at every count, a
  * microsecond each time; the hot path counts a dozen times per run. It still gives the metrics of the Node process.)
- * Labels whose values come from outside are bounded: beyond {@link MAX_CELLS} cells, or those that the table says, a
+ * Labels whose values come from outside are bounded: beyond {@link MAX_SERIES} series, or those that the table says, a
  * metric counts into one whose labels are all `other`.
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
@@ -12,15 +12,15 @@ import type { MetricName, MetricNameOf } from "./metric-table.ts";
 import { METRICS } from "./metric-table.ts";
 
 /** Most combinations of labels of one metric. */
-export const MAX_CELLS = 2_000;
+export const MAX_SERIES = 2_000;
 
 /** Counts up. */
-export interface CounterCell {
+export interface CounterSeries {
   add(amount?: number): void;
 }
 
 /** Holds a value. */
-export interface GaugeCell {
+export interface GaugeSeries {
   set(value: number): void;
   add(amount: number): void;
   /** Shows nothing until it is set again: another instance has the value. */
@@ -28,15 +28,15 @@ export interface GaugeCell {
 }
 
 /** Counts observations into buckets. */
-export interface HistogramCell {
+export interface HistogramSeries {
   observe(value: number): void;
 }
 
 /** The metrics of the service. Labels are given in the order of the table. */
 export interface Metrics {
-  counter(name: MetricNameOf<"counter">, ...labels: string[]): CounterCell;
-  gauge(name: MetricNameOf<"gauge">, ...labels: string[]): GaugeCell;
-  histogram(name: MetricNameOf<"histogram">, ...labels: string[]): HistogramCell;
+  counter(name: MetricNameOf<"counter">, ...labels: string[]): CounterSeries;
+  gauge(name: MetricNameOf<"gauge">, ...labels: string[]): GaugeSeries;
+  histogram(name: MetricNameOf<"histogram">, ...labels: string[]): HistogramSeries;
   /** Called before each reading; for gauges that are looked up. What it throws leaves the gauge as it was. */
   beforeRead(refresh: () => Promise<void>): void;
   /** The text of all metrics. */
@@ -44,7 +44,7 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-class Cell implements CounterCell, GaugeCell, HistogramCell {
+class Series implements CounterSeries, GaugeSeries, HistogramSeries {
   readonly labels: readonly string[];
   readonly bounds: readonly number[];
   readonly counts: Float64Array;
@@ -81,12 +81,12 @@ class Cell implements CounterCell, GaugeCell, HistogramCell {
 
 /** Empty metrics. Those without labels, or whose labels have known values only, are there from the start, at 0. */
 export function createMetrics(): Metrics {
-  const families = new Map<MetricName, Map<string, Cell>>();
+  const families = new Map<MetricName, Map<string, Series>>();
   const refreshers: (() => Promise<void>)[] = [];
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
 
-  const cellOf = (name: MetricName, labels: readonly string[]): Cell => {
+  const seriesOf = (name: MetricName, labels: readonly string[]): Series => {
     const entry: MetricEntry = METRICS[name];
     if (labels.length !== entry.labels.length) throw new Error(`${name} has the labels ${entry.labels.join(", ")}`);
     let family = families.get(name);
@@ -95,27 +95,27 @@ export function createMetrics(): Metrics {
       families.set(name, family);
     }
     let key = labels.join("\u0000");
-    let cell = family.get(key);
-    if (cell !== undefined) return cell;
+    let series = family.get(key);
+    if (series !== undefined) return series;
     let kept = labels;
-    if (family.size >= (entry.maxCells ?? MAX_CELLS)) {
+    if (family.size >= (entry.maxSeries ?? MAX_SERIES)) {
       kept = labels.map(() => "other");
       key = kept.join("\u0000");
-      cell = family.get(key);
-      if (cell !== undefined) return cell;
+      series = family.get(key);
+      if (series !== undefined) return series;
     }
-    cell = new Cell(kept, entry.buckets ?? []);
-    family.set(key, cell);
-    return cell;
+    series = new Series(kept, entry.buckets ?? []);
+    family.set(key, series);
+    return series;
   };
   for (const [name, entry] of Object.entries<MetricEntry>(METRICS))
     if ((entry.values?.length ?? 0) === entry.labels.length)
-      for (const labels of combine(entry.values ?? [])) cellOf(name as MetricName, labels);
+      for (const labels of combine(entry.values ?? [])) seriesOf(name as MetricName, labels);
 
   return {
-    counter: (name, ...labels) => cellOf(name, labels),
-    gauge: (name, ...labels) => cellOf(name, labels),
-    histogram: (name, ...labels) => cellOf(name, labels),
+    counter: (name, ...labels) => seriesOf(name, labels),
+    gauge: (name, ...labels) => seriesOf(name, labels),
+    histogram: (name, ...labels) => seriesOf(name, labels),
     beforeRead: (refresh) => void refreshers.push(refresh),
     async render() {
       await Promise.all(
@@ -142,23 +142,23 @@ function combine(lists: readonly (readonly string[])[]): readonly (readonly stri
   );
 }
 
-function printFamily(name: string, entry: MetricEntry, cells: Iterable<Cell>, lines: string[]): void {
+function printFamily(name: string, entry: MetricEntry, family: Iterable<Series>, lines: string[]): void {
   lines.push(`# HELP ${name} ${entry.help}`, `# TYPE ${name} ${entry.kind}`);
-  for (const cell of cells) {
-    if (cell.hidden) continue;
-    const labels = entry.labels.map((label, index) => `${label}="${escapeLabel(cell.labels[index] ?? "")}"`);
+  for (const series of family) {
+    if (series.hidden) continue;
+    const labels = entry.labels.map((label, index) => `${label}="${escapeLabel(series.labels[index] ?? "")}"`);
     if (entry.kind !== "histogram") {
-      lines.push(`${name}${braces(labels)} ${cell.value}`);
+      lines.push(`${name}${braces(labels)} ${series.value}`);
       continue;
     }
     let total = 0;
-    for (const [index, bound] of [...cell.bounds, Number.POSITIVE_INFINITY].entries()) {
-      total += cell.counts[index] as number;
+    for (const [index, bound] of [...series.bounds, Number.POSITIVE_INFINITY].entries()) {
+      total += series.counts[index] as number;
       lines.push(
         `${name}_bucket${braces([...labels, `le="${bound === Number.POSITIVE_INFINITY ? "+Inf" : bound}"`])} ${total}`,
       );
     }
-    lines.push(`${name}_sum${braces(labels)} ${cell.sum}`, `${name}_count${braces(labels)} ${total}`);
+    lines.push(`${name}_sum${braces(labels)} ${series.sum}`, `${name}_count${braces(labels)} ${total}`);
   }
 }
 

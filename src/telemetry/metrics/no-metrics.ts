@@ -1,12 +1,12 @@
-import type { CounterCell, GaugeCell, HistogramCell, Metrics } from "./metrics.ts";
+import type { CounterSeries, GaugeSeries, HistogramSeries, Metrics } from "./metrics.ts";
 
-const CELL: CounterCell & GaugeCell & HistogramCell = { add() {}, set() {}, hide() {}, observe() {} };
+const SERIES: CounterSeries & GaugeSeries & HistogramSeries = { add() {}, set() {}, hide() {}, observe() {} };
 
 /** Metrics that nobody reads, for a process without a metrics port. */
 export const NO_METRICS: Metrics = {
-  counter: () => CELL,
-  gauge: () => CELL,
-  histogram: () => CELL,
+  counter: () => SERIES,
+  gauge: () => SERIES,
+  histogram: () => SERIES,
   beforeRead() {},
   render: async () => "",
   contentType: "text/plain",

@@ -3,7 +3,7 @@ import type { JournalRecord } from "../../engine/machine/records.ts";
 import type { Run } from "../../engine/machine/run.ts";
 import type { RunState, TaskStateName } from "../../engine/machine/state.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
-import type { CounterCell, Metrics } from "./metrics.ts";
+import type { CounterSeries, Metrics } from "./metrics.ts";
 
 /** Who does a task. */
 export interface TaskDoer {
@@ -24,8 +24,8 @@ export function createRunMetrics(
   const quarantined = metrics.counter("orchestrator_quarantined_runs_total");
   const scheduled = metrics.counter("orchestrator_tasks_scheduled_total");
   const written = metrics.counter("orchestrator_journal_records_total");
-  const ended = createCells((status) => metrics.counter("orchestrator_flow_runs_processed_total", status));
-  const done = createCells((status) => metrics.counter("orchestrator_tasks_completed_total", status));
+  const ended = createSeries((status) => metrics.counter("orchestrator_flow_runs_processed_total", status));
+  const done = createSeries((status) => metrics.counter("orchestrator_tasks_completed_total", status));
 
   const countRetry = (task: string, handler: string): void =>
     metrics.counter("orchestrator_retry_attempts_total", task, handler).add();
@@ -131,14 +131,14 @@ function isFirst(state: RunState, path: string, sequence: number): boolean {
   return state.tasks.get(path)?.dispatchedAtSequence === sequence;
 }
 
-function createCells(make: (status: string) => CounterCell): (status: string) => CounterCell {
-  const cells = new Map<string, CounterCell>();
+function createSeries(make: (status: string) => CounterSeries): (status: string) => CounterSeries {
+  const made = new Map<string, CounterSeries>();
   return (status) => {
-    let cell = cells.get(status);
-    if (cell === undefined) {
-      cell = make(status);
-      cells.set(status, cell);
+    let series = made.get(status);
+    if (series === undefined) {
+      series = make(status);
+      made.set(status, series);
     }
-    return cell;
+    return series;
   };
 }

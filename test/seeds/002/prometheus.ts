@@ -19,7 +19,9 @@ export interface Sample {
   readonly value: number;
 }
 
-/** Starts it for one test; it scrapes `127.0.0.1:port` each second. Resolves to a function that evaluates a query now. */
+/**
+ * Starts it for one test; it scrapes `127.0.0.1:port` each second. Resolves to a function that evaluates a query now.
+ */
 export async function startPrometheus(port: number): Promise<(query: string) => Promise<readonly Sample[]>> {
   const folder = createTemporaryFolder();
   const config = {

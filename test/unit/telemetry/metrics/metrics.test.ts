@@ -9,7 +9,7 @@ import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
 import type { Run } from "../../../../src/engine/machine/run.ts";
 import { createState } from "../../../../src/engine/machine/state.ts";
 import { METRICS } from "../../../../src/telemetry/metrics/metric-table.ts";
-import { createMetrics, MAX_CELLS } from "../../../../src/telemetry/metrics/metrics.ts";
+import { createMetrics, MAX_SERIES } from "../../../../src/telemetry/metrics/metrics.ts";
 import { type MetricsServer, openMetricsServer } from "../../../../src/telemetry/metrics/metrics-server.ts";
 import { createRunMetrics } from "../../../../src/telemetry/metrics/run-metrics.ts";
 
@@ -88,12 +88,12 @@ test("labels with known values show from the start, so that the first failure is
   expect(linesOf(text, "orchestrator_retry_attempts_total")).toEqual([]);
 });
 
-test("labels that never end are gathered in one cell", async () => {
+test("labels that never end are gathered in one series", async () => {
   const metrics = createMetrics();
-  for (let index = 0; index < MAX_CELLS + 50; index += 1)
+  for (let index = 0; index < MAX_SERIES + 50; index += 1)
     metrics.counter("orchestrator_retry_attempts_total", `t${index}`, "http").add();
   const lines = linesOf(await metrics.render(), "orchestrator_retry_attempts_total");
-  expect(lines).toHaveLength(MAX_CELLS + 1);
+  expect(lines).toHaveLength(MAX_SERIES + 1);
   expect(lines).toContain('orchestrator_retry_attempts_total{task="other",handler="other"} 50');
   for (let index = 0; index < 300; index += 1)
     metrics.histogram("orchestrator_task_execution_seconds", `h${index}`).observe(1);
