@@ -10,7 +10,7 @@ const pages = readdirSync("docs", { recursive: true, encoding: "utf8" }).filter(
 
 /** Statements in code. One with an ellipsis is a form, not a statement. */
 const statements = pages.flatMap((page) =>
-  [...readFileSync(join("docs", page), "utf8").matchAll(/`((?:SELECT|DELETE|UPDATE|INSERT)\s[^`]+)`/g)]
+  [...readFileSync(join("docs", page), "utf8").matchAll(/`((?:SELECT|DELETE FROM|UPDATE|INSERT INTO)\s[^`]+)`/g)]
     .map(([, text = ""]) => ({ page, text: text.replaceAll(/\s+/g, " ") }))
     .filter(({ text }) => !text.includes("…")),
 );
