@@ -90,7 +90,7 @@ test("a goal over curl is planned, approved by the printed command, done within 
   expect(read.plan).toMatchObject({ text: PLAN, runId: expect.stringContaining("~") });
   expect(await curl(`/v1/goals/${goal}?read_mask=status`)).not.toContain("Complaints");
 
-  // A plan that the policy does not let call anything fails, whoever has approved it.
+  // A plan that the policy does not let call anything fails, no matter who has approved it.
   writeFileSync(policy, blockOf("yaml policy").replace("types: [http, ai]", "types: [http]"));
   await bed.restart("SIGTERM", settings);
   const denied = await submit();

@@ -117,7 +117,7 @@ test("a tenant declares and pauses at most 10,000 limits, and what was over make
 });
 
 test("a limit that a service names is not deleted unless forced", async () => {
-  // Cause: only flow versions counted, and calls of such a service waited for ever.
+  // Cause: only flow versions counted, and calls of such a service waited forever.
   await sql(
     `INSERT INTO orchestrator.services (tenant_id, name, entry, actor, reason)
     VALUES ('t', 'billing', '{"url": "https://billing.example", "limit": "crm"}', 'ann', ''),
