@@ -1,7 +1,7 @@
 /**
  * Alerts that call somebody, each fired by its real fault: against the real service, Prometheus, and Alertmanager, with
- * durations of seconds. The alert reaches a webhook with its page of the runbook, and is resolved when the
- * fault is over.
+ * durations of seconds. The alert reaches a webhook with its page of the runbook, and is resolved when the fault
+ * is over.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
