@@ -47,5 +47,5 @@ buf-breaking: ## Compare the contracts with the last release
 clean-generated: ## Remove generated clients
 	@$(WITH) sh scripts/generate.sh --clean
 
-dev-monitoring: ## Local Grafana and Prometheus
-	@echo "The monitoring stack comes with the observability folder, which this version does not have yet."; exit 1
+dev-monitoring: ## Local Prometheus, Alertmanager and, with Docker, Grafana with the dashboards
+	@sh scripts/dev-monitoring.sh
