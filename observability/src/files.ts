@@ -38,11 +38,11 @@ export function renderTests(alerts: readonly Alert[], files: readonly string[]):
     { alert, given: alert.fires, fires: true },
     ...alert.silent.map((given) => ({ alert, given, fires: false })),
   ]);
+  // Results of rules are forgotten after 5 minutes.
+  const interval = alerts.some(isLong) ? "4m" : "1m";
   return render({
-    rule_files: files,
-    // Results of rules are forgotten after 5 minutes.
-    evaluation_interval: alerts.some(isLong) ? "4m" : "1m",
-    tests: pack(cases).map(toTest),
+    ...{ rule_files: files, evaluation_interval: interval },
+    tests: pack(cases).map((part) => toTest(part, interval)),
   });
 }
 
@@ -97,10 +97,10 @@ function annotationsOf({ name, summary, description, impact, dashboard }: Alert)
   };
 }
 
-function toTest(cases: readonly Case[]): object {
+function toTest(cases: readonly Case[], interval: string): object {
   const series = cases.flatMap(({ given }) => Object.entries(given.series));
   return {
-    interval: "1m",
+    interval,
     input_series: series.map(([name, values]) => ({ series: name, values })),
     alert_rule_test: cases.map(({ alert, given, fires }) => ({
       eval_time: given.after,

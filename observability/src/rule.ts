@@ -37,7 +37,10 @@ function write(seconds: number): string {
 /** Who is told: somebody is called at night, somebody looks on a working day, or nobody needs to act. */
 export type Severity = "page" | "ticket" | "info" | "warning" | "critical";
 
-/** A case of a rule for promtool: series in its notation, one value a minute. */
+/**
+ * A case of a rule for promtool: series in its notation, one value a minute; every four minutes if the case lasts for
+ * hours.
+ */
 export interface RuleCase {
   readonly series: Readonly<Record<string, string>>;
   /** When the rule is evaluated. */

@@ -45,13 +45,13 @@ export const PROCESS: AlertGroup = {
       impact: "The process will be killed for its memory; its runs go on elsewhere.",
       dashboard: "orchestrator-runtime",
       fires: {
-        series: { [`process_resident_memory_bytes${ONE}`]: "400000000+2000000x600" },
+        series: { [`process_resident_memory_bytes${ONE}`]: "400000000+8000000x150" },
         after: "8h",
         labels: { job: "orchestrator", instance: "a" },
       },
       silent: [
-        { series: { [`process_resident_memory_bytes${ONE}`]: "900000000+100000x600" }, after: "8h" },
-        { series: { [`process_resident_memory_bytes${ONE}`]: "100000000+300000x600" }, after: "8h" },
+        { series: { [`process_resident_memory_bytes${ONE}`]: "900000000+400000x150" }, after: "8h" },
+        { series: { [`process_resident_memory_bytes${ONE}`]: "100000000+1200000x150" }, after: "8h" },
       ],
     },
     {
