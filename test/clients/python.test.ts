@@ -80,7 +80,8 @@ describe.skipIf(PYTHON_MISSING).each(SETS)("the Python client with the $name pro
     afterAll(() => service?.close());
 
     test("the published snippet runs at the top of the checkout, with the client installed or not", async () => {
-      const bare = await preparePackages(`${name}-bare`, pins);
+      // What the package brings, without the package.
+      const bare = await preparePackages(`${name}-bare`, ["grpcio", "googleapis-common-protos", ...pins]);
       for (const python of [interpreter, bare])
         expect(await runProgram(python, ["-c", readSnippet("python", service.address)], { cwd: ROOT })).toBe("1\n");
     });
