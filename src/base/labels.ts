@@ -21,6 +21,9 @@ export const RECOVERY_LABEL = "orchestrator.dev/recovery";
 /** Label of runs that a trigger has started, with its id. */
 export const TRIGGER_LABEL = "orchestrator.dev/trigger";
 
+/** Labels of canaries: what they are, by which an index finds them, and the canary that was acknowledged before. */
+export const CANARY_LABELS = { mark: "orchestrator.dev/canary", after: "orchestrator.dev/canary-after" } as const;
+
 /** Label of runs that took the place of another one, with its id. */
 export const RESTARTED_LABEL = "restarted_from";
 

@@ -15,6 +15,9 @@ import { checkKafka } from "./check-kafka.ts";
 import { splitModel } from "./model-name.ts";
 import type { Config } from "./settings.ts";
 
+/** Each canary has to be seen several times before the hour is over for which it is remembered. */
+const LONGEST_CANARY_MS = 900_000;
+
 /** One thing that is wrong with a setting. */
 export interface SettingProblem {
   /** As the file writes it: `server.cors_origins`. */
@@ -70,6 +73,7 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
       note("goals.services", `"${word}" is no name of a service, a place, or a type of tasks`);
   const { dir } = config.secrets;
   if (dir !== undefined) note("secrets.dir", existsSync(dir) ? null : `there is no folder ${resolve(dir)}`);
+  note("canary.interval", config.canary.interval <= LONGEST_CANARY_MS ? null : "at most 15m");
   checkKafka(config, note);
   const { failPoints, suspectPause, enabled } = config.testing;
   if (failPoints !== undefined) {

@@ -5,6 +5,7 @@
  */
 import type { z } from "zod";
 import { AGENTS } from "./sections/agents.ts";
+import { CANARY } from "./sections/canary.ts";
 import { ENGINE } from "./sections/engine.ts";
 import { GATE } from "./sections/gate.ts";
 import { GENERATION } from "./sections/generation.ts";
@@ -38,6 +39,7 @@ const SETTINGS = {
   secrets: SECRETS,
   log: LOG,
   metrics: METRICS,
+  canary: CANARY,
   engine: ENGINE,
   limits: LIMITS,
   templates: TEMPLATES,

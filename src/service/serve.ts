@@ -13,6 +13,7 @@ import { createRunLog } from "../telemetry/log/run-log.ts";
 import { advertisedAddress } from "./advertised-address.ts";
 import { checkPort } from "./check-port.ts";
 import { type Core, composeCore } from "./compose.ts";
+import { openCanary } from "./parts/built-in/canary.ts";
 import { openMetricsPort } from "./parts/metrics-port.ts";
 import { createParts } from "./parts/parts.ts";
 import { createServiceMetrics, generationOfRun, goalOfRun, WITHOUT_METRICS } from "./service-metrics.ts";
@@ -119,6 +120,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       log,
       parts,
     );
+    openCanary(loaded.config, core, metrics.metrics, log, parts);
     health.setServing(true);
     parts.onClose(watchDisk(core.database, health, log));
     const { promise: stopped, resolve: finish } = Promise.withResolvers<void>();

@@ -33,12 +33,12 @@ test.skipIf(skips)("Streams of answers have connections only once an agent is as
 });
 
 test.skipIf(skips)(
-  "two instances with Redis ask the database less than once in a second, both together, while nothing is to be done",
+  "two instances with Redis ask the database less than once in a second, both together, while only canaries run",
   { timeout: 200_000 },
   async () => {
     const redis = await startRedisForTest();
     const counter = await countStatements((await createTestDatabase()).url);
-    const env = { DATABASE_URL: counter.url, ORCHESTRATOR_REDIS_URL: redis.url };
+    const env = { DATABASE_URL: counter.url, ORCHESTRATOR_REDIS_URL: redis.url, ORCHESTRATOR_CANARY_INTERVAL: "1m" };
     const beds = await Promise.all([openWorkerBed(env), openWorkerBed(env)]);
     for (const bed of beds) await eventually(() => expect(bed.service().output()).toContain("channels are heard"));
     const rate = async () => {

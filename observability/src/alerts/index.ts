@@ -2,6 +2,7 @@
 import type { AlertGroup } from "../rule.ts";
 import { BURN_ALERTS } from "../slo.ts";
 import { AVAILABILITY } from "./availability.ts";
+import { CANARIES } from "./canaries.ts";
 import { MESSAGES } from "./messages.ts";
 import { MONITORING } from "./monitoring.ts";
 import { PROCESS } from "./process.ts";
@@ -10,5 +11,5 @@ import { SEEDS } from "./seeds.ts";
 import { STORE } from "./store.ts";
 
 export const ALERT_GROUPS: readonly AlertGroup[] = [
-  ...[AVAILABILITY, BURN_ALERTS, RUNS, STORE, MESSAGES, PROCESS, MONITORING, SEEDS],
+  ...[AVAILABILITY, BURN_ALERTS, RUNS, CANARIES, STORE, MESSAGES, PROCESS, MONITORING, SEEDS],
 ];

@@ -20,12 +20,16 @@ export const GOAL_PLAN_FLOW = "orchestrator-goal-plan" satisfies BuiltInFlowId;
 /** The flow of generations: it writes a template, and waits until somebody has approved it. */
 export const GENERATION_FLOW = "orchestrator-generation" satisfies BuiltInFlowId;
 
+/** The flow of canaries: runs that the service starts to see whether it works. */
+export const CANARY_FLOW = "orchestrator-canary" satisfies BuiltInFlowId;
+
 const ALL: Readonly<Record<BuiltInFlowId, true>> = {
   [ROUTE_FLOW]: true,
   [GOAL_FLOW]: true,
   [GOAL_WORK_FLOW]: true,
   [GOAL_PLAN_FLOW]: true,
   [GENERATION_FLOW]: true,
+  [CANARY_FLOW]: true,
 };
 
 /** All flows that the service brings: lists show their runs only if the filter names them. */

@@ -3,6 +3,7 @@ import type { JsonObject } from "../../base/json/json.ts";
 
 /** Ids of these flows. */
 export type BuiltInFlowId =
+  | "orchestrator-canary"
   | "orchestrator-generation"
   | "orchestrator-goal"
   | "orchestrator-goal-plan"

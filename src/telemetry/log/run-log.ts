@@ -5,7 +5,7 @@
  *   warn   a run failed or timed out, a task became a dead letter, the service stopped a run (quarantine, budget,
  *   limit)
  *   info   a run started or ended otherwise, an operator, or the pause of a parent, held or released one
- *   debug  an attempt failed and another follows
+ *   debug  an attempt failed and another follows; what a canary does, as long as nothing goes wrong
  *
  * At info a run costs two lines (3 µs together, measured), and no task costs any. Every line names run, flow, version,
  * tenant and, when there is one, correlation. Errors are told by their type: messages may quote what a tool answered,
@@ -15,6 +15,7 @@ import type { Log, LogFields } from "../../base/log.ts";
 import type { JournalRecord, TaskError } from "../../engine/machine/records.ts";
 import type { RunState } from "../../engine/machine/state.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
+import { CANARY_FLOW } from "../../flows/builtin/ids.ts";
 
 /** Longest reason of a hold in a line. */
 const MAX_REASON_LENGTH = 500;
@@ -31,10 +32,10 @@ export function createRunLog(log: Log): RunObserver {
 function tell(log: Log, state: RunState, record: JournalRecord): void {
   switch (record.type) {
     case "run.started":
-      log.info("run started", fieldsOf(state));
+      log[usualLevelOf(state)]("run started", fieldsOf(state));
       break;
     case "run.completed":
-      log.info("run completed", endOf(state, record.at));
+      log[usualLevelOf(state)]("run completed", endOf(state, record.at));
       break;
     case "run.canceled":
       log.info("run canceled", { ...endOf(state, record.at), by: state.cause?.by || undefined });
@@ -66,6 +67,11 @@ function tell(log: Log, state: RunState, record: JournalRecord): void {
       log.debug("attempt failed", { ...taskFields(state, record), deferred: record.deferred });
       break;
   }
+}
+
+/** The service itself starts a canary each minute: nobody reads that they are well. */
+function usualLevelOf({ flowId }: RunState): "debug" | "info" {
+  return flowId === CANARY_FLOW ? "debug" : "info";
 }
 
 function fieldsOf(state: RunState): LogFields {

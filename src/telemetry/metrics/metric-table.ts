@@ -335,6 +335,20 @@ export const METRICS = {
     ["type"],
     GOAL_ERRORS,
   ),
+  // Canaries
+  orchestrator_canary_runs_total: counter(
+    "Canaries, by what became of them: they gave back their text, did not, had not ended after 10 s, or were not acknowledged.",
+    ["outcome"],
+    ["success", "failed", "late", "not_started"],
+  ),
+  orchestrator_canary_duration_seconds: histogram("Time from start to end of canaries that succeeded.", CALL_SECONDS),
+  orchestrator_canary_last_success_timestamp_seconds: gauge(
+    "When the last canary of this instance succeeded, seconds since 1970; 0: none has yet.",
+  ),
+  orchestrator_canary_interval_seconds: gauge("How often a canary is started; 0: never."),
+  orchestrator_canary_lost_runs: gauge(
+    "Canaries of the last hour that were acknowledged and have no row. Of the whole database; one instance has it.",
+  ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),
   orchestrator_build_info: gauge("Always 1; the version is the label.", ["version"]),
