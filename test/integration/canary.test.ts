@@ -46,10 +46,10 @@ test("a canary whose row is gone is lost, for the instance that started it and f
   );
   const lost = rows[0]?.run_id ?? "";
   await eventually(async () => expect(await read(bed, LOST)).toBe(1), { timeoutMs: 20_000 });
-  expect(bed.service().output()).toContain("an acknowledged run is lost");
+  await eventually(() => expect(bed.service().output()).toContain("an acknowledged run is lost"));
   await bed.restart("SIGKILL");
   await eventually(async () => expect(await read(bed, LOST)).toBe(1), { timeoutMs: 20_000 });
-  expect(bed.service().output()).toContain(lost);
+  await eventually(() => expect(bed.service().output()).toContain(lost));
 });
 
 test("old canaries are removed with all their rows, other runs and what went wrong stay", async () => {

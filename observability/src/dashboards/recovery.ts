@@ -136,6 +136,31 @@ export const RECOVERY: DashboardPlan = {
       ],
     },
     {
+      title: "Canaries",
+      panels: [
+        figure({
+          ...{ title: "Acknowledged runs lost", unit: "count", limits: [1, 1] },
+          description: "Canaries of the last hour that were acknowledged and are gone. Normal: 0, always.",
+          queries: [{ expr: ofDatabase("orchestrator_canary_lost_runs"), legend: "lost" }],
+        }),
+        figure({
+          ...{ title: "Last canary that completed", unit: "duration", limits: [120, 180] },
+          description: "How long ago a run of the service itself completed. Normal: less than its interval, a minute.",
+          queries: [{ expr: `time() - ${maxOf("orchestrator_canary_last_success_timestamp_seconds")}`, legend: "age" }],
+        }),
+        graph({
+          ...{ title: "Canaries by outcome", unit: "events" },
+          description: "A run each minute. Late: not over after 10 s. Not started: its start was not acknowledged.",
+          queries: [{ expr: perSecond("orchestrator_canary_runs_total", { by: "outcome" }), legend: "{{outcome}}" }],
+        }),
+        graph({
+          ...{ title: "Time of canaries", unit: "seconds" },
+          description: "From the start to the end: two commits and a task that does nothing.",
+          queries: quantiles("orchestrator_canary_duration_seconds"),
+        }),
+      ],
+    },
+    {
       title: "Commits",
       panels: [
         graph({

@@ -63,6 +63,7 @@ export async function openSmokeBed(): Promise<SmokeBed> {
   writeFileSync(join(secrets, "billing"), `whsec_${randomBytes(32).toString("base64")}\n`);
   const price = { input_price_per_mtok: 1, output_price_per_mtok: 2, max_output_tokens: 1_000 };
   const env = {
+    ORCHESTRATOR_CANARY_INTERVAL: "2s",
     DATABASE_URL: url,
     ORCHESTRATOR_REDIS_URL: redis.url,
     ORCHESTRATOR_SECRETS_DIR: secrets,
