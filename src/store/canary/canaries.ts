@@ -24,14 +24,15 @@ const LOOK = prepared(
     ) AS lost`,
 );
 
-// A canary is named by others for an hour, and those for another one. What went wrong stays for a week, to be looked at.
-// They write only these two tables, and nobody writes to them after their end.
+// A canary is named by others for an hour, and those for another one. What went wrong stays for a week, to be looked
+// at. They write only these two tables, and nobody writes to them after their end.
 const REMOVE = prepared(
   "canaries.remove",
   `WITH gone AS (
     DELETE FROM orchestrator.runs r
     WHERE ${IS_CANARY} AND r.created_at < statement_timestamp() - interval '3 hours'
-      AND r.ended_at < statement_timestamp() - CASE r.state WHEN 'COMPLETED' THEN interval '3 hours' ELSE interval '7 days' END
+      AND r.ended_at < statement_timestamp() - CASE r.state
+        WHEN 'COMPLETED' THEN interval '3 hours' ELSE interval '7 days' END
     RETURNING r.run_id, r.run_day
   ),
   journal AS (

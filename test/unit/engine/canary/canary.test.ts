@@ -36,7 +36,7 @@ function openBed() {
     new Canary({
       store: {
         look: async (acknowledged) => {
-          if (bed.isAway) throw toError("STORE_UNAVAILABLE", {});
+          if (bed.isAway) throw toError("STORE_UNAVAILABLE", { problem: "it is away" });
           const named = [...rows].flatMap((row) => names.get(row) ?? []);
           const missing = [...new Set([...acknowledged, ...named])].filter((id) => !rows.has(id));
           return { newest: [...rows].at(-1) ?? null, lost: missing };
@@ -48,7 +48,7 @@ function openBed() {
       },
       control: {
         startRun: async (_caller, request) => {
-          if (bed.isAway) throw toError("STORE_UNAVAILABLE", {});
+          if (bed.isAway) throw toError("STORE_UNAVAILABLE", { problem: "it is away" });
           const runId = `run-${rows.size + errors.length + 1}`;
           rows.add(runId);
           names.set(runId, request.labels["orchestrator.dev/canary-after"]);
