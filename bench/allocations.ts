@@ -47,7 +47,7 @@ const log = await openLogger({ level: "info", format: "json", destination: nowhe
 const metrics = await createServiceMetrics();
 const engine = await openBenchEngine(await postgres.freshDatabase("allocations"), {
   ...metrics,
-  observers: [...metrics.observers, createRunLog(log)],
+  observers: [...metrics.observers, createRunLog(log, "")],
 });
 await engine.register(await readFile(new URL("flows/three-steps.yaml", import.meta.url), "utf8"));
 const session = new Session();

@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import type { Secrets } from "../base/secrets/secrets.ts";
 import { readVersion } from "../base/version.ts";
 import { isSet, type LoadedConfig } from "../config/config.ts";
+import { CANARY_FLOW } from "../flows/builtin/ids.ts";
 import { createGenerationStory } from "../telemetry/generation-story.ts";
 import { createGoalLog } from "../telemetry/goal-story.ts";
 import { createOperationLog } from "../telemetry/log/operation-log.ts";
@@ -71,7 +72,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
     const generationStory = createGenerationStory(metrics.metrics, log, generationOfRun);
     const core = await composeCore(loaded.config, log, {
       ...(metrics.metrics === null ? {} : { metrics: metrics.metrics }),
-      observers: [...metrics.observers, createRunLog(log), createGoalLog(log, goalOfRun), generationStory],
+      observers: [...metrics.observers, createRunLog(log, CANARY_FLOW), createGoalLog(log, goalOfRun), generationStory],
       operationObservers: [...metrics.operationObservers, createOperationLog(log)],
       runtimeObserver: metrics.runtimeObserver,
       address: advertisedAddress(server),

@@ -55,6 +55,8 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "engine/graph": ["machine", "ports"],
   // Slots of limits. They reach runs through a port only.
   "engine/budgets": ["machine", "ports", "shard"],
+  // Runs that the service itself starts; they reach the engine through ports only.
+  "engine/canary": ["ports"],
   "engine/dry-run": ["budgets", "machine", "ports"],
   // What becomes of the results of goals.
   "engine/judge": ["ports"],
@@ -99,6 +101,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "store/embedded": [],
   "store/journal": ["sql"],
   "store/budgets": ["sql"],
+  "store/canary": ["sql"],
   "store/goals": ["sql"],
   "store/limits": ["sql"],
   "store/models": ["sql"],

@@ -77,7 +77,7 @@ test("old canaries are removed with all their rows, other runs and what went wro
       (row) => row.run_id,
     );
   const before = await idsOf();
-  expect(await createCanaryStore(database).removeOld()).toBe(1);
+  expect(await createCanaryStore(database, "orchestrator-canary").removeOld()).toBe(1);
   const after = await idsOf();
   const gone = before.filter((id) => !after.includes(id));
   expect(gone).toHaveLength(1);

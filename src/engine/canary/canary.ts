@@ -25,7 +25,7 @@ const REMEMBERED_MS = 3_600_000;
 /** Longest time to its end, milliseconds. */
 const PATIENCE_MS = 10_000;
 
-/** The run ends then by itself, milliseconds. */
+/** Its timeout as a run, milliseconds. */
 const TIMEOUT_MS = 60_000;
 
 /** Time between two removals of old ones, milliseconds. */

@@ -1,12 +1,11 @@
 /** Canaries in PostgreSQL. */
 import { CANARY_LABELS } from "../../base/labels.ts";
 import type { CanaryStore } from "../../engine/ports/canary/canaries.ts";
-import { CANARY_FLOW } from "../../flows/builtin/ids.ts";
 import type { Database } from "../sql/pool.ts";
 import { prepared } from "../sql/sql.ts";
 
 // The index of labels finds them among any number of runs.
-const IS_CANARY = `r.labels @> '{"${CANARY_LABELS.mark}": "true"}' AND r.flow_id = '${CANARY_FLOW}'`;
+const IS_CANARY = `r.labels @> '{"${CANARY_LABELS.mark}": "true"}' AND r.flow_id = $1`;
 
 const LOOK = prepared(
   "canaries.look",
@@ -15,7 +14,7 @@ const LOOK = prepared(
     WHERE ${IS_CANARY} AND r.created_at > statement_timestamp() - interval '1 hour'
   ),
   acknowledged AS (
-    SELECT unnest($1::text[]) AS run_id UNION SELECT after FROM recent WHERE after IS NOT NULL
+    SELECT unnest($2::text[]) AS run_id UNION SELECT after FROM recent WHERE after IS NOT NULL
   )
   SELECT (SELECT run_id FROM recent ORDER BY created_at DESC, run_id DESC LIMIT 1) AS newest,
     ARRAY(
@@ -41,15 +40,21 @@ const REMOVE = prepared(
   SELECT count(*)::int4 AS removed FROM gone`,
 );
 
-/** Creates the store. */
-export function createCanaryStore({ journal, reads }: Pick<Database, "journal" | "reads">): CanaryStore {
+/** Creates the store of the canaries that are runs of a flow. */
+export function createCanaryStore(
+  { journal, reads }: Pick<Database, "journal" | "reads">,
+  flowId: string,
+): CanaryStore {
   return {
     async look(acknowledged) {
-      const { rows } = await reads.query<{ newest: string | null; lost: readonly string[] }>(LOOK, [[...acknowledged]]);
+      const { rows } = await reads.query<{ newest: string | null; lost: readonly string[] }>(LOOK, [
+        flowId,
+        [...acknowledged],
+      ]);
       return { newest: rows[0]?.newest ?? null, lost: rows[0]?.lost ?? [] };
     },
     async removeOld() {
-      return (await journal.query<{ removed: number }>(REMOVE, [])).rows[0]?.removed ?? 0;
+      return (await journal.query<{ removed: number }>(REMOVE, [flowId])).rows[0]?.removed ?? 0;
     },
   };
 }

@@ -15,16 +15,16 @@ import type { Log, LogFields } from "../../base/log.ts";
 import type { JournalRecord, TaskError } from "../../engine/machine/records.ts";
 import type { RunState } from "../../engine/machine/state.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
-import { CANARY_FLOW } from "../../flows/builtin/ids.ts";
 
 /** Longest reason of a hold in a line. */
 const MAX_REASON_LENGTH = 500;
 
-/** Writes the story of runs. */
-export function createRunLog(log: Log): RunObserver {
+/** Writes the story of runs; of those of flow `quietFlowId`, at `info` nothing. */
+export function createRunLog(log: Log, quietFlowId: string): RunObserver {
+  const quiet: Log = { ...log, info: log.debug };
   return {
     committed({ state }, records) {
-      for (const record of records) tell(log, state, record);
+      for (const record of records) tell(state.flowId === quietFlowId ? quiet : log, state, record);
     },
   };
 }
@@ -32,10 +32,10 @@ export function createRunLog(log: Log): RunObserver {
 function tell(log: Log, state: RunState, record: JournalRecord): void {
   switch (record.type) {
     case "run.started":
-      log[usualLevelOf(state)]("run started", fieldsOf(state));
+      log.info("run started", fieldsOf(state));
       break;
     case "run.completed":
-      log[usualLevelOf(state)]("run completed", endOf(state, record.at));
+      log.info("run completed", endOf(state, record.at));
       break;
     case "run.canceled":
       log.info("run canceled", { ...endOf(state, record.at), by: state.cause?.by || undefined });
@@ -67,11 +67,6 @@ function tell(log: Log, state: RunState, record: JournalRecord): void {
       log.debug("attempt failed", { ...taskFields(state, record), deferred: record.deferred });
       break;
   }
-}
-
-/** The service itself starts a canary each minute: nobody reads that they are well. */
-function usualLevelOf({ flowId }: RunState): "debug" | "info" {
-  return flowId === CANARY_FLOW ? "debug" : "info";
 }
 
 function fieldsOf(state: RunState): LogFields {

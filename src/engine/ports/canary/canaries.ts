@@ -8,6 +8,7 @@ export interface CanaryLook {
   readonly lost: readonly string[];
 }
 
+/** Canaries as the store has them. */
 export interface CanaryStore {
   /** Looks for canaries that this instance has seen acknowledged. */
   look(acknowledged: readonly string[]): Promise<CanaryLook>;

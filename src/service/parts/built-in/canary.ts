@@ -3,6 +3,7 @@ import type { Log } from "../../../base/log.ts";
 import { systemClock } from "../../../base/time/clock.ts";
 import type { Config } from "../../../config/settings.ts";
 import { Canary } from "../../../engine/canary/canary.ts";
+import { CANARY_FLOW } from "../../../flows/builtin/ids.ts";
 import { createCanaryStore } from "../../../store/canary/canaries.ts";
 import type { Metrics } from "../../../telemetry/metrics/metrics.ts";
 import { NO_METRICS } from "../../../telemetry/metrics/no-metrics.ts";
@@ -23,7 +24,7 @@ export function openCanary(
   if (interval === 0) return;
   counted.gauge("orchestrator_canary_interval_seconds").set(interval / 1_000);
   const canary = new Canary({
-    store: createCanaryStore(database),
+    store: createCanaryStore(database, CANARY_FLOW),
     control: runControl,
     builtIns,
     isOnDuty: () => shards.owned.includes(COUNTING_SHARD),
