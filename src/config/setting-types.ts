@@ -186,6 +186,30 @@ export function listSetting() {
     .meta(kind("list"));
 }
 
+/** Pairs of names and values: a map, or text in which values are percent-encoded, `name=value,name=value`. */
+export function pairsSetting() {
+  const error = "expected name=value pairs with commas between them";
+  return z
+    .union([z.record(z.string(), z.string()), z.string()], { error })
+    .transform((value, context): Readonly<Record<string, string>> => {
+      if (typeof value !== "string") return value;
+      try {
+        return Object.fromEntries(splitAtCommas(value).map(toPair));
+      } catch {
+        context.addIssue({ code: "custom", message: error });
+        return z.NEVER;
+      }
+    })
+    .meta(kind("map"));
+}
+
+/** Throws for text without a name, or with broken encoding. */
+function toPair(text: string): readonly [string, string] {
+  const mark = text.indexOf("=");
+  if (mark < 1) throw new Error("a pair has a name");
+  return [text.slice(0, mark).trim(), decodeURIComponent(text.slice(mark + 1).trim())];
+}
+
 /** A list of ports. */
 export function portListSetting() {
   const error = "expected a list of ports from 1 to 65535: 8000, 8080";

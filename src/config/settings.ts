@@ -26,6 +26,7 @@ import { STORE } from "./sections/store.ts";
 import { TEMPLATES } from "./sections/templates.ts";
 import { TESTING } from "./sections/testing.ts";
 import { TOOLS } from "./sections/tools.ts";
+import { TRACING } from "./sections/tracing.ts";
 import { TRIGGERS } from "./sections/triggers.ts";
 import { WEBHOOKS } from "./sections/webhooks.ts";
 import { WORKERS } from "./sections/workers.ts";
@@ -40,6 +41,7 @@ const SETTINGS = {
   log: LOG,
   metrics: METRICS,
   canary: CANARY,
+  tracing: TRACING,
   engine: ENGINE,
   limits: LIMITS,
   templates: TEMPLATES,

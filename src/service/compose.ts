@@ -64,6 +64,7 @@ import { openRouting, type Routing } from "./parts/routing/routing.ts";
 import { openServices } from "./parts/routing/services.ts";
 import { openTools } from "./parts/routing/tools.ts";
 import { openStore } from "./parts/store.ts";
+import { openTracing } from "./parts/traces/tracing.ts";
 import { openTriggerStreams } from "./parts/triggers/trigger-streams.ts";
 import { openTriggers, type TriggerParts } from "./parts/triggers/triggers.ts";
 import { openWatchdog } from "./parts/watchdog.ts";
@@ -153,6 +154,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       ...createJudgeSteps(),
       ...createPlanSteps(flows),
     ]);
+    const tracing = await openTracing(config, instanceId, log, parts);
     const tools = openTools(config, { graphs, steps, services, models, rules, gate: gate.callGate }, log, parts);
     const lists = createRunIndex(database);
     const goalTables = openGoalTables(database, log, parts);
@@ -164,7 +166,9 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       {
         ...{ store, runIndex: lists, flows, tools, instanceId, address, tokenKey, serviceLimits: services },
         taskGate: gate.taskGate,
-        ...{ observers: [...observers, ...redis.observers], operationObservers },
+        observers: [...observers, ...redis.observers, ...(tracing?.observers ?? [])],
+        operationObservers,
+        runTraces: tracing?.runTraces ?? null,
         ...{ runtimeObserver, agentPost: agents.post },
         attemptMeter: budgets.attemptMeter,
       },

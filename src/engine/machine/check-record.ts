@@ -26,6 +26,7 @@ import {
   time,
 } from "../../base/field-checks.ts";
 import { labelsProblem } from "../../base/labels.ts";
+import type { TraceFacts } from "../../base/traces/run-trace.ts";
 import type { BudgetSpec, RunBudget, RunLimit, TaskLimits } from "../../flows/plan.ts";
 import type {
   Answer,
@@ -96,6 +97,7 @@ const PARTS = fieldChecks<{
   spec: BudgetSpec;
   budget: RunBudget;
   parent: NonNullable<StartFacts["parent"]>;
+  trace: TraceFacts;
   timer: { readonly index: number; readonly dueAt: number };
   limits: TaskLimits;
 }>()({
@@ -130,6 +132,8 @@ const PARTS = fieldChecks<{
     closePolicy("closePolicy", r.closePolicy) ??
     optional("depth", r.depth, count) ??
     optional("budgets", r.budgets, (name, value) => budgets(name, value)),
+  trace: (r) =>
+    optional("sampled", r.sampled, flag) ?? optional("caller", r.caller, text) ?? optional("state", r.state, text),
   timer: (r) => count("index", r.index) ?? time("dueAt", r.dueAt),
   limits: (r) =>
     optional("startToCloseMs", r.startToCloseMs, duration) ??
@@ -153,6 +157,7 @@ const limits = objectOf(PARTS.limits);
 const timers = listOf(objectOf(PARTS.timer));
 const spec = objectOf(PARTS.spec);
 const budgets = listOf(objectOf(PARTS.budget));
+const trace = objectOf(PARTS.trace);
 const parent = objectOf(PARTS.parent);
 
 const rate = objectOf(PARTS.rate);
@@ -179,6 +184,7 @@ const WITH_PARTS = fieldChecks<{ cause: Cause; facts: StartFacts; runLimit: RunL
     (r.context === null ? null : optional("context", r.context, object)) ??
     optional("budget", r.budget, spec) ??
     optional("hops", r.hops, count) ??
+    optional("trace", r.trace, trace) ??
     (r.parent === null ? null : optional("parent", r.parent, parent)),
 });
 const cause = objectOf(WITH_PARTS.cause);

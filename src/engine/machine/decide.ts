@@ -144,7 +144,7 @@ function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): Jou
 
 /** Keeps the facts that are not empty: every start is journaled, and most have few. */
 function keepFilled(facts: StartFacts): Partial<StartFacts> {
-  const { userId, correlationId, labels, runKey, requestId, context, budget, hops = 0, parent } = facts;
+  const { userId, correlationId, labels, runKey, requestId, context, budget, hops = 0, trace, parent } = facts;
   const filled: { -readonly [Name in keyof StartFacts]?: StartFacts[Name] } = {};
   if (userId !== "") filled.userId = userId;
   if (correlationId !== "") filled.correlationId = correlationId;
@@ -154,6 +154,7 @@ function keepFilled(facts: StartFacts): Partial<StartFacts> {
   if (context !== null) filled.context = context;
   if (budget !== undefined) filled.budget = budget;
   if (hops > 0) filled.hops = hops;
+  if (trace !== undefined) filled.trace = trace;
   if (parent !== null) filled.parent = parent;
   return filled;
 }

@@ -7,6 +7,7 @@
  * database's clock.
  */
 import type { Json, JsonObject } from "../../base/json/json.ts";
+import type { TraceFacts } from "../../base/traces/run-trace.ts";
 import type { BudgetSpec, RunBudget, RunLimit, TaskLimits } from "../../flows/plan.ts";
 
 /** Why an attempt or a run failed. */
@@ -75,6 +76,8 @@ export interface StartFacts {
   readonly budget?: BudgetSpec;
   /** Requests of runs that led to the start of this one, or of the run above it; absent: none. */
   readonly hops?: number;
+  /** Of its trace; absent: neither its start nor its caller was traced. */
+  readonly trace?: TraceFacts;
   /** The task that started this run, when it is a child. */
   readonly parent: {
     readonly runId: string;
@@ -385,19 +388,6 @@ export type JournalRecord =
 
 /** Name of a record kind, as the journal and the API show it. */
 export type RecordType = JournalRecord["type"];
-
-/** Returns true for the record that ends a run. */
-export function isEndRecord({ type }: JournalRecord): boolean {
-  return ENDS.has(type);
-}
-
-const ENDS: ReadonlySet<RecordType> = new Set<RecordType>([
-  "run.completed",
-  "run.failed",
-  "run.canceled",
-  "run.timed_out",
-  "run.terminated",
-]);
 
 /**
  * Returns the attempt that a record concerns, from 1, or 0 when it concerns none: the run, a task without attempts, or

@@ -1,5 +1,6 @@
 /** Starts and controls runs. Everything that changes a run resolves only after the change is durable. */
 import type { Json, JsonObject } from "../../base/json/json.ts";
+import type { TraceContext } from "../../base/traces/trace-context.ts";
 import type { BudgetSpec, RunLimit } from "../../flows/plan.ts";
 import type { Outcome, RequestKey } from "../machine/events.ts";
 import type { HoldKind } from "../machine/records.ts";
@@ -57,6 +58,8 @@ export interface StartRequest {
   readonly budget?: BudgetSpec;
   /** Requests of runs that led to this one; absent: none. */
   readonly hops?: number;
+  /** The position in a trace that the start came with; absent or null: none. */
+  readonly trace?: TraceContext | null;
 }
 
 /** Result of a start. */

@@ -1,5 +1,6 @@
 /** The port to tools: what the engine needs from the call path to the outside. */
 import type { Json } from "../../base/json/json.ts";
+import type { TraceContext } from "../../base/traces/trace-context.ts";
 import type { RunBudget } from "../../flows/plan.ts";
 import type { TaskTypeName } from "../../tasks/define.ts";
 import type { Outcome, Suspension } from "../machine/events.ts";
@@ -21,6 +22,8 @@ export interface ToolCall {
   readonly correlationId: string;
   /** Requests of runs that led to the start of this one; absent: none. */
   readonly hops?: number | undefined;
+  /** The position of the attempt in its trace, for others to go on from; null: it has none. Absent: null. */
+  traceContext?(): TraceContext | null;
   /** Path of the task, with iteration and child index. */
   readonly path: string;
   /** Id of the task in its flow; of a child, that of its group with the number of the child. */

@@ -7,8 +7,8 @@
  */
 import { toError } from "../../base/errors.ts";
 import { recordsProblem } from "../machine/check-record.ts";
+import { isEndRecord } from "../machine/control/end-records.ts";
 import { withNewPaths } from "../machine/old-paths.ts";
-import { isEndRecord } from "../machine/records.ts";
 import type { Journal, StoredRun } from "../ports/journal.ts";
 import { readRun } from "./unreadable.ts";
 

@@ -13,6 +13,7 @@
 import { RESTARTED_LABEL } from "../../base/labels.ts";
 import type { Log } from "../../base/log.ts";
 import { formatDuration } from "../../base/time/duration.ts";
+import { contextOfRun } from "../../base/traces/run-trace.ts";
 import { isReservedFlowId } from "../../flows/builtin/ids.ts";
 import type { Recovery as RecoveryRule } from "../../flows/plan.ts";
 import { isAtAgents, isSilent } from "../../tasks/addresses.ts";
@@ -135,7 +136,7 @@ export class Recovery {
     }
   }
 
-  async #restart({ runId, tenantId, flowId, version, vars, facts, limit }: RunState): Promise<void> {
+  async #restart({ runId, createdAt, tenantId, flowId, version, vars, facts, limit }: RunState): Promise<void> {
     const { control, runs } = this.#parts;
     const { variables } = await runs.flows.planFor(tenantId, flowId, version);
     const declared = new Set(variables.map(({ name }) => name));
@@ -159,6 +160,7 @@ export class Recovery {
         ...(limit === null ? {} : { limit }),
         ...(facts.budget === undefined ? {} : { budget: facts.budget }),
         ...(facts.hops === undefined ? {} : { hops: facts.hops }),
+        trace: contextOfRun({ runId, createdAt, trace: facts.trace }),
       },
       0,
     );

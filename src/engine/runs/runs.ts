@@ -3,6 +3,7 @@ import type { Callbacks } from "../ports/dispatch/callbacks.ts";
 import type { HandOvers, Takers } from "../ports/dispatch/hand-overs.ts";
 import type { GrantTaker, JournaledSlots } from "../ports/dispatch/limits.ts";
 import type { Journal } from "../ports/journal.ts";
+import type { RunTraces } from "../ports/traces/run-traces.ts";
 import type { Runtime } from "../shard/runtime.ts";
 import { checkReads } from "./checked-journal.ts";
 import type { Notes } from "./dispatch/notes.ts";
@@ -35,12 +36,16 @@ export interface RunsParts
   > {
   readonly journal: Journal;
   readonly observers: readonly RunObserver[];
+  /** Absent or null: runs are not traced. */
+  readonly traces?: RunTraces | null;
 }
 
 export interface Runs
   extends Pick<Runtime, "clock" | "shards" | "submission" | "lifecycle" | "probation">,
     Pick<RunsParts, "flows" | "graphs" | "publicUrl"> {
   readonly residence: RunResidence;
+  /** Null: runs are not traced. */
+  readonly traces: RunTraces | null;
   /** With validation: damaged runs are RUN_UNREADABLE. */
   readonly journal: Journal;
   readonly family: Family;
@@ -88,6 +93,7 @@ export function createRuns(runtime: Runtime, parts: RunsParts): Runs {
     stop: () => liveness.stop(),
     ...{ clock, shards, submission, lifecycle, probation, residence, journal, family },
     flows: parts.flows,
+    traces: parts.traces ?? null,
     publicUrl: parts.publicUrl,
     ...(parts.graphs === undefined ? {} : { graphs: parts.graphs }),
     observe: (observer) => {

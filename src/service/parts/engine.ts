@@ -29,6 +29,7 @@ import type { RunReader } from "../../engine/ports/run-reader.ts";
 import type { RunRelay, RunWatch } from "../../engine/ports/run-watch.ts";
 import type { SharedClock } from "../../engine/ports/shared-clock.ts";
 import type { ToolCaller } from "../../engine/ports/tools.ts";
+import type { RunTraces } from "../../engine/ports/traces/run-traces.ts";
 import { keepQueueLimits } from "../../engine/queues/queue-limits.ts";
 import { QueueRules } from "../../engine/queues/queue-rules.ts";
 import { watchQueues } from "../../engine/queues/queue-watch.ts";
@@ -81,6 +82,8 @@ export interface EngineNeeds {
   readonly observers: readonly RunObserver[];
   readonly operationObservers: readonly OperationObserver[];
   readonly runtimeObserver: RuntimeObserver;
+  /** Decides which runs are sampled; null: nothing is traced. */
+  readonly runTraces: RunTraces | null;
   /** Counts the attempts of runs whose budgets limit them. */
   readonly attemptMeter: AttemptMeter;
   /** The way to agents; null: none. */
@@ -209,6 +212,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     log,
     defaultTaskTimeoutMs: defaultTaskTimeout === 0 ? null : defaultTaskTimeout,
     observers,
+    traces: needs.runTraces,
   });
   const followers = createFollowers();
   const engine = createEngine(runs, followers, {

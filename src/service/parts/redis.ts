@@ -5,7 +5,7 @@ import type { RedisAddress } from "../../bus/redis/client.ts";
 import type { RedisConnection } from "../../bus/redis/connection.ts";
 import { STREAM_PREFIX } from "../../bus/redis/messages.ts";
 import type { Config } from "../../config/settings.ts";
-import { isEndRecord } from "../../engine/machine/records.ts";
+import { isEndRecord } from "../../engine/machine/control/end-records.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";
 import { summarizeRun } from "../../engine/runs/projections/run-summary.ts";
 import type { RunningEngine } from "./engine.ts";

@@ -349,6 +349,12 @@ export const METRICS = {
   orchestrator_canary_lost_runs: gauge(
     "Canaries of the last hour that were acknowledged and have no row. Of the whole database; one instance has it.",
   ),
+  // Traces
+  orchestrator_trace_spans_total: counter(
+    "Spans by what became of them: exported, failed (the collector was away or refused them), or dropped because too many waited.",
+    ["result"],
+    ["exported", "failed", "dropped"],
+  ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),
   orchestrator_build_info: gauge("Always 1; the version is the label.", ["version"]),

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import type { Json } from "../../base/json/json.ts";
 import { headerProblem, toHeaderText } from "../../base/net/header-rules.ts";
 import { HOPS_HEADER } from "../../base/net/hops.ts";
+import { toTraceFields } from "../../base/traces/trace-context.ts";
 import type { ToolCall } from "../../engine/ports/tools.ts";
 
 /** How the body of a response is read. */
@@ -62,6 +63,7 @@ export function buildRequest(call: ToolCall, url: URL, own: Readonly<Record<stri
     "x-orchestrator-attempt": String(call.attempt),
     "x-orchestrator-fencing-token": String(call.fencingToken),
     [HOPS_HEADER]: String((call.hops ?? 0) + 1),
+    ...toTraceFields(call.traceContext?.()),
   };
   if (call.correlationId !== "") headers["x-correlation-id"] ??= toHeaderText(call.correlationId);
   const method = parameters.method ?? (body === null ? "GET" : "POST");

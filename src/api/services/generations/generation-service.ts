@@ -24,7 +24,7 @@ import {
 } from "../../../gen/orchestrator/v1/generation_service_pb.ts";
 import { WatchRunRequestSchema } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
-import { hopsOf } from "../../calls/hops.ts";
+import { originOf } from "../../calls/hops.ts";
 import { hashBody, toRequestKey } from "../../calls/request-key.ts";
 import { defineService } from "../../calls/services.ts";
 import { cutPage, pageSizeOf } from "../../lists/paging.ts";
@@ -61,7 +61,7 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GenerationService>
   const { watchRun } = createRunWatch({ ...needs, planIndexOf: async () => null });
 
   const start = async (request: StartGenerationRequest, call: CallContext): Promise<RunState> => {
-    const hops = hopsOf(call);
+    const origin = originOf(call);
     const { prompt, domain, requiredServices, requestId } = request;
     const { tenantId } = call.caller;
     readRequired(requiredServices, needs.servedFlows);
@@ -71,7 +71,8 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GenerationService>
     const input = { prompt, domain, complexity, required_services: requiredServices, approve: "person" };
     const order: StartRequest = {
       ...(await builtIns.use(tenantId, generationFlow)),
-      ...{ input, runId: "", builtIn: true, requestId, userId: call.caller.actor, context: null, hops },
+      ...origin,
+      ...{ input, runId: "", builtIn: true, requestId, userId: call.caller.actor, context: null },
       requestHash: requestId === "" ? "" : hashBody({ StartGeneration: input }),
       ...{ fromMessage: false, refusal: null, runKey: "", runKeyPolicy: "reject", labels: {} },
       ...{ correlationId: "", runTimeoutMs: null, startDelayMs: 0, signals: [] },

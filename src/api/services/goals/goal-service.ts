@@ -31,7 +31,7 @@ import {
 } from "../../../gen/orchestrator/v1/goal_service_pb.ts";
 import { WatchRunRequestSchema } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
-import { hopsOf } from "../../calls/hops.ts";
+import { originOf } from "../../calls/hops.ts";
 import { hashBody } from "../../calls/request-key.ts";
 import { defineService } from "../../calls/services.ts";
 import { cutPage, pageSizeOf } from "../../lists/paging.ts";
@@ -66,7 +66,7 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
   const { watchRun } = createRunWatch({ ...needs, planIndexOf: async () => null });
 
   const start = async (request: SubmitGoalRequest, call: CallContext): Promise<RunState> => {
-    const hops = hopsOf(call);
+    const origin = originOf(call);
     const { goal, constraints, acceptanceCriteria, requestId, goalId } = request;
     checkCriteria(acceptanceCriteria);
     const payloads = { ...limits, maxPayloadBytes: Math.min(limits.maxPayloadBytes, MAX_CONTEXT_BYTES) };
@@ -96,7 +96,8 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
     const order: StartRequest = {
       ...(await builtIns.use(tenantId, document)),
       ...(spends ? { budget: spendableOf(goalFlows, planning, budget) } : {}),
-      ...{ input, runId: goalId, drawsUuid: true, builtIn: true, requestId, userId, context, hops },
+      ...origin,
+      ...{ input, runId: goalId, drawsUuid: true, builtIn: true, requestId, userId, context },
       requestHash: requestId === "" ? "" : hashBody({ SubmitGoal: input, context }),
       limit: { name: GOAL_LIMIT, key: "", priority: GOAL_RANK[priority], maxConcurrent, rate: null },
       ...{ fromMessage: false, refusal: null, runKey: "", runKeyPolicy: "reject", labels: {} },

@@ -23,7 +23,7 @@ import {
   RoutingService,
 } from "../../../gen/orchestrator/v1/routing_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
-import { hopsOf } from "../../calls/hops.ts";
+import { originOf } from "../../calls/hops.ts";
 import { hashBody } from "../../calls/request-key.ts";
 import { defineService } from "../../calls/services.ts";
 import { cutPage, pageSizeOf } from "../../lists/paging.ts";
@@ -55,7 +55,7 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof RoutingService> {
   const flows = createRouteFlows(needs.routeRules);
 
   const start = async (request: RouteTaskRequest, call: CallContext, waitMs: number): Promise<StartResult> => {
-    const hops = hopsOf(call);
+    const origin = originOf(call);
     await services.begin();
     const { service, path = "/" } = request;
     const targetUrl = targetOf(services, call.caller.tenantId, service, path === "" ? "/" : path);
@@ -71,7 +71,8 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof RoutingService> {
     const order: StartRequest = {
       ...flow,
       input: { ...wanted, target_url: targetUrl, ...(payload === null ? {} : { payload }) },
-      ...{ runId: request.taskId, drawsUuid: true, builtIn: true, requestId: request.requestId, hops },
+      ...origin,
+      ...{ runId: request.taskId, drawsUuid: true, builtIn: true, requestId: request.requestId },
       requestHash: request.requestId === "" ? "" : hashBody({ RouteTask: wanted, payload, context }),
       ...{ fromMessage: false, refusal: null, runKey: "", runKeyPolicy: "reject", labels: {}, userId: "" },
       ...{ correlationId: "", context, runTimeoutMs: null, startDelayMs: 0, signals: [] },

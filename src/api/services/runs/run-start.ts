@@ -9,6 +9,7 @@ import type { StartRequest } from "../../../engine/ports/run-control.ts";
 import { limitNameProblem } from "../../../flows/builtin/limit-names.ts";
 import type { RunLimit } from "../../../flows/plan.ts";
 import type { RunLimit as RunLimitMessage, StartRunRequest } from "../../../gen/orchestrator/v1/run_service_pb.ts";
+import type { Origin } from "../../calls/hops.ts";
 import { hashBody } from "../../calls/request-key.ts";
 import { RUN_KEY_POLICY_NAME } from "../../mapping/enums.ts";
 import type { PayloadInput, PayloadLimits, StoredPayloads } from "../../mapping/payload.ts";
@@ -28,14 +29,14 @@ export function readStartReferences(
 }
 
 /**
- * Converts a start request to which `hops` requests of runs led. `stored` has the payloads behind its references.
+ * Converts a start request that comes from `origin`. `stored` has the payloads behind its references.
  * Errors: INVALID_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_NOT_FOUND, INVALID_REQUEST.
  */
 export function fromStartRequest(
   request: StartRunRequest,
   limits: PayloadLimits,
   stored: StoredPayloads,
-  hops: number,
+  origin: Origin,
   requestId = request.requestId,
 ): StartRequest {
   const start = {
@@ -63,7 +64,7 @@ export function fromStartRequest(
     ...start,
     fromMessage: false,
     refusal: null,
-    hops,
+    ...origin,
     requestId,
     requestHash: requestId === "" ? "" : hashBody(start),
   };

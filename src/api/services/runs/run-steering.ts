@@ -24,7 +24,7 @@ import {
   TerminateRunResponseSchema,
 } from "../../../gen/orchestrator/v1/run_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "../../calls/call.ts";
-import { hopsOf } from "../../calls/hops.ts";
+import { originOf } from "../../calls/hops.ts";
 import { compileItemCheck } from "../../calls/item-check.ts";
 import { hashBody, toRequestKey } from "../../calls/request-key.ts";
 import { toStatus } from "../../errors/status.ts";
@@ -88,9 +88,9 @@ export function createRunSteering({ runControl, runReader, planIndexOf, limits }
   return {
     async startRun(request, call) {
       const mask = parseReadMask(RunSchema, request.readMask);
-      const hops = hopsOf(call);
+      const origin = originOf(call);
       const read = readStartReferences(runReader, call.caller, request);
-      const start = fromStartRequest(request, limits, read instanceof Promise ? await read : read, hops);
+      const start = fromStartRequest(request, limits, read instanceof Promise ? await read : read, origin);
       const waitMs = fromWait(request.wait, call.remainingMs());
       const result = await runControl.startRun(call.caller, start, waitMs, waitMs > 0 ? call.signal : undefined);
       if (waitMs > 0) await call.turn();
@@ -200,7 +200,7 @@ function readStarts(
   request: BatchStartRunsRequest,
   limits: PayloadLimits,
 ): Promise<(StartRequest | Error)[]> {
-  const hops = hopsOf(call);
+  const origin = originOf(call);
   const read = async (start: StartRunRequest, index: number): Promise<StartRequest | Error> => {
     try {
       const broken = checkStart(start, `requests[${index}]`);
@@ -215,7 +215,7 @@ function readStarts(
       const requestId =
         start.requestId === "" && request.requestId !== "" ? `${request.requestId}/${index}` : start.requestId;
       const stored = await readStartReferences(reader, call.caller, start);
-      return fromStartRequest(start, limits, stored, hops, requestId);
+      return fromStartRequest(start, limits, stored, origin, requestId);
     } catch (error) {
       if (isOrchestratorError(error)) return error;
       throw error;

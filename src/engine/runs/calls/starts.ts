@@ -6,6 +6,8 @@
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import { drawUuid, isMintedRunId, mintRunId } from "../../../base/ids.ts";
 import { EXECUTION_LABELS, EXECUTION_SOURCE, RECOVERY_LABEL } from "../../../base/labels.ts";
+import { type TracedRun, type TraceFacts, toFacts } from "../../../base/traces/run-trace.ts";
+import type { TraceContext } from "../../../base/traces/trace-context.ts";
 import { checkStartable } from "../../../flows/builtin/ids.ts";
 import { checkInput, checkSignal, runLimit, runTimeoutMs } from "../../../flows/input.ts";
 import type { RunLimit } from "../../../flows/plan.ts";
@@ -16,6 +18,7 @@ import type { Caller } from "../../ports/caller.ts";
 import type { StartConflict, StartRow } from "../../ports/journal.ts";
 import type { RunControl, StartRequest, StartResult } from "../../ports/run-control.ts";
 import type { RunView } from "../../ports/run-reader.ts";
+import type { RunTraces } from "../../ports/traces/run-traces.ts";
 import { StartOutdated, StartTaken } from "../../shard/resident.ts";
 import type { Runs } from "../runs.ts";
 import { checkCallbackUrl } from "./awaited-callbacks.ts";
@@ -118,6 +121,7 @@ export function createStart(
         context: request.context,
         ...(request.budget === undefined ? {} : { budget: request.budget }),
         ...(request.hops === undefined ? {} : { hops: request.hops }),
+        ...traceOf(runs.traces, { runId, createdAt: at }, request.trace ?? null),
         parent: null,
       },
       signals: request.signals,
@@ -273,6 +277,16 @@ export function createStart(
     });
 
   return startRun;
+}
+
+/** The facts of the run's trace; none if neither this instance traces nor its caller does. */
+function traceOf(
+  traces: RunTraces | null,
+  run: TracedRun,
+  caller: TraceContext | null,
+): { readonly trace?: TraceFacts } {
+  const trace = toFacts(caller, traces?.isSampled(run, caller));
+  return trace === undefined ? {} : { trace };
 }
 
 function hasBounds({ maxConcurrent, rate }: RunLimit): boolean {

@@ -1,7 +1,8 @@
 /** Watches of single runs: a snapshot or a resume, then every record once and in order, then the end. */
 import { toError } from "../../../base/errors.ts";
 import { foldJournal } from "../../machine/apply.ts";
-import { isEndRecord, type JournalRecord } from "../../machine/records.ts";
+import { isEndRecord } from "../../machine/control/end-records.ts";
+import type { JournalRecord } from "../../machine/records.ts";
 import { copyState, isTerminalPhase } from "../../machine/state.ts";
 import type { RunEventView } from "../../ports/run-reader.ts";
 import type { NoteView, WatchFrame } from "../../ports/run-watch.ts";

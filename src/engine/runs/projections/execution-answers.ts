@@ -1,6 +1,7 @@
 /** Messages about executions of workflows: one when such a run begins, and one when it ends. */
 import { EXECUTION_LABELS, EXECUTION_SOURCE } from "../../../base/labels.ts";
-import { isEndRecord, type JournalRecord } from "../../machine/records.ts";
+import { isEndRecord } from "../../machine/control/end-records.ts";
+import type { JournalRecord } from "../../machine/records.ts";
 import type { Run } from "../../machine/run.ts";
 import type { OutboxRow, OutgoingAnswer } from "../../ports/bus/outbox.ts";
 import { EXECUTION_ANSWERS } from "../../ports/bus/outbox.ts";

@@ -1,7 +1,7 @@
 /** Deletes routed tasks that nobody keeps, with their runs. Each instance deletes those of its own shards. */
 import { isOrchestratorError } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
-import { isEndRecord } from "../../machine/records.ts";
+import { isEndRecord } from "../../machine/control/end-records.ts";
 import type { RoutedTaskHistory } from "../../ports/routing/routed-tasks.ts";
 import type { RunControl } from "../../ports/run-control.ts";
 import type { OwnedShards } from "../../shard/ownership/owned-shards.ts";

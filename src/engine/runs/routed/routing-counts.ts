@@ -1,6 +1,6 @@
 /** Counts routed tasks that end at this instance. */
 import type { Clock } from "../../../base/time/clock.ts";
-import { isEndRecord } from "../../machine/records.ts";
+import { isEndRecord } from "../../machine/control/end-records.ts";
 import type { RoutingCounts, RoutingStats } from "../../ports/routing/routed-tasks.ts";
 import type { RunObserver } from "../observer.ts";
 import { isRoutedTask, routedTaskOf } from "./routed-task.ts";

@@ -10,10 +10,13 @@
 import { toError } from "../../../base/errors.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
 import { startLongTimer } from "../../../base/time/long-timer.ts";
+import { contextOfAttempt } from "../../../base/traces/run-trace.ts";
+import type { TraceContext } from "../../../base/traces/trace-context.ts";
 import type { Outcome } from "../../machine/events.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
 import { budgetsOf, mayBegin, specOf } from "../../machine/run.ts";
 import { limitOutcome } from "../../machine/sizes.ts";
+import type { RunState, TaskState } from "../../machine/state.ts";
 import { closesAt, timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { AttemptCost, BegunAttempt } from "../../ports/models/attempts.ts";
 import type { ToolCaller } from "../../ports/tools.ts";
@@ -125,6 +128,7 @@ export class Attempts {
         report(outcome);
       };
       const source = { runId, path, attempt: task.attempt };
+      const traceContext = tracerOf(run.state, task);
       failPoint("attempt.before", runId);
       const callbackUrl = spec.awaitsCallback === true ? this.#callbacks.urlOf(runId, task) : undefined;
       if (callbackUrl === null) {
@@ -142,6 +146,7 @@ export class Attempts {
             budgets: budgetsOf(run),
             correlationId: run.state.facts.correlationId,
             hops: run.state.facts.hops,
+            ...(traceContext === null ? {} : { traceContext }),
             path,
             taskId: spec.id,
             externalId: spec.externalId,
@@ -226,6 +231,15 @@ export class Attempts {
   abortAll(resident: RunResident): void {
     for (const path of [...resident.work.attempts.keys()]) this.abort(resident, path);
   }
+}
+
+/** Computed when somebody asks: most attempts call nothing that does. Null: the run has no trace. */
+function tracerOf(
+  { runId, createdAt, facts: { trace } }: RunState,
+  { path, generation, attempt }: TaskState,
+): (() => TraceContext | null) | null {
+  if (trace === undefined) return null;
+  return () => contextOfAttempt({ runId, createdAt, trace }, { path, generation, attempt });
 }
 
 function stopTimers(attempt: Attempt): void {

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import type { JsonObject } from "../../../base/json/json.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
+import { childTraceOf } from "../../../base/traces/run-trace.ts";
 import { checkStartable, mayStartReserved } from "../../../flows/builtin/ids.ts";
 import { checkInput, runTimeoutMs } from "../../../flows/input.ts";
 import type { FlowRegistry } from "../../../flows/ports/registry.ts";
@@ -251,7 +252,8 @@ export class Children {
     const timeoutMs = runTimeoutMs(plan, vars, at);
     const budgets = budgetsOf(parent.entity);
     // The one of the parent is among those above.
-    const { budget: _, ...facts } = state.facts;
+    const { budget: _, trace, ...facts } = state.facts;
+    const childTrace = childTraceOf({ ...state, trace }, task);
     failPoint("child.start");
     const child = residence.begin(childId, parent.shard, at, openRun(createState(childId), plan));
     child.work.keys = [{ kind: "run", key: childId, hash: "" }];
@@ -265,6 +267,7 @@ export class Children {
       facts: {
         ...facts,
         ...(budget === undefined ? {} : { budget: readBudget(budget as JsonObject) }),
+        ...(childTrace === undefined ? {} : { trace: childTrace }),
         labels: allLabels,
         runKey: String(runKey),
         requestId: "",

@@ -1,0 +1,57 @@
+/**
+ * Traces of runs. A sampled run has its spans exported as its attempts end. One that is not sampled has them made from
+ * its journal when it ends, if it failed or was slow.
+ */
+import { type TraceFacts, traceIdOf } from "../../base/traces/run-trace.ts";
+import type { JournalRecord } from "../../engine/machine/records.ts";
+import type { Run } from "../../engine/machine/run.ts";
+import type { RunTraces } from "../../engine/ports/traces/run-traces.ts";
+import type { RunObserver } from "../../engine/runs/observer.ts";
+import { RunSpans } from "./run-spans.ts";
+import type { Sampler } from "./sampler.ts";
+import type { SpanSink } from "./span.ts";
+
+export interface RunTracesParts {
+  readonly sampler: Sampler;
+  readonly sink: SpanSink;
+  /** The type of a task by its path. */
+  readonly typeOf: (run: Run, path: string) => string;
+  /** A run that is not sampled ended badly, or late. */
+  readonly rebuild: (run: Run) => void;
+  /** When a run that ends well is late, milliseconds; 0: never. */
+  readonly slowMs: number;
+}
+
+/** Creates the decision at the start, and the observer that does what follows from it. */
+export function createRunTraces({ sampler, sink, typeOf, rebuild, slowMs }: RunTracesParts): RunTraces & RunObserver {
+  // Forgotten with the run in memory: what is open then is found in its state.
+  const folds = new WeakMap<Run, RunSpans>();
+  const foldOf = (run: Run, firstSequence: number): RunSpans => {
+    let fold = folds.get(run);
+    if (fold === undefined) {
+      const { state } = run;
+      fold = new RunSpans(state, (path) => typeOf(run, path), firstSequence === 1 ? [] : state.tasks.values());
+      folds.set(run, fold);
+    }
+    return fold;
+  };
+  const isLate = (record: JournalRecord, { createdAt }: Run["state"]): boolean =>
+    record.type === "run.failed" ||
+    record.type === "run.timed_out" ||
+    (slowMs > 0 && isEnd(record) && record.at - createdAt > slowMs);
+  return {
+    isSampled: (run, caller) => sampler(traceIdOf(run), caller?.traceparent),
+    committed(run, records, firstSequence) {
+      const trace: TraceFacts | undefined = run.state.facts.trace;
+      if (trace?.sampled === undefined) return;
+      if (trace.sampled) {
+        const fold = foldOf(run, firstSequence);
+        for (const record of records) for (const span of fold.add(record)) sink.end(span);
+      } else if (records.some((record) => isLate(record, run.state))) rebuild(run);
+    },
+  };
+}
+
+function isEnd({ type }: JournalRecord): boolean {
+  return type === "run.completed" || type === "run.canceled" || type === "run.terminated";
+}
