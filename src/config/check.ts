@@ -17,6 +17,7 @@ import type { Config } from "./settings.ts";
 
 /** Each canary has to be seen several times before the hour is over for which it is remembered. */
 const LONGEST_CANARY_MS = 900_000;
+const SHORTEST_CANARY_MS = 1_000;
 
 /** One thing that is wrong with a setting. */
 export interface SettingProblem {
@@ -73,7 +74,9 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
       note("goals.services", `"${word}" is no name of a service, a place, or a type of tasks`);
   const { dir } = config.secrets;
   if (dir !== undefined) note("secrets.dir", existsSync(dir) ? null : `there is no folder ${resolve(dir)}`);
-  note("canary.interval", config.canary.interval <= LONGEST_CANARY_MS ? null : "at most 15m");
+  const { interval } = config.canary;
+  const isRare = interval === 0 || (interval >= SHORTEST_CANARY_MS && interval <= LONGEST_CANARY_MS);
+  note("canary.interval", isRare ? null : "0, or from 1s to 15m");
   checkKafka(config, note);
   const { failPoints, suspectPause, enabled } = config.testing;
   if (failPoints !== undefined) {

@@ -231,6 +231,14 @@ describe("the configuration", () => {
   });
 
   // Cause: the check looked at each setting alone, and called good what serve refused, or what could never do anything.
+  // Cause: tests switch canaries off, which the lower bound of the setting refused.
+  test("canaries are off, or rarer than each second and more often than they are remembered", async () => {
+    const every = (interval: string) => load({ ORCHESTRATOR_CANARY_INTERVAL: interval });
+    for (const interval of ["0", "1s", "15m"]) await every(interval);
+    for (const interval of ["999ms", "901s"])
+      expect(await problemsOf(every(interval))).toEqual({ ORCHESTRATOR_CANARY_INTERVAL: "0, or from 1s to 15m" });
+  });
+
   test("refuses a standstill that could outlast the lease", async () => {
     const stalled = (maxLoopStall: string) =>
       load({ ORCHESTRATOR_MAX_LOOP_STALL: maxLoopStall, ORCHESTRATOR_LEASE_TTL: "5s" });
