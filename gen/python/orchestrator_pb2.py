@@ -36,6 +36,7 @@ from orchestrator_client.v1.topic_service_pb2 import *
 from orchestrator_client.v1.trigger_pb2 import *
 from orchestrator_client.v1.trigger_service_pb2 import *
 from orchestrator_client.v1.undelivered_message_pb2 import *
+from orchestrator_client.v1.upgrade_service_pb2 import *
 from orchestrator_client.v1.worker_pb2 import *
 from orchestrator_client.v1.worker_service_pb2 import *
 

@@ -17,4 +17,5 @@ from orchestrator_client.v1.template_service_pb2_grpc import *
 from orchestrator_client.v1.tool_service_pb2_grpc import *
 from orchestrator_client.v1.topic_service_pb2_grpc import *
 from orchestrator_client.v1.trigger_service_pb2_grpc import *
+from orchestrator_client.v1.upgrade_service_pb2_grpc import *
 from orchestrator_client.v1.worker_service_pb2_grpc import *

@@ -52,6 +52,8 @@ export * from "./grpcweb/orchestrator/v1/trigger.js";
 export * from "./grpcweb/orchestrator/v1/trigger_service.client.js";
 export * from "./grpcweb/orchestrator/v1/trigger_service.js";
 export * from "./grpcweb/orchestrator/v1/undelivered_message.js";
+export * from "./grpcweb/orchestrator/v1/upgrade_service.client.js";
+export * from "./grpcweb/orchestrator/v1/upgrade_service.js";
 export * from "./grpcweb/orchestrator/v1/worker.js";
 export * from "./grpcweb/orchestrator/v1/worker_service.client.js";
 export * from "./grpcweb/orchestrator/v1/worker_service.js";

@@ -137,6 +137,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/health.ts")).defineHealth,
   },
   {
+    name: "upgrade",
+    summary: "show the releases on the database, and finalize an upgrade",
+    load: async () => (await import("./commands/upgrade.ts")).defineUpgrade,
+  },
+  {
+    name: "migrate",
+    summary: "show and migrate the schema of the database without serving",
+    load: async () => (await import("./commands/migrate.ts")).defineMigrate,
+  },
+  {
     name: "profiles",
     summary: "manage addresses and tokens of services",
     load: async () => (await import("./commands/profiles.ts")).defineProfiles,

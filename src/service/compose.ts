@@ -23,6 +23,7 @@ import type { BudgetControl } from "../engine/ports/models/budgets.ts";
 import type { PutServices, ServiceCatalogue } from "../engine/ports/routing/services.ts";
 import type { Breakers, ToolOverrides } from "../engine/ports/routing/tool-overrides.ts";
 import type { RunIndex } from "../engine/ports/run-index.ts";
+import type { Upgrades } from "../engine/ports/upgrade.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { NO_OBSERVER, type RuntimeObserver } from "../engine/shard/observer.ts";
 import type { GoalFlows } from "../flows/builtin/goal.ts";
@@ -67,6 +68,7 @@ import { openStore } from "./parts/store.ts";
 import { openTracing } from "./parts/traces/tracing.ts";
 import { openTriggerStreams } from "./parts/triggers/trigger-streams.ts";
 import { openTriggers, type TriggerParts } from "./parts/triggers/triggers.ts";
+import { openUpgrades } from "./parts/upgrades.ts";
 import { openWatchdog } from "./parts/watchdog.ts";
 import { boundHeapGrowth } from "./processes/heap-growth.ts";
 
@@ -93,6 +95,7 @@ export interface Core extends RunningEngine, TriggerParts, Routing {
   readonly generationFlow: BuiltInDocument | null;
   readonly servedFlows: Served;
   readonly goalTables: GoalTables;
+  readonly upgrades: Upgrades;
   readonly runIndex: RunIndex;
   readonly approvalIndex: ApprovalIndex;
   readonly flows: FlowRegistry;
@@ -218,6 +221,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       inboundTopics,
       rejectedMessages: createRejectedList(database),
       undelivered: createUndeliveredMessages(database, relays.look),
+      upgrades: await openUpgrades(config, store, log),
       runIndex: lists,
       approvalIndex: lists,
       flows: flows.flows,

@@ -30,6 +30,8 @@ export interface LeaseOptions {
   readonly alone: boolean;
   /** Journal format version that this instance reads. */
   readonly reads: number;
+  /** The release that this instance runs. */
+  readonly release: string;
 }
 
 /** Channel on which instances announce that shards are free or must be shared. */
@@ -44,6 +46,8 @@ interface Survey {
   readonly free: number;
   /** Lowest journal format version that any living instance reads. */
   readonly reads: number;
+  /** Journal format version that the database is finalized to. */
+  readonly finalized: number;
   readonly held: readonly Lease[];
   /** Other instances that are alive or own shards. */
   readonly others: readonly OtherInstance[];
@@ -53,21 +57,30 @@ interface Survey {
   readonly neighbours: readonly { readonly id: string; readonly pid: number }[];
 }
 
-const INSERT_SETTING = prepared(
-  "leases.setting",
-  "INSERT INTO orchestrator.settings (name, value) VALUES ('shards', $1) ON CONFLICT DO NOTHING",
+const INSERT_SETTINGS = prepared(
+  "leases.settings",
+  "INSERT INTO orchestrator.settings (name, value) VALUES ('shards', $1), ('journal_version', $2) ON CONFLICT DO NOTHING",
 );
 const READ_SETTING = prepared("leases.shards", "SELECT value FROM orchestrator.settings WHERE name = 'shards'");
 const CREATE_SHARDS = prepared(
   "leases.create",
   "INSERT INTO orchestrator.shard_leases (shard) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING",
 );
+// The lock keeps an instance that cannot read the journal from registering while an upgrade is finalized.
 const REGISTER = prepared(
   "leases.register",
-  `INSERT INTO orchestrator.instances (instance_id, address, host, pid, reads, expires_at, leaving)
-  VALUES ($1, $2, $3, $4, $6, clock_timestamp() + $5::float8 * interval '1 millisecond', $7)
+  `WITH journal AS (SELECT value::int AS version FROM orchestrator.settings WHERE name = 'journal_version' FOR SHARE)
+  INSERT INTO orchestrator.instances (instance_id, address, host, pid, reads, expires_at, leaving, release)
+  SELECT $1, $2, $3, $4, $6::int, clock_timestamp() + $5::float8 * interval '1 millisecond', $7, $8
+  FROM journal WHERE version <= $6::int
   ON CONFLICT (instance_id) DO UPDATE
-  SET address = excluded.address, host = excluded.host, pid = excluded.pid, reads = excluded.reads, expires_at = excluded.expires_at, leaving = $7`,
+  SET address = excluded.address, host = excluded.host, pid = excluded.pid, reads = excluded.reads, expires_at = excluded.expires_at, leaving = $7,
+    release = excluded.release
+  RETURNING reads`,
+);
+const READ_JOURNAL = prepared(
+  "leases.journal",
+  "SELECT value::int AS version FROM orchestrator.settings WHERE name = 'journal_version'",
 );
 const LEAVE = prepared("leases.leave", "UPDATE orchestrator.instances SET leaving = true WHERE instance_id = $1");
 const RENEW = prepared(
@@ -77,7 +90,8 @@ const RENEW = prepared(
 );
 // Everything that the lease renewer needs, in one query. Most renewals find nothing to do.
 const ALIVE = `alive AS (SELECT instance_id, reads, leaving FROM orchestrator.instances WHERE expires_at > clock_timestamp() OR instance_id = $1)`;
-const SEEN = `(SELECT min(reads) FROM alive) AS reads, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
+const SEEN = `(SELECT min(reads) FROM alive) AS reads,
+    (SELECT value::int FROM orchestrator.settings WHERE name = 'journal_version') AS finalized, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
     ceil((SELECT count(*) FROM orchestrator.shard_leases)::float8 / greatest(1, (SELECT count(*) FROM alive WHERE NOT leaving)))::int AS share,
     (SELECT count(*) FROM orchestrator.shard_leases WHERE instance_id IS NULL OR instance_id NOT IN (SELECT instance_id FROM alive))::int AS free,
     (SELECT coalesce(json_agg(json_build_object('shard', shard, 'epoch', epoch) ORDER BY shard), '[]') FROM orchestrator.shard_leases WHERE instance_id = $1) AS held,
@@ -152,14 +166,17 @@ const RELEASE_SOME = prepared(
 );
 const NOTIFY = prepared("leases.notify", `SELECT pg_notify('${CHANNEL}', $1)`);
 
-/** Registers this instance. Errors: CONFIG_INVALID if the database has a different number of shards than requested. */
+/**
+ * Registers this instance. Errors: CONFIG_INVALID if the database has a different number of shards than requested,
+ * JOURNAL_TOO_NEW if an upgrade to a release was finalized whose records this one cannot read.
+ */
 export async function openLeases(
   database: Database,
   options: LeaseOptions,
 ): Promise<{ readonly leases: Leases; readonly shards: number }> {
-  const { instanceId, ttlMs, reads } = options;
+  const { instanceId, ttlMs, reads, release } = options;
   const host = hostId();
-  await database.journal.query(INSERT_SETTING, [String(options.shards)]);
+  await database.journal.query(INSERT_SETTINGS, [String(options.shards), String(reads)]);
   const { rows } = await database.journal.query<{ value: string }>(READ_SETTING);
   const shards = Number(rows[0]?.value);
   if (shards !== options.shards) {
@@ -171,9 +188,13 @@ export async function openLeases(
   if (options.alone) await database.journal.query(BURY_ALL, [instanceId]);
   let leaving = false;
   let incarnation = "";
-  const register = () => {
+  const register = async (): Promise<void> => {
     incarnation = randomUUID();
-    return database.journal.query(REGISTER, [instanceId, options.address, host, process.pid, ttlMs, reads, leaving]);
+    const row = [instanceId, options.address, host, process.pid, ttlMs, reads, leaving, release];
+    const { rows } = await database.journal.query(REGISTER, row);
+    if (rows.length > 0) return;
+    const journal = await database.journal.query<{ version: number }>(READ_JOURNAL);
+    fail("JOURNAL_TOO_NEW", { found: journal.rows[0]?.version ?? 0, known: reads });
   };
   await register();
   const notify = async (): Promise<void> => {
@@ -211,7 +232,8 @@ export async function openLeases(
       const takes = free > 0 && !leaving && (held.length < share || wanted !== undefined);
       const taken = takes ? await take(wanted) : [];
       if (takes) seen = await survey();
-      return { renewed, taken, held: seen.held, surplus: surplusOf(seen), now: seen.now, reads: seen.reads };
+      const { now, reads, finalized } = seen;
+      return { renewed, taken, held: seen.held, surplus: surplusOf(seen), now, journal: { reads, finalized } };
     },
     cluster: () => cluster,
     renew: async () => {

@@ -37,7 +37,10 @@ const GROUPS: readonly (readonly [name: string, paths: RegExp])[] = [
   ["workers", /^\/v1\/workers(?!.*:report$)/],
   ["reports of workers", /^\/v1\/workers\/.*:report$/],
   ["queues, limits, and budgets", /^\/v1\/(queues|limits|budgets|usage)/],
-  ["people and operators", /^\/v1\/(approvals|operations|undeliveredMessages|rejectedMessages|payloads|health|info)/],
+  [
+    "people and operators",
+    /^\/v1\/(approvals|operations|undeliveredMessages|rejectedMessages|payloads|health|info|upgrade)/,
+  ],
   ["services and routed tasks", /^\/v1\/(services|routedTasks|breakers|toolOverrides)/],
   ["merged systems", /^\/(api|health|status)/],
   ["goals", /^\/v1\/goals/],

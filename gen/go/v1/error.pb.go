@@ -289,6 +289,11 @@ const (
 	ErrorReason_ERROR_REASON_JUDGE_UNREADABLE ErrorReason = 119
 	// the result was not judged: {problem}.
 	ErrorReason_ERROR_REASON_JUDGE_FAILED ErrorReason = 120
+	// {what} is new in this release, and the upgrade is not finalized; run `orchestrator upgrade finalize`.
+	ErrorReason_ERROR_REASON_UPGRADE_NOT_FINALIZED ErrorReason = 121
+	// instance {instance} runs {release} and reads version {reads} of the journal, not {newest}; replace it, then
+	// finalize.
+	ErrorReason_ERROR_REASON_UPGRADE_INCOMPLETE ErrorReason = 122
 )
 
 // Enum value maps for ErrorReason.
@@ -415,6 +420,8 @@ var (
 		118: "ERROR_REASON_CRITERIA_NOT_MET",
 		119: "ERROR_REASON_JUDGE_UNREADABLE",
 		120: "ERROR_REASON_JUDGE_FAILED",
+		121: "ERROR_REASON_UPGRADE_NOT_FINALIZED",
+		122: "ERROR_REASON_UPGRADE_INCOMPLETE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -538,6 +545,8 @@ var (
 		"ERROR_REASON_CRITERIA_NOT_MET":          118,
 		"ERROR_REASON_JUDGE_UNREADABLE":          119,
 		"ERROR_REASON_JUDGE_FAILED":              120,
+		"ERROR_REASON_UPGRADE_NOT_FINALIZED":     121,
+		"ERROR_REASON_UPGRADE_INCOMPLETE":        122,
 	}
 )
 
@@ -572,7 +581,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xa4!\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xf1!\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -695,7 +704,9 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"%ERROR_REASON_REQUIRED_SERVICE_INVALID\x10u\x12!\n" +
 	"\x1dERROR_REASON_CRITERIA_NOT_MET\x10v\x12!\n" +
 	"\x1dERROR_REASON_JUDGE_UNREADABLE\x10w\x12\x1d\n" +
-	"\x19ERROR_REASON_JUDGE_FAILED\x10xB\x86\x01\n" +
+	"\x19ERROR_REASON_JUDGE_FAILED\x10x\x12&\n" +
+	"\"ERROR_REASON_UPGRADE_NOT_FINALIZED\x10y\x12#\n" +
+	"\x1fERROR_REASON_UPGRADE_INCOMPLETE\x10zB\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

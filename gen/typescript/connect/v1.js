@@ -35,5 +35,6 @@ export * from "./orchestrator/v1/topic_service_pb.js";
 export * from "./orchestrator/v1/trigger_pb.js";
 export * from "./orchestrator/v1/trigger_service_pb.js";
 export * from "./orchestrator/v1/undelivered_message_pb.js";
+export * from "./orchestrator/v1/upgrade_service_pb.js";
 export * from "./orchestrator/v1/worker_pb.js";
 export * from "./orchestrator/v1/worker_service_pb.js";

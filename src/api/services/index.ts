@@ -19,6 +19,7 @@ import { runService } from "./runs/run-service.ts";
 import { templateService } from "./template-service.ts";
 import { topicService } from "./topic-service.ts";
 import { triggerService } from "./trigger-service.ts";
+import { upgradeService } from "./upgrade-service.ts";
 import { workerService } from "./worker-service.ts";
 
 export const SERVICES = [
@@ -43,6 +44,7 @@ export const SERVICES = [
   toolService,
   goalService,
   generationService,
+  upgradeService,
 ] as const;
 
 /** Served for other instances only, over gRPC, and shown to nobody. */

@@ -30,7 +30,13 @@ export const SERVICE_ERRORS = {
     "FAILED_PRECONDITION",
     500,
     "no",
-    "the database was written by a newer version (migration {found}, this build knows {known}); use that version",
+    "the database has migration {found}, which needs a release that knows {needed}, and this one knows {known}; start a newer release",
+  ),
+  JOURNAL_TOO_NEW: entry(
+    "FAILED_PRECONDITION",
+    500,
+    "no",
+    "the upgrade to version {found} of the journal was finalized, and this release reads up to {known}; start a newer release",
   ),
   DATA_FOLDER_IN_USE: entry(
     "FAILED_PRECONDITION",
@@ -80,6 +86,24 @@ export const SERVICE_ERRORS = {
     "the instance that took the call was lost before it answered; send the call again with the same request_id",
   ),
   UPGRADE_UNDER_WAY: entry("UNAVAILABLE", 503, "yes", "an older instance cannot read {what} yet; send the call again"),
+  UPGRADE_NOT_FINALIZED: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "{what} is new in this release, and the upgrade is not finalized; run `orchestrator upgrade finalize`",
+  ),
+  UPGRADE_INCOMPLETE: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "yes",
+    "instance {instance} runs {release} and reads version {reads} of the journal, not {newest}; replace it, then finalize",
+  ),
+  STORE_TOO_OLD: entry(
+    "FAILED_PRECONDITION",
+    500,
+    "no",
+    "the database lacks migration {pending}, and store.migrations is `require`; run `orchestrator migrate up`",
+  ),
   SHUTTING_DOWN: entry("UNAVAILABLE", 503, "request_id", "the service is shutting down; send the call again", "cursor"),
   OVERLOADED: entry(
     "RESOURCE_EXHAUSTED",

@@ -1,5 +1,6 @@
 import {
   booleanSetting,
+  choiceSetting,
   databaseUrlSetting,
   durationSetting,
   integerSetting,
@@ -20,6 +21,17 @@ export const STORE = {
     env: ["ORCHESTRATOR_DATABASE_URL", "DATABASE_URL"],
     secret: true,
     text: "PostgreSQL 15 or newer: `postgresql://user:password@host:5432/database`. Without it, the service runs its own PostgreSQL in the data folder.",
+  }),
+  migrations: setting({
+    schema: choiceSetting(["apply", "require"]),
+    default: "apply",
+    env: ["ORCHESTRATOR_MIGRATIONS"],
+    text: "What a start does with migrations that the database lacks: `apply` them, or `require` that `orchestrator migrate up` has, for instance in a job that may change the schema while the service may not.",
+  }),
+  finalizeUpgrades: setting({
+    schema: choiceSetting(["at_start", "by_command"]),
+    env: ["ORCHESTRATOR_FINALIZE_UPGRADES"],
+    text: "When an upgrade is finalized, after which the release before does not start any more: `at_start` of the first instance that finds no older one, or `by_command` (`orchestrator upgrade finalize`). Without it, at the start with the embedded database and by command with another.",
   }),
   operationRetention: setting({
     schema: durationSetting(),

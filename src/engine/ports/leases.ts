@@ -26,13 +26,21 @@ export interface TakenLease extends RaisedLease {
   readonly ownerlessMs: number | null;
 }
 
+/** What limits which versions of the journal's format may be written. */
+export interface JournalVersions {
+  /** The lowest version that a living instance reads. */
+  readonly reads: number;
+  /** The version that the database is finalized to: until it is raised, the release before can be started again. */
+  readonly finalized: number;
+}
+
 /** Shard ownership. */
 export interface Leases {
   /**
    * Takes a fair share of the free or expired shards, and also the shard `wanted` if that is free. Returns the shards
    * taken, all shards held now, how many of those exceed the fair share and should be released, the clock of the
-   * database in milliseconds, and the lowest version of the journal's format that a living instance reads. With
-   * `renews` it is also a {@link Leases.renew}, in the same statement.
+   * database in milliseconds, and the versions of the journal. With `renews` it is also a {@link Leases.renew}, in the
+   * same statement.
    */
   acquire(
     wanted?: number,
@@ -44,7 +52,7 @@ export interface Leases {
     readonly held: readonly Lease[];
     readonly surplus: number;
     readonly now: number;
-    readonly reads: number;
+    readonly journal: JournalVersions;
   }>;
   /** The other instances, as of the last {@link Leases.acquire}. */
   cluster(): ClusterView;

@@ -23,7 +23,7 @@ import { LeaseCluster } from "./ownership/cluster.ts";
 import { CommitPipeline } from "./ownership/commit-pipeline.ts";
 import type { DatabaseClock } from "./ownership/database-clock.ts";
 import { Drain } from "./ownership/drain.ts";
-import { UnreadableElsewhere, WritableFormat } from "./ownership/journal-format.ts";
+import { NotWritableYet, WritableFormat } from "./ownership/journal-format.ts";
 import { LeaseRenewer } from "./ownership/lease-renewer.ts";
 import { OwnedShards } from "./ownership/owned-shards.ts";
 import { Surplus } from "./ownership/surplus.ts";
@@ -101,7 +101,7 @@ export class Runtime {
       this.submission.post(resident, { type: "continue", at: clock.now() }),
     );
     const decider = new Decider(slices, this.format, (resident, error, event, reply) => {
-      if (error instanceof UnreadableElsewhere) heldBack.refuse(resident, error, event, reply);
+      if (error instanceof NotWritableYet) heldBack.refuse(resident, error, event, reply);
       else failures.quarantine(resident, error, reply);
     });
     const timers = new Timers(clock, slices, (resident, event) => this.submission.post(resident, event), observer);

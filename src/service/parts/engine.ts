@@ -2,6 +2,7 @@
 import type { Peers } from "../../api/peers/peers.ts";
 import type { Log } from "../../base/log.ts";
 import { systemClock } from "../../base/time/clock.ts";
+import { readVersion } from "../../base/version.ts";
 import type { Config } from "../../config/settings.ts";
 import { createAgents } from "../../engine/dispatch/agents/create-agents.ts";
 import { createDispatch } from "../../engine/dispatch/create-dispatch.ts";
@@ -145,6 +146,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     shards: config.engine.shards,
     alone: store.alone,
     reads: JOURNAL_VERSION,
+    release: readVersion(),
   });
   const journal = createJournal(
     store.database,

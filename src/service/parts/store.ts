@@ -1,5 +1,6 @@
 /** The database: embedded or by URL, migrated, with its table maintenance. */
 import { join, resolve } from "node:path";
+import { fail } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
 import { removeOldMessages } from "../../store/bus/message-retention.ts";
@@ -10,7 +11,7 @@ import { keepRecent } from "../../store/retention.ts";
 import { keepRunCounts, type RunCounts } from "../../store/run-counts.ts";
 import { explainAccess } from "../../store/sql/access.ts";
 import { checkDurability } from "../../store/sql/durability.ts";
-import { runMigrations } from "../../store/sql/migrate.ts";
+import { type MigrationResult, readSchemaStatus, runMigrations, type SchemaStatus } from "../../store/sql/migrate.ts";
 import { type Database, openDatabase } from "../../store/sql/pool.ts";
 import type { Parts } from "./parts.ts";
 
@@ -26,22 +27,13 @@ export interface Store {
   readonly target: string | EmbeddedConnection;
 }
 
-/** Opens the store and brings its schema up to date. Errors: DATA_FOLDER_…, STORE_…. */
+/** Opens the store and brings its schema up to date, or requires that it is. Errors: DATA_FOLDER_…, STORE_…. */
 export async function openStore(config: Config, log: Log, parts: Parts): Promise<Store> {
-  const { databaseUrl } = config.store;
-  const opened =
-    databaseUrl === undefined
-      ? await openEmbedded(config, log, parts)
-      : {
-          database: await connect(databaseUrl, config, log, parts),
-          description: `PostgreSQL at ${new URL(databaseUrl).host}`,
-          alone: false,
-          target: databaseUrl,
-        };
+  const { opened, schema } = await openSchema(config, log, parts);
   const { database } = opened;
-  await runMigrations(database, log, undefined, config.legacy.schema).catch((error: unknown) => {
-    throw databaseUrl === undefined ? error : explainAccess(error, databaseUrl);
-  });
+  if (config.store.migrations === "apply") await schema.migrate();
+  const [pending] = (await schema.status()).pending;
+  if (pending !== undefined) fail("STORE_TOO_OLD", { pending });
   await checkDurability(database.reads, log);
   const partitions = await keepPartitions(database, log);
   parts.onClose(() => partitions.stop());
@@ -54,6 +46,43 @@ export async function openStore(config: Config, log: Log, parts: Parts): Promise
   const messages = keepRecent("rejected messages", removeMessages, messageRetention, log);
   parts.onClose(() => messages.stop());
   return { ...opened, counts };
+}
+
+/** The schema of the configured database. */
+export interface Schema {
+  /** Errors: STORE_TOO_NEW, MIGRATION_INVALID. */
+  status(): Promise<SchemaStatus>;
+  /** Errors: those of {@link runMigrations}. */
+  migrate(): Promise<MigrationResult>;
+}
+
+/** Connects to the database and leaves its schema as it is. Errors: DATA_FOLDER_…, STORE_…. */
+export async function openSchema(
+  config: Config,
+  log: Log,
+  parts: Parts,
+): Promise<{ readonly opened: Omit<Store, "counts">; readonly schema: Schema }> {
+  const { databaseUrl } = config.store;
+  const opened =
+    databaseUrl === undefined
+      ? await openEmbedded(config, log, parts)
+      : {
+          database: await connect(databaseUrl, config, log, parts),
+          description: `PostgreSQL at ${new URL(databaseUrl).host}`,
+          alone: false,
+          target: databaseUrl,
+        };
+  const { database } = opened;
+  const explain = (error: unknown): never => {
+    throw databaseUrl === undefined ? error : explainAccess(error, databaseUrl);
+  };
+  return {
+    opened,
+    schema: {
+      status: () => readSchemaStatus(database.reads).catch(explain),
+      migrate: () => runMigrations(database, log, undefined, config.legacy.schema).catch(explain),
+    },
+  };
 }
 
 async function openEmbedded(config: Config, log: Log, parts: Parts): Promise<Omit<Store, "counts">> {

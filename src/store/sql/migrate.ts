@@ -17,33 +17,46 @@ export interface Migration {
   readonly sql: string;
   /** SHA-256 of the file, hex. A migration that was applied anywhere is never edited. */
   readonly checksum: string;
+  /**
+   * The fewest migrations that a release must know to work on the schema that this file leaves behind, from the line
+   * `-- min_reader: N` that the file begins with. A file without that line demands a release that knows it.
+   */
+  readonly minReader: number;
 }
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../migrations/", import.meta.url));
+
+/** The line that a migration begins with. */
+const MIN_READER = /^-- min_reader: (\d+)\n/;
 
 /** Key of the advisory lock that lets one instance at a time migrate; any constant that nobody else uses. */
 const LOCK_KEY = "7206417342061001";
 
 /**
- * Reads the migrations of a folder in order. Throws MIGRATION_INVALID if a number is missing or duplicated or a file is
- * misnamed.
+ * Reads the migrations of a folder in order. Throws MIGRATION_INVALID if a number is missing or duplicated, a file is
+ * misnamed, or a `min_reader` is lower than one before or higher than the file's own number.
  */
 export function readMigrations(folder: string = MIGRATIONS_FOLDER): readonly Migration[] {
   const names = readdirSync(folder)
     .filter((name) => name.endsWith(".sql"))
     .sort();
+  let least = 1;
   return names.map((name, index) => {
     const version = Number(/^(\d{6})_[a-z0-9_]+\.sql$/.exec(name)?.[1]);
     if (version !== index + 1)
       fail("MIGRATION_INVALID", { migration: name, problem: `expected number ${String(index + 1).padStart(6, "0")}` });
     const sql = readFileSync(join(folder, name), "utf8");
-    return { version, name: basename(name), sql, checksum: createHash("sha256").update(sql).digest("hex") };
+    const minReader = Number(MIN_READER.exec(sql)?.[1] ?? version);
+    if (minReader < least || minReader > version)
+      fail("MIGRATION_INVALID", { migration: name, problem: `expected min_reader from ${least} to ${version}` });
+    least = minReader;
+    return { version, name: basename(name), sql, checksum: createHash("sha256").update(sql).digest("hex"), minReader };
   });
 }
 
 /** Result of {@link runMigrations}. */
 export interface MigrationResult {
-  /** Current version of the schema. */
+  /** Current version of the schema; a newer release may have migrated it further than this build knows. */
   readonly version: number;
   /** Names of the files that this call applied. */
   readonly applied: readonly string[];
@@ -54,8 +67,8 @@ export interface MigrationResult {
  * `orchestrator.schema_migrations`, under an advisory lock, so that several instances can start at once and a killed
  * one leaves nothing half done. If there is nothing to do, it costs four small queries and no lock. The views and
  * tables that have the names of other systems' tables go to `viewSchema`, see seed-views.ts and goal-table-places.ts.
- * Throws STORE_TOO_NEW if the database has migrations that this build does not know, MIGRATION_INVALID if an applied
- * file was edited.
+ * A database that a newer release has migrated is left as it is. Throws STORE_TOO_NEW if this build cannot work on it,
+ * MIGRATION_INVALID if an applied file was edited.
  */
 export async function runMigrations(
   database: Database,
@@ -64,7 +77,8 @@ export async function runMigrations(
   viewSchema = "public",
 ): Promise<MigrationResult> {
   let done = checkApplied(migrations, await readApplied(database.reads));
-  if (done === migrations.length) {
+  if (done > migrations.length) log.info("a newer release has migrated the database", { schema: done });
+  if (done >= migrations.length) {
     const places = await findViewPlaces(database.reads, viewSchema);
     const tables = await findGoalTables(database.reads, viewSchema);
     warnOfTakenNames(places, log);
@@ -118,15 +132,14 @@ function applyNext(
     const version = checkApplied(migrations, await readApplied(runner));
     const next = migrations[version];
     if (next === undefined) return { version };
-    if (version === 0) await createTable(runner);
+    await createTable(runner);
     const { current } = await findViewPlaces(runner, viewSchema);
     await makeSchema(runner, current);
     await applyFile(runner, next, current);
-    await runner.query("INSERT INTO orchestrator.schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
-      next.version,
-      next.name,
-      next.checksum,
-    ]);
+    await runner.query(
+      "INSERT INTO orchestrator.schema_migrations (version, name, checksum, min_reader) VALUES ($1, $2, $3, $4)",
+      [next.version, next.name, next.checksum, next.minReader],
+    );
     return { version: next.version, name: next.name };
   });
 }
@@ -173,12 +186,15 @@ async function createTable(runner: SqlRunner): Promise<void> {
     checksum text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
   )`);
+  await runner.query("ALTER TABLE orchestrator.schema_migrations ADD COLUMN IF NOT EXISTS min_reader integer");
 }
 
 interface AppliedRow {
   readonly version: number;
   readonly name: string;
   readonly checksum: string;
+  /** Null: applied by a release that kept none. */
+  readonly minReader: number | null;
 }
 
 async function readApplied(runner: SqlRunner): Promise<readonly AppliedRow[]> {
@@ -188,16 +204,19 @@ async function readApplied(runner: SqlRunner): Promise<readonly AppliedRow[]> {
   if (rows[0]?.found !== true) return [];
   return (
     await runner.query<AppliedRow>(
-      "SELECT version, name, checksum FROM orchestrator.schema_migrations ORDER BY version",
+      `SELECT version, name, checksum, (to_jsonb(m) ->> 'min_reader')::int AS "minReader"
+      FROM orchestrator.schema_migrations m ORDER BY version`,
     )
   ).rows;
 }
 
-/** Returns the number of applied migrations after comparing each with its file. */
+/** Returns the number of applied migrations after comparing each that this build knows with its file. */
 function checkApplied(migrations: readonly Migration[], rows: readonly AppliedRow[]): number {
+  const known = migrations.length;
   const newest = rows.at(-1)?.version ?? 0;
-  if (newest > migrations.length) fail("STORE_TOO_NEW", { found: newest, known: migrations.length });
-  for (const [index, row] of rows.entries()) {
+  const needed = Math.max(0, ...rows.slice(known).map(({ version, minReader }) => minReader ?? version));
+  if (needed > known) fail("STORE_TOO_NEW", { found: newest, needed, known });
+  for (const [index, row] of rows.slice(0, known).entries()) {
     const migration = migrations[index];
     if (row.version !== index + 1 || migration === undefined) {
       fail("MIGRATION_INVALID", { migration: row.name, problem: `the database holds no row for number ${index + 1}` });
@@ -209,5 +228,29 @@ function checkApplied(migrations: readonly Migration[], rows: readonly AppliedRo
       });
     }
   }
-  return rows.length;
+  return newest;
+}
+
+/** The schema of a database beside the migrations of this build. */
+export interface SchemaStatus {
+  /** Number of applied migrations; 0: the database is empty. */
+  readonly version: number;
+  /** The fewest migrations that a release must know to start on it. */
+  readonly minReader: number;
+  /** Names of the files that {@link runMigrations} would apply. */
+  readonly pending: readonly string[];
+}
+
+/** Reads the state of the schema and changes nothing. Errors: those of {@link runMigrations}. */
+export async function readSchemaStatus(
+  runner: SqlRunner,
+  migrations: readonly Migration[] = readMigrations(),
+): Promise<SchemaStatus> {
+  const rows = await readApplied(runner);
+  const version = checkApplied(migrations, rows);
+  return {
+    version,
+    minReader: Math.max(0, ...rows.map(({ version: own, minReader }) => minReader ?? own)),
+    pending: migrations.slice(version).map(({ name }) => name),
+  };
 }

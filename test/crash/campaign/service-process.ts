@@ -18,6 +18,8 @@ export interface ServiceOptions {
   /** Hears every line. */
   readonly onLine?: (line: string) => void;
   readonly env?: Readonly<Record<string, string>>;
+  /** The program of another build; default: this checkout's. */
+  readonly main?: string;
 }
 
 /** A started service. */
@@ -42,7 +44,7 @@ export interface ServiceProcess {
 /** Starts a service. */
 export function startService(options: ServiceOptions): ServiceProcess {
   const startedAt = performance.now();
-  const child: ChildProcess = spawn(process.execPath, [MAIN, "serve"], {
+  const child: ChildProcess = spawn(process.execPath, [options.main ?? MAIN, "serve"], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env.PATH ?? "",

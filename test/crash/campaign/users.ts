@@ -61,6 +61,7 @@ export const PASSING: ReadonlySet<string> = new Set([
   "SHUTTING_DOWN",
   "OVERLOADED",
   "NO_SHARD",
+  "PEER_LOST",
   "RUN_MOVED",
   "DEADLINE_EXCEEDED",
   "REQUEST_CANCELLED",

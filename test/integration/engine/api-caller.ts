@@ -28,6 +28,7 @@ import { createLimitPlaces } from "../../../src/store/limits/limit-places.ts";
 import { createQueueStore } from "../../../src/store/queues/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
+import { createUpgrades } from "../../../src/store/upgrades.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
 import { createFakeGenerations } from "../../rpc/support/fake-generations.ts";
 import { createFakeGoals } from "../../rpc/support/fake-goals.ts";
@@ -77,6 +78,7 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     outboxGates: {},
     isServed: () => true,
     findUnsent: async () => null,
+    upgrades: createUpgrades(database, silentLog),
     inboundTopics: null,
     rejectedMessages: { list: async () => [], find: async () => null },
     ...createFakeTriggers(flows),

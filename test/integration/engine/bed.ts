@@ -242,6 +242,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     shards: SHARDS,
     alone: false,
     reads: JOURNAL_VERSION,
+    release: "test",
   });
   let renewals = 0;
   const live = async <T>(work: () => Promise<T>): Promise<T> => {

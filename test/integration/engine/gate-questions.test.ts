@@ -90,7 +90,7 @@ test("a question waits to be written until every instance knows that the gate as
   await eventually(() => expect(instance.runtime.format.version).toBe(before));
   const runId = await start(instance);
   await eventually(() =>
-    expect(instance.lines.some(({ message }) => message.startsWith("work waits until every instance"))).toBe(true),
+    expect(instance.lines.some(({ message }) => message.startsWith("work waits until what it writes"))).toBe(true),
   );
   expect(await bed.openApprovalOf(runId)).toBe(0);
   await bed.sql("UPDATE orchestrator.instances SET reads = $1", [JOURNAL_VERSION]);

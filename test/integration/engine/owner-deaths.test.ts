@@ -25,7 +25,15 @@ interface Owner {
 }
 
 async function register(instanceId = `owner-${counter++}`): Promise<{ id: string; leases: Leases }> {
-  const options = { instanceId, address: "a:1", ttlMs: 60_000, shards: SHARDS, alone: false, reads: 1 };
+  const options = {
+    instanceId,
+    address: "a:1",
+    ttlMs: 60_000,
+    shards: SHARDS,
+    alone: false,
+    reads: 1,
+    release: "test",
+  };
   return { id: instanceId, leases: (await openLeases(bed.database, options)).leases };
 }
 

@@ -1,11 +1,18 @@
 /** Two releases on one database while they change places: what only the newer one reads is not written yet. */
 import { expect, onTestFinished, test } from "vitest";
+import { silentLog } from "../../../src/base/log.ts";
+import type { Upgrades } from "../../../src/engine/ports/upgrade.ts";
 import { FORMAT, JOURNAL_VERSION } from "../../../src/engine/shard/ownership/journal-format.ts";
+import { createUpgrades } from "../../../src/store/upgrades.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance } from "./bed.ts";
 
 const bed = createBed();
+const upgrades: Upgrades = {
+  view: () => createUpgrades(bed.database, silentLog).view(),
+  finalize: (by) => createUpgrades(bed.database, silentLog).finalize(by),
+};
 
 /** The version of the next release. */
 const NEXT = JOURNAL_VERSION + 1;
@@ -20,8 +27,20 @@ async function openNextRelease(type: string): Promise<Instance> {
   return instance;
 }
 
-async function upgradeAll({ runtime }: Instance): Promise<void> {
+/** The last older instance goes. */
+async function replaceAll(): Promise<void> {
   await bed.sql("UPDATE orchestrator.instances SET reads = $1", [NEXT]);
+}
+
+/** The last older instance goes, and the upgrade is finalized. */
+async function upgradeAll({ runtime }: Instance): Promise<void> {
+  await replaceAll();
+  expect(await upgrades.finalize("ops")).toMatchObject({ journal: NEXT, newest: NEXT });
+  onTestFinished(() =>
+    bed
+      .sql("UPDATE orchestrator.settings SET value = $1 WHERE name = 'journal_version'", [String(JOURNAL_VERSION)])
+      .then(() => {}),
+  );
   await eventually(() => expect(runtime.format.version).toBe(NEXT));
 }
 
@@ -50,6 +69,34 @@ test("a change that an older instance cannot read is refused until it has gone, 
   expect((await signal()).state.phase).toBe("COMPLETED");
 });
 
+test("what is new is refused until the upgrade is finalized, and nothing is finalized while an older instance lives", async () => {
+  const instance = await openNextRelease("signal.received");
+  await bed.register("gate", [{ id: "go", type: "signal", parameters: { name: "go" } }]);
+  const { runId } = (await instance.engine.startRun(CALLER, startOf("gate"), 0)).run.state;
+  const signal = () => instance.engine.signalRun(CALLER, runId, "go", null);
+  await bed.sql("UPDATE orchestrator.instances SET reads = $1 WHERE instance_id = $2", [NEXT, instance.id]);
+  await bed.openInstance({ ttlMs: 60_000 });
+  await expect(upgrades.finalize("ops")).rejects.toMatchObject({
+    code: "UPGRADE_INCOMPLETE",
+    details: { release: "test", reads: JOURNAL_VERSION, newest: NEXT },
+  });
+  await replaceAll();
+  await eventually(async () =>
+    expect(await signal().catch((error: unknown) => error)).toMatchObject({
+      code: "UPGRADE_NOT_FINALIZED",
+      retry: "no",
+      details: { what: "signal.received" },
+    }),
+  );
+  await upgradeAll(instance);
+  expect((await signal()).state.phase).toBe("COMPLETED");
+  // The release before does not come back.
+  await expect(bed.openInstance({ ttlMs: 600 })).rejects.toMatchObject({
+    code: "JOURNAL_TOO_NEW",
+    details: { found: NEXT, known: JOURNAL_VERSION },
+  });
+});
+
 test("a result that an older instance cannot read waits, and is not lost", async () => {
   const instance = await openNextRelease("task.completed");
   await bed.register("work", [
@@ -57,7 +104,7 @@ test("a result that an older instance cannot read waits, and is not lost", async
     { id: "two", type: "noop", depends_on: ["one"] },
   ]);
   const { runId } = (await instance.engine.startRun(CALLER, startOf("work"), 0)).run.state;
-  const warned = () => instance.lines.filter(({ message }) => message.startsWith("work waits until every instance"));
+  const warned = () => instance.lines.filter(({ message }) => message.startsWith("work waits until what it writes"));
   await eventually(() => expect(warned()).toHaveLength(1));
   expect((await bed.recordsOf(runId)).map(({ type }) => type)).not.toContain("task.completed");
   // Something else that the run writes tries the result again, in vain.

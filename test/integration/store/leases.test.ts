@@ -32,6 +32,7 @@ async function open(
     shards: SHARDS,
     alone: false,
     reads: 1,
+    release: "test",
     ...more,
   };
   return { ...(await openLeases(database, options)).leases, id };
@@ -210,9 +211,9 @@ test("the same host name with another boot is another machine", async () => {
 
 test("everybody hears the lowest version of the journal's format that a living instance reads", async () => {
   const newer = await open({ reads: 3 });
-  expect((await newer.acquire()).reads).toBe(3);
+  expect((await newer.acquire()).journal.reads).toBe(3);
   const older = await open({ reads: 2 });
-  expect((await newer.acquire()).reads).toBe(2);
+  expect((await newer.acquire()).journal.reads).toBe(2);
   await expire(older.id);
-  expect((await newer.acquire()).reads).toBe(3);
+  expect((await newer.acquire()).journal.reads).toBe(3);
 });

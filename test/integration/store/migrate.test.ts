@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
-import { readMigrations, runMigrations } from "../../../src/store/sql/migrate.ts";
+import { readMigrations, readSchemaStatus, runMigrations } from "../../../src/store/sql/migrate.ts";
 import { openDatabase } from "../../../src/store/sql/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { createTemporaryFolder } from "../../support/temporary-folder.ts";
@@ -49,8 +49,37 @@ describe("migrations", () => {
       runMigrations(test1.database, silentLog, readMigrations(writeMigrations(FIRST))),
     ).rejects.toMatchObject({
       code: "STORE_TOO_NEW",
-      details: { found: 2, known: 1 },
+      details: { found: 2, needed: 2, known: 1 },
     });
+  });
+
+  test("leave a database as it is that a newer release has migrated and older ones can work on", async () => {
+    const { database } = await createTestDatabase({ empty: true });
+    const additions = {
+      "000002_two.sql": "-- min_reader: 1\nALTER TABLE one ADD COLUMN name text",
+      "000003_three.sql": "-- min_reader: 1\nALTER TABLE one ADD COLUMN size int",
+    };
+    const newer = readMigrations(writeMigrations({ ...FIRST, ...additions }));
+    expect((await runMigrations(database, silentLog, newer)).version).toBe(3);
+    const older = readMigrations(writeMigrations(FIRST));
+    expect(await runMigrations(database, silentLog, older)).toEqual({ version: 3, applied: [] });
+    expect(await readSchemaStatus(database.reads, older)).toEqual({ version: 3, minReader: 1, pending: [] });
+    const removal = { "000004_four.sql": "-- min_reader: 3\nALTER TABLE one DROP COLUMN name" };
+    const newest = readMigrations(writeMigrations({ ...FIRST, ...additions, ...removal }));
+    expect((await readSchemaStatus(database.reads, newest)).pending).toEqual(["000004_four.sql"]);
+    await runMigrations(database, silentLog, newest);
+    expect((await runMigrations(database, silentLog, newer)).version).toBe(4);
+    await expect(runMigrations(database, silentLog, older)).rejects.toMatchObject({
+      code: "STORE_TOO_NEW",
+      message: expect.stringMatching(/migration 4, which needs a release that knows 3, and this one knows 1/),
+    });
+  });
+
+  test("declare no reader that is older than one before, or newer than themselves", () => {
+    const two = (least: number) => ({ ...FIRST, "000002_two.sql": `-- min_reader: ${least}\nSELECT 1` });
+    const three = { "000003_three.sql": "-- min_reader: 1\nSELECT 1" };
+    expect(() => readMigrations(writeMigrations(two(3)))).toThrow(/000002_two\.sql: expected min_reader from 1 to 2/);
+    expect(() => readMigrations(writeMigrations({ ...two(2), ...three }))).toThrow(/expected min_reader from 2 to 3/);
   });
 
   test("refuse a file that was edited after it was applied", async () => {
@@ -136,7 +165,7 @@ describe("a database that has a table under the name of one of our views", async
     await migrate("seeds");
     const all = readMigrations();
     const sql = "COMMENT ON VIEW public.flow_run_history IS 'later'";
-    const later = { version: all.length + 1, name: "later.sql", sql, checksum: "later" };
+    const later = { version: all.length + 1, name: "later.sql", sql, checksum: "later", minReader: 1 };
     await runMigrations(database, log, [...all, later], "seeds");
     const { rows } = await database.reads.query("SELECT obj_description('seeds.flow_run_history'::regclass) AS text");
     expect(rows).toEqual([{ text: "later" }]);

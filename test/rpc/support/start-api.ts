@@ -22,6 +22,7 @@ import { createFakeQueues } from "./fake-queues.ts";
 import { createFakeRouting } from "./fake-routing.ts";
 import { createFakeTriggers } from "./fake-triggers.ts";
 import { createFakeUndelivered } from "./fake-undelivered.ts";
+import { createFakeUpgrades } from "./fake-upgrades.ts";
 import { createFakeWorkers } from "./fake-workers.ts";
 
 /** A started API and what a test may look at. */
@@ -78,6 +79,7 @@ export async function startApi(
     outboxGates: {},
     isServed: () => true,
     findUnsent: async () => null,
+    upgrades: createFakeUpgrades(),
     inboundTopics: null,
     rejectedMessages: { list: async () => [], find: async () => null },
     undelivered: createFakeUndelivered(),

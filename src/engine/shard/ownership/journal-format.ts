@@ -1,7 +1,12 @@
 /**
- * Versions of the journal format. A kind of record is written only when every live instance can read it, so that
- * entities can move between two releases during a rolling upgrade. Each instance registers the version that it reads.
+ * Versions of the journal format. A kind of record is written only when
+ *
+ * - every live instance can read it, so that entities can move between two releases during a rolling upgrade: each
+ *   instance registers the version that it reads; and
+ * - the upgrade is finalized, so that the release before can be started again until then: an instance that reads less
+ *   than the finalized version does not register.
  */
+import type { JournalVersions } from "../../ports/leases.ts";
 import type { EntityRecord } from "../kind.ts";
 
 /** Version that this build reads and writes. Each release that adds types of records raises it by one. */
@@ -53,45 +58,50 @@ function needOf(record: EntityRecord): { readonly what: string; readonly since: 
   return need;
 }
 
-/** A record that a live instance cannot read. */
-export class UnreadableElsewhere extends Error {
-  override readonly name = "UnreadableElsewhere";
-  /** What cannot be read: a type of records, or a field of one. */
+/** A record that may not be written yet. */
+export class NotWritableYet extends Error {
+  override readonly name = "NotWritableYet";
+  /** What may not be written: a type of records, or a field of one. */
   readonly what: string;
+  /** Every live instance can read it, and the upgrade is not finalized. */
+  readonly readable: boolean;
 
-  constructor(what: string, since: number, version: number) {
-    super(`${what} is written when every instance reads version ${since} of the journal; one reads ${version}`);
+  constructor(what: string, since: number, { reads, finalized }: JournalVersions) {
+    const readable = reads >= since;
+    const why = readable ? `the journal is finalized to version ${finalized}` : `an instance reads version ${reads}`;
+    super(`${what} belongs to version ${since} of the journal's format, and ${why}`);
     this.what = what;
+    this.readable = readable;
   }
 }
 
 /** What can be written now. */
 export class WritableFormat {
-  #version = JOURNAL_VERSION;
+  #versions: JournalVersions = { reads: JOURNAL_VERSION, finalized: JOURNAL_VERSION };
   #onRaised: () => void = () => {};
 
-  /** The lowest version that a live instance reads; nothing newer is written. */
+  /** The newest version that may be written. */
   get version(): number {
-    return this.#version;
+    return Math.min(this.#versions.reads, this.#versions.finalized);
   }
 
-  /** Sets the version. If it rises, `onRaised` is called. */
-  set version(version: number) {
-    const before = this.#version;
-    this.#version = version;
-    if (version > before) this.#onRaised();
+  /** Sets the limits. If {@link WritableFormat.version} rises, the listener is called. */
+  limitTo(versions: JournalVersions): void {
+    const before = this.version;
+    this.#versions = versions;
+    if (this.version > before) this.#onRaised();
   }
 
   onRaised(listener: () => void): void {
     this.#onRaised = listener;
   }
 
-  /** Throws {@link UnreadableElsewhere}; the caller abandons the transition. */
+  /** Throws {@link NotWritableYet}; the caller abandons the transition. */
   check(records: readonly EntityRecord[]): void {
-    if (this.#version >= FORMAT.version) return;
+    if (this.version >= FORMAT.version) return;
     for (const record of records) {
       const { what, since } = needOf(record);
-      if (since > this.#version) throw new UnreadableElsewhere(what, since, this.#version);
+      if (since > this.version) throw new NotWritableYet(what, since, this.#versions);
     }
   }
 }

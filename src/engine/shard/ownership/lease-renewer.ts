@@ -203,9 +203,9 @@ export class LeaseRenewer {
     const { leases, shards, takeover, surplus, format, clock, observer, log } = this.#parts;
     if (this.#takesNothing) return NOTHING;
     const askedAt = clock.monotonic();
-    const { renewed, taken, held, now, reads, surplus: more } = await leases.acquire(wanted, { renews });
+    const { renewed, taken, held, now, journal, surplus: more } = await leases.acquire(wanted, { renews });
     if (renews) this.#noteRenewal(renewed);
-    format.version = reads;
+    format.limitTo(journal);
     clock.sample(now, askedAt);
     // What is taken now had another owner a moment ago, whatever we assumed.
     for (const { shard, clean, ownerlessMs } of taken) {

@@ -1,10 +1,10 @@
 /**
- * Events that lead to a record which a live instance cannot read: releases change places, and entities move between
- * them. Memory returns to the state of the journal, and the entity continues.
+ * Events that lead to a record which may not be written yet: a live instance cannot read it, or the upgrade is not
+ * finalized. Memory returns to the state of the journal, and the entity continues.
  *
- *   event ──from a caller──→ refused: UPGRADE_UNDER_WAY; the caller sends it again
- *     └── from here (a result, a timer, a takeover) → held back ──every instance can read it, or the entity has
- *         committed something else──→ decided again
+ *   event ──from a caller──→ refused: UPGRADE_UNDER_WAY, the caller sends it again; or UPGRADE_NOT_FINALIZED
+ *     └── from here (a result, a timer, a takeover) → held back ──it may be written, or the entity has committed
+ *         something else──→ decided again
  *
  * While a timer or a time slice is held back, the entity has neither. What is held back is in memory only: if the shard
  * moves, the next owner makes the attempts again whose results are lost, as after any loss of an owner.
@@ -12,7 +12,7 @@
 import { toError } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import type { EntityTypes } from "../kind.ts";
-import type { UnreadableElsewhere } from "../ownership/journal-format.ts";
+import type { NotWritableYet } from "../ownership/journal-format.ts";
 import type { Residence } from "../residence/residence.ts";
 import type { Timers } from "../residence/timers.ts";
 import { type EventOf, logFieldsOf, type Reply, type Resident } from "../resident.ts";
@@ -41,11 +41,14 @@ export class HeldBackEvents {
   }
 
   /** Memory of `resident` is ahead by what `event` would have written. */
-  refuse(resident: Resident, error: UnreadableElsewhere, event: EventOf<EntityTypes>, reply: Reply | null): void {
+  refuse(resident: Resident, error: NotWritableYet, event: EventOf<EntityTypes>, reply: Reply | null): void {
     const { reload } = this.#parts;
     const details = { what: error.what };
     const options = { cause: error, retryAfterMs: RETRY_AFTER_MS };
-    reply?.reject(toError("UPGRADE_UNDER_WAY", details, options));
+    const refusal = error.readable
+      ? toError("UPGRADE_NOT_FINALIZED", details, { cause: error })
+      : toError("UPGRADE_UNDER_WAY", details, options);
+    reply?.reject(refusal);
     if (reply === null || reply.internal === true) {
       // When events are decided again, nobody knows which of them a waiting caller sent. It may be this one.
       const unknown = toError("UPGRADE_UNDER_WAY", details, { ...options, repeat: "SAME_REQUEST_ID" });
@@ -74,10 +77,10 @@ export class HeldBackEvents {
       for (const resident of [...residents.values()]) this.retry(resident);
   }
 
-  #holdBack(resident: Resident, event: EventOf<EntityTypes>, error: UnreadableElsewhere): void {
+  #holdBack(resident: Resident, event: EventOf<EntityTypes>, error: NotWritableYet): void {
     if (!this.#told) {
       const fields = { ...logFieldsOf(resident), error };
-      this.#parts.log.warn("work waits until every instance can read what it writes", fields);
+      this.#parts.log.warn("work waits until what it writes may be written", fields);
     }
     this.#told = true;
     resident.heldBack ??= { events: [], stopped: false };

@@ -752,5 +752,18 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_JUDGE_FAILED = 120;
      */
-    JUDGE_FAILED = 120
+    JUDGE_FAILED = 120,
+    /**
+     * {what} is new in this release, and the upgrade is not finalized; run `orchestrator upgrade finalize`.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_UPGRADE_NOT_FINALIZED = 121;
+     */
+    UPGRADE_NOT_FINALIZED = 121,
+    /**
+     * instance {instance} runs {release} and reads version {reads} of the journal, not {newest}; replace it, then
+     * finalize.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_UPGRADE_INCOMPLETE = 122;
+     */
+    UPGRADE_INCOMPLETE = 122
 }

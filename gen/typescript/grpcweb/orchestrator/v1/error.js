@@ -758,4 +758,17 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_JUDGE_FAILED = 120;
      */
     ErrorReason[ErrorReason["JUDGE_FAILED"] = 120] = "JUDGE_FAILED";
+    /**
+     * {what} is new in this release, and the upgrade is not finalized; run `orchestrator upgrade finalize`.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_UPGRADE_NOT_FINALIZED = 121;
+     */
+    ErrorReason[ErrorReason["UPGRADE_NOT_FINALIZED"] = 121] = "UPGRADE_NOT_FINALIZED";
+    /**
+     * instance {instance} runs {release} and reads version {reads} of the journal, not {newest}; replace it, then
+     * finalize.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_UPGRADE_INCOMPLETE = 122;
+     */
+    ErrorReason[ErrorReason["UPGRADE_INCOMPLETE"] = 122] = "UPGRADE_INCOMPLETE";
 })(ErrorReason || (ErrorReason = {}));
