@@ -43,7 +43,7 @@ export interface Dump {
 }
 
 /** Reads the database. */
-export async function readDump(target: string | EmbeddedConnection): Promise<Dump> {
+export async function readDump(target: EmbeddedConnection): Promise<Dump> {
   const database = await openDatabase({ target, log: silentLog, timeouts: { statementMs: 60_000, answerMs: 70_000 } });
   const read = async <Row extends object>(text: string): Promise<Row[]> => (await database.reads.query<Row>(text)).rows;
   try {

@@ -19,9 +19,11 @@ const SECOND = { ...FIRST, "000002_two.sql": "ALTER TABLE one ADD COLUMN name te
 describe("migrations", () => {
   let test1: TestDatabase;
   let test2: TestDatabase;
+  let test3: TestDatabase;
   beforeAll(async () => {
     test1 = await createTestDatabase({ empty: true });
     test2 = await createTestDatabase({ empty: true });
+    test3 = await createTestDatabase({ empty: true });
   });
 
   test("are applied in order, once, and each leaves a row", async () => {
@@ -54,7 +56,7 @@ describe("migrations", () => {
   });
 
   test("leave a database as it is that a newer release has migrated and older ones can work on", async () => {
-    const { database } = await createTestDatabase({ empty: true });
+    const { database } = test3;
     const additions = {
       "000002_two.sql": "-- min_reader: 1\nALTER TABLE one ADD COLUMN name text",
       "000003_three.sql": "-- min_reader: 1\nALTER TABLE one ADD COLUMN size int",
