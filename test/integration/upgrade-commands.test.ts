@@ -10,7 +10,9 @@ import { createTemporaryFolder } from "../support/temporary-folder.ts";
 
 const { url, database } = await createTestDatabase({ empty: true });
 
-test("a job migrates, a service that requires it starts afterwards, and its upgrade is shown and finalized", async () => {
+test("a job migrates, a service that requires it starts afterwards, and its upgrade is shown and finalized", {
+  timeout: 180_000,
+}, async () => {
   const folder = createTemporaryFolder();
   const env = { ORCHESTRATOR_DATABASE_URL: url, ORCHESTRATOR_MIGRATIONS: "require" };
   const command = (args: readonly string[], more: Record<string, string> = {}) =>
