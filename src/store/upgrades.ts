@@ -1,7 +1,7 @@
 /** Upgrades, in PostgreSQL. */
 import { fail } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { InstanceRelease, Upgrades, UpgradeView } from "../engine/ports/upgrade.ts";
+import type { InstanceRelease, Upgrades, UpgradeView } from "../engine/ports/instances/upgrades.ts";
 import { readSchemaStatus } from "./sql/migrate.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type SqlRunner } from "./sql/sql.ts";

@@ -42,21 +42,23 @@ test("texts of the help begin in lower case and end without a period", async () 
   const texts = allBelow(await describeCommandLine()).flatMap((command) => [
     command.description(),
     ...command.registeredArguments.map(({ description }) => description),
-    ...(IS_OF_SETTINGS.test(command.name()) ? [] : command.options.map(({ description }) => description)),
+    ...(takesSettings(command) ? [] : command.options.map(({ description }) => description)),
   ]);
   expect(texts.filter((text) => !/^([a-z]|[A-Z]{2}|HTTP|JSON|Redis|Kafka)/.test(text) || text.endsWith("."))).toEqual(
     [],
   );
 });
 
-/** Their options are settings, with the texts of docs/config.md. */
-const IS_OF_SETTINGS = /^(serve|check|print)$/;
+/** Whether its options are settings, with the texts of docs/config.md. */
+function takesSettings({ options }: Command): boolean {
+  return options.some(({ long }) => long === "--config");
+}
 
 /** Options whose value differs: a number of lines or a declared limit, a folder or a payload, a time or an offset. */
 const AMBIGUOUS = new Set(["--limit", "--data", "--to"]);
 
 test("an option has the same value wherever it is", async () => {
-  const commands = allBelow(await describeCommandLine()).filter((command) => !IS_OF_SETTINGS.test(command.name()));
+  const commands = allBelow(await describeCommandLine()).filter((command) => !takesSettings(command));
   const flags = commands.flatMap(({ options }) => options.map(({ long, flags: one }) => [long ?? "", formOf(one)]));
   const values = Map.groupBy(flags, ([long = ""]) => long);
   const mixed = [...values].filter(

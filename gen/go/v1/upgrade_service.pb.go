@@ -329,7 +329,9 @@ func (x *GetUpgradeResponse) GetUpgrade() *Upgrade {
 
 // Request of UpgradeService.FinalizeUpgrade.
 type FinalizeUpgradeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+	RequestId     string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -362,6 +364,13 @@ func (x *FinalizeUpgradeRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use FinalizeUpgradeRequest.ProtoReflect.Descriptor instead.
 func (*FinalizeUpgradeRequest) Descriptor() ([]byte, []int) {
 	return file_orchestrator_v1_upgrade_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FinalizeUpgradeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // Response of UpgradeService.FinalizeUpgrade.
@@ -431,8 +440,10 @@ const file_orchestrator_v1_upgrade_service_proto_rawDesc = "" +
 	"\tinstances\x18\x06 \x03(\v2 .orchestrator.v1.InstanceReleaseR\tinstances\"\x13\n" +
 	"\x11GetUpgradeRequest\"H\n" +
 	"\x12GetUpgradeResponse\x122\n" +
-	"\aupgrade\x18\x01 \x01(\v2\x18.orchestrator.v1.UpgradeR\aupgrade\"\x18\n" +
-	"\x16FinalizeUpgradeRequest\"M\n" +
+	"\aupgrade\x18\x01 \x01(\v2\x18.orchestrator.v1.UpgradeR\aupgrade\"7\n" +
+	"\x16FinalizeUpgradeRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\"M\n" +
 	"\x17FinalizeUpgradeResponse\x122\n" +
 	"\aupgrade\x18\x01 \x01(\v2\x18.orchestrator.v1.UpgradeR\aupgrade*\x81\x01\n" +
 	"\fUpgradeState\x12\x1d\n" +

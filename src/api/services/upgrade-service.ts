@@ -1,6 +1,6 @@
 /** UpgradeService: releases on the database, and what they may write. */
 import { create } from "@bufbuild/protobuf";
-import type { Upgrades, UpgradeView } from "../../engine/ports/upgrade.ts";
+import type { Upgrades, UpgradeView } from "../../engine/ports/instances/upgrades.ts";
 import {
   FinalizeUpgradeResponseSchema,
   GetUpgradeResponseSchema,

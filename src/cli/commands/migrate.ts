@@ -7,7 +7,7 @@ import { openLogger } from "../../telemetry/log/logger.ts";
 import type { CommandContext } from "../command-context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { addSettingOptions } from "../input/setting-options.ts";
-import { toStdout } from "../terminal/output.ts";
+import { toStderr, toStdout } from "../terminal/output.ts";
 
 export function defineMigrate(command: Command, context: CommandContext): void {
   const leaf = (name: string, summary: string): Command => {
@@ -33,10 +33,10 @@ export function defineMigrate(command: Command, context: CommandContext): void {
   );
 }
 
-/** Warnings and errors go to the log, which is standard error here: standard output holds the answer. */
+/** Warnings go to standard error, because standard output holds the answer. */
 async function onSchema<T>({ config }: LoadedConfig, work: (schema: Schema) => Promise<T>): Promise<T> {
   const { redact } = openSecrets(config);
-  const destination = { write: (line: string) => void process.stderr.write(line) };
+  const destination = { write: (line: string) => void toStderr`${line}` };
   const log = await openLogger({ level: "warn", format: "json", redact, destination });
   return withSchema(config, log, work);
 }

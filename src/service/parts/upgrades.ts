@@ -2,7 +2,7 @@
 import { isOrchestratorError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config } from "../../config/settings.ts";
-import type { Upgrades } from "../../engine/ports/upgrade.ts";
+import type { Upgrades } from "../../engine/ports/instances/upgrades.ts";
 import { createUpgrades } from "../../store/upgrades.ts";
 import type { Store } from "./store.ts";
 

@@ -1,7 +1,7 @@
 /** Two releases on one database while they change places: what only the newer one reads is not written yet. */
 import { expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
-import type { Upgrades } from "../../../src/engine/ports/upgrade.ts";
+import type { Upgrades } from "../../../src/engine/ports/instances/upgrades.ts";
 import { FORMAT, JOURNAL_VERSION } from "../../../src/engine/shard/ownership/journal-format.ts";
 import { createUpgrades } from "../../../src/store/upgrades.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -1,4 +1,4 @@
-import type { Upgrades, UpgradeView } from "../../../src/engine/ports/upgrade.ts";
+import type { Upgrades, UpgradeView } from "../../../src/engine/ports/instances/upgrades.ts";
 
 /** An upgrade of one instance that is to be finalized. */
 export function createFakeUpgrades(): Upgrades {

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%orchestrator/v1/upgrade_service.proto\x12\x0forchestrator.v1\"\x9a\x01\n\x0fInstanceRelease\x12\x1f\n\x0binstance_id\x18\x01 \x01(\tR\ninstanceId\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\x12\x18\n\x07release\x18\x03 \x01(\tR\x07release\x12\x32\n\x15reads_journal_version\x18\x04 \x01(\x05R\x13readsJournalVersion\"\xa3\x02\n\x07Upgrade\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32\x1d.orchestrator.v1.UpgradeStateR\x05state\x12%\n\x0eschema_version\x18\x02 \x01(\x05R\rschemaVersion\x12\x1d\n\nmin_reader\x18\x03 \x01(\x05R\tminReader\x12\'\n\x0fjournal_version\x18\x04 \x01(\x05R\x0ejournalVersion\x12\x34\n\x16newest_journal_version\x18\x05 \x01(\x05R\x14newestJournalVersion\x12>\n\tinstances\x18\x06 \x03(\x0b\x32 .orchestrator.v1.InstanceReleaseR\tinstances\"\x13\n\x11GetUpgradeRequest\"H\n\x12GetUpgradeResponse\x12\x32\n\x07upgrade\x18\x01 \x01(\x0b\x32\x18.orchestrator.v1.UpgradeR\x07upgrade\"\x18\n\x16\x46inalizeUpgradeRequest\"M\n\x17\x46inalizeUpgradeResponse\x12\x32\n\x07upgrade\x18\x01 \x01(\x0b\x32\x18.orchestrator.v1.UpgradeR\x07upgrade*\x81\x01\n\x0cUpgradeState\x12\x1d\n\x19UPGRADE_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17UPGRADE_STATE_FINALIZED\x10\x01\x12\x1c\n\x18UPGRADE_STATE_INCOMPLETE\x10\x02\x12\x17\n\x13UPGRADE_STATE_READY\x10\x03\x32\xd2\x01\n\x0eUpgradeService\x12Z\n\nGetUpgrade\x12\".orchestrator.v1.GetUpgradeRequest\x1a#.orchestrator.v1.GetUpgradeResponse\"\x03\x90\x02\x01\x12\x64\n\x0f\x46inalizeUpgrade\x12\'.orchestrator.v1.FinalizeUpgradeRequest\x1a(.orchestrator.v1.FinalizeUpgradeResponseB\x8f\x01\n\x0forchestrator.v1B\x13UpgradeServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%orchestrator/v1/upgrade_service.proto\x12\x0forchestrator.v1\"\x9a\x01\n\x0fInstanceRelease\x12\x1f\n\x0binstance_id\x18\x01 \x01(\tR\ninstanceId\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\x12\x18\n\x07release\x18\x03 \x01(\tR\x07release\x12\x32\n\x15reads_journal_version\x18\x04 \x01(\x05R\x13readsJournalVersion\"\xa3\x02\n\x07Upgrade\x12\x33\n\x05state\x18\x01 \x01(\x0e\x32\x1d.orchestrator.v1.UpgradeStateR\x05state\x12%\n\x0eschema_version\x18\x02 \x01(\x05R\rschemaVersion\x12\x1d\n\nmin_reader\x18\x03 \x01(\x05R\tminReader\x12\'\n\x0fjournal_version\x18\x04 \x01(\x05R\x0ejournalVersion\x12\x34\n\x16newest_journal_version\x18\x05 \x01(\x05R\x14newestJournalVersion\x12>\n\tinstances\x18\x06 \x03(\x0b\x32 .orchestrator.v1.InstanceReleaseR\tinstances\"\x13\n\x11GetUpgradeRequest\"H\n\x12GetUpgradeResponse\x12\x32\n\x07upgrade\x18\x01 \x01(\x0b\x32\x18.orchestrator.v1.UpgradeR\x07upgrade\"7\n\x16\x46inalizeUpgradeRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\"M\n\x17\x46inalizeUpgradeResponse\x12\x32\n\x07upgrade\x18\x01 \x01(\x0b\x32\x18.orchestrator.v1.UpgradeR\x07upgrade*\x81\x01\n\x0cUpgradeState\x12\x1d\n\x19UPGRADE_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17UPGRADE_STATE_FINALIZED\x10\x01\x12\x1c\n\x18UPGRADE_STATE_INCOMPLETE\x10\x02\x12\x17\n\x13UPGRADE_STATE_READY\x10\x03\x32\xd2\x01\n\x0eUpgradeService\x12Z\n\nGetUpgrade\x12\".orchestrator.v1.GetUpgradeRequest\x1a#.orchestrator.v1.GetUpgradeResponse\"\x03\x90\x02\x01\x12\x64\n\x0f\x46inalizeUpgrade\x12\'.orchestrator.v1.FinalizeUpgradeRequest\x1a(.orchestrator.v1.FinalizeUpgradeResponseB\x8f\x01\n\x0forchestrator.v1B\x13UpgradeServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017orchestrator.v1B\023UpgradeServiceProtoP\001Z.orchestrator.internal/client/v1;orchestratorv1\252\002\017Orchestrator.V1\312\002\017Orchestrator\\V1\352\002\020Orchestrator::V1'
   _globals['_UPGRADESERVICE'].methods_by_name['GetUpgrade']._loaded_options = None
   _globals['_UPGRADESERVICE'].methods_by_name['GetUpgrade']._serialized_options = b'\220\002\001'
-  _globals['_UPGRADESTATE']._serialized_start=710
-  _globals['_UPGRADESTATE']._serialized_end=839
+  _globals['_UPGRADESTATE']._serialized_start=741
+  _globals['_UPGRADESTATE']._serialized_end=870
   _globals['_INSTANCERELEASE']._serialized_start=59
   _globals['_INSTANCERELEASE']._serialized_end=213
   _globals['_UPGRADE']._serialized_start=216
@@ -45,9 +45,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUPGRADERESPONSE']._serialized_start=530
   _globals['_GETUPGRADERESPONSE']._serialized_end=602
   _globals['_FINALIZEUPGRADEREQUEST']._serialized_start=604
-  _globals['_FINALIZEUPGRADEREQUEST']._serialized_end=628
-  _globals['_FINALIZEUPGRADERESPONSE']._serialized_start=630
-  _globals['_FINALIZEUPGRADERESPONSE']._serialized_end=707
-  _globals['_UPGRADESERVICE']._serialized_start=842
-  _globals['_UPGRADESERVICE']._serialized_end=1052
+  _globals['_FINALIZEUPGRADEREQUEST']._serialized_end=659
+  _globals['_FINALIZEUPGRADERESPONSE']._serialized_start=661
+  _globals['_FINALIZEUPGRADERESPONSE']._serialized_end=738
+  _globals['_UPGRADESERVICE']._serialized_start=873
+  _globals['_UPGRADESERVICE']._serialized_end=1083
 # @@protoc_insertion_point(module_scope)

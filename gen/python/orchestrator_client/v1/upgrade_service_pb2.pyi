@@ -57,8 +57,10 @@ class GetUpgradeResponse(_message.Message):
     def __init__(self, upgrade: _Optional[_Union[Upgrade, _Mapping]] = ...) -> None: ...
 
 class FinalizeUpgradeRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("request_id",)
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    def __init__(self, request_id: _Optional[str] = ...) -> None: ...
 
 class FinalizeUpgradeResponse(_message.Message):
     __slots__ = ("upgrade",)

@@ -148,6 +148,12 @@ export declare const GetUpgradeResponseSchema: GenMessage<GetUpgradeResponse>;
  * @generated from message orchestrator.v1.FinalizeUpgradeRequest
  */
 export declare type FinalizeUpgradeRequest = Message<"orchestrator.v1.FinalizeUpgradeRequest"> & {
+  /**
+   * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
 };
 
 /**

@@ -108,6 +108,12 @@ export interface GetUpgradeResponse {
  * @generated from protobuf message orchestrator.v1.FinalizeUpgradeRequest
  */
 export interface FinalizeUpgradeRequest {
+    /**
+     * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+     *
+     * @generated from protobuf field: string request_id = 1
+     */
+    requestId: string;
 }
 /**
  * Response of UpgradeService.FinalizeUpgrade.

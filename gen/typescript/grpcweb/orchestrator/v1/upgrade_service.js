@@ -288,10 +288,13 @@ export const GetUpgradeResponse = new GetUpgradeResponse$Type();
 // @generated message type with reflection information, may provide speed optimized methods
 class FinalizeUpgradeRequest$Type extends MessageType {
     constructor() {
-        super("orchestrator.v1.FinalizeUpgradeRequest", []);
+        super("orchestrator.v1.FinalizeUpgradeRequest", [
+            { no: 1, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
     }
     create(value) {
         const message = globalThis.Object.create((this.messagePrototype));
+        message.requestId = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -301,6 +304,9 @@ class FinalizeUpgradeRequest$Type extends MessageType {
         while (reader.pos < end) {
             let [fieldNo, wireType] = reader.tag();
             switch (fieldNo) {
+                case /* string request_id */ 1:
+                    message.requestId = reader.string();
+                    break;
                 default:
                     let u = options.readUnknownField;
                     if (u === "throw")
@@ -313,6 +319,9 @@ class FinalizeUpgradeRequest$Type extends MessageType {
         return message;
     }
     internalBinaryWrite(message, writer, options) {
+        /* string request_id = 1; */
+        if (message.requestId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.requestId);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);

@@ -31,7 +31,7 @@ export interface UpgradeView {
 export interface Upgrades {
   view(): Promise<UpgradeView>;
   /**
-   * Allows what the newest living instance reads to be written, for ever: releases that cannot read it do not start any
+   * Allows what the newest living instance reads to be written, for good: releases that cannot read it do not start any
    * more. Finalizing once more changes nothing. Errors: UPGRADE_INCOMPLETE while an instance lives that cannot read it.
    */
   finalize(by: string): Promise<UpgradeView>;
