@@ -95,6 +95,55 @@ test("whatever dies at whatever moment: reserved is what is open, and together w
     expect(row.settled).toBe(row.charged);
     expect(row.settled + row.reserved).toBeLessThanOrEqual(900);
   };
+  await spendAndDie(random, () => aCall(`r${Math.floor(random() * 40)}`), check);
+});
+
+/** Who may spend what in a family of runs, and what is above: a goal, its work, and what that starts. */
+const FAMILY = {
+  goal: { above: null, maxCostMicros: 600 },
+  "goal~work": { above: "goal", maxCostMicros: 450 },
+  "goal~draft": { above: "goal~work", maxCostMicros: 120 },
+  "goal~do": { above: "goal~work", maxCostMicros: null },
+  "goal~part": { above: "goal~do", maxCostMicros: 90 },
+} as const satisfies Record<string, { readonly above: string | null; readonly maxCostMicros: number | null }>;
+
+/** Ids of a run and those above it. */
+function lineOf(runId: keyof typeof FAMILY): readonly (keyof typeof FAMILY)[] {
+  const { above } = FAMILY[runId];
+  return above === null ? [runId] : [runId, ...lineOf(above)];
+}
+
+test("whatever dies at whatever moment: each run of a family keeps its limit, and that of each run above", async () => {
+  const random = createRandom(20_261_201);
+  const runs = Object.keys(FAMILY) as (keyof typeof FAMILY)[];
+  const draw = (): MeteredCall => {
+    const runId = runs[Math.floor(random() * runs.length)] ?? "goal";
+    const budgets = lineOf(runId).flatMap((id) => {
+      const { maxCostMicros } = FAMILY[id];
+      return maxCostMicros === null ? [] : [{ runId: id, maxCostMicros }];
+    });
+    return aCall(runId, { budgets, callKey: `${runId}/q~${Math.floor(random() * 15)}/0/call 1` });
+  };
+  const check = async (): Promise<void> => {
+    const budgets = await sql<{ id: keyof typeof FAMILY; settled: number; reserved: number }>(
+      "SELECT id, settled_cost_micros AS settled, reserved_cost_micros AS reserved FROM orchestrator.budgets",
+    );
+    const calls = await sql<{ id: keyof typeof FAMILY; open: number; charged: number }>(`SELECT run_id AS id,
+      coalesce(sum(reserved_cost_micros) FILTER (WHERE settled_at IS NULL), 0)::int8 AS open,
+      coalesce(sum(cost_micros) FILTER (WHERE settled_at IS NOT NULL), 0)::int8 AS charged
+      FROM orchestrator.model_calls GROUP BY run_id`);
+    for (const { id, settled, reserved } of budgets) {
+      const below = calls.filter((one) => lineOf(one.id).includes(id));
+      const sum = (of: "open" | "charged"): number => below.reduce((total, one) => total + one[of], 0);
+      expect([id, settled, reserved]).toEqual([id, sum("charged"), sum("open")]);
+      expect(settled + reserved).toBeLessThanOrEqual(FAMILY[id].maxCostMicros ?? 0);
+    }
+  };
+  await spendAndDie(random, draw, check);
+});
+
+/** Two instances make calls in turns, and die at any moment; at the end, both of them are gone. */
+async function spendAndDie(random: () => number, draw: () => MeteredCall, check: () => Promise<void>): Promise<void> {
   let instances = [openInstance(random), openInstance(random)];
   let made = 0;
   for (let round = 0; round < 60; round++) {
@@ -102,8 +151,7 @@ test("whatever dies at whatever moment: reserved is what is open, and together w
       Array.from({ length: 6 }, async (_, index) => {
         const instance = instances[index % 2] as (typeof instances)[number];
         // Some calls are repeated: their instance died, or their attempt began again.
-        const runId = `r${Math.floor(random() * 40)}`;
-        const reserved = await Promise.race([instance.meter.reserve(aCall(runId), signal), instance.death]);
+        const reserved = await Promise.race([instance.meter.reserve(draw(), signal), instance.death]);
         if (reserved?.ok !== true) return;
         made += 1;
         if (random() < 0.1) return;
@@ -125,7 +173,7 @@ test("whatever dies at whatever moment: reserved is what is open, and together w
     "SELECT count(*) AS count FROM orchestrator.model_calls WHERE settled_at IS NULL",
   );
   expect(left?.count).toBe(0);
-});
+}
 
 test("calls of two instances share the tokens of a minute, which are in no list of budgets", async () => {
   const [one, other] = [openInstance(() => 0.5), openInstance(() => 0.5)];
@@ -197,6 +245,27 @@ test("old calls are removed, and what belongs to no run; budgets of flows and op
   // The call, its budget, and the wait of a run that does not exist.
   expect(await removeOldSpending(database, 0, () => false, 0)).toBe(3);
   expect(await names()).toEqual(["flow f", "run open"]);
+});
+
+// Cause: the budget began anew when a run was deleted whose child run goes on without it (`close_policy: abandon`).
+test("the budget of a run that is deleted stays as long as there are runs of its family", async () => {
+  const { meter } = openInstance(() => 0.5);
+  const spend = async (runId: string): Promise<boolean> => {
+    const budgets = ["goal~work", "goal"].map((id) => ({ runId: id, maxTokens: 15 }));
+    const reserved = await meter.reserve(aCall(runId, { budgets, callKey: randomUUID() }), signal);
+    if (reserved.ok) await reserved.settle({ inputTokens: 2, outputTokens: 8, costMicros: 2, basis: "reported" });
+    return reserved.ok;
+  };
+  await addRun("goal~left");
+  // Neither of these is of the family.
+  await addRun("goa");
+  await addRun("goal-2");
+  expect(await spend("goal~left")).toBe(true);
+  await removeOldSpending(database, Number.POSITIVE_INFINITY, () => false, 0);
+  expect(await spend("goal~left")).toBe(false);
+  await sql("DELETE FROM orchestrator.runs WHERE run_id = 'goal~left'");
+  await removeOldSpending(database, Number.POSITIVE_INFINITY, () => false, 0);
+  expect(await sql("SELECT id FROM orchestrator.budgets")).toEqual([]);
 });
 
 // Cause: a run that was resumed, canceled, or deleted counted as waiting, and its budget could be raised.
