@@ -1,8 +1,10 @@
 import { type FieldViolation, fail } from "../base/errors.ts";
+import { refuseField } from "../base/field-error.ts";
 import type { Json, JsonObject } from "../base/json/json.ts";
 import { describeValue } from "../tasks/schema/describe-issue.ts";
 import { checkData } from "../tasks/schema/json-schema.ts";
 import { suggest } from "../tasks/schema/suggest.ts";
+import { isWrittenByService } from "./builtin/ids.ts";
 import { limitNameProblem } from "./builtin/limit-names.ts";
 import { hasType } from "./check/check-variables.ts";
 import { evaluateLimitKey } from "./limit-key.ts";
@@ -113,11 +115,13 @@ export function runLimit({ flowId, limit }: Plan, vars: JsonObject, now: number)
 
 /**
  * Throws INVALID_REQUEST if the flow declares a schema for this signal and `payload` violates it; paths begin with
- * `root`.
+ * `root`. Flows of the service declare all that they wait for: who sends another one believes to have done something.
  */
-export function checkSignal(plan: Plan, name: string, payload: Json, root: string): void {
-  const schema = plan.signals.get(name);
+export function checkSignal({ flowId, signals }: Plan, name: string, payload: Json, root: string): void {
+  const schema = signals.get(name);
   if (schema !== undefined) checkData(schema, payload, root);
+  else if (isWrittenByService(flowId) && !signals.has(name))
+    refuseField("signal_name", `this run of the flow ${flowId} waits for no signal ${name}`);
 }
 
 function checkValue(variable: Variable, value: Json): string | undefined {

@@ -117,6 +117,10 @@ export interface BudgetSpec {
   readonly maxTokens?: number;
   readonly maxSteps?: number;
   readonly maxTimeMs?: number;
+  /** Models without a price spend tokens alone; absent: where the cost is limited, they are refused. */
+  readonly unpriced?: "tokens_only";
+  /** Calls that undo tasks spend it, too; absent: they spend no budget of a run. */
+  readonly compensation?: true;
 }
 
 /** The budget of a run. */

@@ -230,7 +230,7 @@ test("the flow of routed tasks is started by its own call only", async () => {
   const flowId = "orchestrator-route";
   const refused = {
     code: "FLOW_RESERVED",
-    message: expect.stringMatching(/^flow orchestrator-route cannot be started/),
+    message: expect.stringMatching(/^flow orchestrator-route cannot be started or deleted/),
   };
   await expect(bed.client.call(RunService.method.startRun, { flowId })).rejects.toMatchObject(refused);
   const { results } = await bed.client.call(RunService.method.batchStartRuns, { requests: [{ flowId }] });

@@ -247,7 +247,8 @@ const (
 	ErrorReason_ERROR_REASON_ROUTED_TASK_NOT_FOUND ErrorReason = 99
 	// {hops} calls of runs led to this one; the limit is {limit}.
 	ErrorReason_ERROR_REASON_ROUTING_LOOP ErrorReason = 100
-	// flow {flowId} cannot be started: ids that begin with {prefix} belong to the service, whose own calls start them.
+	// flow {flowId} cannot be started or deleted by callers: ids that begin with {prefix} belong to the service, whose
+	// own calls use them.
 	ErrorReason_ERROR_REASON_FLOW_RESERVED ErrorReason = 101
 	// an older instance cannot read {what} yet; send the call again.
 	ErrorReason_ERROR_REASON_UPGRADE_UNDER_WAY ErrorReason = 102

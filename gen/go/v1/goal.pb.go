@@ -164,7 +164,7 @@ type Goal struct {
 	Goal string `protobuf:"bytes,3,opt,name=goal,proto3" json:"goal,omitempty"`
 	// How far it is.
 	Status GoalStatus `protobuf:"varint,4,opt,name=status,proto3,enum=orchestrator.v1.GoalStatus" json:"status,omitempty"`
-	// Why a pending goal does not begin, for people; empty for other goals. Unset in lists and watches.
+	// Why the goal does not begin, or why it is held and does not go on, for people; otherwise empty. Unset in lists and watches.
 	PendingReason string `protobuf:"bytes,5,opt,name=pending_reason,json=pendingReason,proto3" json:"pending_reason,omitempty"`
 	// What goes first.
 	Priority GoalPriority `protobuf:"varint,6,opt,name=priority,proto3,enum=orchestrator.v1.GoalPriority" json:"priority,omitempty"`

@@ -26,7 +26,7 @@ export const FLOW_ERRORS = {
     "INVALID_ARGUMENT",
     400,
     "no",
-    "flow {flowId} cannot be started: ids that begin with {prefix} belong to the service, whose own calls start them",
+    "flow {flowId} cannot be started or deleted by callers: ids that begin with {prefix} belong to the service, whose own calls use them",
   ),
   FLOW_INVALID: entry("INVALID_ARGUMENT", 400, "no", "the flow has {count} problem(s), first: {first}"),
   FLOW_SOURCE_INVALID: entry("INVALID_ARGUMENT", 400, "no", "the flow source cannot be read: {problem}"),

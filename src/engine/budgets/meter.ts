@@ -16,6 +16,7 @@ import { randomUUID } from "node:crypto";
 import type { Log } from "../../base/log.ts";
 import type { Outcome } from "../machine/events.ts";
 import type {
+  Budget,
   BudgetHolds,
   BudgetKey,
   BudgetLedger,
@@ -230,9 +231,8 @@ export class BudgetMeter implements ModelMeter {
         told.push(() => answer(refuse(refused("TOKENS_PER_MINUTE_EXCEEDED", tooLarge))));
         continue;
       }
-      const unpriced =
-        reserved === null ? keys.find((key) => (allotment.get(key)?.maxCostMicros ?? null) !== null) : null;
-      if (unpriced !== null && unpriced !== undefined) {
+      const unpriced = reserved === null ? keys.find((key) => refusesUnpriced(call, allotment.get(key))) : undefined;
+      if (unpriced !== undefined) {
         told.push(() => metrics.refused(unpriced.scope, "unpriced"));
         told.push(() => answer(refuse(priceMissing(call))));
         continue;
@@ -314,6 +314,13 @@ function keysOf(call: MeteredCall, now: number): readonly BudgetKey[] {
     { tenantId, scope: "flow", id: flowId },
     { tenantId, scope: "tenant", id: "" },
   ];
+}
+
+/** Whether a budget refuses calls to a model without a price. A run says how its own one takes them. */
+function refusesUnpriced({ budgets }: MeteredCall, budget: Budget | undefined): boolean {
+  if (budget === undefined || budget.maxCostMicros === null) return false;
+  const spec = budget.scope === "run" ? budgets.find(({ runId }) => runId === budget.id) : undefined;
+  return spec?.unpriced !== "tokens_only";
 }
 
 function keyOf({ tenantId, scope, id }: BudgetKey): BudgetKey {

@@ -24,6 +24,7 @@ import {
   orNull,
   text,
   time,
+  type Unchecked,
 } from "../../base/field-checks.ts";
 import { labelsProblem } from "../../base/labels.ts";
 import type { TraceFacts } from "../../base/traces/run-trace.ts";
@@ -72,6 +73,7 @@ const approvalEnd = oneOf(...(["APPROVED", "REJECTED", "EXPIRED"] satisfies read
 const closePolicy = oneOf(
   ...(["cancel", "terminate", "abandon"] satisfies readonly NonNullable<StartFacts["parent"]>["closePolicy"][]),
 );
+const unpriced = oneOf(...(["tokens_only"] satisfies readonly NonNullable<BudgetSpec["unpriced"]>[]));
 const deadLetter = oneOf(
   ...([
     "ATTEMPTS_EXHAUSTED",
@@ -84,6 +86,14 @@ const deadLetter = oneOf(
 const returnReason = oneOf(
   ...(["UNACKNOWLEDGED", "WORKER_LOST", "HANDED_BACK", "WITHDRAWN"] satisfies readonly ReturnReason[]),
 );
+
+const ofBudget = (r: Unchecked<BudgetSpec>) =>
+  optional("maxCostMicros", r.maxCostMicros, count) ??
+  optional("maxTokens", r.maxTokens, count) ??
+  optional("maxSteps", r.maxSteps, count) ??
+  optional("maxTimeMs", r.maxTimeMs, count) ??
+  optional("unpriced", r.unpriced, unpriced) ??
+  optional("compensation", r.compensation, flag);
 
 const PARTS = fieldChecks<{
   rate: NonNullable<RunLimit["rate"]>;
@@ -115,17 +125,8 @@ const PARTS = fieldChecks<{
   runError: (r) => text("type", r.type) ?? text("message", r.message) ?? orNull("task", r.task, text),
   guardError: (r) => text("type", r.type) ?? text("message", r.message),
   answer: (r) => text("key", r.key) ?? json("value", r.value),
-  spec: (r) =>
-    optional("maxCostMicros", r.maxCostMicros, count) ??
-    optional("maxTokens", r.maxTokens, count) ??
-    optional("maxSteps", r.maxSteps, count) ??
-    optional("maxTimeMs", r.maxTimeMs, count),
-  budget: (r) =>
-    text("runId", r.runId) ??
-    optional("maxCostMicros", r.maxCostMicros, count) ??
-    optional("maxTokens", r.maxTokens, count) ??
-    optional("maxSteps", r.maxSteps, count) ??
-    optional("maxTimeMs", r.maxTimeMs, count),
+  spec: ofBudget,
+  budget: (r) => text("runId", r.runId) ?? ofBudget(r),
   parent: (r) =>
     text("runId", r.runId) ??
     text("task", r.task) ??

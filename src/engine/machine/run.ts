@@ -70,9 +70,13 @@ export function mayBegin({ state }: Run, holds: RunState["holds"] = state.holds)
   return holds.length === 0 || (phase === "COMPENSATING" && holds.every((hold) => hold.kind === "budget"));
 }
 
-/** The budgets that the run spends: its own, and those of the runs above it. Compensation spends none of them. */
+/**
+ * The budgets that the run spends: its own, and those of the runs above it. Compensation spends only those of them that
+ * say so.
+ */
 export function budgetsOf(run: Run): readonly RunBudget[] {
-  return run.state.phase === "COMPENSATING" ? NO_BUDGETS : allBudgetsOf(run);
+  const all = allBudgetsOf(run);
+  return run.state.phase === "COMPENSATING" ? all.filter(({ compensation }) => compensation === true) : all;
 }
 
 const NO_BUDGETS: readonly RunBudget[] = [];
@@ -92,12 +96,25 @@ function allBudgetsOf({ state, plan }: Run): readonly RunBudget[] {
   return own === undefined ? above : [{ runId: state.runId, ...own }, ...above];
 }
 
+const LIMITS = ["maxCostMicros", "maxTokens", "maxSteps", "maxTimeMs"] as const;
+
 /** Of each limit the lower one; what only one of them limits, that one limits. */
 function lower(one: BudgetSpec, other: BudgetSpec): BudgetSpec {
-  const both: { -readonly [Limit in keyof BudgetSpec]: number } = { ...one, ...other };
-  for (const name of Object.keys(both) as (keyof BudgetSpec)[])
-    both[name] = Math.min(one[name] ?? Number.POSITIVE_INFINITY, other[name] ?? Number.POSITIVE_INFINITY);
-  return both;
+  const limits: { -readonly [Limit in (typeof LIMITS)[number]]?: number } = {};
+  for (const name of LIMITS) {
+    const lowest = Math.min(one[name] ?? Number.POSITIVE_INFINITY, other[name] ?? Number.POSITIVE_INFINITY);
+    if (lowest !== Number.POSITIVE_INFINITY) limits[name] = lowest;
+  }
+  return {
+    ...limits,
+    ...(refusesUnpriced(one) || refusesUnpriced(other) ? {} : { unpriced: "tokens_only" }),
+    ...(one.compensation === true || other.compensation === true ? { compensation: true } : {}),
+  };
+}
+
+/** Whether calls to models without a price are refused because of it. */
+function refusesUnpriced({ maxCostMicros, unpriced }: BudgetSpec): boolean {
+  return maxCostMicros !== undefined && unpriced !== "tokens_only";
 }
 
 /** The plan of a run that was refused at its start: it has no tasks, and no version of a flow. */

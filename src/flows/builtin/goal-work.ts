@@ -90,6 +90,8 @@ export function createGoalWorkFlow(
               input: "${tasks.keep.output.input}",
             },
           },
+          // Another goal had the same plan, and has been deleted with it in between.
+          on_error: [{ match: "FLOW_NOT_FOUND", to: PLAN_STATES.keep }],
           transitions: [{ to: "done" }],
         },
         { id: "done", final: "completed" },

@@ -33,8 +33,6 @@ export interface JudgeModel {
   readonly provider: string;
   /** Null: the first one of the provider. */
   readonly model: string | null;
-  /** It has a price, so that its cost can be limited. */
-  readonly isPriced: boolean;
 }
 
 /** Two forms of the flow. Each is the same object for the life of the process. */
@@ -49,8 +47,6 @@ export interface GoalForms {
 export interface PlanRules {
   /** The flow that writes the plans. */
   readonly generation: BuiltInDocument;
-  /** The model that writes has a price, or an agent writes. */
-  readonly isPriced: boolean;
   readonly approve: PlanApproval;
   /** What plans may reach, as requests of generations name it. */
   readonly services: readonly string[];
@@ -84,13 +80,7 @@ export function createGoalFlows(model: JudgeModel | null, rules: PlanRules | nul
 
 function planningOf({ generation, ...rules }: PlanRules, model: JudgeModel | null): GoalPlanning {
   const work = createGoalWorkFlow(usedFlowOf(generation), rules.approve, rules.services);
-  const limitsCost = limitsCostOf(rules, model);
-  return { ...rules, parts: [generation, work], forms: formsOf(workTask(usedFlowOf(work), limitsCost), model) };
-}
-
-/** Whether the cost of a planned goal can be limited: everybody whom it pays has a price. */
-export function limitsCostOf({ isPriced }: Pick<PlanRules, "isPriced">, model: JudgeModel | null): boolean {
-  return isPriced && model?.isPriced !== false;
+  return { ...rules, parts: [generation, work], forms: formsOf(workTask(usedFlowOf(work)), model) };
 }
 
 function formsOf(result: JsonObject, model: JudgeModel | null): GoalForms {
@@ -104,7 +94,7 @@ const SIGNAL_TASK: JsonObject = { id: GOAL_RESULT, type: "signal", timeout: "${v
 const JUDGE_PERCENT = 10;
 
 /** The result of the plan. */
-function workTask({ flowId, version }: UsedFlow, limitsCost: boolean): JsonObject {
+function workTask({ flowId, version }: UsedFlow): JsonObject {
   const part = 100 - JUDGE_PERCENT;
   return {
     id: GOAL_RESULT,
@@ -118,7 +108,9 @@ function workTask({ flowId, version }: UsedFlow, limitsCost: boolean): JsonObjec
       },
       budget: {
         max_tokens: `\${vars.max_tokens * ${part} / 100}`,
-        ...(limitsCost ? { max_cost_usd: `\${double(vars.max_cost_micros) * ${part}.0 / 100000000.0}` } : {}),
+        max_cost_usd: `\${double(vars.max_cost_micros) * ${part}.0 / 100000000.0}`,
+        // What undoes a plan is a part of it, and so is a model of which nobody knows the price.
+        ...{ unpriced: "tokens_only", compensation: true },
         // Of attempts: the time in which somebody decides, or the run is held, does not count.
         max_time: "${vars.max_time_seconds}",
       },
@@ -146,21 +138,20 @@ function toDocument(tasks: readonly JsonObject[]): BuiltInDocument {
     description: "Something to be done, said in words, submitted to GoalService.",
     variables: [...VARIABLES],
     workflow: {
-      signals: {
-        [GOAL_RESULT]: {
-          schema: {
-            type: "object",
-            required: ["output"],
-            properties: { output: {}, confidence: { type: "number", minimum: 0, maximum: 1 } },
-            additionalProperties: false,
-          },
-        },
-      },
+      ...(tasks.some(({ type }) => type === "signal") ? { signals: { [GOAL_RESULT]: { schema: SIGNALED } } } : {}),
       tasks: [...tasks],
       output: `\${tasks.${GOAL_RESULT}.output.output}`,
     },
   };
 }
+
+/** A result from outside. */
+const SIGNALED: JsonObject = {
+  type: "object",
+  required: ["output"],
+  properties: { output: {}, confidence: { type: "number", minimum: 0, maximum: 1 } },
+  additionalProperties: false,
+};
 
 /** Longest time of one answer, seconds. */
 const ANSWER_SECONDS = 180;

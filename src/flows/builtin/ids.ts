@@ -44,14 +44,26 @@ export function isReservedFlowId(flowId: unknown): boolean {
 }
 
 /**
- * Whether the runs of a flow may start flows of the service as child runs: those that the service has written, which
- * plans of goals are not.
+ * Whether the service has written a flow, which plans of goals are not, whose ids are reserved, too. The runs of such
+ * flows may start others of them as child runs.
  */
-export function mayStartReserved(flowId: string): boolean {
+export function isWrittenByService(flowId: string): boolean {
   return isReservedFlowId(flowId) && flowId !== GOAL_PLAN_FLOW;
 }
 
 /** Refuses to start such a flow for a caller. Error: FLOW_RESERVED. */
 export function checkStartable(flowId: string): void {
-  if (isReservedFlowId(flowId)) fail("FLOW_RESERVED", { flowId, prefix: RESERVED_PREFIX });
+  if (isReservedFlowId(flowId)) refuse(flowId);
+}
+
+/**
+ * Refuses to delete a version of a flow that the service has written: it counts on those that it has registered. A plan
+ * that no run uses may go. Error: FLOW_RESERVED.
+ */
+export function checkDeletable(flowId: string): void {
+  if (isWrittenByService(flowId)) refuse(flowId);
+}
+
+function refuse(flowId: string): never {
+  return fail("FLOW_RESERVED", { flowId, prefix: RESERVED_PREFIX });
 }

@@ -66,7 +66,8 @@ export const SERVABLE: Served = {
 /** Adds a problem for every task that uses an unsupported feature. The document has passed all other checks. */
 export function checkServed(document: FlowDocument, served: Served, problems: Problems): void {
   if (served.reservedIds !== true) checkReserved(document, problems);
-  const limitsCost = document.workflow.budget?.max_cost_usd !== undefined;
+  const { budget } = document.workflow;
+  const limitsCost = budget?.max_cost_usd !== undefined && budget.unpriced !== "tokens_only";
   for (const { type, task, path } of viewFlow(document).tasks) {
     if (type === "step" && served.reservedIds !== true) problems.add([...path, "type"], unknownType(type));
     if (type === "emit") checkEmit((task.parameters ?? {}) as Record<string, Json>, path, served, problems);

@@ -36,12 +36,6 @@ export function modelsForFlows(config: Config): KnownToFlows {
   return { known: new Map(known), standard: standardOf(config) };
 }
 
-/** Whether a model of a provider has a price; `model` null: its first one; `provider` null: the one that flows get. */
-export function isPriced({ known, standard }: KnownToFlows, provider: string | null, model: string | null): boolean {
-  const entry = known.get(provider ?? standard ?? "");
-  return entry?.priced.has(model ?? entry.model ?? "") ?? false;
-}
-
 export interface ModelNeeds extends Pick<ModelAdapterOptions, "secrets" | "meter" | "rules"> {
   readonly database: Database;
 }

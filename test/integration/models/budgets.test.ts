@@ -183,6 +183,31 @@ test("compensation does not need the budget of its run", async () => {
   expect(bed.models.count()).toBe(1);
 });
 
+// Cause: a plan of a goal spent without a limit as soon as it undid what it had done.
+test("compensation spends a budget that says so, waits for a raise of it, and models without a price spend tokens", async () => {
+  const bed = await openModelBed();
+  bed.models.script((request) => request.say("undone"));
+  const tasks = [
+    "{id: a, type: noop, compensate_with: undo}",
+    '{id: b, type: transform, depends_on: [a], parameters: {output: "${1 / 0}"}}',
+    '{id: undo, type: ai, parameters: {prompt: hello, model: "${vars.model}", max_tokens: 100}}',
+  ];
+  const budget = "{max_tokens: 10, max_cost_usd: 0, unpriced: tokens_only, compensation: true}";
+  const head = "variables: [{name: model, required: true}]\n";
+  await bed.register("charged", `  budget: ${budget}\n  tasks: [${tasks.join(", ")}]`, head);
+  const runId = await bed.start("charged", { model: "free" });
+  const budgetId = `run.${runId}`;
+  await eventually(async () => {
+    const { run } = await bed.client.call(RunService.method.getRun, { runId, readMask: { paths: ["holds"] } });
+    expect(run?.holds[0]?.reason).toMatch(/^a call may use \d+ tokens/);
+  });
+  expect(bed.models.count()).toBe(0);
+  await bed.client.call(method.raiseBudget, { budgetId, maxTokens: 1_000n });
+  await bed.reaches(runId, RunState.FAILED);
+  expect(bed.models.count()).toBe(1);
+  expect(await budgetOf(bed, budgetId)).toMatchObject({ settledTokens: 15n, settledCostMicros: 0n });
+});
+
 // Cause: the attempt began again after the raise, and paid for its first call once more.
 test("an answer that is to be repaired is not paid for again when the budget of the repair is raised", async () => {
   const bed = await openModelBed();

@@ -5,7 +5,7 @@ import { fail, isOrchestratorError } from "../../../base/errors.ts";
 import { MAX_CONTEXT_BYTES } from "../../../base/json/json-limits.ts";
 import { formatDuration } from "../../../base/time/duration.ts";
 import { checkCriteria, isExpression } from "../../../engine/judge/criteria.ts";
-import type { RunState } from "../../../engine/machine/state.ts";
+import { isTerminalPhase, type RunState } from "../../../engine/machine/state.ts";
 import type { RunKeys } from "../../../engine/ports/bus/run-keys.ts";
 import type { Caller } from "../../../engine/ports/caller.ts";
 import type { LimitPlaces } from "../../../engine/ports/dispatch/limits.ts";
@@ -16,7 +16,7 @@ import type { RunControl, StartRequest } from "../../../engine/ports/run-control
 import type { RunReader } from "../../../engine/ports/run-reader.ts";
 import { GOAL_RANK, goalOf, isGoal } from "../../../engine/runs/goals/goal.ts";
 import { listPartRuns, planOf, workRunIdOf } from "../../../engine/runs/goals/plan.ts";
-import { GOAL_LIMIT, type GoalFlows, type GoalPlanning, limitsCostOf } from "../../../flows/builtin/goal.ts";
+import { GOAL_LIMIT, type GoalFlows, type GoalPlanning } from "../../../flows/builtin/goal.ts";
 import type { BudgetSpec } from "../../../flows/plan.ts";
 import type { BuiltInFlows } from "../../../flows/ports/built-in.ts";
 import type { FlowRegistry } from "../../../flows/ports/registry.ts";
@@ -95,7 +95,7 @@ function createHandlers(needs: Needs): ServiceHandlers<typeof GoalService> {
     const maxConcurrent = planning?.maxConcurrent ?? null;
     const order: StartRequest = {
       ...(await builtIns.use(tenantId, document)),
-      ...(spends ? { budget: spendableOf(goalFlows, planning, budget) } : {}),
+      ...(spends ? { budget: spendableOf(budget) } : {}),
       ...origin,
       ...{ input, runId: goalId, drawsUuid: true, builtIn: true, requestId, userId, context },
       requestHash: requestId === "" ? "" : hashBody({ SubmitGoal: input, context }),
@@ -191,11 +191,9 @@ async function planningFor({ goalFlows: { planning }, flows }: Needs, tenantId: 
   return (await flows.isLimitDeclared(tenantId, GOAL_LIMIT)) ? null : planning;
 }
 
-/** What models may spend for a goal. The cost of a model without a price cannot be limited. */
-function spendableOf({ model }: GoalFlows, planning: GoalPlanning | null, budget: GoalBudget): BudgetSpec {
-  const { maxCostMicros, maxTokens } = budget;
-  const limitsCost = planning === null ? model?.isPriced === true : limitsCostOf(planning, model);
-  return { maxTokens, ...(limitsCost ? { maxCostMicros } : {}) };
+/** What models may spend for a goal, also when they undo what its plan has done. Those without a price spend tokens. */
+function spendableOf({ maxCostMicros, maxTokens }: GoalBudget): BudgetSpec {
+  return { maxTokens, maxCostMicros, unpriced: "tokens_only", compensation: true };
 }
 
 /** The plan of a goal, from the run that does it; null: there is none, or somebody has deleted it. */
@@ -218,11 +216,11 @@ async function findPlan(reader: RunReader, caller: Caller, state: RunState): Pro
   );
 }
 
-/** Why a goal does not begin; empty if it has begun. */
+/** Why a goal does not begin, or does not go on; empty if it does. */
 async function whyPending(needs: Needs, { tenantId }: Caller, state: RunState): Promise<string> {
-  if (state.phase !== "QUEUED") return "";
-  const [hold] = state.holds;
+  const [hold] = isTerminalPhase(state.phase) ? [] : state.holds;
   if (hold !== undefined) return `it is held (${hold.kind})${hold.why === "" ? "" : `: ${hold.why}`}`;
+  if (state.phase !== "QUEUED") return "";
   const place = await needs.limitPlaces.findPlace(tenantId, state.runId, "");
   if (place === null) return "it is about to wait for its turn";
   const { isDeclared, pause, maxConcurrent, rate, holders } = place;

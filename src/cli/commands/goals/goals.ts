@@ -159,7 +159,10 @@ function printGoal(goal: Goal, { output }: OutputOptions): void {
   toStdout`${formatGoals([goal])}`;
   for (const text of goal.constraints) toStdout`constraint: ${text}\n`;
   for (const text of goal.acceptanceCriteria) toStdout`criterion: ${text}\n`;
-  if (goal.pendingReason !== "") toStdout`pending: ${goal.pendingReason}\n`;
+  if (goal.pendingReason !== "") {
+    const word = goal.status === GoalStatus.PENDING ? "pending" : "waiting";
+    toStdout`${word}: ${goal.pendingReason}\n`;
+  }
   if (goal.plan !== undefined) printPlan(goal.plan);
   if (goal.error !== undefined) toStdout`error: ${goal.error.type}: ${goal.error.message}\n`;
 }

@@ -6,7 +6,7 @@ import { GOAL_FLOW, GOAL_PLAN_FLOW, GOAL_WORK_FLOW } from "../../../flows/builti
 import type { RunState } from "../../machine/state.ts";
 import type { RunHeader } from "../../ports/run-index.ts";
 import type { Runs } from "../runs.ts";
-import { listPartRuns, workRunIdOf } from "./plan.ts";
+import { listPartRuns, taskOf, workRunIdOf } from "./plan.ts";
 
 /**
  * Deletes what an ended goal, or the work of one, consists of; nothing for other runs. It comes before the run itself,
@@ -30,8 +30,8 @@ export async function deleteParts(
     await ignoring(["FLOW_NOT_FOUND", "FLOW_IN_USE"], flows.deleteVersion(tenantId, GOAL_PLAN_FLOW, version, ""));
 }
 
-function planVersionOf({ tasks }: RunState): string | null {
-  const output = tasks.get(`${PLAN_STATES.keep}~1`)?.output ?? null;
+function planVersionOf(work: RunState): string | null {
+  const output = taskOf(work, PLAN_STATES.keep)?.output ?? null;
   return isJsonObject(output) ? String(output["version"]) : null;
 }
 

@@ -20,7 +20,7 @@ export function listPartRuns(work: RunState): readonly string[] {
 
 /** The plan, as far as it is. `parts`: what {@link listPartRuns} names. */
 export function planOf(work: RunState, parts: readonly RunState[]): GoalPlan {
-  const output = work.tasks.get(`${PLAN_STATES.draft}~1`)?.output ?? null;
+  const output = taskOf(work, PLAN_STATES.draft)?.output ?? null;
   const { text = "", hash = "", estimate = null } = isJsonObject(output) ? (output as JsonObject) : {};
   const open = [...work.approvals.values()].find(({ state }) => state === "PENDING");
   return {
@@ -34,9 +34,14 @@ export function planOf(work: RunState, parts: readonly RunState[]): GoalPlan {
   };
 }
 
-function partRunId({ runId, tasks }: RunState, state: string): string | null {
-  const task = tasks.get(`${state}~1`);
-  return task === undefined ? null : childOf(runId, task);
+function partRunId(work: RunState, state: string): string | null {
+  const task = taskOf(work, state);
+  return task === undefined ? null : childOf(work.runId, task);
+}
+
+/** The task of a state of the work, at its last visit; undefined: it has not begun. */
+export function taskOf({ tasks, fsm }: RunState, state: string): TaskState | undefined {
+  return tasks.get(`${state}~${fsm?.visits.get(state) ?? 1}`);
 }
 
 /** The child run that a task waits for, or has waited for. Tasks that wait for something else have none. */

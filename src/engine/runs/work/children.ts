@@ -10,7 +10,7 @@ import { isOrchestratorError, toError } from "../../../base/errors.ts";
 import type { JsonObject } from "../../../base/json/json.ts";
 import { failPoint } from "../../../base/process/fail-points.ts";
 import { childTraceOf } from "../../../base/traces/run-trace.ts";
-import { checkStartable, mayStartReserved } from "../../../flows/builtin/ids.ts";
+import { checkStartable, isWrittenByService } from "../../../flows/builtin/ids.ts";
 import { checkInput, runTimeoutMs } from "../../../flows/input.ts";
 import type { FlowRegistry } from "../../../flows/ports/registry.ts";
 import { readBudget } from "../../../tasks/schema/budget.ts";
@@ -240,7 +240,7 @@ export class Children {
     if (depth > MAX_RUN_DEPTH)
       throw toError("LIMIT_EXCEEDED", { what: "the nesting depth of child runs", size: depth, limit: MAX_RUN_DEPTH });
     // Flows of the service itself may be made of others.
-    if (!mayStartReserved(state.flowId)) checkStartable(String(flowId));
+    if (!isWrittenByService(state.flowId)) checkStartable(String(flowId));
     const plan = await flows.planFor(state.tenantId, String(flowId), typeof version === "string" ? version : "");
     const vars = checkInput(plan, (given ?? {}) as JsonObject, clock.now());
     checkGraphLoaded(plan, this.#parts.graphs);

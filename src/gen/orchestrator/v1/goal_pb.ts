@@ -58,7 +58,7 @@ export type Goal = Message<"orchestrator.v1.Goal"> & {
   status: GoalStatus;
 
   /**
-   * Why a pending goal does not begin, for people; empty for other goals. Unset in lists and watches.
+   * Why the goal does not begin, or why it is held and does not go on, for people; otherwise empty. Unset in lists and watches.
    *
    * @generated from field: string pending_reason = 5;
    */

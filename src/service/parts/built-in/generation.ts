@@ -4,14 +4,12 @@ import type { Config } from "../../../config/settings.ts";
 import { createGenerationFlow } from "../../../flows/builtin/generation.ts";
 import type { BuiltInDocument } from "../../../flows/ports/built-in.ts";
 import { isForModels } from "../../../tasks/agents/transport.ts";
-import { isPriced, modelsForFlows } from "../models.ts";
+import { modelsForFlows } from "../models.ts";
 import { redisAddressOf } from "../redis.ts";
 
 /** The flow that writes drafts. */
 export interface DraftWriter {
   readonly flow: BuiltInDocument;
-  /** The model has a price; so has an agent, whom the service does not pay. */
-  readonly isPriced: boolean;
   /** An agent that the configuration does not name: whether there is one is not known. */
   readonly isUncertain: boolean;
 }
@@ -29,7 +27,6 @@ export function draftWriterOf(config: Config): DraftWriter | null {
   const flow = createGenerationFlow({ transport, provider, model, maxCostUsd, maxTokens });
   return {
     flow,
-    isPriced: !isModel || isPriced(models, provider, model),
     isUncertain: !isModel && provider === null,
   };
 }

@@ -2,7 +2,6 @@
 import { splitModel } from "../../../config/model-name.ts";
 import type { Config } from "../../../config/settings.ts";
 import { createGoalFlows, type GoalFlows, type JudgeModel, type PlanRules } from "../../../flows/builtin/goal.ts";
-import { isPriced, modelsForFlows } from "../models.ts";
 import type { DraftWriter } from "./generation.ts";
 
 /** The flows of goals at this service. `writer`: who writes plans; null: nobody. */
@@ -13,7 +12,7 @@ export function goalFlowsOf(config: Config, writer: DraftWriter | null): GoalFlo
 function judgeOf(config: Config): JudgeModel | null {
   const [provider, model = null] = splitModel(config.goals.model);
   if (provider === undefined) return null;
-  return { provider, model, isPriced: isPriced(modelsForFlows(config), provider, model) };
+  return { provider, model };
 }
 
 function planRulesOf({ goals }: Config, writer: DraftWriter | null): PlanRules | null {
@@ -23,7 +22,6 @@ function planRulesOf({ goals }: Config, writer: DraftWriter | null): PlanRules |
   if (plans === "elsewhere") return null;
   return {
     generation: writer.flow,
-    isPriced: writer.isPriced,
     approve: plans === "ask" ? "person" : "none",
     services,
     maxConcurrent,

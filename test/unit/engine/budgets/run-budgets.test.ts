@@ -108,3 +108,19 @@ test("of each limit the lower one counts, nearest first; a run without budgets s
     { runId: "own", maxTokens: 0 },
   ]);
 });
+
+test("of a flow and the task that started it, the stricter one says what models without a price and compensation spend", () => {
+  const own = (flow: BudgetSpec, task: BudgetSpec) => budgetsOf(begin("r", { flow, task }, null))[0];
+  const lenient = { maxCostMicros: 5, unpriced: "tokens_only", compensation: true } as const;
+  expect(own(lenient, { maxTokens: 9 })).toEqual({ runId: "r", maxTokens: 9, ...lenient });
+  expect(own({ maxTokens: 9 }, lenient)).toEqual({ runId: "r", maxTokens: 9, ...lenient });
+  expect(own(lenient, { maxCostMicros: 7 })).toEqual({ runId: "r", maxCostMicros: 5, compensation: true });
+});
+
+test("compensation spends only the budgets that say so, of the run and of those above", () => {
+  const goal = begin("goal", { flow: null, task: { maxTokens: 10, compensation: true } }, null);
+  const plan = begin("plan", { flow: { maxTokens: 5 }, task: null }, goal);
+  expect(budgetsOf(plan).map(({ runId }) => runId)).toEqual(["plan", "goal"]);
+  plan.state.phase = "COMPENSATING";
+  expect(budgetsOf(plan).map(({ runId }) => runId)).toEqual(["goal"]);
+});

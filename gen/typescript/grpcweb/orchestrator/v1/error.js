@@ -637,7 +637,8 @@ export var ErrorReason;
      */
     ErrorReason[ErrorReason["ROUTING_LOOP"] = 100] = "ROUTING_LOOP";
     /**
-     * flow {flowId} cannot be started: ids that begin with {prefix} belong to the service, whose own calls start them.
+     * flow {flowId} cannot be started or deleted by callers: ids that begin with {prefix} belong to the service, whose
+     * own calls use them.
      *
      * @generated from protobuf enum value: ERROR_REASON_FLOW_RESERVED = 101;
      */

@@ -45,7 +45,7 @@ export interface Goal {
      */
     status: GoalStatus;
     /**
-     * Why a pending goal does not begin, for people; empty for other goals. Unset in lists and watches.
+     * Why the goal does not begin, or why it is held and does not go on, for people; otherwise empty. Unset in lists and watches.
      *
      * @generated from protobuf field: string pending_reason = 5
      */
