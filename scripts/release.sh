@@ -11,5 +11,7 @@ sh scripts/check.sh
 sh scripts/buf-breaking.sh
 sh scripts/test.sh
 sh scripts/buf-image.sh "$version"
+# From now on, upgrades are tested from this release.
+git rev-parse HEAD > test/crash/upgrade/old-release.txt
 npm pack
-echo "Commit contracts/releases, tag v$version, publish the package."
+echo "Commit contracts/releases and test/crash/upgrade, tag v$version, publish the package."
