@@ -15,7 +15,8 @@ COPY package.json package-lock.json .npmrc ./
 # The secret `ca` has the certificates of a proxy, for builds behind one.
 RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.npm \
   NODE_EXTRA_CA_CERTS=/run/secrets/ca npm ci --ignore-scripts --no-update-notifier
-# The account of the service comes beside those of the base. Its group is 0, as for any other user that a platform picks.
+# The account of the service comes beside those of the base. Its group is 0, as for any user that a platform picks; its
+# name is the actor of commands inside the container.
 COPY --from=base /etc/passwd /stage/etc/
 COPY . ./
 ARG CREATED=1970-01-01T00:00:00Z
@@ -33,7 +34,7 @@ RUN PATH="$PWD/node_modules/.bin:$PATH" sh scripts/build.sh \
   && mv package.json LICENSE CHANGELOG.md sbom.cdx.json dist templates contracts examples node_modules /stage/app/ \
   && mv deploy/image/health-check.mjs /stage/app/ \
   && ln -s /app/dist/main.js /stage/bin/orchestrator && cp "$(command -v node)" /stage/bin/node \
-  && echo 'orchestrator:x:10001:0:Orchestrator:/var/lib/orchestrator:/usr/sbin/nologin' >>/stage/etc/passwd \
+  && echo 'container:x:10001:0:Orchestrator:/var/lib/orchestrator:/usr/sbin/nologin' >>/stage/etc/passwd \
   && chmod -R u=rwX,go=rX /stage && chmod 0770 /stage/data
 
 FROM ${BASE} AS slim

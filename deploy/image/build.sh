@@ -59,7 +59,7 @@ case $engine in
     id=$(docker image inspect --format '{{.Id}}' "$tag") ;;
   buildah)
     # The format of Docker, because that of OCI has no HEALTHCHECK.
-    buildah bud "$@" --format docker --isolation chroot --layers --timestamp "$SOURCE_DATE_EPOCH" . >&2
+    buildah bud "$@" --format docker --isolation chroot --timestamp "$SOURCE_DATE_EPOCH" . >&2
     [ -z "$output" ] || buildah push --quiet "$tag" "docker-archive:$output:$tag" >&2
     id=sha256:$(buildah inspect --type image --format '{{.FromImageID}}' "$tag") ;;
   *) echo "build.sh: there is no engine $engine; known: docker, buildah" >&2; exit 2 ;;
