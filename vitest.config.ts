@@ -23,6 +23,8 @@ const suites = [
   { name: "observability", timeoutMs: 180_000, postgres: true },
   { name: "crash", timeoutMs: 300_000, postgres: true },
   { name: "package", timeoutMs: 300_000 },
+  { name: "deploy", timeoutMs: 60_000 },
+  { name: "image", timeoutMs: 300_000 },
 ] as const;
 
 export default defineConfig({

@@ -1,6 +1,7 @@
 /** The files of Kustomize: a base with the defaults, a component for monitoring, and an overlay per environment. */
 import { isDeepStrictEqual } from "node:util";
 import { coreObjects, monitoringObjects } from "./objects/index.ts";
+import { labelsOf } from "./objects/names.ts";
 import { DEFAULTS, ENVIRONMENTS, type Environment, NAMESPACES, type Part, type Values } from "./values.ts";
 import { type Files, yamlFile } from "./yaml-file.ts";
 
@@ -18,7 +19,7 @@ export function renderKustomize(version: string): Files {
       resources: core.map((name) => `${name}.yaml`),
       // The name of the map ends with a digest of the text, so another text makes new pods.
       configMapGenerator: [{ name: `${RELEASE}-config`, files: ["orchestrator.yaml"] }],
-      generatorOptions: { labels: (base.core["deployment"]?.["metadata"] as { labels: Part }).labels },
+      generatorOptions: { labels: labelsOf(RELEASE) },
     }),
     "base/orchestrator.yaml": DEFAULTS.config.text,
     "monitoring/kustomization.yaml": yamlFile({
@@ -57,9 +58,7 @@ function renderOverlay(environment: Environment, base: Readonly<Record<string, P
       ...(values.monitoring.enabled ? { components: ["../../monitoring"] } : {}),
       ...(hasText
         ? {
-            configMapGenerator: [
-              { name: `${RELEASE}-config`, behavior: "replace", files: ["orchestrator.yaml"] },
-            ],
+            configMapGenerator: [{ name: `${RELEASE}-config`, behavior: "replace", files: ["orchestrator.yaml"] }],
           }
         : {}),
       ...(patches.length === 0 ? {} : { patches: patches.map(({ name }) => ({ path: `${name}.patch.yaml` })) }),
@@ -82,7 +81,10 @@ function differenceOf(from: unknown, to: unknown): unknown {
   if (isDeepStrictEqual(from, to)) return undefined;
   if (Array.isArray(from) && Array.isArray(to) && [...from, ...to].every((item) => isNamed(item)))
     return (to as Part[]).flatMap((item) => {
-      const difference = differenceOf(from.find((one: Part) => one["name"] === item["name"]), item);
+      const difference = differenceOf(
+        from.find((one: Part) => one["name"] === item["name"]),
+        item,
+      );
       return difference === undefined ? [] : [{ name: item["name"], ...(difference as Part) }];
     });
   if (!isMap(from) || !isMap(to)) return to;

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openEmbeddedPostgres } from "../../src/store/embedded/embedded-postgres.ts";
 import { eventually } from "../support/eventually.ts";
 import { findFreePort } from "../support/free-port.ts";
-import { buildImage, type Container, missingForImages, run, startContainer } from "../support/service-image.ts";
+import { buildImage, type Container, missingForImages, startContainer } from "../support/service-image.ts";
 import { createTemporaryFolder } from "../support/temporary-folder.ts";
 
 const canRun = missingForImages.length === 0;
@@ -25,7 +25,11 @@ workflow:
 variables: [{name: n, type: number, required: true}]
 `;
 
-async function call(port: number, path: string, body?: object): Promise<{ status: number; body: Record<string, unknown> }> {
+async function call(
+  port: number,
+  path: string,
+  body?: object,
+): Promise<{ status: number; body: Record<string, unknown> }> {
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
     method: body === undefined ? "GET" : "POST",
     headers: { "content-type": "application/json" },
@@ -98,7 +102,7 @@ describe.skipIf(!canRun)("the slim image", () => {
     const first = await start();
     await first.ready();
     // As in the docs: every address, metrics at their port, and a command beside the service.
-    expect((await (await fetch(`http://127.0.0.1:${first.metricsPort}/metrics`)).text())).toContain("orchestrator_");
+    expect(await (await fetch(`http://127.0.0.1:${first.metricsPort}/metrics`)).text()).toContain("orchestrator_");
     expect(await first.exec("orchestrator", "health", "--server", `127.0.0.1:${first.port}`)).toContain("SERVING");
     await expect(first.exec("touch", "/app/here")).rejects.toThrow("Read-only");
     await checkDrain(first, start);

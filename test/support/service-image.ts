@@ -1,6 +1,7 @@
 /** The image of the service and containers of it, with podman: read-only, without capabilities, on the machine's network. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { onTestFinished } from "vitest";
+import { run } from "./deploy-tools.ts";
 import { eventually } from "./eventually.ts";
 import { findFreePort } from "./free-port.ts";
 
@@ -11,21 +12,6 @@ export const missingForImages: readonly string[] = [
   ...["podman", "buildah", "mmdebstrap"].filter((program) => !has(program)),
   ...(process.getuid?.() === 0 ? [] : ["root"]),
 ];
-
-/** Runs a program to its end and returns what it printed; throws with its errors. */
-export function run(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (chunk: Buffer) => (out += chunk));
-  child.stderr.on("data", (chunk: Buffer) => (err += chunk));
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) =>
-      code === 0 ? resolve(out.trim()) : reject(new Error(`${program} ${args[0]} ended with ${code}: ${err}`)),
-    );
-  });
-}
 
 // This machine has no systemd, and its limits are below those that podman sets.
 const podman = (...args: string[]): Promise<string> =>
@@ -70,7 +56,10 @@ export interface Container {
 }
 
 /** Starts a container that the end of the test removes. */
-export async function startContainer(tag: string, { memory, env = {}, options = [] }: ContainerOptions): Promise<Container> {
+export async function startContainer(
+  tag: string,
+  { memory, env = {}, options = [] }: ContainerOptions,
+): Promise<Container> {
   const [port, metricsPort] = [await findFreePort(), await findFreePort()];
   const name = `orchestrator-test-${port}`;
   const variables = { PORT: String(port), ORCHESTRATOR_METRICS_PORT: String(metricsPort), ...env };

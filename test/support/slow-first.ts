@@ -2,6 +2,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take minutes, the longest first. Begun last, one of them would keep everybody waiting. */
 const SLOW = [
+  "test/image/",
   "test/crash/campaign",
   "test/crash/",
   "test/judges/",

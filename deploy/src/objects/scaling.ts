@@ -21,6 +21,10 @@ export function autoscaler(release: string, { scaling }: Values): Part {
 /** Drains of nodes take one pod at a time. */
 export function disruptionBudget(release: string): Part {
   return object("policy/v1", "PodDisruptionBudget", release, release, {
-    spec: { maxUnavailable: 1, selector: { matchLabels: selectorOf(release) }, unhealthyPodEvictionPolicy: "AlwaysAllow" },
+    spec: {
+      maxUnavailable: 1,
+      selector: { matchLabels: selectorOf(release) },
+      unhealthyPodEvictionPolicy: "AlwaysAllow",
+    },
   });
 }
