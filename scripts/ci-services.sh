@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tools of the tests beside Node: PostgreSQL 15 for the store suite (ORCHESTRATOR_TEST_POSTGRES15=1), PgBouncer, Kafka,
-# Redis, Python and Go for the clients, shells for completion, podman for containers of agents, Prometheus,
-# Alertmanager.
+# Redis, Python and Go for the clients, shells for completion, podman for containers of agents, buildah and
+# mmdebstrap for the image, Prometheus, Alertmanager.
 #   ci-services.sh install                    installs what is missing (Debian, root); Go goes to .tools/go, prints the
 #                                             folder to put on PATH
 #   ci-services.sh start-postgres15 FOLDER    prints "socket-folder port user"
@@ -25,8 +25,8 @@ case ${1:-} in
     # For rules, alerts, and their sync. The servers of the packages are left alone.
     command -v promtool >/dev/null || packages="$packages prometheus"
     command -v amtool >/dev/null || packages="$packages prometheus-alertmanager"
-    # Sync of observability/, and containers of the exec agent.
-    for program in curl jq zsh fish podman runc; do
+    # Sync of observability/, containers of the exec agent, and the image of the service.
+    for program in curl jq zsh fish podman runc buildah mmdebstrap; do
       command -v "$program" >/dev/null || packages="$packages $program"
     done
     if [ -n "$packages" ]; then

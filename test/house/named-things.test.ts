@@ -46,6 +46,7 @@ beforeAll(() => {
     "clients",
     "gen/python",
     "observability",
+    "deploy",
   ];
   const texts = folders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, withFileTypes: true })

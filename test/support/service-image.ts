@@ -1,4 +1,4 @@
-/** The image of the service and containers of it, with podman: read-only, without capabilities, on the machine's network. */
+/** Containers of the image of the service, by podman: read-only, without capabilities, on the machine's network. */
 import { spawnSync } from "node:child_process";
 import { onTestFinished } from "vitest";
 import { run } from "./deploy-tools.ts";

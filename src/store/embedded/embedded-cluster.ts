@@ -153,8 +153,11 @@ async function runInitdb(paths: ClusterPaths, binaries: EmbeddedBinaries, user: 
   const { status, stderr, cause } = await runAside(binaries.initdb, words, { cwd: paths.data, ...user });
   if (status === 0) return;
   const problem = stderr.trim().split("\n").at(-1) || (cause?.message ?? `initdb ended with ${status}`);
-  if (cause !== undefined || /shared librar|look up effective user/.test(stderr))
-    fail("EMBEDDED_POSTGRES_MISSING", { problem }, { cause });
+  if (/look up effective user/.test(stderr))
+    fail("EMBEDDED_POSTGRES_MISSING", {
+      problem: `/etc/passwd has no user ${process.getuid?.()}, run as one that it has`,
+    });
+  if (cause !== undefined || /shared librar/.test(stderr)) fail("EMBEDDED_POSTGRES_MISSING", { problem }, { cause });
   if (/No space left|quota/.test(stderr))
     fail("STORE_UNAVAILABLE", { problem: `no space left in ${paths.folder}` }, { cause });
   fail("DATA_FOLDER_CORRUPT", { folder: paths.folder, problem }, { cause });
