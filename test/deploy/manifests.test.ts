@@ -1,9 +1,8 @@
-/** What is committed below deploy: fresh, and what the policy of a cluster would let pass. */
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+/** The objects of every environment are what the policy of a cluster would let pass. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { renderManifests } from "../../deploy/src/build.ts";
 import { coreObjects, monitoringObjects } from "../../deploy/src/objects/index.ts";
 import { DRAIN_S, GRACE_S, LEAVE_S } from "../../deploy/src/objects/names.ts";
 import { ABOUT, DEFAULTS, ENVIRONMENTS, type Part, type Values } from "../../deploy/src/values.ts";
@@ -17,18 +16,6 @@ type Loose = any;
 
 const ALL: readonly (readonly [string, Values])[] = [["defaults", DEFAULTS], ...Object.entries(ENVIRONMENTS)];
 const SHARDS = Number(listSettings().find(({ path }) => path === "engine.shards")?.default);
-
-test("the files are what their source says (make -C deploy manifests)", () => {
-  const rendered = renderManifests();
-  for (const [path, text] of Object.entries(rendered))
-    expect(readFileSync(join("deploy", path), "utf8"), path).toBe(text);
-  const found = ["kubernetes", "helm", "examples"].flatMap((folder) =>
-    readdirSync(join("deploy", folder), { recursive: true, encoding: "utf8" })
-      .map((name) => join(folder, name))
-      .filter((path) => statSync(join("deploy", path)).isFile()),
-  );
-  expect(found.toSorted()).toEqual(Object.keys(rendered).toSorted());
-});
 
 test("every value has a comment", () => {
   const names = (sections: object): readonly string[] =>
