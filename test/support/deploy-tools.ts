@@ -10,7 +10,7 @@ export function findTool(name: string): string | null {
   return found ?? null;
 }
 
-/** Runs a program to its end and returns what it printed; throws with its errors. */
+/** Runs a program to its end and returns its output; throws with its errors. */
 export function run(
   program: string,
   args: readonly string[],

@@ -75,7 +75,7 @@ export async function startContainer(
     await podman("rm", "--force", "--volumes", "--time", "0", name);
   });
   const inspect = (format: string) => podman("inspect", "--format", format, name);
-  const logs = () => podman("logs", name);
+  const logs = () => run("sh", ["-c", 'podman logs "$1" 2>&1', "logs", name]);
   const ended = async (): Promise<number> => Number(await podman("wait", name));
   return {
     ...{ name, port, metricsPort, inspect, logs, ended },
@@ -88,7 +88,7 @@ export async function startContainer(
           const { status } = await fetch(`http://127.0.0.1:${port}/readyz`);
           if (status !== 200) throw new Error(`not ready: ${status}`);
         },
-        { timeoutMs: 90_000, intervalMs: 200 },
+        { timeoutMs: 180_000, intervalMs: 200 },
       );
     },
     async stop() {

