@@ -46,7 +46,7 @@ case ${1:-apply} in
     echo "deploy: $image:$tag to $environment (namespace $namespace, context ${KUBE_CONTEXT:-$(kubectl config current-context)})"
     kube get namespace "$namespace" >/dev/null 2>&1 || kube create namespace "$namespace"
     kube --namespace "$namespace" get secret orchestrator-database >/dev/null 2>&1 || {
-      echo "deploy: the database is missing: kubectl --namespace $namespace create secret generic orchestrator-database --from-literal=url=postgresql://…" >&2
+      echo "deploy: the database is missing: kubectl create secret generic orchestrator-database --namespace=$namespace --from-literal=url=postgresql://…" >&2
       exit 1
     }
     kube apply --kustomize "$folder"

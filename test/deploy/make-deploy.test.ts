@@ -92,7 +92,9 @@ test("another registry and context", () => {
 test("a cluster without the secret of the database is told how to make it; a missing namespace is made", () => {
   const without = makeDeploy(["ENV=prod", "IMAGE_TAG=v1.0.0"], { MISSING: "secret" });
   expect(without.status).not.toBe(0);
-  expect(without.err).toContain("create secret generic orchestrator-database --from-literal=url=");
+  expect(without.err).toContain(
+    "create secret generic orchestrator-database --namespace=orchestrator --from-literal=url=",
+  );
   expect(without.calls.join("\n")).not.toContain("apply");
   const fresh = makeDeploy(["ENV=dev"], { MISSING: "namespace" });
   expect(fresh.calls).toContain("create namespace orchestrator-dev");
