@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { createHostRule } from "../base/host-rule.ts";
 import type { Log } from "../base/log.ts";
+import type { CallSpans } from "./calls/call.ts";
 import type { Identify } from "./calls/identity.ts";
 import type { ServedMethod } from "./calls/methods.ts";
 import type { CallMetrics } from "./calls/pipeline.ts";
@@ -47,6 +48,8 @@ export interface PortParts {
   readonly facts: { readonly version: string };
   readonly log: Log;
   readonly metrics: { readonly calls: CallMetrics; readonly http: HttpMetrics };
+  /** Absent or null: calls have no spans. */
+  readonly servedSpans?: CallSpans | null;
   /** Identifies callers. */
   readonly identify: Identify;
   /** Forwards unary calls to other instances; absent: all are handled here. */
@@ -80,6 +83,7 @@ export async function serveMethods(methods: readonly ServedMethod[], parts: Port
     methods: [...methods, ...peerMethods],
     log,
     metrics: metrics.calls,
+    spans: parts.servedSpans ?? null,
     identify,
     ...(route === undefined ? {} : { route }),
   });

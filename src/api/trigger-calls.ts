@@ -14,6 +14,7 @@ import {
 } from "../gen/orchestrator/v1/run_service_pb.ts";
 import type { UnaryHandler } from "./calls/call.ts";
 import { serveMethod } from "./calls/methods.ts";
+import type { Origin } from "./calls/hops.ts";
 import { createOwnCall } from "./calls/own-call.ts";
 import type { Route } from "./calls/routing.ts";
 import { RUN_KEY_POLICY } from "./mapping/enums.ts";
@@ -41,17 +42,17 @@ export function createTriggerCalls({ flows, route, stopping, ...needs }: Trigger
     request: Message,
     caller: Caller,
     ownerDied: () => void,
-    hops = 0,
-  ): Promise<Message> => handler(request, { ...createOwnCall(caller, stopping, hops), ownerDied });
+    origin: Partial<Origin> = {},
+  ): Promise<Message> => handler(request, { ...createOwnCall(caller, stopping, origin), ownerDied });
   return {
-    async start(tenantId, actor, { input, runKeyPolicy, hops, ...fields }, ownerDied) {
+    async start(tenantId, actor, { input, runKeyPolicy, hops = 0, trace = null, ...fields }, ownerDied) {
       const request = create(StartRunRequestSchema, {
         ...fields,
         runKeyPolicy: RUN_KEY_POLICY[runKeyPolicy],
         inputValue: { case: "inputJson", value: encodeJson(input) },
         readMask: { paths: ["run_id"] },
       });
-      const { run } = (await call(start, request, { tenantId, actor }, ownerDied, hops)) as StartRunResponse;
+      const { run } = (await call(start, request, { tenantId, actor }, ownerDied, { hops, trace })) as StartRunResponse;
       return run?.runId ?? "";
     },
     async signal(tenantId, actor, { runId, name, payload, requestId }, ownerDied) {

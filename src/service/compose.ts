@@ -65,7 +65,7 @@ import { openRouting, type Routing } from "./parts/routing/routing.ts";
 import { openServices } from "./parts/routing/services.ts";
 import { openTools } from "./parts/routing/tools.ts";
 import { openStore } from "./parts/store.ts";
-import { openTracing } from "./parts/traces/tracing.ts";
+import { openTracing, type Tracing } from "./parts/traces/tracing.ts";
 import { openTriggerStreams } from "./parts/triggers/trigger-streams.ts";
 import { openTriggers, type TriggerParts } from "./parts/triggers/triggers.ts";
 import { openUpgrades } from "./parts/upgrades.ts";
@@ -108,6 +108,8 @@ export interface Core extends RunningEngine, TriggerParts, Routing {
   /** Description of the store for people: `embedded PostgreSQL in ./data` or the host of the URL. */
   readonly store: string;
   readonly connections: Connections;
+  /** Null: nothing is traced. */
+  readonly servedSpans: Tracing["servedSpans"] | null;
   /**
    * Stops accepting work, makes pending decisions durable, releases the shards, and closes the store. Safe to call more
    * than once.
@@ -158,7 +160,12 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       ...createPlanSteps(flows),
     ]);
     const tracing = await openTracing(config, instanceId, log, parts);
-    const tools = openTools(config, { graphs, steps, services, models, rules, gate: gate.callGate }, log, parts);
+    const tools = openTools(
+      config,
+      { graphs, steps, services, models, rules, gate: gate.callGate, spans: tracing?.callSpans ?? null },
+      log,
+      parts,
+    );
     const lists = createRunIndex(database);
     const goalTables = openGoalTables(database, log, parts);
     const { address, observers, operationObservers = [], runtimeObserver = NO_OBSERVER } = options;
@@ -178,6 +185,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       log,
       parts,
     );
+    tracing?.attach(engine);
     redis.attach(engine);
     budgets.attach(engine);
     goalTables.attach(engine);
@@ -232,6 +240,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       database,
       store: store.description,
       connections: parts.connections,
+      servedSpans: tracing?.servedSpans ?? null,
       close: parts.close,
     };
   } catch (error) {

@@ -14,6 +14,7 @@ import (
 // TestTask is the task that a handler under test sees; what is zero has a value that fits.
 type TestTask struct {
 	RunID, ID, FlowID, Queue, Handler, IdempotencyKey, CorrelationID string
+	Traceparent, Tracestate                                          string
 	Attempt, FencingToken                                            int
 	// Timeout is how long the attempt may take; 0: there is no limit.
 	Timeout time.Duration
@@ -120,7 +121,7 @@ func (t TestTask) message(input []byte) *orchestratorv1.WorkerTask {
 		RunId: or(t.RunID, "test-run"), TaskId: or(t.ID, "test"), FlowId: or(t.FlowID, "test-flow"),
 		Queue: or(t.Queue, "default"), Handler: or(t.Handler, "test"), CorrelationId: t.CorrelationID,
 		Attempt: int32(max(1, t.Attempt)), FencingToken: int32(max(1, t.FencingToken)),
-		IdempotencyKey: or(t.IdempotencyKey, "test-run/test/0"),
+		IdempotencyKey: or(t.IdempotencyKey, "test-run/test/0"), Traceparent: t.Traceparent, Tracestate: t.Tracestate,
 	}
 	if t.Timeout > 0 {
 		message.Timeout = durationpb.New(t.Timeout)

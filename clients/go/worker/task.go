@@ -40,12 +40,29 @@ type Task struct {
 	FencingToken int
 	// CorrelationID links the run to work elsewhere; empty when it has none.
 	CorrelationID string
+	// Traceparent is the position of the attempt in the trace of its run, by W3C Trace Context; empty when there is none.
+	// With OpenTelemetry, extract it with propagation.TraceContext from propagation.MapCarrier(task.TraceContext()).
+	Traceparent string
+	// Tracestate belongs to it.
+	Tracestate string
 	// Token names the hand-over in reports: for the process that ends a detached task.
 	Token string
 
 	say        func(*orchestratorv1.TaskReport)
 	mu         sync.Mutex
 	checkpoint []byte
+}
+
+// TraceContext returns traceparent and tracestate as headers for calls that the handler makes; nil without a trace.
+func (t *Task) TraceContext() map[string]string {
+	if t.Traceparent == "" {
+		return nil
+	}
+	fields := map[string]string{"traceparent": t.Traceparent}
+	if t.Tracestate != "" {
+		fields["tracestate"] = t.Tracestate
+	}
+	return fields
 }
 
 // Heartbeat tells the service that the task is alive. The worker does so on its own while the handler runs.

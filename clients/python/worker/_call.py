@@ -11,6 +11,7 @@ from typing import Any, Callable
 from ..v1 import worker_pb2
 from ._errors import NonRetryableError, TaskError, to_errored
 from ._task import CANCELED, STOPPING, TIMEOUT, HeldTask, Task
+from ._trace import in_trace
 
 Handler = Callable[[Any, Task], Any]
 """Does tasks of one name: returns the output, which must be JSON, or raises. May be async."""
@@ -22,7 +23,8 @@ async def call_handler(held: HeldTask, handler: Handler, max_output_bytes: int) 
         text = held.message.input_json
         value = json.loads(text) if text else None
         if inspect.iscoroutinefunction(handler):
-            held.running = asyncio.ensure_future(handler(value, held.task))
+            with in_trace(held.task):  # A task of asyncio keeps the context in which it was made.
+                held.running = asyncio.ensure_future(handler(value, held.task))
             if held.task.canceled:
                 held.running.cancel()
             output = await held.running
@@ -40,7 +42,8 @@ async def _call_in_thread(handler: Handler, value: Any, task: Task) -> Any:
 
     def call() -> None:
         try:
-            result = (handler(value, task), None)
+            with in_trace(task):
+                result = (handler(value, task), None)
         except BaseException as error:  # Goes to the event loop, as any other result.
             result = (None, error)
         try:

@@ -2,12 +2,13 @@
 import { TaskError, toErrored } from "./errors.ts";
 import { type AnyHandler, decodeInput, encodeOutput } from "./handler.ts";
 import type { HeldTask } from "./held-task.ts";
+import { callInTrace } from "./trace.ts";
 import type { TaskEvent } from "./words.ts";
 
 /** Calls the handler of a task. Never rejects. */
 export async function callHandler(held: HeldTask, handler: AnyHandler, maxOutputBytes: number): Promise<TaskEvent> {
   try {
-    const output = await handler(decodeInput(held.task.inputJson), held);
+    const output = await callInTrace(held.task, () => handler(decodeInput(held.task.inputJson), held));
     const outputValue = { case: "outputJson", value: encodeOutput(output, maxOutputBytes) } as const;
     return { case: "succeeded", value: { $typeName: "orchestrator.v1.TaskSucceeded", outputValue } };
   } catch (error) {

@@ -17,6 +17,9 @@ export interface TaskContext {
   readonly fencingToken: number;
   /** Links the run to work elsewhere; empty when it has none. */
   readonly correlationId: string;
+  /** Position of the attempt in the trace of its run, by W3C Trace Context; empty when there is none. */
+  readonly traceparent: string;
+  readonly tracestate: string;
   /** When the attempt runs out of time; null: never. */
   readonly deadline: Date | null;
   /** Aborts when the result is no longer wanted: the task was canceled or timed out, or the worker stops. */

@@ -79,6 +79,12 @@ export class HeldTask implements TaskContext {
   get correlationId(): string {
     return this.task.correlationId;
   }
+  get traceparent(): string {
+    return this.task.traceparent;
+  }
+  get tracestate(): string {
+    return this.task.tracestate;
+  }
 
   get signal(): AbortSignal {
     if (this.#abort === null) {

@@ -15,6 +15,8 @@ export interface TestTask {
   readonly idempotencyKey?: string;
   readonly fencingToken?: number;
   readonly correlationId?: string;
+  readonly traceparent?: string;
+  readonly tracestate?: string;
   /** How long the attempt may take, milliseconds; absent: there is no limit. */
   readonly timeoutMs?: number;
   /** What an earlier attempt has saved. */
@@ -111,6 +113,8 @@ function toTask(input: unknown, given: TestTask, timeoutMs: number | undefined, 
     idempotencyKey: "test-run/test/0",
     fencingToken: 1,
     correlationId: "",
+    traceparent: "",
+    tracestate: "",
     inputJson: new TextEncoder().encode(JSON.stringify(input ?? null)),
     checkpointJson: new TextEncoder().encode(JSON.stringify(lastCheckpoint) ?? ""),
     ...given,

@@ -132,8 +132,13 @@ type WorkerTask struct {
 	ScheduleTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=schedule_time,json=scheduleTime,proto3" json:"schedule_time,omitempty"`
 	// Last checkpoint that a worker reported for the task, as JSON text; empty when there is none.
 	CheckpointJson []byte `protobuf:"bytes,15,opt,name=checkpoint_json,json=checkpointJson,proto3" json:"checkpoint_json,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Position of the attempt in the trace of its run, as W3C Trace Context writes it: the parent of the worker's spans.
+	// Empty when the run has no trace.
+	Traceparent string `protobuf:"bytes,16,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// `tracestate` of the trace; empty when there is none.
+	Tracestate    string `protobuf:"bytes,17,opt,name=tracestate,proto3" json:"tracestate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkerTask) Reset() {
@@ -269,6 +274,20 @@ func (x *WorkerTask) GetCheckpointJson() []byte {
 		return x.CheckpointJson
 	}
 	return nil
+}
+
+func (x *WorkerTask) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
+}
+
+func (x *WorkerTask) GetTracestate() string {
+	if x != nil {
+		return x.Tracestate
+	}
+	return ""
 }
 
 // TaskReport is what a worker says about a task that it was handed.
@@ -1488,7 +1507,7 @@ var File_orchestrator_v1_worker_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\n" +
-	"\x1corchestrator/v1/worker.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\x1a\x1forchestrator/v1/run_event.proto\"\xb9\x04\n" +
+	"\x1corchestrator/v1/worker.proto\x12\x0forchestrator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dorchestrator/v1/payload.proto\x1a\x19orchestrator/v1/run.proto\x1a\x1forchestrator/v1/run_event.proto\"\xfb\x04\n" +
 	"\n" +
 	"WorkerTask\x12\x1d\n" +
 	"\n" +
@@ -1508,7 +1527,11 @@ const file_orchestrator_v1_worker_proto_rawDesc = "" +
 	"\atimeout\x18\f \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12F\n" +
 	"\x11heartbeat_timeout\x18\r \x01(\v2\x19.google.protobuf.DurationR\x10heartbeatTimeout\x12?\n" +
 	"\rschedule_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\fscheduleTime\x12'\n" +
-	"\x0fcheckpoint_json\x18\x0f \x01(\fR\x0echeckpointJson\"\x99\x05\n" +
+	"\x0fcheckpoint_json\x18\x0f \x01(\fR\x0echeckpointJson\x12 \n" +
+	"\vtraceparent\x18\x10 \x01(\tR\vtraceparent\x12\x1e\n" +
+	"\n" +
+	"tracestate\x18\x11 \x01(\tR\n" +
+	"tracestate\"\x99\x05\n" +
 	"\n" +
 	"TaskReport\x12\x1d\n" +
 	"\n" +

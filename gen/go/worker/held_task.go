@@ -44,6 +44,8 @@ func newHeldTask(message *orchestratorv1.WorkerTask, say func(*heldTask)) *heldT
 		IdempotencyKey: message.GetIdempotencyKey(),
 		FencingToken:   int(message.GetFencingToken()),
 		CorrelationID:  message.GetCorrelationId(),
+		Traceparent:    message.GetTraceparent(),
+		Tracestate:     message.GetTracestate(),
 		Token:          message.GetTaskToken(),
 		say:            held.report,
 		checkpoint:     message.GetCheckpointJson(),

@@ -1,10 +1,11 @@
 /** One call of a handler, and what to report about it. */
 import { TaskError, toErrored } from "./errors.js";
 import { decodeInput, encodeOutput } from "./handler.js";
+import { callInTrace } from "./trace.js";
 /** Calls the handler of a task. Never rejects. */
 export async function callHandler(held, handler, maxOutputBytes) {
     try {
-        const output = await handler(decodeInput(held.task.inputJson), held);
+        const output = await callInTrace(held.task, () => handler(decodeInput(held.task.inputJson), held));
         const outputValue = { case: "outputJson", value: encodeOutput(output, maxOutputBytes) };
         return { case: "succeeded", value: { $typeName: "orchestrator.v1.TaskSucceeded", outputValue } };
     }

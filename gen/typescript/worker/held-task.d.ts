@@ -29,6 +29,8 @@ export declare class HeldTask implements TaskContext {
     get idempotencyKey(): string;
     get fencingToken(): number;
     get correlationId(): string;
+    get traceparent(): string;
+    get tracestate(): string;
     get signal(): AbortSignal;
     get token(): string;
     get lastCheckpoint(): unknown;

@@ -68,6 +68,12 @@ export class HeldTask {
     get correlationId() {
         return this.task.correlationId;
     }
+    get traceparent() {
+        return this.task.traceparent;
+    }
+    get tracestate() {
+        return this.task.tracestate;
+    }
     get signal() {
         if (this.#abort === null) {
             this.#abort = new AbortController();

@@ -10,6 +10,8 @@ export interface TestTask {
     readonly idempotencyKey?: string;
     readonly fencingToken?: number;
     readonly correlationId?: string;
+    readonly traceparent?: string;
+    readonly tracestate?: string;
     /** How long the attempt may take, milliseconds; absent: there is no limit. */
     readonly timeoutMs?: number;
     /** What an earlier attempt has saved. */

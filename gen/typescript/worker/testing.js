@@ -64,6 +64,8 @@ function toTask(input, given, timeoutMs, lastCheckpoint) {
         idempotencyKey: "test-run/test/0",
         fencingToken: 1,
         correlationId: "",
+        traceparent: "",
+        tracestate: "",
         inputJson: new TextEncoder().encode(JSON.stringify(input ?? null)),
         checkpointJson: new TextEncoder().encode(JSON.stringify(lastCheckpoint) ?? ""),
         ...given,

@@ -2,6 +2,7 @@
 import type { DescMessage, DescService, Message, MessageShape } from "@bufbuild/protobuf";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { toError } from "../../base/errors.ts";
+import { TRACEPARENT, TRACESTATE, type TraceContext } from "../../base/traces/trace-context.ts";
 import type { Caller } from "../../engine/ports/caller.ts";
 import { ANYBODY, type CallHeaders } from "./caller.ts";
 import { toRequestId } from "./request-id.ts";
@@ -37,6 +38,22 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** Called when another instance that had the call has gone before it answered; absent: nobody counts it. */
   ownerDied?(): void;
+}
+
+/** The span of a call; the telemetry layer has the implementation. */
+export interface CallSpan {
+  readonly context: TraceContext;
+  /** `code` is the name of the gRPC status; `runId` the run that it was about, if that is known. */
+  end(code: string, runId: string | undefined): void;
+}
+
+/** Begins the span of a call to `method`, such as `orchestrator.v1.RunService/StartRun`; null: it has none. */
+export interface CallSpans {
+  begin(call: {
+    readonly method: string;
+    readonly protocol: Protocol;
+    header(name: string): string;
+  }): CallSpan | null;
 }
 
 /** Handler of a unary method. */
@@ -80,6 +97,8 @@ export class Call implements CallContext {
   reason: OrchestratorError | null = null;
   /** Whether the call was answered. Only the pipeline sets it. */
   ended = false;
+  /** The span of the call: what it leads to belongs to it. Null: it has none. Only the pipeline sets it. */
+  span: CallSpan | null = null;
   /** Called once when the call is aborted. Only the pipeline sets it. */
   onAbort: ((reason: OrchestratorError) => void) | null = null;
   /** Called when a stream has begun. The protocol sets it. */
@@ -113,6 +132,7 @@ export class Call implements CallContext {
   }
 
   header(name: string): string {
+    if (this.span !== null && (name === TRACEPARENT || name === TRACESTATE)) return this.span.context[name];
     return String(this.headers.get(name) ?? "");
   }
 

@@ -13,11 +13,12 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { OrchestratorError } from "../../base/errors.ts";
 import { fail, toError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { parseTraceparent, TRACEPARENT } from "../../base/traces/trace-context.ts";
 import { MAX_TIMER_MS } from "../../base/time/long-timer.ts";
 import { classifyError, forCall } from "../errors/status.ts";
 import { fromDuration } from "../mapping/time.ts";
 import { violationError } from "../requests/violation-error.ts";
-import type { Call, UnaryHandler } from "./call.ts";
+import type { Call, CallSpans, UnaryHandler } from "./call.ts";
 import { authorize, type Identify, type Identity } from "./identity.ts";
 import type { ServedMethod } from "./methods.ts";
 import type { Route } from "./routing.ts";
@@ -86,11 +87,19 @@ function waitMsOf(method: ServedMethod, request: Message): number {
   return wait === undefined ? 0 : fromDuration(wait);
 }
 
+/** The run that a message names, or has. */
+function runOf(message: Message | null): string | undefined {
+  const { run, runId = run?.runId } = (message ?? {}) as { runId?: string; run?: { runId?: string } };
+  return runId || undefined;
+}
+
 export interface PipelineParts {
   /** The methods that it serves. */
   readonly methods: readonly ServedMethod[];
   readonly log: Log;
   readonly metrics: CallMetrics;
+  /** Absent or null: calls have no spans. */
+  readonly spans?: CallSpans | null;
   readonly identify: Identify;
   /** Forwards unary calls to other instances; absent: all are handled here. */
   readonly route?: Route;
@@ -102,7 +111,7 @@ interface Prepared {
   readonly unary: UnaryHandler | null;
 }
 
-export function createPipeline({ methods, log, metrics, identify, route }: PipelineParts): Pipeline {
+export function createPipeline({ methods, log, metrics, spans = null, identify, route }: PipelineParts): Pipeline {
   // Created at the start, so that every method has its metrics at 0.
   const prepared = new Map(
     methods.map((method): [ServedMethod, Prepared] => {
@@ -117,6 +126,12 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
     return found;
   };
 
+  const beginSpan = (method: ServedMethod, call: Call): void => {
+    if (spans === null) return;
+    const { protocol } = call;
+    call.span = spans.begin({ method: method.path.slice(1), protocol, header: (name) => call.header(name) });
+  };
+
   const decodeRequest = (method: ServedMethod, decode: () => Message): Message => {
     const request = decode();
     const violations = method.validate(request);
@@ -127,7 +142,8 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
   const logEnd = (method: ServedMethod, call: Call, error: OrchestratorError, ms: number): void => {
     const { caller, requestId } = call;
     const { tenantId } = caller;
-    const fields = { method: method.path, requestId, tenantId, code: error.code, durationMs: Math.round(ms) };
+    const traceId = parseTraceparent(call.header(TRACEPARENT))?.traceId;
+    const fields = { method: method.path, requestId, tenantId, traceId, code: error.code, durationMs: Math.round(ms) };
     // The log reports a full disk once, not for each call.
     const isKnown = error.code === "SHUTTING_DOWN" || error.code === "STORE_FULL";
     if (error.grpc === "UNAVAILABLE" && !isKnown) log.warn(error.message, { ...fields, error });
@@ -139,6 +155,7 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
       const { recorder, unary: handler } = prepare(method);
       const startedAt = performance.now();
       recorder.started();
+      beginSpan(method, call);
       let request: Message | null = null;
       const answer = (failure: unknown, response: Message | null): void => {
         const ms = performance.now() - startedAt;
@@ -153,11 +170,13 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
         }
         if (encoded !== null) {
           recorder.finished("OK", ms / 1_000);
+          call.span?.end("OK", runOf(response) ?? runOf(request));
           done(null, encoded);
           return;
         }
         const error = forCall(classifyError(thrown, log, method.path, call), method.desc, request);
         recorder.finished(error.grpc, ms / 1_000);
+        call.span?.end(error.grpc, runOf(request));
         logEnd(method, call, error, ms);
         done(error, null);
       };
@@ -215,7 +234,9 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
       const { recorder } = prepare(method);
       const startedAt = performance.now();
       recorder.started();
+      beginSpan(method, call);
       let code = "CANCELLED";
+      let request: Message | null = null;
       let timer: NodeJS.Timeout | undefined;
       // A later deadline is the same as none.
       if (call.timeoutMs !== undefined && call.timeoutMs <= MAX_TIMER_MS) {
@@ -228,7 +249,8 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
         checkTime(call);
         const identity = identify(call.headers, method);
         admit(call, identity instanceof Promise ? await unlessAborted(call, identity) : identity, method);
-        for await (const message of handler(decodeRequest(method, decode), call)) {
+        request = decodeRequest(method, decode);
+        for await (const message of handler(request, call)) {
           const encoded = encode(message);
           recorder.sent();
           yield encoded;
@@ -244,6 +266,7 @@ export function createPipeline({ methods, log, metrics, identify, route }: Pipel
         call.ended = true;
         clearTimeout(timer);
         recorder.finished(code, (performance.now() - startedAt) / 1_000);
+        call.span?.end(code, runOf(request));
       }
     },
   };

@@ -186,7 +186,12 @@ function toAttributes(record: JournalRecord): JsonObject {
     case "run.started": {
       const { limit } = record;
       const limited = limit === undefined ? {} : { limit: limit.name, limit_key: limit.key };
-      return { flow_id: record.flowId, version: record.version, flow_hash: record.hash, ...limited };
+      const { sampled, caller } = record.facts.trace ?? {};
+      const traced = {
+        ...(sampled === undefined ? {} : { trace_sampled: sampled }),
+        ...(caller === undefined ? {} : { traceparent: caller }),
+      };
+      return { flow_id: record.flowId, version: record.version, flow_hash: record.hash, ...limited, ...traced };
     }
     case "run.ending":
     case "run.compensating":
@@ -194,7 +199,10 @@ function toAttributes(record: JournalRecord): JsonObject {
     case "run.budget_warned":
       return { budget_id: record.budget, message: record.why };
     case "task.dispatched":
-      return record.to === undefined ? {} : { worker_session_id: record.to };
+      return {
+        ...(record.to === undefined ? {} : { worker_session_id: record.to }),
+        ...(record.again === true ? { again: true } : {}),
+      };
     case "task.limited":
       return { limit: record.name, limit_key: record.key };
     case "task.returned":

@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { JsonObject } from "../../base/json/json.ts";
 import { parseStoredJson } from "../../base/json/json-stored.ts";
+import { readTraceContext, TRACEPARENT } from "../../base/traces/trace-context.ts";
 import type { MessageStart } from "../../engine/ports/bus/commands.ts";
 import type { StartRequest } from "../../engine/ports/run-control.ts";
 import { MessageStartSchema, type MessageStart as SentStart } from "../../gen/orchestrator/peer/v1/peer_service_pb.ts";
@@ -29,9 +30,11 @@ export function toSentStart(start: MessageStart): SentStart {
     labels,
     actor = "",
     hops = 0,
+    trace = null,
   } = start;
   return create(MessageStartSchema, {
     ...{ runId, flowId, version, userId, correlationId, labels, actor, hops },
+    ...trace,
     inputJson: encodeJson(input),
     ...(context === null ? {} : { executionContextJson: encodeJson(context) }),
     ...(refusal === null ? {} : { refusal }),
@@ -40,9 +43,10 @@ export function toSentStart(start: MessageStart): SentStart {
 
 export function fromSentStart(start: SentStart): MessageStart {
   const { runId, flowId, version, userId, correlationId, inputJson, executionContextJson, refusal, labels } = start;
-  const { actor, hops } = start;
+  const { actor, hops, traceparent, tracestate } = start;
   return {
     ...{ runId, flowId, version, userId, correlationId, labels, actor, hops },
+    trace: readTraceContext((name) => (name === TRACEPARENT ? traceparent : tracestate)),
     input: fromBytes(inputJson) ?? {},
     context: fromBytes(executionContextJson),
     refusal: refusal === undefined ? null : { type: refusal.type, message: refusal.message },

@@ -3,6 +3,7 @@ import { type DescMethod, fromBinary, type Message, type MessageShape } from "@b
 import { status as GrpcStatus } from "@grpc/grpc-js";
 import { toError } from "../../base/errors.ts";
 import { HOPS_HEADER } from "../../base/net/hops.ts";
+import { TRACEPARENT, TRACESTATE } from "../../base/traces/trace-context.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
 import type { CallContext } from "../calls/call.ts";
 import type { ServedMethod } from "../calls/methods.ts";
@@ -72,6 +73,9 @@ export function anywhere<Method extends DescMethod>(desc: Method): SentMethod<Me
   return { desc, path: `/${desc.parent.typeName}/${desc.name}`, routing: { to: "any_instance" } };
 }
 
+/** Headers of the call that the owner of the run reads, too. */
+const PASSED_ON = [HOPS_HEADER, TRACEPARENT, TRACESTATE] as const;
+
 export interface SenderParts {
   readonly callers: Pick<ForwardedCallers, "sign">;
   readonly cluster: Pick<Cluster, "view">;
@@ -87,9 +91,12 @@ export function openSender({ callers, cluster, maxMessageBytes }: SenderParts): 
       throw new Unreached(address, cause);
     });
   const optionsOf = ({ path }: SentMethod, call: SentCall, signal: AbortSignal): ChannelCall => {
-    const hops = call.header?.(HOPS_HEADER) ?? "";
-    const metadata = { ...callers.sign(call.caller, path), "x-request-id": call.requestId };
-    return { metadata: hops === "" ? metadata : { ...metadata, [HOPS_HEADER]: hops }, signal };
+    const metadata: Record<string, string> = { ...callers.sign(call.caller, path), "x-request-id": call.requestId };
+    for (const name of PASSED_ON) {
+      const value = call.header?.(name) ?? "";
+      if (value !== "") metadata[name] = value;
+    }
+    return { metadata, signal };
   };
   const toFailure = (error: unknown, address: string, method: SentMethod, request: Message): Error => {
     if (!(error instanceof GrpcFailure) || error.status === null) {

@@ -22,7 +22,7 @@ import {
   TriggerService,
 } from "../../gen/orchestrator/v1/trigger_service_pb.ts";
 import type { CallContext, ServiceHandlers } from "../calls/call.ts";
-import { hopsOf } from "../calls/hops.ts";
+import { type Origin, originOf } from "../calls/hops.ts";
 import { defineService } from "../calls/services.ts";
 import { cutPage, pageSizeOf } from "../lists/paging.ts";
 import type { Tokens } from "../lists/tokens.ts";
@@ -52,9 +52,9 @@ function createHandlers({
   tokens,
 }: Needs): ServiceHandlers<typeof TriggerService> {
   /** An event that a loop sends again shows among the others. Error: ROUTING_LOOP. */
-  const countedHopsOf = (trigger: KnownTrigger, eventId: string, call: CallContext): number => {
+  const countedOriginOf = (trigger: KnownTrigger, eventId: string, call: CallContext): Origin => {
     try {
-      return hopsOf(call);
+      return originOf(call);
     } catch (error) {
       triggerEvents.count(trigger, "failed", eventId, error instanceof Error ? error.message : String(error));
       throw error;
@@ -134,7 +134,7 @@ function createHandlers({
         return fail("SIGNATURE_INVALID");
       }
       const event = toWebhookEvent(scheme, webhook, now);
-      const applied = await triggerEvents.apply(trigger, { ...event, hops: countedHopsOf(trigger, event.id, call) });
+      const applied = await triggerEvents.apply(trigger, { ...event, ...countedOriginOf(trigger, event.id, call) });
       if (applied.outcome === "paused") return fail("TRIGGER_NOT_READY", {}, { retryAfterMs: AGAIN_MS });
       return toAnswer(applied);
     },

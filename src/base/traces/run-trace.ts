@@ -44,6 +44,11 @@ export function attemptSpanIdOf({ runId, createdAt }: TracedRun, { path, generat
   return derive(`attempt\n${runId}\n${createdAt}\n${path}\n${generation}\n${attempt}`, 16);
 }
 
+/** The id of the span of the call that an attempt makes. */
+export function callSpanIdOf(attemptSpanId: string): string {
+  return derive(`call\n${attemptSpanId}`, 16);
+}
+
 /**
  * The context that an attempt hands on: its own span, or for a run whose start was not traced that of the caller, so
  * that a service between two traced ones cuts no trace. Null: there is none.

@@ -115,8 +115,8 @@ async function startRun(
 }
 
 function toStart(request: FlowRunRequested, flowId: string, version: string): MessageStart {
-  const { runId, input, userId, correlationId, context } = request;
-  return { flowId, version, runId, input, userId, correlationId, context, labels: {}, refusal: null };
+  const { runId, input, userId, correlationId, context, trace } = request;
+  return { flowId, version, runId, input, userId, correlationId, context, trace, labels: {}, refusal: null };
 }
 
 /** The run that a message asks for, and that cannot begin, has failed. */

@@ -1,5 +1,6 @@
 /** Topics of triggers: each message is an event for every trigger of its topic. Many triggers read a topic once. */
 import { readJsonOrText, readText } from "../../base/json/json-or-text.ts";
+import { readTraceContext } from "../../base/traces/trace-context.ts";
 import type { InboundMessage } from "../../engine/ports/bus/inbound.ts";
 import type { KnownTrigger, TriggerEvents } from "../../engine/ports/bus/triggers.ts";
 import { applyToTrigger, type TriggerEvent, typeOf } from "../trigger-event.ts";
@@ -66,5 +67,6 @@ function toEvent({ clusterId, topicId, partition, offset, key, value, headers, s
     key: key === null ? null : readText(key),
     headers: named,
     body,
+    trace: readTraceContext((name) => named[name] ?? ""),
   };
 }

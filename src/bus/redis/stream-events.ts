@@ -2,6 +2,7 @@
  * Adds events of flows to Redis Streams. A Stream keeps about as many entries as it may. What the server refuses for
  * good (the key is no Stream, the user may not write to it) is rejected; everything else is sent again.
  */
+import { toTraceFields } from "../../base/traces/trace-context.ts";
 import type {
   Outgoing,
   OutgoingEvent,
@@ -74,6 +75,7 @@ function toFields(message: Outgoing): readonly string[] {
     payload: JSON.stringify(event.payload),
     headers: JSON.stringify(event.headers),
     sequence: String(sequence),
+    ...toTraceFields(event.trace),
   };
   return Object.entries(fields).flat();
 }

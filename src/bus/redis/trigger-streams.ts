@@ -4,6 +4,7 @@
  */
 import { readJsonOrText, readText } from "../../base/json/json-or-text.ts";
 import type { Log } from "../../base/log.ts";
+import { readTraceContext } from "../../base/traces/trace-context.ts";
 import type { KnownTrigger, TriggerEvents } from "../../engine/ports/bus/triggers.ts";
 import { applyMessage, type Problem } from "../apply-message.ts";
 import { OwnerDeaths } from "../owner-deaths.ts";
@@ -113,5 +114,6 @@ function toEvent({ source, entryId, fields = [] }: RedisMessage, now: number): T
     key: null,
     headers,
     body: value,
+    trace: readTraceContext((name) => headers[name] ?? ""),
   };
 }

@@ -1,6 +1,7 @@
 /** Delivers one event to its endpoint. */
 import { headerProblem, isHeaderValue } from "../../base/net/header-rules.ts";
 import { HOPS_HEADER } from "../../base/net/hops.ts";
+import { toTraceFields } from "../../base/traces/trace-context.ts";
 import { statusType } from "../../base/net/http-status.ts";
 import { secretNameOf } from "../../base/secrets/secret-reference.ts";
 import type { Secrets } from "../../base/secrets/secrets.ts";
@@ -109,6 +110,7 @@ async function signedHeaders(
     "orchestrator-run-id": message.runId,
     "orchestrator-sequence": String(message.sequence),
     [HOPS_HEADER]: String(hopsOf(message) + 1),
+    ...toTraceFields(message.kind === "event" ? message.content.trace : null),
     ...Object.fromEntries(Object.entries(names).map(([name, value]) => [`webhook-${name}`, value])),
     ...Object.fromEntries(Object.entries(names).map(([name, value]) => [`orchestrator-${name}`, value])),
   };

@@ -47,6 +47,7 @@ import { formatTable } from "../terminal/table.ts";
 import { cut } from "../terminal/terminal.ts";
 import { watchRun } from "../watch-run.ts";
 import { defineSteering, printRun } from "./runs-steering.ts";
+import { defineTrace } from "./runs-trace.ts";
 
 type Options = ConnectOptions & OutputOptions;
 
@@ -61,6 +62,7 @@ export function defineRuns(command: Command, context: CommandContext): void {
   defineReads(leaf, context);
   defineSteering(leaf, context);
   defineEvents(leaf);
+  defineTrace(leaf);
 }
 
 function defineLists(leaf: Leaf): void {

@@ -24,6 +24,11 @@ export interface ToolCall {
   readonly hops?: number | undefined;
   /** The position of the attempt in its trace, for others to go on from; null: it has none. Absent: null. */
   traceContext?(): TraceContext | null;
+  /**
+   * Names the span of the call and adds to its attributes, by the conventions of OpenTelemetry; absent: there is none.
+   * Nothing that a flow, a tool, or a model wrote goes in.
+   */
+  describe?(name: string, attributes: Readonly<Record<string, string | number | boolean | undefined>>): void;
   /** Path of the task, with iteration and child index. */
   readonly path: string;
   /** Id of the task in its flow; of a child, that of its group with the number of the child. */

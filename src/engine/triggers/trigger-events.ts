@@ -150,6 +150,7 @@ function toStart({ triggerId, flowId }: KnownTrigger, event: TriggerEvent, wante
   return {
     ...{ flowId, version, input, userId },
     ...(event.hops === undefined ? {} : { hops: event.hops }),
+    ...(event.trace === undefined ? {} : { trace: event.trace }),
     correlationId: correlationId || event.id.slice(0, MAX_CORRELATION_ID),
     labels: { ...labels, [TRIGGER_LABEL]: triggerId },
   };

@@ -1,6 +1,7 @@
 /** Checks the definition of a trigger and compiles its expressions. */
 import { type FieldViolation, isOrchestratorError, toError } from "../../base/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.ts";
+import type { TraceContext } from "../../base/traces/trace-context.ts";
 import { describeIssue, describeValue } from "../../tasks/schema/describe-issue.ts";
 import { checkPlainTemplate, checkPredicate } from "../check/check-expressions.ts";
 import { type ParsedSource, type Path, readFlowSource } from "../document/parse.ts";
@@ -23,6 +24,8 @@ export interface TriggerEvent {
   readonly body: Json;
   /** Requests of runs that led to it; absent: none. */
   readonly hops?: number;
+  /** Its position in a trace; absent or null: it has none. */
+  readonly trace?: TraceContext | null;
 }
 
 /** A start, as an event asks for it. Empty text: absent. */

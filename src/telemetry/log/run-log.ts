@@ -8,9 +8,10 @@
  *   debug  an attempt failed and another follows; what a canary does, as long as nothing goes wrong
  *
  * At info a run costs two lines (3 µs together, measured), and no task costs any. Every line names run, flow, version,
- * tenant and, when there is one, correlation. Errors are told by their type: messages may quote what a tool answered,
+ * tenant and, when there is one, correlation and trace. Errors are told by their type: messages may quote what a tool answered,
  * and the run keeps them for those who may read it.
  */
+import { traceIdOf } from "../../base/traces/run-trace.ts";
 import type { Log, LogFields } from "../../base/log.ts";
 import type { JournalRecord, TaskError } from "../../engine/machine/records.ts";
 import type { RunState } from "../../engine/machine/state.ts";
@@ -76,6 +77,7 @@ function fieldsOf(state: RunState): LogFields {
     version: state.version,
     tenantId: state.tenantId,
     correlationId: state.facts.correlationId || undefined,
+    traceId: state.facts.trace?.sampled === undefined ? undefined : traceIdOf(state),
   };
 }
 
@@ -86,6 +88,7 @@ function endOf(state: RunState, at: number): LogFields {
     version: state.version,
     tenantId: state.tenantId,
     correlationId: state.facts.correlationId || undefined,
+    traceId: state.facts.trace?.sampled === undefined ? undefined : traceIdOf(state),
     durationMs: Math.max(0, at - state.createdAt),
   };
 }

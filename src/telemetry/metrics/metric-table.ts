@@ -355,6 +355,11 @@ export const METRICS = {
     ["result"],
     ["exported", "failed", "dropped"],
   ),
+  orchestrator_trace_rebuilds_total: counter(
+    "Runs that were not sampled and failed or were slow: their spans were made from the journal (rebuilt), could not be (failed), or were left out because there were too many (skipped).",
+    ["result"],
+    ["rebuilt", "failed", "skipped"],
+  ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),
   orchestrator_build_info: gauge("Always 1; the version is the label.", ["version"]),

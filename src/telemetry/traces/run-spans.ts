@@ -37,13 +37,15 @@ export class RunSpans {
   readonly #run: SpanRun;
   readonly #typeOf: TaskTypeOf;
   readonly #root: SpanPosition;
+  readonly #most: number;
   readonly #events: SpanEvent[] = [];
   readonly #open = new Map<string, Open>();
   #made = 0;
   #omitted = { count: 0, failed: 0, from: Number.POSITIVE_INFINITY, to: 0 };
 
   /** `tasks`: those of a run whose first records are not folded here, because another instance wrote them. */
-  constructor(run: SpanRun, typeOf: TaskTypeOf, tasks: Iterable<TaskState> = []) {
+  constructor(run: SpanRun, typeOf: TaskTypeOf, tasks: Iterable<TaskState> = [], most = MAX_RUN_SPANS) {
+    this.#most = most;
     this.#run = run;
     this.#typeOf = typeOf;
     this.#root = { traceId: traceIdOf(run), spanId: runSpanIdOf(run), sampled: true };
@@ -151,7 +153,7 @@ export class RunSpans {
     this.#open.delete(path);
     // What is computed here and at once has no other record.
     const { attempt, startedAt, events, to } = open ?? { attempt: recorded, startedAt: at, events: [], to: "" };
-    if (this.#made >= MAX_RUN_SPANS) {
+    if (this.#made >= this.#most) {
       const { count, failed, from, to: last } = this.#omitted;
       const more = error === "" ? 0 : 1;
       this.#omitted = {
@@ -181,8 +183,15 @@ export class RunSpans {
     ];
   }
 
+  /** The spans of a run that has not ended, as far as they have come: for readers only, they are never exported. */
+  unended(at: number): readonly Span[] {
+    const open = [...this.#open.keys()].flatMap((path) => [...this.#end(path, 1, at, "")]);
+    const spans = [...open, ...this.#endRun(at, "")];
+    return spans.map((span) => ({ ...span, attributes: { ...span.attributes, "orchestrator.open": true } }));
+  }
+
   #endRun(at: number, error: string): readonly Span[] {
-    const spans = [...this.#open.keys()].flatMap((path) => this.#end(path, 1, at, "RUN_ENDED"));
+    const spans = [...this.#open.keys()].flatMap((path) => [...this.#end(path, 1, at, "RUN_ENDED")]);
     const { count, failed, from, to } = this.#omitted;
     if (count > 0)
       spans.push({

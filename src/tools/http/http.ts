@@ -102,7 +102,16 @@ export function createHttpAdapter(options: HttpAdapterOptions): RemoteAdapter {
       const refusal = service === null ? (call.refuseOrigin?.(request.url.origin) ?? null) : null;
       if (refusal !== null) throw new AnswerRefused("GATE_DENIED", refusal);
       const stream = await client.send(request, { signal, silenceMs });
-      const { url } = request;
+      const { url, method } = request;
+      call.describe?.(method, {
+        "http.request.method": method,
+        "server.address": url.hostname,
+        "server.port": destinationOf(url).port,
+        "url.scheme": url.protocol.slice(0, -1),
+        "http.response.status_code": stream.statusCode,
+        "http.request.resend_count": hops > 0 ? hops : undefined,
+        "orchestrator.service.name": service?.name,
+      });
       const answer = { status: stream.statusCode ?? 0, url: url.href, headers: readHeaders(stream.headers), stream };
       progress.answered = true;
       call.heartbeat?.();

@@ -143,6 +143,15 @@ export class MeteredCalls {
     metrics.called(provider.name, model, failure?.type ?? "ok");
     if (this.#signal.aborted) return { kind: "ended", outcome: abortedOutcome(this.#signal) };
     const { finishReason } = end;
+    this.#call.describe?.(`chat ${model}`, {
+      "gen_ai.operation.name": "chat",
+      "gen_ai.provider.name": provider.kind,
+      "gen_ai.request.model": model,
+      "gen_ai.request.max_tokens": maxTokens,
+      "gen_ai.usage.input_tokens": charge.inputTokens,
+      "gen_ai.usage.output_tokens": charge.outputTokens,
+      "server.address": URL.parse(provider.baseUrl)?.hostname,
+    });
     const text = failure === null ? end.text : "";
     this.#last = key === null ? null : { key, text, finishReason, charge, failure };
     return toEnd({ text, finishReason, failure });

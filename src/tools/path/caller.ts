@@ -16,6 +16,7 @@ import { withBreaker, withBulkhead } from "./guard-steps.ts";
 import { type ToolMetrics, withObservation } from "./observe-step.ts";
 import { composePath, type Next, type Step } from "./path.ts";
 import { withRetryClass } from "./retry-step.ts";
+import { type CallSpans, withSpan } from "./trace-step.ts";
 
 export interface ToolCallerOptions {
   /** One per task type. */
@@ -29,6 +30,8 @@ export interface ToolCallerOptions {
   /** Judges calls before they are made; absent: all are allowed. */
   readonly gate?: CallGate | null;
   readonly metrics?: ToolMetrics & Partial<GatedMetrics>;
+  /** Absent or null: no call has a span. */
+  readonly spans?: CallSpans | null;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -84,6 +87,7 @@ export function createToolCaller(options: ToolCallerOptions): ToolPath {
     withBreaker(clock),
     withBulkhead(),
     withDeadline(),
+    ...(options.spans == null ? [] : [withSpan(options.spans)]),
   ];
   const entries = new Map<string, Entry>();
   for (const adapter of adapters) {

@@ -4,7 +4,7 @@ import type { OutsideAnswer } from "../../../src/flows/ports/outside-registry.ts
 
 const REQUEST = {
   ...{ runId: "r", correlationId: "r", flowId: "f", tenantId: "", userId: "", input: {} },
-  ...{ definition: null, context: null },
+  ...{ definition: null, context: null, trace: null },
 };
 
 function find(answer: OutsideAnswer, waitedMs = 0) {

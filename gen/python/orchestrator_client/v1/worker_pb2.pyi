@@ -33,7 +33,7 @@ TASK_REPORT_OUTCOME_CANCEL_REQUESTED: TaskReportOutcome
 TASK_REPORT_OUTCOME_ALREADY_REPORTED: TaskReportOutcome
 
 class WorkerTask(_message.Message):
-    __slots__ = ("task_token", "handler", "queue", "run_id", "task_id", "flow_id", "attempt", "idempotency_key", "fencing_token", "correlation_id", "input_json", "timeout", "heartbeat_timeout", "schedule_time", "checkpoint_json")
+    __slots__ = ("task_token", "handler", "queue", "run_id", "task_id", "flow_id", "attempt", "idempotency_key", "fencing_token", "correlation_id", "input_json", "timeout", "heartbeat_timeout", "schedule_time", "checkpoint_json", "traceparent", "tracestate")
     TASK_TOKEN_FIELD_NUMBER: _ClassVar[int]
     HANDLER_FIELD_NUMBER: _ClassVar[int]
     QUEUE_FIELD_NUMBER: _ClassVar[int]
@@ -49,6 +49,8 @@ class WorkerTask(_message.Message):
     HEARTBEAT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     SCHEDULE_TIME_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_JSON_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    TRACESTATE_FIELD_NUMBER: _ClassVar[int]
     task_token: str
     handler: str
     queue: str
@@ -64,7 +66,9 @@ class WorkerTask(_message.Message):
     heartbeat_timeout: _duration_pb2.Duration
     schedule_time: _timestamp_pb2.Timestamp
     checkpoint_json: bytes
-    def __init__(self, task_token: _Optional[str] = ..., handler: _Optional[str] = ..., queue: _Optional[str] = ..., run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., attempt: _Optional[int] = ..., idempotency_key: _Optional[str] = ..., fencing_token: _Optional[int] = ..., correlation_id: _Optional[str] = ..., input_json: _Optional[bytes] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., heartbeat_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., schedule_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., checkpoint_json: _Optional[bytes] = ...) -> None: ...
+    traceparent: str
+    tracestate: str
+    def __init__(self, task_token: _Optional[str] = ..., handler: _Optional[str] = ..., queue: _Optional[str] = ..., run_id: _Optional[str] = ..., task_id: _Optional[str] = ..., flow_id: _Optional[str] = ..., attempt: _Optional[int] = ..., idempotency_key: _Optional[str] = ..., fencing_token: _Optional[int] = ..., correlation_id: _Optional[str] = ..., input_json: _Optional[bytes] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., heartbeat_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., schedule_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., checkpoint_json: _Optional[bytes] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ...) -> None: ...
 
 class TaskReport(_message.Message):
     __slots__ = ("task_token", "acknowledged", "alive", "succeeded", "failed", "stopped", "handed_back", "progress", "log", "checkpoint", "detached")

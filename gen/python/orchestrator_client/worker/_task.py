@@ -53,6 +53,9 @@ class Task:
         self.fencing_token: int = message.fencing_token
         """Rises with every hand-over: a system that keeps the highest one it has seen can refuse a late attempt."""
         self.correlation_id: str = message.correlation_id
+        self.traceparent: str = message.traceparent
+        """Position of the attempt in the trace of its run, by W3C Trace Context; empty when there is none."""
+        self.tracestate: str = message.tracestate
         self.token: str = message.task_token
         """Names the hand-over in reports: for the process that ends a detached task."""
         self.last_checkpoint: Any = json.loads(message.checkpoint_json) if message.checkpoint_json else None
@@ -65,6 +68,12 @@ class Task:
         self._say: Callable[..., None] = lambda **event: None
         if message.HasField("timeout"):
             self.deadline = datetime.datetime.now(datetime.timezone.utc) + message.timeout.ToTimedelta()
+
+    @property
+    def trace_context(self) -> dict[str, str]:
+        """`traceparent` and `tracestate` as headers for calls that the handler makes; empty without a trace."""
+        fields = {"traceparent": self.traceparent, "tracestate": self.tracestate}
+        return {name: value for name, value in fields.items() if value}
 
     @property
     def canceled(self) -> bool:

@@ -1,5 +1,6 @@
 /** Tasks of workers: the engine's to the contract's, and back when they come from another instance. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { readTraceContext, TRACEPARENT } from "../../../base/traces/trace-context.ts";
 import type { HandedTask } from "../../../engine/ports/dispatch/hand-overs.ts";
 import type { WorkerTask, WorkerTaskSchema } from "../../../gen/orchestrator/v1/worker_pb.ts";
 import { fromDuration, fromTimestamp, toDuration, toTimestamp } from "../time.ts";
@@ -21,6 +22,7 @@ export function toWorkerTask(token: string, task: HandedTask): MessageInitShape<
     idempotencyKey: task.idempotencyKey,
     fencingToken: task.fence,
     correlationId: task.correlationId,
+    ...task.trace,
     inputJson: task.inputJson,
     checkpointJson: task.checkpoint === null ? NO_BYTES : encoder.encode(task.checkpoint),
     scheduleTime: toTimestamp(task.since),
@@ -40,6 +42,7 @@ export function fromWorkerTask(task: WorkerTask): HandedTask {
     since: task.scheduleTime === undefined ? 0 : fromTimestamp(task.scheduleTime),
     flowId: task.flowId,
     correlationId: task.correlationId,
+    trace: readTraceContext((name) => (name === TRACEPARENT ? task.traceparent : task.tracestate)),
     attempt: task.attempt,
     idempotencyKey: task.idempotencyKey,
     inputJson: task.inputJson,

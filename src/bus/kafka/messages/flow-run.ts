@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
+import { readTraceContext, type TraceContext } from "../../../base/traces/trace-context.ts";
 import type { InboundMessage } from "../../../engine/ports/bus/inbound.ts";
 import { Fields, MessageRefused, readBody, toContext } from "../../message-fields.ts";
 
@@ -16,6 +17,8 @@ export interface FlowRunRequested {
   readonly definition: Json | null;
   /** With the keys of the message that are not its own. */
   readonly context: JsonObject | null;
+  /** Its position in a trace, by its headers; null: it has none. */
+  readonly trace: TraceContext | null;
 }
 
 /** Run ids that are accepted. */
@@ -39,8 +42,15 @@ export function readFlowRun(message: InboundMessage, maxBytes: number): FlowRunR
     tenantId: fields.text("tenant_id"),
     userId: fields.text("user_id"),
     input: fields.object("input") ?? {},
+    trace: readTraceContext((name) => textOf(message, name)),
   };
   return { ...own, context: toContext({ ...fields.object("execution_context"), ...fields.rest() }) };
+}
+
+/** The last header of that name, as text; empty: it has none. */
+function textOf({ headers }: InboundMessage, name: string): string {
+  const found = headers.findLast(([key]) => key !== null && Buffer.from(key).toString("latin1") === name);
+  return Buffer.from(found?.[1] ?? "").toString("latin1");
 }
 
 /** The id of a run whose message names none: the same whenever the message is read. */

@@ -1,5 +1,6 @@
 /** Messages to Kafka: the tasks of executors, and the events of flows. */
 
+import { toTraceFields } from "../../../base/traces/trace-context.ts";
 import type { Outgoing, OutgoingControl, OutgoingTask } from "../../../engine/ports/bus/outbox.ts";
 import { toDeadLetter, toRejected, toUndelivered } from "./dead-letter.ts";
 
@@ -26,7 +27,7 @@ export function toKafkaMessage(message: Outgoing, nameOf: (topic: string) => str
       topic: nameOf(topic),
       key: Buffer.from(key),
       value: Buffer.from(JSON.stringify(toTaskBody(message, message.content))),
-      headers: { ...own, [IDEMPOTENCY_KEY]: message.content.idempotencyKey },
+      headers: { ...own, [IDEMPOTENCY_KEY]: message.content.idempotencyKey, ...toTraceFields(message.content.trace) },
     };
   }
   const id = `${runId}/${taskPath}/${sequence}`;
@@ -39,12 +40,12 @@ export function toKafkaMessage(message: Outgoing, nameOf: (topic: string) => str
       value: Buffer.from(JSON.stringify(body)),
     };
   }
-  const { payload, headers } = message.content;
+  const { payload, headers, trace } = message.content;
   return {
     topic,
     key: Buffer.from(key),
     value: Buffer.from(JSON.stringify(payload)),
-    headers: { ...(headers as Record<string, string>), ...own, [IDEMPOTENCY_KEY]: id },
+    headers: { ...(headers as Record<string, string>), ...own, [IDEMPOTENCY_KEY]: id, ...toTraceFields(trace) },
   };
 }
 

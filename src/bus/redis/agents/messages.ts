@@ -1,4 +1,5 @@
 /** Messages for agents, as they are published. See `contracts/agents`. */
+import { toTraceFields } from "../../../base/traces/trace-context.ts";
 import type { AgentRequest } from "../../../engine/ports/dispatch/agents.ts";
 
 const decoder = new TextDecoder();
@@ -13,6 +14,7 @@ export function writeRequest({ kind, token, task }: AgentRequest): string {
     attempt: task.attempt - 1,
     timeout: task.timeoutMs === null ? null : task.timeoutMs / 1_000,
     workflow_correlation_id: task.correlationId || null,
+    ...toTraceFields(task.trace),
   });
   return `${head.slice(0, -1)},"parameters":${decoder.decode(task.inputJson)}}`;
 }

@@ -1,5 +1,6 @@
 /** Requests to start an execution of a workflow, as they come over Redis. */
 import { isJsonObject, type JsonObject } from "../../../base/json/json.ts";
+import { readTraceContext, type TraceContext } from "../../../base/traces/trace-context.ts";
 import { Fields, MessageRefused, readBody, toContext } from "../../message-fields.ts";
 
 /** Longest texts, characters: those of a start by a call. */
@@ -13,6 +14,8 @@ export interface WorkflowRequest {
   readonly variables: JsonObject;
   /** Keys that are not its own; null: there are none. */
   readonly context: JsonObject | null;
+  /** Its position in a trace; null: it names none. */
+  readonly trace: TraceContext | null;
 }
 
 /** Reads a request. Throws `MessageRefused`. */
@@ -23,6 +26,7 @@ export function readWorkflowRequest(value: Buffer, maxBytes: number): WorkflowRe
     userId: short("user_id", fields.text("user_id")),
     template: short("workflow_template", fields.requiredText("workflow_template")),
     variables: fields.object("variables") ?? {},
+    trace: readTraceContext((name) => fields.text(name)),
   };
   return { ...request, context: toContext(fields.rest()) };
 }
@@ -51,6 +55,7 @@ export function readWhatCanBeRead(value: Buffer, maxBytes: number): WorkflowRequ
     template: textOf("workflow_template"),
     variables: {},
     context: null,
+    trace: null,
   };
 }
 

@@ -150,14 +150,14 @@ class Requests {
   async #start(message: RedisMessage, runId: string, refusal: Problem | null, startRun: StartRun) {
     const { templates, tenantId, maxBytes } = this.#parts;
     const read = refusal === null ? readWorkflowRequest : readWhatCanBeRead;
-    const { correlationId, userId, template, variables: input, context } = read(message.value, maxBytes);
+    const { template, variables: input, ...request } = read(message.value, maxBytes);
     const { flowId, version } =
       refusal === null ? await templates.useTemplate(tenantId, template) : { flowId: template, version: "" };
     const labels = {
       [EXECUTION_LABELS.source]: EXECUTION_SOURCE,
       ...(template === "" ? {} : { [EXECUTION_LABELS.template]: template }),
     };
-    const facts = { runId, correlationId, userId, context, labels };
+    const facts = { ...request, runId, labels };
     const failed = refusal === null ? null : { type: refusal.reason, message: refusal.message };
     await startRun(tenantId, { ...facts, flowId, version, input, refusal: failed });
   }

@@ -6,7 +6,7 @@ import type { StartRequest } from "../run-control.ts";
 export interface MessageStart
   extends Pick<
     StartRequest,
-    "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context" | "refusal" | "labels" | "hops"
+    "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context" | "refusal" | "labels" | "hops" | "trace"
   > {
   /** Who starts it; absent: nobody has a name. */
   readonly actor?: string;

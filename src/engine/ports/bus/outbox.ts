@@ -3,6 +3,7 @@
  * the transition that sends it, and deleted once the broker has it, so everything is sent at least once.
  */
 import type { Json, JsonObject } from "../../../base/json/json.ts";
+import type { TraceContext } from "../../../base/traces/trace-context.ts";
 import type { FailedAttempt } from "../../machine/state.ts";
 
 /** Ways out. Each has its own relay: one that takes nothing holds up no other. */
@@ -22,6 +23,8 @@ export interface OutgoingTask {
   readonly correlationId: string;
   readonly userId: string;
   readonly context: JsonObject | null;
+  /** Position of the attempt in its trace; absent: it has none. */
+  readonly trace?: TraceContext;
   readonly idempotencyKey: string;
   /** Fencing token. */
   readonly fence: number;
@@ -36,6 +39,8 @@ export interface OutgoingEvent {
   readonly flowId?: string;
   /** Requests of runs that led to the start of the run; absent: none. */
   readonly hops?: number;
+  /** Position of its task in the trace of the run; absent: it has none. */
+  readonly trace?: TraceContext;
 }
 
 /** Topic of attempts that are over though nobody has answered. */

@@ -1,5 +1,6 @@
 /** The port of calls that name a run by its key, and of the calls to runs wherever they are. */
 import type { Json, JsonObject } from "../../../base/json/json.ts";
+import type { TraceContext } from "../../../base/traces/trace-context.ts";
 import type { RunKeyPolicy } from "../run-control.ts";
 
 /** The run that a request stands for. */
@@ -37,6 +38,7 @@ export interface KeyedStart {
   readonly userId: string;
   /** As in `StartRequest`. */
   readonly hops?: number;
+  readonly trace?: TraceContext | null;
 }
 
 /** A signal to a run. */

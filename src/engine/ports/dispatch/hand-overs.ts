@@ -5,6 +5,7 @@
  * A hand-over is durable before anything is sent. It has a fencing token of its own, so that what an earlier holder
  * says is told apart from what the current one says.
  */
+import type { TraceContext } from "../../../base/traces/trace-context.ts";
 import type { Outcome } from "../../machine/events.ts";
 import type { Place, ReturnReason, TaskError } from "../../machine/records.ts";
 import type { TaskStateName } from "../../machine/state.ts";
@@ -58,6 +59,8 @@ export interface HandedTask extends HandOverRef, Pick<ReadyTask, "path" | "queue
   readonly heartbeatMs: number | null;
   /** What an earlier attempt saved, as JSON text; null: nothing. */
   readonly checkpoint: string | null;
+  /** Position of the attempt in its trace; absent or null: it has none. */
+  readonly trace?: TraceContext | null;
 }
 
 /** A place at somebody who takes tasks. It is taken until it is released. */

@@ -1,5 +1,6 @@
 /** Tasks as workers, executors, and agents see them, and their answers as runs see them. */
 import type { JsonObject } from "../../../base/json/json.ts";
+import { contextOfAttempt } from "../../../base/traces/run-trace.ts";
 import { addressOf } from "../../../tasks/addresses.ts";
 import type { TaskType, Work } from "../../../tasks/define.ts";
 import { TASK_TYPES } from "../../../tasks/index.ts";
@@ -48,6 +49,7 @@ export function toHandedTask({ entity: run }: RunResident, task: TaskState, fenc
     timeoutMs: startToCloseMs,
     heartbeatMs,
     checkpoint: task.checkpoint,
+    trace: contextOfAttempt({ ...state, trace: state.facts.trace }, task),
   };
 }
 

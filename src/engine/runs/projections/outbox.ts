@@ -1,9 +1,12 @@
 import { invariant } from "../../../base/errors.ts";
+import { contextOfAttempt, type TracedAttempt } from "../../../base/traces/run-trace.ts";
+import type { TraceContext } from "../../../base/traces/trace-context.ts";
 import { carrierOf, nameOf } from "../../../tasks/addresses.ts";
 import { externalIdOf } from "../../machine/external-ids.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
 import type { JournalRecord, StartFacts } from "../../machine/records.ts";
 import { type Run, specOf } from "../../machine/run.ts";
+import type { RunState } from "../../machine/state.ts";
 import { isDoneThen } from "../../machine/tasks/handouts.ts";
 import { retryOf, timeoutsOf } from "../../machine/tasks/limits.ts";
 import type { DestinationName, OutboxRow, OutgoingEvent, OutgoingTask } from "../../ports/bus/outbox.ts";
@@ -29,7 +32,8 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
       const { destination: topic, orderKey, input } = workOf(run, { path, input: tasks.get(path)?.input });
       const key = orderKey === "" ? runId : orderKey;
       const { flowId, facts } = run.state;
-      const content = input as unknown as Pick<OutgoingEvent, "payload" | "headers">;
+      const event = input as unknown as Pick<OutgoingEvent, "payload" | "headers">;
+      const content = { ...event, ...traceOf(run.state, { path, generation: 0, attempt: record.attempt ?? 1 }) };
       const destination = DESTINATIONS[carrierOfEvent(run, path)];
       const idempotencyKey = idempotencyKeyOf(runId, path, tasks.get(path)?.generation ?? 0);
       return {
@@ -109,5 +113,15 @@ function toOutgoingTask(run: Run, path: string, attempt: number, fence: number):
     userId: facts.userId,
     context: facts.context,
     idempotencyKey: idempotencyKeyOf(runId, path, task.generation),
+    ...traceOf(run.state, { path, generation: task.generation, attempt }),
   };
+}
+
+/** The context that goes along with what an attempt sends; nothing without a trace. */
+function traceOf(
+  { runId, createdAt, facts: { trace } }: RunState,
+  attempt: TracedAttempt,
+): { readonly trace?: TraceContext } {
+  const context = contextOfAttempt({ runId, createdAt, trace }, attempt);
+  return context === null ? {} : { trace: context };
 }

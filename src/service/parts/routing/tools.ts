@@ -9,6 +9,7 @@ import type { CallGate } from "../../../guards/call-gate.ts";
 import { createAdapters } from "../../../tools/index.ts";
 import type { ModelAdapterOptions } from "../../../tools/model/model.ts";
 import { createToolCaller } from "../../../tools/path/caller.ts";
+import type { CallSpans } from "../../../tools/path/trace-step.ts";
 import { countGated } from "../gate.ts";
 import type { Parts } from "../parts.ts";
 import { callPolicyOf, registryPolicyOf, type Services } from "./services.ts";
@@ -22,12 +23,14 @@ export interface ToolNeeds {
   readonly rules: TargetRules;
   /** Null: all calls are allowed. */
   readonly gate: CallGate | null;
+  /** Null: nothing is traced. */
+  readonly spans: CallSpans | null;
 }
 
 /** Opens the tools. */
 export function openTools(
   config: Config,
-  { graphs, services, models, steps, rules, gate }: ToolNeeds,
+  { graphs, services, models, steps, rules, gate, spans }: ToolNeeds,
   log: Log,
   parts: Parts,
 ): ReturnType<typeof createToolCaller> {
@@ -51,6 +54,7 @@ export function openTools(
     policyOf: (service, tenantId) => services.directory.find(service, tenantId)?.policy ?? null,
     rules: withServices(rules, services.put),
     gate,
+    spans,
     policies: {
       failuresToOpen: config.tools.breakerFailures,
       openMs: config.tools.breakerOpen,

@@ -1,16 +1,25 @@
 /** Traces: without an endpoint nothing of it is loaded. */
+import type { CallSpans } from "../../../api/calls/call.ts";
 import type { Log } from "../../../base/log.ts";
 import { readVersion } from "../../../base/version.ts";
 import type { Config } from "../../../config/settings.ts";
-import { specOf } from "../../../engine/machine/run.ts";
+import { type Run, specOf } from "../../../engine/machine/run.ts";
+import type { RunReader } from "../../../engine/ports/run-reader.ts";
 import type { RunTraces } from "../../../engine/ports/traces/run-traces.ts";
 import type { RunObserver } from "../../../engine/runs/observer.ts";
+import type { CallSpans as ToolSpans } from "../../../tools/path/trace-step.ts";
 import type { Parts } from "../parts.ts";
 
 /** What the rest of the service needs of traces. */
 export interface Tracing {
   readonly runTraces: RunTraces;
   readonly observers: readonly RunObserver[];
+  /** Of the calls that tasks make. */
+  readonly callSpans: ToolSpans;
+  /** Of the calls that the service answers. */
+  readonly servedSpans: CallSpans;
+  /** Connects what reads journals with the engine. */
+  attach(engine: { readonly runReader: RunReader }): void;
 }
 
 /** Opens traces; null when they are turned off or have no endpoint. */
@@ -22,10 +31,20 @@ export async function openTracing(
 ): Promise<Tracing | null> {
   const url = urlOf(config);
   if (url === null || config.disabled || config.exporter === "none") return null;
-  const [{ openExporter }, { createRunTraces }, { createSampler }] = await Promise.all([
+  const [
+    { openExporter },
+    { createRunTraces },
+    { createSampler },
+    { createRebuilds },
+    { createCallSpans },
+    { createServedSpans },
+  ] = await Promise.all([
     import("../../../telemetry/traces/exporter.ts"),
     import("../../../telemetry/traces/run-traces.ts"),
     import("../../../telemetry/traces/sampler.ts"),
+    import("../../../telemetry/traces/rebuilds.ts"),
+    import("../../../telemetry/traces/call-spans.ts"),
+    import("../../../telemetry/traces/served-spans.ts"),
   ]);
   let isFailing = false;
   const exporter = openExporter({
@@ -52,15 +71,38 @@ export async function openTracing(
     },
   });
   parts.onClose(() => exporter.close());
-  const runTraces = createRunTraces({
-    sampler: createSampler(config.sampler, config.samplerArg),
-    sink: exporter,
-    typeOf: (run, path) => specOf(run, path).type,
-    rebuild: () => undefined,
-    slowMs: config.slowRun,
+  const sampler = createSampler(config.sampler, config.samplerArg);
+  const typeOf = (run: Run, path: string): string => specOf(run, path).type;
+  let reader: RunReader | null = null;
+  const rebuild = createRebuilds({
+    ...{ sink: exporter, typeOf, log, now: () => performance.now() },
+    read: ({ state }) => readJournal(reader, state),
+    count: (result) => parts.metrics.counter("orchestrator_trace_rebuilds_total", result).add(),
   });
+  const runTraces = createRunTraces({ sampler, sink: exporter, typeOf, rebuild, slowMs: config.slowRun });
   log.info("traces are exported", { url, protocol: config.protocol, sampler: config.sampler });
-  return { runTraces, observers: [runTraces] };
+  return {
+    runTraces,
+    observers: [runTraces],
+    callSpans: createCallSpans(exporter, Date.now),
+    servedSpans: createServedSpans(exporter, sampler, Date.now),
+    attach(engine) {
+      reader = engine.runReader;
+    },
+  };
+}
+
+/** Records that are read at once. */
+const PAGE = 1_000;
+
+async function* readJournal(reader: RunReader | null, { runId, tenantId }: Run["state"]) {
+  const caller = { tenantId, actor: "" };
+  for (let after = 0, more = reader !== null; reader !== null && more; ) {
+    const page = await reader.listEvents(caller, runId, after, PAGE);
+    yield page.events.map(({ record }) => record);
+    after = page.events.at(-1)?.sequence ?? after;
+    more = page.more && page.events.length > 0;
+  }
 }
 
 /** The URL that spans are sent to; null: there is none. */

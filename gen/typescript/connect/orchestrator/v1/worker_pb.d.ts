@@ -126,6 +126,21 @@ export declare type WorkerTask = Message<"orchestrator.v1.WorkerTask"> & {
    * @generated from field: bytes checkpoint_json = 15;
    */
   checkpointJson: Uint8Array;
+
+  /**
+   * Position of the attempt in the trace of its run, as W3C Trace Context writes it: the parent of the worker's spans.
+   * Empty when the run has no trace.
+   *
+   * @generated from field: string traceparent = 16;
+   */
+  traceparent: string;
+
+  /**
+   * `tracestate` of the trace; empty when there is none.
+   *
+   * @generated from field: string tracestate = 17;
+   */
+  tracestate: string;
 };
 
 /**

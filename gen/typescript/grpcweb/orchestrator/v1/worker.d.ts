@@ -111,6 +111,19 @@ export interface WorkerTask {
      * @generated from protobuf field: bytes checkpoint_json = 15
      */
     checkpointJson: Uint8Array;
+    /**
+     * Position of the attempt in the trace of its run, as W3C Trace Context writes it: the parent of the worker's spans.
+     * Empty when the run has no trace.
+     *
+     * @generated from protobuf field: string traceparent = 16
+     */
+    traceparent: string;
+    /**
+     * `tracestate` of the trace; empty when there is none.
+     *
+     * @generated from protobuf field: string tracestate = 17
+     */
+    tracestate: string;
 }
 /**
  * TaskReport is what a worker says about a task that it was handed.

@@ -87,7 +87,9 @@ class WorkerTask$Type extends MessageType {
             { no: 12, name: "timeout", kind: "message", T: () => Duration },
             { no: 13, name: "heartbeat_timeout", kind: "message", T: () => Duration },
             { no: 14, name: "schedule_time", kind: "message", T: () => Timestamp },
-            { no: 15, name: "checkpoint_json", kind: "scalar", T: 12 /*ScalarType.BYTES*/ }
+            { no: 15, name: "checkpoint_json", kind: "scalar", T: 12 /*ScalarType.BYTES*/ },
+            { no: 16, name: "traceparent", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 17, name: "tracestate", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
         ]);
     }
     create(value) {
@@ -104,6 +106,8 @@ class WorkerTask$Type extends MessageType {
         message.correlationId = "";
         message.inputJson = new Uint8Array(0);
         message.checkpointJson = new Uint8Array(0);
+        message.traceparent = "";
+        message.tracestate = "";
         if (value !== undefined)
             reflectionMergePartial(this, message, value);
         return message;
@@ -157,6 +161,12 @@ class WorkerTask$Type extends MessageType {
                     break;
                 case /* bytes checkpoint_json */ 15:
                     message.checkpointJson = reader.bytes();
+                    break;
+                case /* string traceparent */ 16:
+                    message.traceparent = reader.string();
+                    break;
+                case /* string tracestate */ 17:
+                    message.tracestate = reader.string();
                     break;
                 default:
                     let u = options.readUnknownField;
@@ -215,6 +225,12 @@ class WorkerTask$Type extends MessageType {
         /* bytes checkpoint_json = 15; */
         if (message.checkpointJson.length)
             writer.tag(15, WireType.LengthDelimited).bytes(message.checkpointJson);
+        /* string traceparent = 16; */
+        if (message.traceparent !== "")
+            writer.tag(16, WireType.LengthDelimited).string(message.traceparent);
+        /* string tracestate = 17; */
+        if (message.tracestate !== "")
+            writer.tag(17, WireType.LengthDelimited).string(message.tracestate);
         let u = options.writeUnknownFields;
         if (u !== false)
             (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
