@@ -87,14 +87,22 @@ test("a run with two tasks, one retried, is a trace of its own that names its ca
     tracestate: "shop=1",
   });
   const traced = tracedOf(run);
-  const spans = await collector.trace(traceIdOf(traced), 4);
+  const spans = await collector.trace(traceIdOf(traced), 7);
+  const [served] = await collector.trace(CALLER.traceId, 1);
+  expect(served).toMatchObject({
+    ...{ name: "orchestrator.v1.RunService/StartRun", kind: "server", parentId: CALLER.spanId, traceState: "shop=1" },
+    attributes: {
+      ...{ "rpc.system": "grpc", "rpc.service": "orchestrator.v1.RunService", "rpc.method": "StartRun" },
+      ...{ "rpc.response.status_code": "OK", "orchestrator.run.id": run.runId },
+    },
+  });
   const root = spans.find(({ parentId }) => parentId === "");
   expect(root).toMatchObject({
     name: "run pair",
     spanId: runSpanIdOf(traced),
     traceState: "shop=1",
     error: false,
-    links: [{ ...CALLER, attributes: { "orchestrator.link.kind": "caller" } }],
+    links: [{ traceId: CALLER.traceId, spanId: served?.spanId, attributes: { "orchestrator.link.kind": "caller" } }],
     attributes: { "orchestrator.run.id": run.runId, "orchestrator.flow.id": "pair", "orchestrator.flow.version": "1" },
     service: { "service.name": "orchestrator", "deployment.environment.name": "test" },
   });
@@ -113,8 +121,33 @@ test("a run with two tasks, one retried, is a trace of its own that names its ca
   const sent = shop.calls.map(({ headers }) => headers.traceparent);
   expect(sent).toHaveLength(3);
   expect(collector.headers[0]).toMatchObject({ "x-api-key": "s e" });
-  for (const [index, { traceId, spanId }] of attempts.entries()) expect(sent[index]).toBe(`00-${traceId}-${spanId}-01`);
+  const calls = attempts.map(({ spanId }) => spans.find(({ parentId }) => parentId === spanId));
+  expect(calls).toMatchObject([
+    { name: "GET", kind: "client", attributes: { "http.response.status_code": 200, "server.address": "127.0.0.1" } },
+    { name: "GET", kind: "client", error: true, attributes: { "http.response.status_code": 503 } },
+    { name: "GET", kind: "client", attributes: { "http.request.method": "GET", "orchestrator.task.path": "pay" } },
+  ]);
+  expect(sent).toEqual(calls.map((call) => `00-${call?.traceId}-${call?.spanId}-01`));
   expect(shop.calls[0]?.headers.tracestate).toBe("shop=1");
+});
+
+test("a start over REST names its caller, too", async () => {
+  const collector = await openTraceReceiver();
+  const shop = await openShop({});
+  const { service } = await startTraced({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.httpUrl });
+  const headers = { "content-type": "application/json", traceparent: `00-${CALLER.traceId}-${CALLER.spanId}-01` };
+  const post = (path: string, body: object): Promise<Response> =>
+    fetch(`http://${service.address}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  expect((await post("/v1/runs", { flowId: "pair", input: { url: shop.url } })).status).toBe(200);
+  expect((await post("/v1/runs", { flowId: "absent" })).status).toBe(404);
+  const served = await collector.trace(CALLER.traceId, 2);
+  expect(served.map(({ attributes }) => attributes["rpc.response.status_code"])).toEqual(["OK", "NOT_FOUND"]);
+  const roots = await eventually(() => {
+    const found = collector.spans.filter(({ name }) => name === "run pair");
+    expect(found).toHaveLength(1);
+    return found;
+  });
+  expect(roots[0]?.links[0]?.traceId).toBe(CALLER.traceId);
 });
 
 test("without an endpoint nothing is traced, and the context of the caller goes on to the services unchanged", async () => {
@@ -143,7 +176,7 @@ test("the caller's decision against a trace holds for the run and for everybody 
   ]);
   expect(shop.calls.every(({ headers }) => String(headers.traceparent).endsWith("-00"))).toBe(true);
   const sampled = await start(shop.url);
-  await collector.trace(traceIdOf(tracedOf(sampled)), 3);
+  await collector.trace(traceIdOf(tracedOf(sampled)), 5);
   await service.stop();
   expect(collector.spans.filter((span) => span.traceId === traceId)).toEqual([]);
 });
