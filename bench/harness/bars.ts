@@ -212,6 +212,27 @@ export const BARS: readonly Bar[] = [
     measure: (read) => read.figure("hot-state", "batchShare"),
   },
   {
+    title: "runs/s with traces of 1 % of the runs ÷ without traces",
+    unit: "times",
+    rule: "atLeast",
+    limit: 0.9,
+    measure: (read) => read.figure("traced-runs", "onShare"),
+  },
+  {
+    title: "the same with 10 % failing runs, in both",
+    unit: "times",
+    rule: "atLeast",
+    limit: 0.9,
+    measure: (read) => read.figure("traced-runs", "failingShare"),
+  },
+  {
+    title: "the same with the collector away",
+    unit: "times",
+    rule: "atLeast",
+    limit: 0.9,
+    measure: (read) => read.figure("traced-runs", "awayShare"),
+  },
+  {
     title: "what routing adds to a call, p50 ÷ (2 commits of a journal row + 1 ms)",
     unit: "times",
     rule: "atMost",

@@ -146,6 +146,14 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     quick: { rounds: 1, seconds: 2 },
   },
   {
+    name: "traced-runs",
+    title: "traces of 1 % of the runs",
+    file: "workloads/traced-runs.ts",
+    database: "plain",
+    full: { rounds: 3, seconds: 4 },
+    quick: { rounds: 1, seconds: 2 },
+  },
+  {
     name: "lists",
     title: "lists over 1,000,000 runs",
     file: "workloads/run-lists.ts",
