@@ -22,7 +22,7 @@ const STEPS = {
     { id: "a", type: "noop" },
     { id: "b", type: "noop", depends_on: ["a"] },
     { id: "c", type: "noop", depends_on: ["b"] },
-    { id: "d", type: "transform", depends_on: ["c"], parameters: { value: "${1 / vars.divisor}" } },
+    { id: "d", type: "transform", depends_on: ["c"], parameters: { output: "${1 / vars.divisor}" } },
   ]),
   variables: [{ name: "divisor", type: "integer", required: true }],
 };

@@ -34,7 +34,8 @@ export function defineTrace(leaf: Leaf): void {
         const traceId = traceIdOf(traced);
         if (options.output === "json") return printJson(toTraceJson(traceId, trace?.sampled ?? null, spans));
         toStdout`${formatTrace(spans)}`;
-        if (trace?.sampled === undefined) toStderr`the run was not traced when it started: no service knows this trace\n`;
+        if (trace?.sampled === undefined)
+          toStderr`the run was not traced when it started: no service knows this trace\n`;
         else toStderr`trace ${traceId}${trace.sampled ? "" : ", not sampled"}\n`;
       }),
     );
@@ -56,7 +57,7 @@ function traceOf(run: Run, events: readonly RunEvent[]) {
       detail.case === "taskTransition" ? [[taskId, detail.value.taskType] as const] : [],
     ),
   );
-  const fold = new RunSpans(traced, (path) => types.get(path) ?? "", [], Number.POSITIVE_INFINITY);
+  const fold = new RunSpans(traced, (path) => types.get(path) ?? "", null, Number.POSITIVE_INFINITY);
   const spans = events.flatMap((event) => [...fold.add(toRecord(event))]);
   const isOver = spans.some((span) => span.parent === null);
   return { traced, trace, spans: isOver ? spans : [...spans, ...fold.unended(Date.now())] };
@@ -72,7 +73,7 @@ function toRecord({ kind, eventTime, taskId, attempt, detail, attributes }: RunE
     ...(detail.case === "taskTransition" ? { wait: { kind: waitOf(detail.value.wait?.kind.case) } } : {}),
     ...(detail.case === "holdChange" ? { hold: String(detail.value.hold?.kind ?? "") } : {}),
     ...(detail.case === "signalChange" ? { name: detail.value.signalName } : {}),
-    ...(attempt === 0 ? {} : { attempt }),
+    attempt,
     ...{ type: TYPE_OF.get(kind) ?? "", task: taskId },
     at: eventTime === undefined ? 0 : fromTimestamp(eventTime),
   } as unknown as JournalRecord;

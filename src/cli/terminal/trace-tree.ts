@@ -35,7 +35,11 @@ export function toTraceJson(traceId: string, sampled: boolean | null, spans: rea
       ...{ name: span.name, kind: span.kind, error: span.error || null },
       ...{ start_time: toTime(span.startedAt), end_time: toTime(span.endedAt) },
       attributes: toJson(span.attributes),
-      events: span.events.map(({ name, at, attributes }) => ({ name, time: toTime(at), attributes: toJson(attributes) })),
+      events: span.events.map(({ name, at, attributes }) => ({
+        name,
+        time: toTime(at),
+        attributes: toJson(attributes),
+      })),
       links: span.links.map(({ to, attributes }) => ({
         ...{ trace_id: to.traceId, span_id: to.spanId },
         attributes: toJson(attributes),

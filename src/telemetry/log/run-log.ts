@@ -11,8 +11,9 @@
  * tenant and, when there is one, correlation and trace. Errors are told by their type: messages may quote what a tool answered,
  * and the run keeps them for those who may read it.
  */
-import { traceIdOf } from "../../base/traces/run-trace.ts";
+
 import type { Log, LogFields } from "../../base/log.ts";
+import { traceIdOf } from "../../base/traces/run-trace.ts";
 import type { JournalRecord, TaskError } from "../../engine/machine/records.ts";
 import type { RunState } from "../../engine/machine/state.ts";
 import type { RunObserver } from "../../engine/runs/observer.ts";

@@ -30,7 +30,16 @@ export function createCallSpans(sink: SpanSink, now: () => number) {
           const error = outcome.ok ? "" : outcome.error.type;
           const { runId, path, attempt } = call;
           sink.end({
-            ...{ traceId, spanId, parent, tracestate, name, kind: "client", startedAt, endedAt: Math.max(now(), startedAt) },
+            ...{
+              traceId,
+              spanId,
+              parent,
+              tracestate,
+              name,
+              kind: "client",
+              startedAt,
+              endedAt: Math.max(now(), startedAt),
+            },
             ...{ error, events: [], links: [] },
             attributes: {
               "orchestrator.run.id": runId,

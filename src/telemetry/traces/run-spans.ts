@@ -19,7 +19,7 @@ const MAX_RUN_SPANS = 2_000;
 const MAX_EVENTS = 64;
 
 /** A run as its spans tell it. */
-type SpanRun = Pick<RunState, "runId" | "createdAt" | "flowId" | "version" | "tenantId" | "facts">;
+type SpanRun = Pick<RunState, "runId" | "createdAt" | "flowId" | "version" | "tenantId" | "facts" | "tasks">;
 
 /** What the flow says of a task: its type, for instance `http`; empty when unknown. */
 type TaskTypeOf = (path: string) => string;
@@ -38,18 +38,20 @@ export class RunSpans {
   readonly #typeOf: TaskTypeOf;
   readonly #root: SpanPosition;
   readonly #most: number;
+  readonly #tasks: SpanRun["tasks"] | null;
   readonly #events: SpanEvent[] = [];
   readonly #open = new Map<string, Open>();
   #made = 0;
   #omitted = { count: 0, failed: 0, from: Number.POSITIVE_INFINITY, to: 0 };
 
   /** `tasks`: those of a run whose first records are not folded here, because another instance wrote them. */
-  constructor(run: SpanRun, typeOf: TaskTypeOf, tasks: Iterable<TaskState> = [], most = MAX_RUN_SPANS) {
+  constructor(run: SpanRun, typeOf: TaskTypeOf, tasks: SpanRun["tasks"] | null = null, most = MAX_RUN_SPANS) {
     this.#most = most;
     this.#run = run;
     this.#typeOf = typeOf;
     this.#root = { traceId: traceIdOf(run), spanId: runSpanIdOf(run), sampled: true };
-    for (const task of tasks) this.#resume(task);
+    this.#tasks = tasks;
+    for (const task of tasks?.values() ?? []) this.#resume(task);
   }
 
   /** Returns the spans that end with this record. */
@@ -82,15 +84,16 @@ export class RunSpans {
         this.#tell(record.task, record.gate === true ? "gate asks" : "interrupted", record.at);
         return NONE;
       case "task.retrying":
-        if (record.deferred !== true) return this.#end(record.task, record.attempt ?? 1, record.at, record.error.type);
+        if (record.deferred !== true) return this.#end(record.task, record.at, record.error.type, record.attempt);
         this.#tell(record.task, "deferred", record.at, { "error.type": record.error.type });
         return NONE;
       case "task.completed":
-        return this.#end(record.task, record.attempt ?? 1, record.at, "");
+        // Work that is done without an attempt has its input in this record.
+        return this.#end(record.task, record.at, "", record.attempt ?? (record.input === undefined ? 1 : 0));
       case "task.failed":
-        return this.#end(record.task, record.attempt ?? 1, record.at, record.error.type);
+        return this.#end(record.task, record.at, record.error.type, record.attempt);
       case "task.canceled":
-        return this.#open.has(record.task) ? this.#end(record.task, 1, record.at, "CANCELED") : NONE;
+        return this.#open.has(record.task) ? this.#end(record.task, record.at, "CANCELED") : NONE;
       case "run.held":
       case "run.released":
         this.#tellRun(record.type === "run.held" ? "held" : "released", record.at, {
@@ -131,6 +134,13 @@ export class RunSpans {
     this.#open.set(path, open);
   }
 
+  /** An attempt of which this is the only record: it was computed at once, or another instance wrote the others. */
+  #find(path: string, attempt: number, at: number): Open {
+    const task = this.#tasks?.get(path);
+    const isIt = task?.attempt === attempt && task.readyAt > 0;
+    return { attempt, startedAt: isIt ? task.readyAt : at, events: [], to: isIt ? (task.handedTo ?? "") : "" };
+  }
+
   #begin(path: string, attempt: number, at: number): Open {
     const found = this.#open.get(path);
     if (found?.attempt === attempt) return found;
@@ -148,11 +158,10 @@ export class RunSpans {
     if (this.#events.length < MAX_EVENTS) this.#events.push({ name, at, attributes });
   }
 
-  #end(path: string, recorded: number, at: number, error: string): readonly Span[] {
+  #end(path: string, at: number, error: string, recorded = 1): readonly Span[] {
     const open = this.#open.get(path);
     this.#open.delete(path);
-    // What is computed here and at once has no other record.
-    const { attempt, startedAt, events, to } = open ?? { attempt: recorded, startedAt: at, events: [], to: "" };
+    const { attempt, startedAt, events, to } = open ?? this.#find(path, recorded, at);
     if (this.#made >= this.#most) {
       const { count, failed, from, to: last } = this.#omitted;
       const more = error === "" ? 0 : 1;
@@ -185,13 +194,13 @@ export class RunSpans {
 
   /** The spans of a run that has not ended, as far as they have come: for readers only, they are never exported. */
   unended(at: number): readonly Span[] {
-    const open = [...this.#open.keys()].flatMap((path) => [...this.#end(path, 1, at, "")]);
+    const open = [...this.#open.keys()].flatMap((path) => [...this.#end(path, at, "")]);
     const spans = [...open, ...this.#endRun(at, "")];
     return spans.map((span) => ({ ...span, attributes: { ...span.attributes, "orchestrator.open": true } }));
   }
 
   #endRun(at: number, error: string): readonly Span[] {
-    const spans = [...this.#open.keys()].flatMap((path) => [...this.#end(path, 1, at, "RUN_ENDED")]);
+    const spans = [...this.#open.keys()].flatMap((path) => [...this.#end(path, at, "RUN_ENDED")]);
     const { count, failed, from, to } = this.#omitted;
     if (count > 0)
       spans.push({
@@ -235,7 +244,7 @@ export class RunSpans {
       "orchestrator.run.id": runId,
       "orchestrator.flow.id": flowId,
       "orchestrator.flow.version": version || undefined,
-      "orchestrator.tenant.id": tenantId,
+      "orchestrator.tenant.id": tenantId || undefined,
     };
   }
 }

@@ -30,7 +30,7 @@ export function createRunTraces({ sampler, sink, typeOf, rebuild, slowMs }: RunT
     let fold = folds.get(run);
     if (fold === undefined) {
       const { state } = run;
-      fold = new RunSpans(state, (path) => typeOf(run, path), firstSequence === 1 ? [] : state.tasks.values());
+      fold = new RunSpans(state, (path) => typeOf(run, path), firstSequence === 1 ? null : state.tasks);
       folds.set(run, fold);
     }
     return fold;

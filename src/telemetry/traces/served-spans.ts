@@ -3,7 +3,12 @@
  * makes none; the run that it starts has its own.
  */
 import { randomBytes } from "node:crypto";
-import { formatTraceparent, readTraceContext, parseTraceparent, type TraceContext } from "../../base/traces/trace-context.ts";
+import {
+  formatTraceparent,
+  parseTraceparent,
+  readTraceContext,
+  type TraceContext,
+} from "../../base/traces/trace-context.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Attributes, SpanSink } from "./span.ts";
 

@@ -17,7 +17,7 @@ const FLOW = `
     - id: note
       type: transform
       depends_on: [pack]
-      parameters: {value: 1}
+      parameters: {output: 1}
 `;
 
 async function openTraced(collector: TraceReceiver, env: Readonly<Record<string, string>>): Promise<WorkerBed> {

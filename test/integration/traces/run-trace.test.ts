@@ -195,6 +195,6 @@ test("a collector that is away costs spans, which are counted, and no run", asyn
     const counted = text.split("\n").filter((line) => line.startsWith("orchestrator_trace_spans_total"));
     expect(counted.join(" ")).toMatch(/"exported"} 0 .*"failed"} [1-9].* .*"dropped"} [1-9]/);
   });
-  expect(service.output().split("spans cannot be exported")).toHaveLength(2);
+  await eventually(() => expect(service.output().split("spans cannot be exported")).toHaveLength(2));
   expect(await service.stop()).toBe(0);
 });

@@ -4,7 +4,7 @@ import type { TraceContext } from "../../../base/traces/trace-context.ts";
 import { carrierOf, nameOf } from "../../../tasks/addresses.ts";
 import { externalIdOf } from "../../machine/external-ids.ts";
 import { idempotencyKeyOf } from "../../machine/paths.ts";
-import type { JournalRecord, StartFacts } from "../../machine/records.ts";
+import { attemptOf, type JournalRecord, type StartFacts } from "../../machine/records.ts";
 import { type Run, specOf } from "../../machine/run.ts";
 import type { RunState } from "../../machine/state.ts";
 import { isDoneThen } from "../../machine/tasks/handouts.ts";
@@ -33,7 +33,7 @@ export const outboxRows: RowMaker<Run, JournalRecord, OutboxRow> = {
       const key = orderKey === "" ? runId : orderKey;
       const { flowId, facts } = run.state;
       const event = input as unknown as Pick<OutgoingEvent, "payload" | "headers">;
-      const content = { ...event, ...traceOf(run.state, { path, generation: 0, attempt: record.attempt ?? 1 }) };
+      const content = { ...event, ...traceOf(run.state, { path, generation: 0, attempt: attemptOf(record) }) };
       const destination = DESTINATIONS[carrierOfEvent(run, path)];
       const idempotencyKey = idempotencyKeyOf(runId, path, tasks.get(path)?.generation ?? 0);
       return {

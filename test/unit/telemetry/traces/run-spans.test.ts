@@ -91,7 +91,7 @@ test("beyond the most spans of a run, the others are one span with their number"
 
 test("an owner that has seen nothing of an attempt gives its span the same id, and its time from the state", () => {
   const task = { path: "pay", state: "RUNNING", attempt: 2, readyAt: 7, startedAt: 8, scheduledAt: 5 } as never;
-  const spans = new RunSpans(RUN, () => "", [Object.assign(task, { group: null, handedTo: null })]);
+  const spans = new RunSpans(RUN, () => "", new Map([["pay", Object.assign(task, { group: null, handedTo: null })]]));
   const [span] = spans.add({ type: "task.completed", at: 30, task: "pay", attempt: 2, output: {} });
   expect(span).toMatchObject({ spanId: idOf("pay", 2), startedAt: 7, endedAt: 30 });
 });
