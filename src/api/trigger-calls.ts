@@ -13,8 +13,8 @@ import {
   type StartRunResponse,
 } from "../gen/orchestrator/v1/run_service_pb.ts";
 import type { UnaryHandler } from "./calls/call.ts";
-import { serveMethod } from "./calls/methods.ts";
 import type { Origin } from "./calls/hops.ts";
+import { serveMethod } from "./calls/methods.ts";
 import { createOwnCall } from "./calls/own-call.ts";
 import type { Route } from "./calls/routing.ts";
 import { RUN_KEY_POLICY } from "./mapping/enums.ts";

@@ -49,11 +49,7 @@ export interface CallSpan {
 
 /** Begins the span of a call to `method`, such as `orchestrator.v1.RunService/StartRun`; null: it has none. */
 export interface CallSpans {
-  begin(call: {
-    readonly method: string;
-    readonly protocol: Protocol;
-    header(name: string): string;
-  }): CallSpan | null;
+  begin(call: { readonly method: string; readonly protocol: Protocol; header(name: string): string }): CallSpan | null;
 }
 
 /** Handler of a unary method. */

@@ -1,10 +1,10 @@
 /** Delivers one event to its endpoint. */
 import { headerProblem, isHeaderValue } from "../../base/net/header-rules.ts";
 import { HOPS_HEADER } from "../../base/net/hops.ts";
-import { toTraceFields } from "../../base/traces/trace-context.ts";
 import { statusType } from "../../base/net/http-status.ts";
 import { secretNameOf } from "../../base/secrets/secret-reference.ts";
 import type { Secrets } from "../../base/secrets/secrets.ts";
+import { toTraceFields } from "../../base/traces/trace-context.ts";
 import type { Outgoing } from "../../engine/ports/bus/outbox.ts";
 import type { PostWebhook } from "../../engine/ports/bus/webhooks.ts";
 import { readKeys, sign } from "./signature.ts";

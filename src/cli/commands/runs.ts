@@ -46,8 +46,8 @@ import { printOutcome, withOutput } from "../terminal/print-outcome.ts";
 import { formatTable } from "../terminal/table.ts";
 import { cut } from "../terminal/terminal.ts";
 import { watchRun } from "../watch-run.ts";
+import { defineTrace } from "./runs/runs-trace.ts";
 import { defineSteering, printRun } from "./runs-steering.ts";
-import { defineTrace } from "./runs-trace.ts";
 
 type Options = ConnectOptions & OutputOptions;
 

@@ -8,8 +8,8 @@
  *   debug  an attempt failed and another follows; what a canary does, as long as nothing goes wrong
  *
  * At info a run costs two lines (3 µs together, measured), and no task costs any. Every line names run, flow, version,
- * tenant and, when there is one, correlation and trace. Errors are told by their type: messages may quote what a tool answered,
- * and the run keeps them for those who may read it.
+ * tenant and, when there is one, correlation and trace. Errors are told by their type: messages may quote what a tool
+ * answered, and the run keeps them for those who may read it.
  */
 
 import type { Log, LogFields } from "../../base/log.ts";

@@ -6,7 +6,17 @@ import type { StartRequest } from "../run-control.ts";
 export interface MessageStart
   extends Pick<
     StartRequest,
-    "runId" | "flowId" | "version" | "userId" | "correlationId" | "input" | "context" | "refusal" | "labels" | "hops" | "trace"
+    | "runId"
+    | "flowId"
+    | "version"
+    | "userId"
+    | "correlationId"
+    | "input"
+    | "context"
+    | "refusal"
+    | "labels"
+    | "hops"
+    | "trace"
   > {
   /** Who starts it; absent: nobody has a name. */
   readonly actor?: string;

@@ -1,21 +1,21 @@
 /** `orchestrator runs trace`: the trace of a run from its journal, whether it was exported or not. */
-import { EVENT_KIND } from "../../api/mapping/enums.ts";
-import { fromTimestamp } from "../../api/mapping/time.ts";
-import type { JsonObject } from "../../base/json/json.ts";
-import { type TraceFacts, traceIdOf } from "../../base/traces/run-trace.ts";
-import type { JournalRecord } from "../../engine/machine/records.ts";
-import { createState } from "../../engine/machine/state.ts";
-import type { RunEvent } from "../../gen/orchestrator/v1/run_event_pb.ts";
-import type { Run } from "../../gen/orchestrator/v1/run_pb.ts";
-import { RunService } from "../../gen/orchestrator/v1/run_service_pb.ts";
-import { RunSpans } from "../../telemetry/traces/run-spans.ts";
-import type { Leaf } from "../command-context.ts";
-import { CompletedArgument } from "../completion/completed.ts";
-import { type ConnectOptions, type OutputOptions, withClient } from "../connection/connect.ts";
-import { readPages } from "../input/read-pages.ts";
-import { toStderr, toStdout } from "../terminal/output.ts";
-import { printJson } from "../terminal/print.ts";
-import { formatTrace, toTraceJson } from "../terminal/trace-tree.ts";
+import { EVENT_KIND } from "../../../api/mapping/enums.ts";
+import { fromTimestamp } from "../../../api/mapping/time.ts";
+import type { JsonObject } from "../../../base/json/json.ts";
+import { type TraceFacts, traceIdOf } from "../../../base/traces/run-trace.ts";
+import type { JournalRecord } from "../../../engine/machine/records.ts";
+import { createState } from "../../../engine/machine/state.ts";
+import type { RunEvent } from "../../../gen/orchestrator/v1/run_event_pb.ts";
+import type { Run } from "../../../gen/orchestrator/v1/run_pb.ts";
+import { RunService } from "../../../gen/orchestrator/v1/run_service_pb.ts";
+import { RunSpans } from "../../../telemetry/traces/run-spans.ts";
+import type { Leaf } from "../../command-context.ts";
+import { CompletedArgument } from "../../completion/completed.ts";
+import { type ConnectOptions, type OutputOptions, withClient } from "../../connection/connect.ts";
+import { readPages } from "../../input/read-pages.ts";
+import { toStderr, toStdout } from "../../terminal/output.ts";
+import { printJson } from "../../terminal/print.ts";
+import { formatTrace, toTraceJson } from "../../terminal/trace-tree.ts";
 
 const TYPE_OF = new Map(Object.entries(EVENT_KIND).map(([type, kind]) => [kind as number, type]));
 
