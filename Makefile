@@ -14,8 +14,10 @@ help: ## This list
 dev: ## Install everything that development needs
 	@$(WITH) node --version
 
-run: ## Serve on port 8002 (variables and flags: docs/config.md)
-	@./orchestrator serve
+# Prometheus itself is on 9090, where the service would show its metrics.
+run: ## Serve on port 8002, metrics on 9464 (variables and flags: docs/config.md)
+	@if [ -n "$$ORCHESTRATOR_METRICS_PORT" ] || grep -qs '^ *ORCHESTRATOR_METRICS_PORT *=' .env; \
+	then exec ./orchestrator serve; else exec ./orchestrator serve --metrics-port 9464; fi
 
 test: ## Run all tests; what this machine lacks is skipped and named
 	@$(WITH) sh scripts/test.sh
