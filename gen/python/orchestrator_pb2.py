@@ -1,5 +1,6 @@
 """Names of orchestrator_client.v1."""
 
+from orchestrator_client.v1.admin_service_pb2 import *
 from orchestrator_client.v1.approval_pb2 import *
 from orchestrator_client.v1.approval_service_pb2 import *
 from orchestrator_client.v1.breaker_pb2 import *

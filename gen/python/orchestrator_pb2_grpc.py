@@ -1,5 +1,6 @@
 """Names of orchestrator_client.v1."""
 
+from orchestrator_client.v1.admin_service_pb2_grpc import *
 from orchestrator_client.v1.approval_service_pb2_grpc import *
 from orchestrator_client.v1.budget_service_pb2_grpc import *
 from orchestrator_client.v1.callback_service_pb2_grpc import *

@@ -1,4 +1,6 @@
 // Generated from the contracts; do not edit.
+export * from "./grpcweb/orchestrator/v1/admin_service.client.js";
+export * from "./grpcweb/orchestrator/v1/admin_service.js";
 export * from "./grpcweb/orchestrator/v1/approval.js";
 export * from "./grpcweb/orchestrator/v1/approval_service.client.js";
 export * from "./grpcweb/orchestrator/v1/approval_service.js";

@@ -147,6 +147,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/migrate.ts")).defineMigrate,
   },
   {
+    name: "admin",
+    summary: "show and set the levels of logs while the service runs",
+    load: async () => (await import("./commands/admin/admin.ts")).defineAdmin,
+  },
+  {
+    name: "support",
+    summary: "collect what helps others to help",
+    load: async () => (await import("./commands/support/support.ts")).defineSupport,
+  },
+  {
     name: "profiles",
     summary: "manage addresses and tokens of services",
     load: async () => (await import("./commands/profiles.ts")).defineProfiles,

@@ -1,6 +1,6 @@
 /** Builds the service from its parts, in dependency order. They close in reverse order. */
 import { randomBytes } from "node:crypto";
-import type { Log } from "../base/log.ts";
+import { type Log, logOf } from "../base/log.ts";
 import { armFailPoints } from "../base/process/fail-points.ts";
 import type { Secrets } from "../base/secrets/secrets.ts";
 import { openSecrets } from "../config/config.ts";
@@ -138,19 +138,24 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
   boundHeapGrowth();
   try {
     armForTests(config, log);
-    const store = await openStore(config, log, parts);
+    const store = await openStore(config, logOf(log, "store"), parts);
     const { database } = store;
     const instanceId = config.engine.instanceId ?? makeInstanceId();
     if (options.watchdog === true) openWatchdog(config, store, instanceId, log, parts);
     const secrets = options.secrets ?? openSecrets(config);
-    const services = await openServices(config, { store: createPutServiceStore(database, store), secrets }, log, parts);
+    const services = await openServices(
+      config,
+      { store: createPutServiceStore(database, store), secrets },
+      logOf(log, "services"),
+      parts,
+    );
     const key = await keepSetting(database, "token_key", () => randomBytes(32).toString("base64"));
     const tokenKey = Buffer.from(key, "base64");
-    const gate = await openGate(config, tokenKey, log, parts);
-    const flows = await openFlows(config, { database, services, gate: gate.callGate }, log, parts);
+    const gate = await openGate(config, tokenKey, logOf(log, "gate"), parts);
+    const flows = await openFlows(config, { database, services, gate: gate.callGate }, logOf(log, "flows"), parts);
     const budgets = openBudgets(config, { database, instanceId }, log, parts);
     const { toolOverrides, rules, listHeld } = await openOverrides(store, log, parts);
-    const models = openModels(config, { database, secrets, meter: budgets.meter, rules }, log, parts);
+    const models = openModels(config, { database, secrets, meter: budgets.meter, rules }, logOf(log, "models"), parts);
     const estimates = createModelEstimates(models?.providers ?? null);
     const dryRuns = createDryRuns({ flows: flows.flows, estimates, now: Date.now });
     const { graphs, keptTemplates: kept } = flows;
@@ -169,8 +174,8 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     const lists = createRunIndex(database);
     const goalTables = openGoalTables(database, log, parts);
     const { address, observers, operationObservers = [], runtimeObserver = NO_OBSERVER } = options;
-    const redis = await openRedis(config, log, parts);
-    const agents = await openAgents(config, instanceId, log, parts);
+    const redis = await openRedis(config, logOf(log, "redis"), parts);
+    const agents = await openAgents(config, instanceId, logOf(log, "redis"), parts);
     const engine = await openEngine(
       config,
       {
@@ -182,7 +187,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
         ...{ runtimeObserver, agentPost: agents.post },
         attemptMeter: budgets.attemptMeter,
       },
-      log,
+      logOf(log, "engine"),
       parts,
     );
     tracing?.attach(engine);
@@ -190,17 +195,22 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
     budgets.attach(engine);
     goalTables.attach(engine);
     const routing = openRouting(config, { database, engine, flows: flows.flows }, log, parts);
-    const triggers = await openTriggers(config, { instanceId, store, engine, flows: flows.flows, secrets }, log, parts);
+    const triggers = await openTriggers(
+      config,
+      { instanceId, store, engine, flows: flows.flows, secrets },
+      logOf(log, "triggers"),
+      parts,
+    );
     const relays = createRelays(parts, listHeld);
     const inboundTopics = await openKafka(
       config,
       { database, instanceId, engine, flows: flows.flows, triggerEvents: triggers.triggerEvents, relays },
-      log,
+      logOf(log, "kafka"),
       parts,
     );
-    await openStreams(config, { database, engine, redis, relays }, log, parts);
-    await openWebhooks(config, { database, engine, secrets, relays }, log, parts);
-    const messages = createRedisMessages(config, { instanceId, engine }, log, parts);
+    await openStreams(config, { database, engine, redis, relays }, logOf(log, "redis"), parts);
+    await openWebhooks(config, { database, engine, secrets, relays }, logOf(log, "webhooks"), parts);
+    const messages = createRedisMessages(config, { instanceId, engine }, logOf(log, "redis"), parts);
     const { templateStarts: templates } = flows;
     await openRequests(config, { instanceId, redis, messages, database, engine, templates, relays }, log, parts);
     openUnserved(config, { database, engine, relays }, log, parts);

@@ -2,21 +2,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createHealth } from "../api/health.ts";
 import { hostOf, isLoopback } from "../base/host-rule.ts";
-import type { Log } from "../base/log.ts";
+import { type Log, logOf } from "../base/log.ts";
 import type { Secrets } from "../base/secrets/secrets.ts";
 import { readVersion } from "../base/version.ts";
 import { isSet, type LoadedConfig } from "../config/config.ts";
 import { CANARY_FLOW } from "../flows/builtin/ids.ts";
 import { createGenerationStory } from "../telemetry/generation-story.ts";
 import { createGoalLog } from "../telemetry/goal-story.ts";
+import type { Logger } from "../telemetry/log/logger.ts";
 import { createOperationLog } from "../telemetry/log/operation-log.ts";
 import { createRunLog } from "../telemetry/log/run-log.ts";
 import { advertisedAddress } from "./advertised-address.ts";
 import { checkPort } from "./check-port.ts";
 import { type Core, composeCore } from "./compose.ts";
+import { createDiagnostics } from "./parts/admin/diagnostics.ts";
+import { FOREIGN_LOG } from "./parts/admin/foreign-log.ts";
 import { openCanary } from "./parts/built-in/canary.ts";
 import { openMetricsPort } from "./parts/metrics-port.ts";
-import { createParts } from "./parts/parts.ts";
+import { type Connections, createParts } from "./parts/parts.ts";
 import { createServiceMetrics, generationOfRun, goalOfRun, WITHOUT_METRICS } from "./service-metrics.ts";
 import { watchDatabase, watchDisk } from "./watch-database.ts";
 
@@ -51,6 +54,8 @@ export interface ServiceOptions {
   readonly watchdog?: boolean;
   /** See {@link composeCore}. */
   readonly secrets?: Secrets;
+  /** What operators may do with the log; absent: it belongs to the program around, and nobody changes it. */
+  readonly logger?: Pick<Logger, "levels" | "recent">;
 }
 
 /**
@@ -59,6 +64,7 @@ export interface ServiceOptions {
  */
 export async function startService(loaded: LoadedConfig, log: Log, options: ServiceOptions = {}): Promise<Service> {
   const { server, limits, store, metrics: metricsConfig } = loaded.config;
+  const { logger = FOREIGN_LOG, ...coreOptions } = options;
   const parts = createParts(log);
   try {
     // Detect a busy port before a database is created and shards are taken.
@@ -76,15 +82,23 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       operationObservers: [...metrics.operationObservers, createOperationLog(log)],
       runtimeObserver: metrics.runtimeObserver,
       address: advertisedAddress(server),
-      ...options,
+      ...coreOptions,
     });
     parts.onClose(() => core.close());
     metrics.attach(core);
     const health = createHealth();
     const allowedHosts = hostsOf(server);
+    let connections: Connections = core.connections;
+    const diagnostics = createDiagnostics({
+      ...{ loaded, instanceId: core.breakers.instanceId, core, health, metrics: metrics.metrics },
+      ...logger,
+      connections: () => connections,
+    });
     const api = await (await apiModule).createApi({
       ...core,
       health,
+      logControl: logger.levels,
+      diagnostics,
       config: { ...limits, allowedHosts, corsOrigins: server.corsOrigins, reflection: server.reflection },
       facts: {
         version: readVersion(),
@@ -93,7 +107,7 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
         startedAt: Date.now(),
         capabilities: [],
       },
-      log,
+      log: logOf(log, "api"),
       metrics,
       metricsText: metricsConfig.onApiPort ? metrics.metrics : null,
       reports: metrics.reports,
@@ -113,10 +127,11 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
     for (const port of server.alsoListen) await api.listen(server.host, port, ALSO_LISTEN);
     const database = watchDatabase(core.database, health, log);
     parts.onClose(() => database.stop());
+    connections = new Map([["postgres", () => database.connection], ...core.connections]);
     const metricsAddress = await openMetricsPort(
       loaded,
       metrics.metrics,
-      { health, connections: new Map([["postgres", () => database.connection], ...core.connections]) },
+      { health, connections },
       allowedHosts,
       log,
       parts,

@@ -101,6 +101,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   "store/embedded": [],
   "store/journal": ["sql"],
   "store/budgets": ["sql"],
+  "store/admin": ["sql"],
   "store/canary": ["sql"],
   "store/goals": ["sql"],
   "store/limits": ["sql"],

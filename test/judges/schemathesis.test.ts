@@ -39,7 +39,7 @@ const GROUPS: readonly (readonly [name: string, paths: RegExp])[] = [
   ["queues, limits, and budgets", /^\/v1\/(queues|limits|budgets|usage)/],
   [
     "people and operators",
-    /^\/v1\/(approvals|operations|undeliveredMessages|rejectedMessages|payloads|health|info|upgrade)/,
+    /^\/v1\/(approvals|operations|undeliveredMessages|rejectedMessages|payloads|health|info|upgrade|logLevels|diagnostics)/,
   ],
   ["services and routed tasks", /^\/v1\/(services|routedTasks|breakers|toolOverrides)/],
   ["merged systems", /^\/(api|health|status)/],

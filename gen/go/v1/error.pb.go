@@ -295,6 +295,8 @@ const (
 	// instance {instance} runs {release} and reads version {reads} of the journal, not {newest}; replace it, then
 	// finalize.
 	ErrorReason_ERROR_REASON_UPGRADE_INCOMPLETE ErrorReason = 122
+	// no instance {instanceId} is alive; admin log-level lists those that are.
+	ErrorReason_ERROR_REASON_INSTANCE_NOT_FOUND ErrorReason = 123
 )
 
 // Enum value maps for ErrorReason.
@@ -423,6 +425,7 @@ var (
 		120: "ERROR_REASON_JUDGE_FAILED",
 		121: "ERROR_REASON_UPGRADE_NOT_FINALIZED",
 		122: "ERROR_REASON_UPGRADE_INCOMPLETE",
+		123: "ERROR_REASON_INSTANCE_NOT_FOUND",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -548,6 +551,7 @@ var (
 		"ERROR_REASON_JUDGE_FAILED":              120,
 		"ERROR_REASON_UPGRADE_NOT_FINALIZED":     121,
 		"ERROR_REASON_UPGRADE_INCOMPLETE":        122,
+		"ERROR_REASON_INSTANCE_NOT_FOUND":        123,
 	}
 )
 
@@ -582,7 +586,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xf1!\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x96\"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -707,7 +711,8 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x1dERROR_REASON_JUDGE_UNREADABLE\x10w\x12\x1d\n" +
 	"\x19ERROR_REASON_JUDGE_FAILED\x10x\x12&\n" +
 	"\"ERROR_REASON_UPGRADE_NOT_FINALIZED\x10y\x12#\n" +
-	"\x1fERROR_REASON_UPGRADE_INCOMPLETE\x10zB\x86\x01\n" +
+	"\x1fERROR_REASON_UPGRADE_INCOMPLETE\x10z\x12#\n" +
+	"\x1fERROR_REASON_INSTANCE_NOT_FOUND\x10{B\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

@@ -1,4 +1,5 @@
 // Generated from the contracts; do not edit.
+export * from "./orchestrator/v1/admin_service_pb.js";
 export * from "./orchestrator/v1/approval_pb.js";
 export * from "./orchestrator/v1/approval_service_pb.js";
 export * from "./orchestrator/v1/breaker_pb.js";

@@ -29,6 +29,8 @@ const PATTERN_RULES: Readonly<Record<string, string>> = {
   "^[^\\x00]*$": "contains the character NUL",
   "^[^\\x00-\\x1f\\x7f]*$": "contains control characters",
   "^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)?$": "must be GET, HEAD, POST, PUT, PATCH, DELETE, or OPTIONS",
+  "^(api|store|engine|flows|gate|models|services|triggers|kafka|redis|webhooks)?$":
+    "must be api, store, engine, flows, gate, models, services, triggers, kafka, redis, or webhooks",
   "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$": "must be a UUID in lower case",
 };
 

@@ -1,4 +1,5 @@
 /** The list of served services. A new one is one line here. */
+import { adminService } from "./admin/admin-service.ts";
 import { approvalService } from "./approval-service.ts";
 import { budgetService } from "./budget-service.ts";
 import { callbackService } from "./callback-service.ts";
@@ -45,6 +46,7 @@ export const SERVICES = [
   goalService,
   generationService,
   upgradeService,
+  adminService,
 ] as const;
 
 /** Served for other instances only, over gRPC, and shown to nobody. */

@@ -3,6 +3,12 @@ import { type CatalogueEntry, entry } from "./entry.ts";
 
 /** A part of the catalog; see `../error-catalog.ts` for its rules. */
 export const SERVICE_ERRORS = {
+  INSTANCE_NOT_FOUND: entry(
+    "NOT_FOUND",
+    404,
+    "no",
+    "no instance {instanceId} is alive; admin log-level lists those that are",
+  ),
   STORE_UNAVAILABLE: entry(
     "UNAVAILABLE",
     503,

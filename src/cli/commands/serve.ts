@@ -54,7 +54,7 @@ async function startUnlessStopped(loaded: LoadedConfig, secrets: Secrets, log: L
   };
   process.on("SIGTERM", refuse).on("SIGINT", refuse);
   try {
-    const service = await startService(loaded, log, { watchdog: true, secrets });
+    const service = await startService(loaded, log, { watchdog: true, secrets, logger: log });
     if (!isUnwanted) return service;
     service.stop();
     await service.stopped;

@@ -12,6 +12,7 @@ import type { Log } from "../../base/log.ts";
 import { readVersion } from "../../base/version.ts";
 import { loadConfig } from "../../config/config.ts";
 import { composeCore } from "../../service/compose.ts";
+import { FOREIGN_LOG } from "../../service/parts/admin/foreign-log.ts";
 import { makeThrowAwayFolder } from "./throw-away-folder.ts";
 
 export interface LocalServiceOptions {
@@ -47,6 +48,8 @@ export async function openLocalService({ dataDir, flags = {}, log, actor }: Loca
   const methods = serveServices(SERVICES, {
     ...core,
     health,
+    logControl: FOREIGN_LOG.levels,
+    diagnostics: { instanceId: "local", ofInstance: async () => [], ofDatabase: async () => [] },
     facts: { version: readVersion(), revision: "", store: "embedded", startedAt: Date.now(), capabilities: [] },
     limits: config.limits,
     packages: packagesOf(SERVICES),

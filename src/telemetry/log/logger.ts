@@ -4,7 +4,10 @@
  * wherever they stand.
  */
 import { type DestinationStream, destination as openDestination, pino } from "pino";
-import type { Log, LogFields } from "../../base/log.ts";
+import type { Log, LogComponent, LogFields, PartedLog } from "../../base/log.ts";
+import type { LineLevel, LogControl } from "../../engine/ports/admin/log-control.ts";
+import { LogLevels } from "./log-levels.ts";
+import { RecentLines } from "./recent-lines.ts";
 
 /** Levels, the least important first. */
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
@@ -25,8 +28,11 @@ export interface LoggerOptions {
   readonly destination?: DestinationStream;
 }
 
-/** A log that can be flushed. */
-export interface Logger extends Log {
+/** A log that can be flushed, and whose levels can be changed. */
+export interface Logger extends PartedLog {
+  readonly levels: LogControl;
+  /** The last warnings and errors, as they were written. */
+  readonly recent: { text(): string };
   /** Writes out what is buffered; call it before the process ends. */
   flush(): void;
 }
@@ -41,29 +47,54 @@ export async function openLogger(options: LoggerOptions): Promise<Logger> {
   const pretty = options.format === "pretty" || (options.format === "auto" && process.stdout.isTTY === true);
   const stream = options.destination ?? (await openStream(pretty));
   const { redact } = options;
+  const recent = new RecentLines();
+  /** The level of the line that is being written. */
+  let writing: LineLevel = "info";
   const logger = pino(
     {
-      level: options.level,
+      // Levels change while the process runs, and parts have their own: what is written is decided before.
+      level: "debug",
       base: toLine(options.fields ?? {}),
       timestamp: createTimestamp(options.format === "json-seed" ? "timestamp" : "time"),
       messageKey: "message",
       formatters: { level: (label) => ({ level: options.format === "json-seed" ? capitalsOf(label) : label }) },
     },
-    redact === undefined ? stream : { write: (line: string) => stream.write(redact(line)) },
+    {
+      write(text: string) {
+        const line = redact === undefined ? text : redact(text);
+        if (writing === "warn" || writing === "error") recent.add(line);
+        stream.write(line);
+      },
+    },
   );
   const flush = (): void => {
     if ("flushSync" in stream && typeof stream.flushSync === "function") stream.flushSync();
   };
-  const write =
-    (level: LogLevel) =>
-    (message: string, fields?: LogFields): void => {
-      // Nothing is formatted for lines that are not written.
-      if (!logger.isLevelEnabled(level)) return;
-      const text = cleanText(message).replaceAll("\n", "\\n");
-      if (fields === undefined) logger[level](text);
-      else logger[level](toLine(fields), text);
-    };
-  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error"), flush };
+  const writeLine = (level: LineLevel, message: string, fields: LogFields | undefined): void => {
+    const text = cleanText(message).replaceAll("\n", "\\n");
+    writing = level;
+    if (fields === undefined) logger[level](text);
+    else logger[level](toLine(fields), text);
+  };
+  const configured = options.level === "trace" ? "debug" : options.level;
+  const levels = new LogLevels(configured, (message, fields) => writeLine("info", message, fields));
+  const createPart = (component: LogComponent | null): Log => {
+    const write =
+      (level: LineLevel) =>
+      (message: string, fields?: LogFields): void => {
+        // Nothing is formatted for lines that are not written.
+        if (!levels.isWritten(component, level)) return;
+        writeLine(level, message, component === null ? fields : { component, ...fields });
+      };
+    return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  };
+  const parts = new Map<LogComponent, Log>();
+  const of = (component: LogComponent): Log => {
+    const known = parts.get(component) ?? createPart(component);
+    parts.set(component, known);
+    return known;
+  };
+  return { ...createPart(null), of, levels, recent, flush };
 }
 
 /** The names of levels in Python. */

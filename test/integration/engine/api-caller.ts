@@ -29,6 +29,7 @@ import { createQueueStore } from "../../../src/store/queues/queues.ts";
 import { createRunIndex } from "../../../src/store/run-index.ts";
 import type { Database } from "../../../src/store/sql/pool.ts";
 import { createUpgrades } from "../../../src/store/upgrades.ts";
+import { createFakeAdmin } from "../../rpc/support/fake-admin.ts";
 import { createFakeTemplates } from "../../rpc/support/fake-flows.ts";
 import { createFakeGenerations } from "../../rpc/support/fake-generations.ts";
 import { createFakeGoals } from "../../rpc/support/fake-goals.ts";
@@ -81,6 +82,7 @@ export function createCaller(engine: Engine, database: Database, operations?: Op
     upgrades: createUpgrades(database, silentLog),
     inboundTopics: null,
     rejectedMessages: { list: async () => [], find: async () => null },
+    ...createFakeAdmin(),
     ...createFakeTriggers(flows),
     ...createFakeRouting(flows),
     ...createFakeGoals(),

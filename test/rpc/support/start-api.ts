@@ -9,6 +9,7 @@ import type { LogFields } from "../../../src/base/log.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { RunActions } from "../../../src/engine/ports/operations.ts";
 import { createTemplateStarts } from "../../../src/flows/templates/use-template.ts";
+import { createFakeAdmin } from "./fake-admin.ts";
 import { createFakeBudgets } from "./fake-budgets.ts";
 import { createFakeDryRuns } from "./fake-dry-runs.ts";
 import type { FakeEngine } from "./fake-engine.ts";
@@ -85,6 +86,7 @@ export async function startApi(
     undelivered: createFakeUndelivered(),
     budgets: createFakeBudgets(),
     dryRuns: createFakeDryRuns(flows),
+    ...createFakeAdmin(),
     runReader: engine,
     runWatch: engine,
     runIndex: engine,

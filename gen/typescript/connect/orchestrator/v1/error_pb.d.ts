@@ -899,6 +899,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_UPGRADE_INCOMPLETE = 122;
    */
   UPGRADE_INCOMPLETE = 122,
+
+  /**
+   * no instance {instanceId} is alive; admin log-level lists those that are.
+   *
+   * @generated from enum value: ERROR_REASON_INSTANCE_NOT_FOUND = 123;
+   */
+  INSTANCE_NOT_FOUND = 123,
 }
 
 /**

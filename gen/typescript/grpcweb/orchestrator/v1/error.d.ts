@@ -766,5 +766,11 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_UPGRADE_INCOMPLETE = 122;
      */
-    UPGRADE_INCOMPLETE = 122
+    UPGRADE_INCOMPLETE = 122,
+    /**
+     * no instance {instanceId} is alive; admin log-level lists those that are.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_INSTANCE_NOT_FOUND = 123;
+     */
+    INSTANCE_NOT_FOUND = 123
 }

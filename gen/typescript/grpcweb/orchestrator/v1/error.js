@@ -772,4 +772,10 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_UPGRADE_INCOMPLETE = 122;
      */
     ErrorReason[ErrorReason["UPGRADE_INCOMPLETE"] = 122] = "UPGRADE_INCOMPLETE";
+    /**
+     * no instance {instanceId} is alive; admin log-level lists those that are.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_INSTANCE_NOT_FOUND = 123;
+     */
+    ErrorReason[ErrorReason["INSTANCE_NOT_FOUND"] = 123] = "INSTANCE_NOT_FOUND";
 })(ErrorReason || (ErrorReason = {}));
