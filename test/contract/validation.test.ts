@@ -47,8 +47,8 @@ function toExamples(field: DescField, { type }: FieldRules): Example[] {
       add("a field", true, "create_time");
       add("a field with a direction", true, "create_time desc");
       add("a field that no list is ordered by", false, "state");
-    } else if (/^\^\([A-Z]+\|/.test(pattern)) {
-      add("a word of the list", true, /[A-Z]+/.exec(pattern)?.[0]);
+    } else if (/^\^\([A-Za-z]+\|/.test(pattern)) {
+      add("a word of the list", true, /[A-Za-z]+/.exec(pattern)?.[0]);
       add("a word that is not in the list", false, "WORD");
     } else if (pattern.includes("https?:")) {
       add("an origin", true, "https://a.example:8443");
