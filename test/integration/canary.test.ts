@@ -5,6 +5,7 @@ import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { createCanaryStore } from "../../src/store/canary/canaries.ts";
 import { eventually } from "../support/eventually.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { countStatements } from "../support/statement-counter.ts";
 import { openWorkerBed, type WorkerBed } from "../support/worker-service.ts";
 
 async function openCanaryBed() {
@@ -93,4 +94,23 @@ test("old canaries are removed with all their rows, other runs and what went wro
     const { rows } = await journal.query(`SELECT FROM ${name} WHERE run_id = ANY($1)`, [gone]);
     expect([name, rows.length]).toEqual([name, 0]);
   }
+});
+
+test("a canary costs few statements", async () => {
+  const counter = await countStatements((await createTestDatabase()).url);
+  const bed = await openWorkerBed({ DATABASE_URL: counter.url, ORCHESTRATOR_CANARY_INTERVAL: "1s" });
+  // The first one registers its flow, and removes old ones.
+  await eventually(async () => expect(await read(bed, SUCCESSES)).toBeGreaterThan(2), { timeoutMs: 20_000 });
+  const successes = (await read(bed, SUCCESSES)) ?? 0;
+  const from = counter.count();
+  const startedAt = performance.now();
+  // Reading the metrics would ask for counts.
+  await eventually(() => expect(performance.now() - startedAt).toBeGreaterThan(15_000), { timeoutMs: 20_000 });
+  const statements = counter.count() - from;
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const canaries = ((await read(bed, SUCCESSES)) ?? 0) - successes;
+  expect(canaries).toBeGreaterThan(5);
+  // Three of its own, and five that bring counts up to date. Besides, a service that does nothing asks up to once in a
+  // second.
+  expect((statements - seconds) / canaries, `${statements} in ${seconds} s`).toBeLessThan(8.5);
 });

@@ -38,7 +38,7 @@ test.skipIf(skips)(
   async () => {
     const redis = await startRedisForTest();
     const counter = await countStatements((await createTestDatabase()).url);
-    const env = { DATABASE_URL: counter.url, ORCHESTRATOR_REDIS_URL: redis.url, ORCHESTRATOR_CANARY_INTERVAL: "1m" };
+    const env = { DATABASE_URL: counter.url, ORCHESTRATOR_REDIS_URL: redis.url, ORCHESTRATOR_CANARY_INTERVAL: "5m" };
     const beds = await Promise.all([openWorkerBed(env), openWorkerBed(env)]);
     for (const bed of beds) await eventually(() => expect(bed.service().output()).toContain("channels are heard"));
     const rate = async () => {

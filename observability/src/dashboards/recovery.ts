@@ -144,13 +144,15 @@ export const RECOVERY: DashboardPlan = {
           queries: [{ expr: ofDatabase("orchestrator_canary_lost_runs"), legend: "lost" }],
         }),
         figure({
-          ...{ title: "Last canary that completed", unit: "duration", limits: [120, 180] },
-          description: "How long ago a run of the service itself completed. Normal: less than its interval, a minute.",
+          ...{ title: "Last canary that completed", unit: "duration", limits: [600, 900] },
+          description:
+            "How long ago a run of the service itself completed. Normal: less than its interval, five minutes unless set.",
           queries: [{ expr: `time() - ${maxOf("orchestrator_canary_last_success_timestamp_seconds")}`, legend: "age" }],
         }),
         graph({
           ...{ title: "Canaries by outcome", unit: "events" },
-          description: "A run each minute. Late: not over after 10 s. Not started: its start was not acknowledged.",
+          description:
+            "Runs of the service itself. Late: not over after 10 s. Not started: its start was not acknowledged.",
           queries: [{ expr: perSecond("orchestrator_canary_runs_total", { by: "outcome" }), legend: "{{outcome}}" }],
         }),
         graph({
