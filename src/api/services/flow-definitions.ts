@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { fail } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json/json.ts";
 import { checkJson, parseJson } from "../../base/json/json-parse.ts";
-import { checkDeletable } from "../../flows/builtin/ids.ts";
+import { checkStartable } from "../../flows/builtin/ids.ts";
 import type { FlowRegistry } from "../../flows/ports/registry.ts";
 import { FlowSchema } from "../../gen/orchestrator/v1/flow_pb.ts";
 import type { FlowService, RegisterFlowRequest } from "../../gen/orchestrator/v1/flow_service_pb.ts";
@@ -63,7 +63,7 @@ export function createFlowDefinitions({ flows, limits }: DefinitionNeeds): FlowM
     },
 
     async deleteFlowVersion({ flowId, version, requestId }, { caller }) {
-      checkDeletable(flowId);
+      checkStartable(flowId);
       const deletedAt = await flows.deleteVersion(caller.tenantId, flowId, version, requestId);
       return create(DeleteFlowVersionResponseSchema, { flowId, version, deleteTime: toTimestamp(deletedAt) });
     },

@@ -4,6 +4,7 @@ import { isJsonObject, type Json, type JsonObject } from "../../base/json/json.t
 import { PLAN_STEPS } from "../../flows/builtin/goal-work.ts";
 import { BUILT_IN_VERSION, GOAL_PLAN_FLOW } from "../../flows/builtin/ids.ts";
 import type { Served } from "../../flows/check/unserved.ts";
+import { hashDocument } from "../../flows/document/identity.ts";
 import { readRequired } from "../../flows/drafts/allowed.ts";
 import { checkDraft } from "../../flows/drafts/check-draft.ts";
 import { findUnmet, pickGiven } from "../../flows/drafts/given.ts";
@@ -16,7 +17,7 @@ export interface PlanParts {
   readonly served: Served;
 }
 
-/** Digits of the hash of a plan in the name of its version: no two plans share them. */
+/** Digits of a hash in the name of a version: no two plans of no two goals share them. */
 const VERSION_DIGITS = 48;
 
 /** Most characters of a value of the context in the question: it is there to say what the variable is like. */
@@ -45,7 +46,9 @@ export function createPlanSteps({ flows, served }: PlanParts): Steps {
     const given = objectOf(input["context"]);
     const unmet = findUnmet(draft.plan, given);
     if (unmet.length > 0) return refuse(unmet.map((problem) => ({ ...problem })));
-    const version = BUILT_IN_VERSION + draft.hash.slice(0, VERSION_DIGITS);
+    // Of this goal alone: whoever deletes another one that has the same plan deletes that of the other one.
+    const name = hashDocument({ hash: draft.hash, run_id: input["run_id"] ?? "" });
+    const version = BUILT_IN_VERSION + name.slice(0, VERSION_DIGITS);
     await flows.registerBuiltIn(tenantId, { ...draft.document, id: GOAL_PLAN_FLOW, version });
     return { version, input: pickGiven(draft.plan, given) };
   };

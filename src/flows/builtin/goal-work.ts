@@ -77,6 +77,7 @@ export function createGoalWorkFlow(
             draft: `\${${draft}}`,
             services: [...services],
             context: "${vars.context}",
+            run_id: "${run.run_id}",
           }),
           transitions: [{ to: PLAN_STATES.do }],
         },
@@ -90,8 +91,6 @@ export function createGoalWorkFlow(
               input: "${tasks.keep.output.input}",
             },
           },
-          // Another goal had the same plan, and has been deleted with it in between.
-          on_error: [{ match: "FLOW_NOT_FOUND", to: PLAN_STATES.keep }],
           transitions: [{ to: "done" }],
         },
         { id: "done", final: "completed" },

@@ -51,19 +51,10 @@ export function isWrittenByService(flowId: string): boolean {
   return isReservedFlowId(flowId) && flowId !== GOAL_PLAN_FLOW;
 }
 
-/** Refuses to start such a flow for a caller. Error: FLOW_RESERVED. */
-export function checkStartable(flowId: string): void {
-  if (isReservedFlowId(flowId)) refuse(flowId);
-}
-
 /**
- * Refuses to delete a version of a flow that the service has written: it counts on those that it has registered. A plan
- * that no run uses may go. Error: FLOW_RESERVED.
+ * Refuses to start such a flow for a caller, or to delete a version of it: the service counts on those that it has
+ * registered. Error: FLOW_RESERVED.
  */
-export function checkDeletable(flowId: string): void {
-  if (isWrittenByService(flowId)) refuse(flowId);
-}
-
-function refuse(flowId: string): never {
-  return fail("FLOW_RESERVED", { flowId, prefix: RESERVED_PREFIX });
+export function checkStartable(flowId: string): void {
+  if (isReservedFlowId(flowId)) fail("FLOW_RESERVED", { flowId, prefix: RESERVED_PREFIX });
 }

@@ -79,7 +79,7 @@ export interface IFlowServiceClient {
      * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
      * latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
      * with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
-     * them, FLOW_RESERVED for a flow that the service has written, REQUEST_ID_REUSED.
+     * them, FLOW_RESERVED for a flow of the service, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: DeleteFlowVersion
      */
@@ -149,7 +149,7 @@ export declare class FlowServiceClient implements IFlowServiceClient, ServiceInf
      * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
      * latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
      * with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
-     * them, FLOW_RESERVED for a flow that the service has written, REQUEST_ID_REUSED.
+     * them, FLOW_RESERVED for a flow of the service, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: DeleteFlowVersion
      */

@@ -87,7 +87,7 @@ export class FlowServiceClient {
      * the version as a subflow do not. From then on every instance refuses to start it with FLOW_NOT_FOUND. When the
      * latest version is deleted, the one registered before it becomes the latest. The version can be registered again,
      * with the same or other content. Errors: FLOW_NOT_FOUND, FLOW_IN_USE with the number of runs and the id of one of
-     * them, FLOW_RESERVED for a flow that the service has written, REQUEST_ID_REUSED.
+     * them, FLOW_RESERVED for a flow of the service, REQUEST_ID_REUSED.
      *
      * @generated from protobuf rpc: DeleteFlowVersion
      */
