@@ -25,7 +25,7 @@ export async function deleteParts(
   for (const part of flowId === GOAL_FLOW ? (work === null ? [] : [work]) : listPartRuns(state))
     await ignoring(["RUN_NOT_FOUND"], deleteRun(part));
   const version = flowId === GOAL_FLOW ? null : planVersionOf(state);
-  // Versions of plans that were stored before each goal had its own may be those of several goals.
+  // Goals of older versions of the service may share one.
   if (version !== null)
     await ignoring(["FLOW_NOT_FOUND", "FLOW_IN_USE"], flows.deleteVersion(tenantId, GOAL_PLAN_FLOW, version, ""));
 }
