@@ -46,7 +46,7 @@ export function createPlanSteps({ flows, served }: PlanParts): Steps {
     const given = objectOf(input["context"]);
     const unmet = findUnmet(draft.plan, given);
     if (unmet.length > 0) return refuse(unmet.map((problem) => ({ ...problem })));
-    // Of this goal alone: whoever deletes another one that has the same plan deletes that of the other one.
+    // Of this goal alone: to delete another goal that has the same plan leaves it.
     const name = hashDocument({ hash: draft.hash, run_id: input["run_id"] ?? "" });
     const version = BUILT_IN_VERSION + name.slice(0, VERSION_DIGITS);
     await flows.registerBuiltIn(tenantId, { ...draft.document, id: GOAL_PLAN_FLOW, version });
