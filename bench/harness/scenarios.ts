@@ -154,6 +154,14 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     quick: { rounds: 1, seconds: 2 },
   },
   {
+    name: "disk",
+    title: "space of runs in the database",
+    file: "workloads/disk-space.ts",
+    database: "plain",
+    full: { count: 20_000 },
+    quick: { count: 2_000 },
+  },
+  {
     name: "lists",
     title: "lists over 1,000,000 runs",
     file: "workloads/run-lists.ts",
