@@ -19,6 +19,9 @@ import type { Config } from "./settings.ts";
 const LONGEST_CANARY_MS = 900_000;
 const SHORTEST_CANARY_MS = 1_000;
 
+/** The contract promises that request ids last this long, and they go with what they have started. */
+const SHORTEST_RETENTION_MS = 86_400_000;
+
 /** One thing that is wrong with a setting. */
 export interface SettingProblem {
   /** As the file writes it: `server.cors_origins`. */
@@ -77,6 +80,9 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
   const { interval } = config.canary;
   const isRare = interval === 0 || (interval >= SHORTEST_CANARY_MS && interval <= LONGEST_CANARY_MS);
   note("canary.interval", isRare ? null : "0, or from 1s to 15m");
+  const { operationRetention, messageRetention } = config.store;
+  note("store.operation_retention", judgeRetention(operationRetention));
+  note("store.message_retention", judgeRetention(messageRetention));
   checkKafka(config, note);
   const { failPoints, suspectPause, enabled } = config.testing;
   if (failPoints !== undefined) {
@@ -202,4 +208,8 @@ function complaintOf(read: () => unknown): string | null {
   } catch (error) {
     return isOrchestratorError(error) ? String(error.details.problem) : (error as Error).message;
   }
+}
+
+function judgeRetention(ms: number): string | null {
+  return ms === 0 || ms >= SHORTEST_RETENTION_MS ? null : "0, or at least 24h, which request ids last";
 }

@@ -37,13 +37,13 @@ export const STORE = {
     schema: durationSetting(),
     default: "30d",
     env: ["ORCHESTRATOR_OPERATION_RETENTION"],
-    text: "How long operations are kept after their end. Then they are removed, and their request ids start new operations. 0 keeps them.",
+    text: "How long operations are kept after their end. Then they are removed, and their request ids start new operations. At least 24 h, which request ids last; 0 keeps them.",
   }),
   messageRetention: setting({
     schema: durationSetting(),
     default: "30d",
     env: ["ORCHESTRATOR_MESSAGE_RETENTION"],
-    text: "How long messages are kept that could not be applied (`rejected_messages`) or sent (`outbox_rejected`), and who moved positions of topics (`kafka_rewinds`). 0 keeps them.",
+    text: "How long messages are kept that could not be applied (`rejected_messages`) or sent (`outbox_rejected`), and who moved positions of topics (`kafka_rewinds`). At least 24 h, which request ids last; 0 keeps them.",
   }),
   preparedStatements: setting({
     schema: booleanSetting(),
