@@ -30,6 +30,10 @@ export interface FieldKeywords {
 const NO_NUL = "^[^\\x00]*$";
 const BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
 const FRACTION = "(\\.[0-9]{1,9})?";
+/** One to nine digits, not all of them 0: by the number of zeros that they begin with. */
+const FRACTION_ABOVE_0 = Array.from({ length: 9 }, (_, zeros) => `${"0".repeat(zeros)}[1-9][0-9]{0,${8 - zeros}}`).join(
+  "|",
+);
 
 /** Keywords of a field of a request. `mask`: the message that field masks of the method choose from. */
 export function toKeywords(field: DescField, mask: DescMessage | undefined): FieldKeywords {
@@ -133,7 +137,7 @@ function ofDuration(rules: FieldRules | undefined): string {
   const top = max === undefined ? "" : `|${max}(\\.0{1,9})?`;
   if (own?.greaterThan.case !== "gt") return `^${sign}(${whole}${FRACTION}${top})s$`;
   const positive = max === undefined ? "[1-9][0-9]{0,11}" : upTo(max - 1, 1);
-  return `^(${positive}${FRACTION}|0\\.[0-9]{0,8}[1-9]${top})s$`;
+  return `^(${positive}${FRACTION}|0\\.(${FRACTION_ABOVE_0})${top})s$`;
 }
 
 function secondsOf({ seconds, nanos }: Duration): number {

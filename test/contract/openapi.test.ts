@@ -89,6 +89,9 @@ test("a request shows durations, masks, oneofs, and that other fields are refuse
   const timeout = new RegExp(start.properties.runTimeout.pattern);
   for (const text of ["0.1s", "1s", "315359999.5s", "315360000s"]) expect(timeout.test(text), text).toBe(true);
   for (const text of ["0s", "0.0s", "315360001s", "999999999s"]) expect(timeout.test(text), text).toBe(false);
+  // Cause: the service answers with three digits, "0.860s", which the document refused.
+  for (const text of ["0.860s", "0.1s", "0.000000001s", "0.100000000s"]) expect(timeout.test(text), text).toBe(true);
+  for (const text of ["0s", "0.000s", "0.0000000001s", "0.8600000000s"]) expect(timeout.test(text), text).toBe(false);
   const mask = new RegExp(start.properties.readMask.pattern);
   expect([mask.test("runId,state"), mask.test(""), mask.test("nothing")]).toEqual([true, true, false]);
   expect(start.additionalProperties).toBe(false);

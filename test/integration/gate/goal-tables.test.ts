@@ -144,7 +144,7 @@ test("a start mends rows that are not what goals say, and makes dropped tables a
     expect(await query("SELECT * FROM tasks ORDER BY id")).toEqual(before);
     expect(await query("SELECT * FROM task_results")).toEqual([]);
   }, LONG);
-  await eventually(() => expect(service.output()).toContain("are mended"));
+  await eventually(() => expect(service.output()).toContain("are corrected"));
 
   await query("DROP TABLE tasks CASCADE");
   expect((await call("GET", `/tasks/${await submit("without tables")}`)).status).toBe("pending");
