@@ -50,13 +50,17 @@ test("a job migrates, a service that requires it starts afterwards, and its upgr
   const status = await ask("status");
   expect(status, status.err).toMatchObject({ code: 0 });
   const shown = JSON.parse(status.out);
-  expect(shown).toMatchObject({ state: "FINALIZED", schemaVersion: newest, instances: [{ address: service.address }] });
+  expect(shown).toMatchObject({
+    state: "UPGRADE_STATE_FINALIZED",
+    schemaVersion: newest,
+    instances: [{ address: service.address }],
+  });
   // As after an upgrade from a release that wrote less.
   await database.journal.query("UPDATE orchestrator.settings SET value = '1' WHERE name = 'journal_version'");
   const before = await command(["upgrade", "status"], { ORCHESTRATOR_SERVER: service.address });
   expect(before.out).toMatch(/^state {4}READY: finalize when/);
   const after = JSON.parse((await ask("finalize")).out);
-  expect(after).toMatchObject({ state: "FINALIZED", journalVersion: shown.journalVersion });
+  expect(after).toMatchObject({ state: "UPGRADE_STATE_FINALIZED", journalVersion: shown.journalVersion });
   await database.journal.query("UPDATE orchestrator.settings SET value = '99' WHERE name = 'journal_version'");
   const late = await serve("late");
   expect(late, late.err).toMatchObject({ code: 5 });

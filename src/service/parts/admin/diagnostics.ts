@@ -27,7 +27,7 @@ export interface DiagnosticSources {
 }
 
 /** Passwords in URLs: those of settings that carry a whole URL. */
-const PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@"']*):[^\s/@"']+@/gi;
+const PASSWORD = /(:\/\/[^\s:/@"']*):[^\s/@"']+@/g;
 
 /** Takes out what is secret wherever it stands: values that were read from secrets, and passwords in URLs. */
 function hideSecrets(text: string, secrets: Pick<Secrets, "redact">): string {

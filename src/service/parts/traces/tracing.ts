@@ -109,5 +109,5 @@ async function* readJournal(reader: RunReader | null, { runId, tenantId }: Run["
 function urlOf({ endpoint, tracesEndpoint, protocol }: Config["tracing"]): string | null {
   if (tracesEndpoint !== undefined) return tracesEndpoint;
   if (endpoint === undefined) return null;
-  return protocol === "grpc" ? endpoint : `${endpoint.replace(/\/+$/, "")}/v1/traces`;
+  return protocol === "grpc" ? endpoint : `${endpoint.replace(/(?<!\/)\/+$/, "")}/v1/traces`;
 }
