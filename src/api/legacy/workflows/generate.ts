@@ -11,7 +11,7 @@ import { GenerationService } from "../../../gen/orchestrator/v1/generation_servi
 import { type Answer, answer, type Exchange, readText } from "../exchange.ts";
 
 /** How long a request waits for the draft, seconds: the answer is there within 50. */
-const WAIT_SECONDS = 48n;
+const WAIT_SECONDS = 45n;
 
 const COMPLEXITIES = {
   low: GenerationComplexity.LOW,
