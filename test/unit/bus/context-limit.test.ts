@@ -34,7 +34,7 @@ test.each([
 ])("runs over Kafka, %s", (_where, keys) => {
   const read = (notes: string) => {
     const value = Buffer.from(JSON.stringify({ run_id: "r", flow_id: "f", ...keys(notes) }));
-    return readFlowRun({ value } as unknown as InboundMessage, LIMIT);
+    return readFlowRun({ value, headers: [] } as unknown as InboundMessage, LIMIT);
   };
   expect(read(notesOf(MAX_CONTEXT_BYTES)).context).not.toBeNull();
   expect(() => read(notesOf(MAX_CONTEXT_BYTES + 1))).toThrow(REFUSED);
