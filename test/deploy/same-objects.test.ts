@@ -87,23 +87,26 @@ function expectSame(left: string, right: string): void {
   for (const [name, object] of one) expect(comparable(object), name).toEqual(comparable(other.get(name)));
 }
 
-describe.each(environments)("%s", (environment) => {
-  test.skipIf(kustomizeMissing)("Kustomize and the chart make the same objects", async () => {
-    const built = await buildOverlay(environment);
-    expectSame(built, evaluateChart(environment));
-    for (const object of byName(built).values()) expect(object.metadata.namespace).toBe(NAMESPACES[environment]);
-  });
+describe.each(kustomizeMissing && helm === null ? [] : environments)("%s", (environment) => {
+  if (!kustomizeMissing)
+    test("Kustomize and the chart make the same objects", async () => {
+      const built = await buildOverlay(environment);
+      expectSame(built, evaluateChart(environment));
+      for (const object of byName(built).values()) expect(object.metadata.namespace).toBe(NAMESPACES[environment]);
+    });
 
-  test.skipIf(helm === null)("Helm makes of the chart what this test makes of it", async () => {
-    const file = `${CHART}/values-${environment}.yaml`;
-    const made = await run(helm ?? "", ["template", "orchestrator", CHART, "--values", file]);
-    expectSame(made, evaluateChart(environment));
-  });
+  if (helm !== null)
+    test("Helm makes of the chart what this test makes of it", async () => {
+      const file = `${CHART}/values-${environment}.yaml`;
+      const made = await run(helm ?? "", ["template", "orchestrator", CHART, "--values", file]);
+      expectSame(made, evaluateChart(environment));
+    });
 });
 
-test.skipIf(helm === null)("helm lint has no complaint", async () => {
-  expect(await run(helm ?? "", ["lint", "--strict", CHART])).toContain("0 chart(s) failed");
-});
+if (helm !== null)
+  test("helm lint has no complaint", async () => {
+    expect(await run(helm ?? "", ["lint", "--strict", CHART])).toContain("0 chart(s) failed");
+  });
 
 test("names of a release reach every object of it", () => {
   const objects = [...byName(evaluateChart("prod")).values()];
