@@ -14,6 +14,7 @@ import type { ClusterView, OtherInstance } from "../engine/ports/cluster.ts";
 import type { Lease, Leases, RaisedLease, TakenLease } from "../engine/ports/leases.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared } from "./sql/sql.ts";
+import { readJournalVersion } from "./upgrades.ts";
 
 /** Identity of this instance, and how long it lives without renewal. */
 export interface LeaseOptions {
@@ -77,10 +78,6 @@ const REGISTER = prepared(
   SET address = excluded.address, host = excluded.host, pid = excluded.pid, reads = excluded.reads, expires_at = excluded.expires_at, leaving = $7,
     release = excluded.release
   RETURNING reads`,
-);
-const READ_JOURNAL = prepared(
-  "leases.journal",
-  "SELECT value::int AS version FROM orchestrator.settings WHERE name = 'journal_version'",
 );
 const LEAVE = prepared("leases.leave", "UPDATE orchestrator.instances SET leaving = true WHERE instance_id = $1");
 const RENEW = prepared(
@@ -193,8 +190,7 @@ export async function openLeases(
     const row = [instanceId, options.address, host, process.pid, ttlMs, reads, leaving, release];
     const { rows } = await database.journal.query(REGISTER, row);
     if (rows.length > 0) return;
-    const journal = await database.journal.query<{ version: number }>(READ_JOURNAL);
-    fail("JOURNAL_TOO_NEW", { found: journal.rows[0]?.version ?? 0, known: reads });
+    fail("JOURNAL_TOO_NEW", { found: await readJournalVersion(database.journal), known: reads });
   };
   await register();
   const notify = async (): Promise<void> => {

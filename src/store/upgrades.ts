@@ -2,7 +2,7 @@
 import { fail } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { InstanceRelease, Upgrades, UpgradeView } from "../engine/ports/instances/upgrades.ts";
-import { readSchemaStatus } from "./sql/migrate.ts";
+import { readSchemaVersion } from "./sql/migrate.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type SqlRunner } from "./sql/sql.ts";
 
@@ -48,16 +48,16 @@ export function createUpgrades(database: Database, log: Log): Upgrades {
   };
 }
 
+/** The version of the journal's format that the database is finalized to. */
+export async function readJournalVersion(runner: SqlRunner): Promise<number> {
+  const { rows } = await runner.query<{ version: number }>(READ_JOURNAL);
+  return rows[0]?.version ?? 0;
+}
+
 async function view(runner: SqlRunner): Promise<UpgradeView> {
-  const { version: schema, minReader } = await readSchemaStatus(runner);
-  const [journal] = (await runner.query<{ version: number }>(READ_JOURNAL)).rows;
+  const { version: schema, minReader } = await readSchemaVersion(runner);
+  const journal = await readJournalVersion(runner);
   const { rows: instances } = await runner.query<InstanceRelease>(READ_INSTANCES);
-  const version = journal?.version ?? 0;
-  return {
-    schema,
-    minReader,
-    journal: version,
-    newest: Math.max(version, ...instances.map(({ reads }) => reads)),
-    instances,
-  };
+  const newest = Math.max(journal, ...instances.map(({ reads }) => reads));
+  return { schema, minReader, journal, newest, instances };
 }

@@ -32,8 +32,10 @@ export async function openStore(config: Config, log: Log, parts: Parts): Promise
   const { opened, schema } = await openSchema(config, log, parts);
   const { database } = opened;
   if (config.store.migrations === "apply") await schema.migrate();
-  const [pending] = (await schema.status()).pending;
-  if (pending !== undefined) fail("STORE_TOO_OLD", { pending });
+  else {
+    const [pending] = (await schema.status()).pending;
+    if (pending !== undefined) fail("STORE_TOO_OLD", { pending });
+  }
   await checkDurability(database.reads, log);
   const partitions = await keepPartitions(database, log);
   parts.onClose(() => partitions.stop());

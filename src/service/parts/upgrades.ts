@@ -9,13 +9,22 @@ import type { Store } from "./store.ts";
 /** Call it when this instance is registered. Errors: those of the store. */
 export async function openUpgrades(config: Config, { database, alone }: Store, log: Log): Promise<Upgrades> {
   const upgrades = createUpgrades(database, log);
-  const when = config.store.finalizeUpgrades ?? (alone ? "at_start" : "by_command");
-  if (when === "at_start")
-    await upgrades.finalize("orchestrator").catch((error: unknown) => {
-      if (!isOrchestratorError(error) || error.code !== "UPGRADE_INCOMPLETE") throw error;
-    });
   const { journal, newest } = await upgrades.view();
-  if (journal < newest)
+  if (journal === newest) return upgrades;
+  const when = config.store.finalizeUpgrades ?? (alone ? "at_start" : "by_command");
+  const finalized = when === "at_start" && (await finalize(upgrades));
+  if (!finalized)
     log.info("the upgrade is not finalized, and the release before can be started again", { journal, newest });
   return upgrades;
+}
+
+/** Returns false while an older instance lives. */
+async function finalize(upgrades: Upgrades): Promise<boolean> {
+  try {
+    await upgrades.finalize("orchestrator");
+    return true;
+  } catch (error) {
+    if (isOrchestratorError(error) && error.code === "UPGRADE_INCOMPLETE") return false;
+    throw error;
+  }
 }

@@ -231,12 +231,28 @@ function checkApplied(migrations: readonly Migration[], rows: readonly AppliedRo
   return newest;
 }
 
-/** The schema of a database beside the migrations of this build. */
-export interface SchemaStatus {
+/** The schema of a database. */
+export interface SchemaVersion {
   /** Number of applied migrations; 0: the database is empty. */
   readonly version: number;
   /** The fewest migrations that a release must know to start on it. */
   readonly minReader: number;
+}
+
+/** Reads what is applied, and no file. */
+export async function readSchemaVersion(runner: SqlRunner): Promise<SchemaVersion> {
+  return versionOf(await readApplied(runner));
+}
+
+function versionOf(rows: readonly AppliedRow[]): SchemaVersion {
+  return {
+    version: rows.at(-1)?.version ?? 0,
+    minReader: Math.max(0, ...rows.map(({ version, minReader }) => minReader ?? version)),
+  };
+}
+
+/** The schema of a database beside the migrations of this build. */
+export interface SchemaStatus extends SchemaVersion {
   /** Names of the files that {@link runMigrations} would apply. */
   readonly pending: readonly string[];
 }
@@ -248,9 +264,5 @@ export async function readSchemaStatus(
 ): Promise<SchemaStatus> {
   const rows = await readApplied(runner);
   const version = checkApplied(migrations, rows);
-  return {
-    version,
-    minReader: Math.max(0, ...rows.map(({ version: own, minReader }) => minReader ?? own)),
-    pending: migrations.slice(version).map(({ name }) => name),
-  };
+  return { ...versionOf(rows), pending: migrations.slice(version).map(({ name }) => name) };
 }
