@@ -7,17 +7,18 @@ import {
   pairsSetting,
   setting,
   textSetting,
+  urlSetting,
 } from "../setting-types.ts";
 
 /** Traces. The variables are those of OpenTelemetry. */
 export const TRACING = {
   endpoint: setting({
-    schema: textSetting("a URL"),
+    schema: urlSetting("http", "https"),
     env: ["OTEL_EXPORTER_OTLP_ENDPOINT"],
     text: "Collector of traces: `http://collector:4318`, or with gRPC `http://collector:4317`. Without an endpoint nothing is traced. Over HTTP, the path of traces is added to it.",
   }),
   tracesEndpoint: setting({
-    schema: textSetting("a URL"),
+    schema: urlSetting("http", "https"),
     env: ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
     text: "The same, taken as it is; it wins over `endpoint`.",
   }),

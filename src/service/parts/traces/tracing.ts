@@ -47,6 +47,8 @@ export async function openTracing(
     import("../../../telemetry/traces/served-spans.ts"),
   ]);
   let isFailing = false;
+  // A URL may hold a password.
+  const { origin: collector } = new URL(url);
   const exporter = openExporter({
     protocol: config.protocol,
     url,
@@ -65,8 +67,8 @@ export async function openTracing(
     count: (result, spans) => parts.metrics.counter("orchestrator_trace_spans_total", result).add(spans),
     onState(error) {
       // Once for each outage, not for each batch.
-      if (error !== null && !isFailing) log.warn("spans cannot be exported", { url, error });
-      if (error === null && isFailing) log.info("spans are exported again", { url });
+      if (error !== null && !isFailing) log.warn("spans cannot be exported", { collector, error });
+      if (error === null && isFailing) log.info("spans are exported again", { collector });
       isFailing = error !== null;
     },
   });
@@ -80,7 +82,7 @@ export async function openTracing(
     count: (result) => parts.metrics.counter("orchestrator_trace_rebuilds_total", result).add(),
   });
   const runTraces = createRunTraces({ sampler, sink: exporter, typeOf, rebuild, slowMs: config.slowRun });
-  log.info("traces are exported", { url, protocol: config.protocol, sampler: config.sampler });
+  log.info("traces are exported", { collector, protocol: config.protocol, sampler: config.sampler });
   return {
     runTraces,
     observers: [runTraces],
