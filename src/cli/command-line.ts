@@ -142,6 +142,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/upgrade.ts")).defineUpgrade,
   },
   {
+    name: "restore",
+    summary: "after a restore of the database: show what may happen twice, and let the service go on",
+    load: async () => (await import("./commands/restore.ts")).defineRestore,
+  },
+  {
     name: "migrate",
     summary: "show and migrate the schema of the database without serving",
     load: async () => (await import("./commands/migrate.ts")).defineMigrate,

@@ -33,6 +33,7 @@ const COUNTED = [
   ["orchestrator_undelivered_messages", "undelivered"],
   ["orchestrator_outbox_oldest_seconds", "outboxSeconds"],
   ["orchestrator_unshown_goals", "unshownGoals"],
+  ["orchestrator_unfinalized_versions", "unfinalizedVersions"],
 ] as const;
 
 /** Public states of runs that have not ended. */

@@ -12,6 +12,7 @@ import { fail, invariant } from "../base/errors.ts";
 import { isAlive } from "../base/process/is-alive.ts";
 import type { ClusterView, OtherInstance } from "../engine/ports/cluster.ts";
 import type { Lease, Leases, RaisedLease, TakenLease } from "../engine/ports/leases.ts";
+import { readDatabaseIdentity } from "./database-identity.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared } from "./sql/sql.ts";
 import { readJournalVersion } from "./upgrades.ts";
@@ -60,9 +61,15 @@ interface Survey {
 
 const INSERT_SETTINGS = prepared(
   "leases.settings",
-  "INSERT INTO orchestrator.settings (name, value) VALUES ('shards', $1), ('journal_version', $2) ON CONFLICT DO NOTHING",
+  `INSERT INTO orchestrator.settings (name, value)
+  VALUES ('shards', $1), ('journal_version', $2), ('database_identity', $3), ('sequence_base', '0') ON CONFLICT DO NOTHING`,
 );
-const READ_SETTING = prepared("leases.shards", "SELECT value FROM orchestrator.settings WHERE name = 'shards'");
+const READ_SETTINGS = prepared(
+  "leases.read_settings",
+  `SELECT max(value) FILTER (WHERE name = 'shards')::int AS shards,
+    max(value) FILTER (WHERE name = 'sequence_base')::int AS "sequenceBase",
+    max(value) FILTER (WHERE name = 'database_identity') AS identity FROM orchestrator.settings`,
+);
 const CREATE_SHARDS = prepared(
   "leases.create",
   "INSERT INTO orchestrator.shard_leases (shard) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING",
@@ -163,19 +170,35 @@ const RELEASE_SOME = prepared(
 );
 const NOTIFY = prepared("leases.notify", `SELECT pg_notify('${CHANNEL}', $1)`);
 
+/** What {@link openLeases} returns. */
+export interface OpenedLeases {
+  readonly leases: Leases;
+  readonly shards: number;
+  /** Sequence of the first record of a new run. */
+  readonly firstSequence: number;
+}
+
+interface Settings {
+  readonly shards: number;
+  readonly sequenceBase: number;
+  readonly identity: string;
+}
+
 /**
  * Registers this instance. Errors: CONFIG_INVALID if the database has a different number of shards than requested,
- * JOURNAL_TOO_NEW if an upgrade to a release was finalized whose records this one cannot read.
+ * STORE_RESTORED if it is a copy, JOURNAL_TOO_NEW if an upgrade to a release was finalized whose records this one
+ * cannot read.
  */
-export async function openLeases(
-  database: Database,
-  options: LeaseOptions,
-): Promise<{ readonly leases: Leases; readonly shards: number }> {
+export async function openLeases(database: Database, options: LeaseOptions): Promise<OpenedLeases> {
   const { instanceId, ttlMs, reads, release } = options;
   const host = hostId();
-  await database.journal.query(INSERT_SETTINGS, [String(options.shards), String(reads)]);
-  const { rows } = await database.journal.query<{ value: string }>(READ_SETTING);
-  const shards = Number(rows[0]?.value);
+  const identity = await readDatabaseIdentity(database.journal);
+  await database.journal.query(INSERT_SETTINGS, [String(options.shards), String(reads), identity]);
+  const { rows } = await database.journal.query<Settings>(READ_SETTINGS);
+  const [settings] = rows;
+  invariant(settings, "an aggregate has a row");
+  if (settings.identity !== identity) fail("STORE_RESTORED");
+  const { shards, sequenceBase } = settings;
   if (shards !== options.shards) {
     fail("CONFIG_INVALID", {
       problem: `this database has ${shards} shards, a number that never changes; set shards to ${shards} or remove the setting`,
@@ -271,7 +294,7 @@ export async function openLeases(
             if (sender !== instanceId) listener();
           }),
   };
-  return { leases, shards };
+  return { leases, shards, firstSequence: sequenceBase + 1 };
 }
 
 function surplusOf({ held, share }: Survey): number {

@@ -20,6 +20,8 @@ const COUNTS = prepared(
     (SELECT count(*) FROM orchestrator.outbox_rejected) AS undelivered,
     (SELECT count(DISTINCT run_id) FROM orchestrator.unshown_goals) AS "unshownGoals",
     (SELECT count(*) FROM overdue) AS "overdueRuns",
+    (SELECT greatest(0, max(i.reads) - max(s.value::int)) FROM orchestrator.instances i, orchestrator.settings s
+      WHERE i.expires_at > clock_timestamp() AND s.name = 'journal_version') AS "unfinalizedVersions",
     (SELECT coalesce(json_object_agg(state, count), '{}')
       FROM (SELECT state, sum(count)::float8 AS count FROM orchestrator.run_totals GROUP BY state) AS states) AS "runs",
     ${ageOf("min(wake_at) FROM overdue")} AS "overdueSeconds",
@@ -48,6 +50,8 @@ export interface StoreCounts {
   readonly undelivered: number;
   /** Age of the oldest message that waits to be sent, seconds. */
   readonly outboxSeconds: number;
+  /** Versions of the journal's format that instances read and that no upgrade was finalized to. */
+  readonly unfinalizedVersions: number;
   /** Goals whose last change the tables of goals do not show yet. */
   readonly unshownGoals: number;
 }

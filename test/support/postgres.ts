@@ -36,6 +36,20 @@ export async function createTestDatabase(
   return { database, target, url: testUrl(server, name) };
 }
 
+/**
+ * Copies a test database as it is, after it has lost its sessions, and returns the URL of the copy; dropped after the
+ * file. Call it where `createTestDatabase` may be called, or hand `drop` to what runs at the end.
+ */
+export async function copyTestDatabase(url: string, onEnd: (drop: () => Promise<void>) => void): Promise<string> {
+  const server = inject("postgres");
+  const name = new URL(url).pathname.slice(1);
+  const copy = `${name}_copy`;
+  await administer(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);
+  await administer(`CREATE DATABASE ${copy} TEMPLATE ${name}`);
+  onEnd(() => administer(`DROP DATABASE ${copy} WITH (FORCE)`));
+  return testUrl(server, copy);
+}
+
 /** Makes a migrated database accept runs of unregistered flows. */
 export async function takeAnyFlow({ reads }: Pick<Database, "reads">): Promise<void> {
   await reads.query("ALTER TABLE orchestrator.runs DISABLE TRIGGER runs_versions");

@@ -9,7 +9,8 @@ import { PROCESS } from "./process.ts";
 import { RUNS } from "./runs.ts";
 import { SEEDS } from "./seeds.ts";
 import { STORE } from "./store.ts";
+import { UPGRADES } from "./upgrades.ts";
 
 export const ALERT_GROUPS: readonly AlertGroup[] = [
-  ...[AVAILABILITY, BURN_ALERTS, RUNS, CANARIES, STORE, MESSAGES, PROCESS, MONITORING, SEEDS],
+  ...[AVAILABILITY, BURN_ALERTS, RUNS, CANARIES, STORE, MESSAGES, PROCESS, UPGRADES, MONITORING, SEEDS],
 ];

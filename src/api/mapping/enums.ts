@@ -200,6 +200,7 @@ export const EVENT_KIND = {
   "run.released": RunEventKind.RUN_RELEASED,
   "run.recovered": RunEventKind.RUN_RECOVERED,
   "run.budget_warned": RunEventKind.RUN_BUDGET_WARNED,
+  "run.restored": RunEventKind.RUN_RESTORED,
   "task.dispatched": RunEventKind.TASK_DISPATCHED,
   "task.scheduled": RunEventKind.TASK_SCHEDULED,
   "task.limited": RunEventKind.TASK_LIMITED,

@@ -198,6 +198,8 @@ function toAttributes(record: JournalRecord): JsonObject {
       return { outcome: END_NAME[record.cause.end], compensate: record.cause.compensate };
     case "run.budget_warned":
       return { budget_id: record.budget, message: record.why };
+    case "run.restored":
+      return { actor: record.by };
     case "task.dispatched":
       return {
         ...(record.to === undefined ? {} : { worker_session_id: record.to }),

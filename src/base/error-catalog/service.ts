@@ -44,6 +44,18 @@ export const SERVICE_ERRORS = {
     "no",
     "the upgrade to version {found} of the journal was finalized, and this release reads up to {known}; start a newer release",
   ),
+  STORE_RESTORED: entry(
+    "FAILED_PRECONDITION",
+    500,
+    "no",
+    "the database was copied or restored since the service last used it; stop every instance and run `orchestrator restore finish`, or use the right database",
+  ),
+  RESTORE_INSTANCE_ALIVE: entry(
+    "FAILED_PRECONDITION",
+    500,
+    "yes",
+    "instance {instance} at {address} is registered until {until}; stop it, or wait until then if it is gone",
+  ),
   DATA_FOLDER_IN_USE: entry(
     "FAILED_PRECONDITION",
     500,

@@ -31,11 +31,19 @@ export function foldJournal(runId: string, records: Iterable<JournalRecord>): Ru
   });
 }
 
+/** The sequence of a record whose turn is `next`. Only what a restored database writes skips some. */
+export function sequenceOf(record: JournalRecord, next: number): number {
+  const { sequence = next } = record.type === "run.started" || record.type === "run.restored" ? record : {};
+  invariant(sequence >= next, `${record.type} has sequence ${sequence}, and ${next} is next`);
+  return sequence;
+}
+
 /** Applies one record to `state`. */
 export function applyRecord(state: RunState, record: JournalRecord): void {
   invariant(!isTerminalPhase(state.phase), `${record.type} after the end of run ${state.runId}`);
-  state.sequence += 1;
-  invariant((record.type === "run.started") === (state.sequence === 1), "a journal begins with run.started, once");
+  const next = state.sequence + 1;
+  invariant((record.type === "run.started") === (next === 1), "a journal begins with run.started, once");
+  state.sequence = sequenceOf(record, next);
   state.updatedAt = record.at;
   switch (record.type) {
     case "run.started":
@@ -121,6 +129,7 @@ export function applyRecord(state: RunState, record: JournalRecord): void {
     case "run.recovered":
       state.recoveries += 1;
       return;
+    case "run.restored":
     case "run.budget_warned":
       return;
     case "task.limited": {

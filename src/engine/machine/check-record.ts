@@ -284,6 +284,7 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
     optional("deadlineAt", r.deadlineAt, time) ??
     optional("startAt", r.startAt, time) ??
     optional("limit", r.limit, runLimit) ??
+    optional("sequence", r.sequence, count) ??
     facts("facts", r.facts),
   "run.completed": (r) => time("at", r.at) ?? json("output", r.output),
   "task.waiting": (r) =>
@@ -381,6 +382,7 @@ const RECORDS = fieldChecks<{ readonly [Type in RecordType]: RecordOf<Type> }>()
   "run.held": (r) => time("at", r.at) ?? hold("hold", r.hold) ?? text("by", r.by) ?? text("why", r.why),
   "run.released": (r) => time("at", r.at) ?? hold("hold", r.hold) ?? text("by", r.by) ?? text("why", r.why),
   "run.recovered": (r) => time("at", r.at),
+  "run.restored": (r) => time("at", r.at) ?? count("sequence", r.sequence) ?? text("by", r.by),
   "run.budget_warned": (r) => time("at", r.at) ?? text("budget", r.budget) ?? text("why", r.why),
 });
 

@@ -117,7 +117,7 @@ function decideEvent(run: Run, event: RunEvent): readonly JournalRecord[] {
 function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): JournalRecord[] {
   invariant(run.state.sequence === 0, `run ${run.state.runId} has started`);
   const { plan } = run;
-  const { at, tenantId, vars, deadlineAt, facts, by, refusal, limit } = event;
+  const { at, tenantId, vars, deadlineAt, facts, by, refusal, limit, sequence = 1 } = event;
   const startAt = event.startAt ?? (limit === undefined ? null : at);
   const { flowId, version, hash } = plan;
   const signals = event.signals.map(
@@ -134,6 +134,7 @@ function decideStart(run: Run, event: Extract<RunEvent, { type: "start" }>): Jou
     ...(deadlineAt === null ? {} : { deadlineAt }),
     ...(startAt === null ? {} : { startAt }),
     ...(limit === undefined ? {} : { limit }),
+    ...(sequence === 1 ? {} : { sequence }),
     facts: keepFilled(facts),
   };
   if (refusal !== undefined) return [started, { type: "run.failed", at, error: { ...refusal, task: null } }];

@@ -85,6 +85,8 @@ export type RunEvent =
       /** Absent: the run has no limit. */
       readonly limit?: RunLimit;
       readonly facts: StartFacts;
+      /** Sequence of the first record; absent: 1. */
+      readonly sequence?: number;
       /** Signals that arrive with the start, and their sender. */
       readonly signals: readonly { readonly name: string; readonly payload: Json }[];
       readonly by?: string;

@@ -200,6 +200,8 @@ export type JournalRecord =
       readonly startAt?: number;
       /** The run waits for a slot of this limit before its first task; absent: it has none. */
       readonly limit?: RunLimit;
+      /** Sequence of this record; absent: 1. It is higher in a database that was restored from a backup. */
+      readonly sequence?: number;
       /** Facts that are not empty. */
       readonly facts: Partial<StartFacts>;
     })
@@ -217,6 +219,11 @@ export type JournalRecord =
   | (At & { readonly type: "run.held"; readonly hold: HoldKind; readonly by: string; readonly why: string })
   | (At & { readonly type: "run.released"; readonly hold: HoldKind; readonly by: string; readonly why: string })
   | (At & { readonly type: "run.recovered" })
+  /**
+   * The database was restored from a backup while the run was open. What the run did after the backup is forgotten, so
+   * this record takes a sequence beyond all that were in use then: fencing tokens and messages go on rising.
+   */
+  | (At & { readonly type: "run.restored"; readonly sequence: number; readonly by: string })
   /** A budget that the run spends is nearly used up; `why` says how much of it. */
   | (At & { readonly type: "run.budget_warned"; readonly budget: string; readonly why: string })
   | (OfTask & {

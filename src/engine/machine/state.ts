@@ -264,7 +264,7 @@ export interface RunState {
   /** When the cause was decided, milliseconds; 0 without one. */
   causeAt: number;
   holds: readonly Hold[];
-  /** Sequence of the last record; the first is 1. */
+  /** Sequence of the last record; 0: there is none. */
   sequence: number;
   vars: JsonObject;
   facts: StartFacts;

@@ -112,6 +112,8 @@ export interface StoredRun {
   readonly handedOut: boolean;
   readonly wakeAt: number | null;
   readonly records: readonly JournalRecord[];
+  /** Sequence of the last record; 0 if there is none. */
+  readonly sequence: number;
   /** Size of the stored records, characters. */
   readonly size: number;
 }

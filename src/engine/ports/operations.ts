@@ -127,6 +127,8 @@ export interface StoredOperation {
   readonly day: number;
   readonly moving: boolean;
   readonly records: readonly { readonly type: string; readonly at: number }[];
+  /** Sequence of the last record; 0 if there is none. */
+  readonly sequence: number;
   /** Size of the stored records, characters. */
   readonly size: number;
   /** Of the header. */

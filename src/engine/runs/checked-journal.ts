@@ -43,7 +43,7 @@ export function checkReads(journal: Journal): Journal {
   };
 }
 
-function runProblem({ header, records }: StoredRun): string | null {
+function runProblem({ header, records, sequence }: StoredRun): string | null {
   if (header.damage !== undefined) return header.damage;
   const { length } = records;
   if (length === 0) return "it has no journal";
@@ -53,10 +53,10 @@ function runProblem({ header, records }: StoredRun): string | null {
   if (first?.type !== "run.started") return "its journal does not begin with its start";
   if (first.tenantId !== header.tenantId || first.flowId !== header.flowId || first.hash !== header.flowHash)
     return "header and journal belong to different tenants or flows";
-  if (header.sequence > length) return `the journal ends at ${length}, the header knows record ${header.sequence}`;
+  if (header.sequence > sequence) return `the journal ends at ${sequence}, the header knows record ${header.sequence}`;
   const last = records[length - 1];
   const ended = last !== undefined && isEndRecord(last);
-  if (ended !== (header.endedAt !== null) || (ended && header.sequence !== length))
+  if (ended !== (header.endedAt !== null) || (ended && header.sequence !== sequence))
     return ended ? "its journal has ended, its header has not" : "its header has ended, its journal has not";
   return null;
 }

@@ -83,6 +83,8 @@ export interface RunKindParts
   readonly tokens: TaskTokens;
   /** Where services reach this one; null: no flow that awaits callbacks can start. */
   readonly publicUrl: string | null;
+  /** Sequence of the first record of a new run; 1 when absent. */
+  readonly firstSequence?: number;
   readonly log: Log;
   /** Names of the loaded graphs: flows with another graph cannot start. Absent: every start is accepted. */
   readonly graphs?: ReadonlySet<string>;

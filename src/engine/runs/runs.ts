@@ -30,6 +30,7 @@ export interface RunsParts
     | "sessionTimeoutMs"
     | "tokens"
     | "publicUrl"
+    | "firstSequence"
     | "graphs"
     | "defaultTaskTimeoutMs"
     | "log"
@@ -42,7 +43,7 @@ export interface RunsParts
 
 export interface Runs
   extends Pick<Runtime, "clock" | "shards" | "submission" | "lifecycle" | "probation">,
-    Pick<RunsParts, "flows" | "graphs" | "publicUrl"> {
+    Pick<RunsParts, "flows" | "graphs" | "publicUrl" | "firstSequence"> {
   readonly residence: RunResidence;
   /** Null: runs are not traced. */
   readonly traces: RunTraces | null;
@@ -95,6 +96,7 @@ export function createRuns(runtime: Runtime, parts: RunsParts): Runs {
     flows: parts.flows,
     traces: parts.traces ?? null,
     publicUrl: parts.publicUrl,
+    ...(parts.firstSequence === undefined ? {} : { firstSequence: parts.firstSequence }),
     ...(parts.graphs === undefined ? {} : { graphs: parts.graphs }),
     observe: (observer) => {
       observers.push(observer);

@@ -49,6 +49,8 @@ export type RuntimeEvent =
 export interface StoredEntity {
   readonly day: number;
   readonly records: readonly EntityRecord[];
+  /** Sequence of the last record; 0 if there is none. */
+  readonly sequence: number;
   /** Size of the stored records, characters. */
   readonly size: number;
   /** When last written, the entity was not merely waiting. */

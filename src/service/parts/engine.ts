@@ -139,7 +139,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   const { store, runIndex, flows, tools, instanceId, address, tokenKey } = needs;
   const { observers, operationObservers } = needs;
   const { leaseTtl, commitConnections, defaultTaskTimeout, defaultRunTimeout } = config.engine;
-  const { leases, shards } = await openLeases(store.database, {
+  const { leases, shards, firstSequence } = await openLeases(store.database, {
     instanceId,
     address,
     ttlMs: leaseTtl,
@@ -199,6 +199,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
     outboxGates,
     tokens,
     publicUrl: config.server.publicUrl ?? null,
+    firstSequence,
     sessionTimeoutMs,
     journal,
     rowsOf: createRowsOf(

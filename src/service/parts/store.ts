@@ -31,11 +31,7 @@ export interface Store {
 export async function openStore(config: Config, log: Log, parts: Parts): Promise<Store> {
   const { opened, schema } = await openSchema(config, log, parts);
   const { database } = opened;
-  if (config.store.migrations === "apply") await schema.migrate();
-  else {
-    const [pending] = (await schema.status()).pending;
-    if (pending !== undefined) fail("STORE_TOO_OLD", { pending });
-  }
+  await updateSchema(config, schema);
   await checkDurability(database.reads, log);
   const partitions = await keepPartitions(database, log);
   parts.onClose(() => partitions.stop());
@@ -48,6 +44,13 @@ export async function openStore(config: Config, log: Log, parts: Parts): Promise
   const messages = keepRecent("rejected messages", removeMessages, messageRetention, log);
   parts.onClose(() => messages.stop());
   return { ...opened, counts };
+}
+
+/** Brings the schema up to date, or requires that it is. Errors: those of {@link runMigrations}, STORE_TOO_OLD. */
+export async function updateSchema({ store }: Config, schema: Schema): Promise<void> {
+  if (store.migrations === "apply") return void (await schema.migrate());
+  const [pending] = (await schema.status()).pending;
+  if (pending !== undefined) fail("STORE_TOO_OLD", { pending });
 }
 
 /** The schema of the configured database. */

@@ -92,7 +92,7 @@ export function createJournal(
       let next = Math.min(transitions[0]?.sequence ?? 0, afterSequence + 1);
       for (const transition of transitions) {
         checkTransition(transition, next);
-        next += transition.count;
+        next = transition.sequence + transition.count;
       }
       return transitions;
     },

@@ -362,6 +362,9 @@ export const METRICS = {
   ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),
+  orchestrator_unfinalized_versions: gauge(
+    "Versions of the journal's format that instances read and that the upgrade is not finalized to: above 0, the release before can be started again. Of the whole database; one instance has it.",
+  ),
   orchestrator_build_info: gauge("Always 1; the version is the label.", ["version"]),
 } as const satisfies Readonly<Record<string, MetricEntry>>;
 

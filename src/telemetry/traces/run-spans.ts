@@ -101,6 +101,7 @@ export class RunSpans {
         });
         return NONE;
       case "run.recovered":
+      case "run.restored":
       case "run.ending":
       case "run.compensating":
         this.#tellRun(record.type.slice("run.".length), record.at);

@@ -235,7 +235,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
   const lines: LogLine[] = [];
   const log = createLog(lines);
   let dead = false;
-  const { leases: real, shards } = await openLeases(database, {
+  const { leases: real, shards, firstSequence } = await openLeases(database, {
     instanceId: id,
     address: "127.0.0.1:0",
     ttlMs,
@@ -307,6 +307,7 @@ async function openInstance(database: Database, admin: Database, options: Instan
     outboxGates: options.topics === undefined ? {} : { topics: options.topics },
     tokens: TOKENS,
     publicUrl: null,
+    firstSequence,
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
     journal,
     rowsOf: createRowsOf(projections.map(({ rows }) => rows)),

@@ -28,6 +28,23 @@ const holds =
   (transitions: readonly Transition[]): boolean =>
     transitions.some((transition) => transition.records.some((record) => record.type === type));
 
+test("in a database that was restored, a batch is found by the sequences of its records", async () => {
+  await bed.sql("INSERT INTO orchestrator.settings (name, value) VALUES ('sequence_base', '1000000')");
+  await bed.register("steps", [
+    { id: "a", type: "noop", parameters: { output: 1 } },
+    { id: "b", type: "noop", depends_on: ["a"] },
+  ]);
+  const instance = await bed.openInstance();
+  for (const written of [true, false])
+    for (const type of ["run.started", "task.completed"]) {
+      loseAnswer(instance, written, holds(type));
+      const { run, started } = await instance.engine.startRun(CALLER, startOf("steps"), 10_000);
+      expect(started).toBe(true);
+      expect(run.state).toMatchObject({ phase: "COMPLETED", sequence: 1_000_006 });
+    }
+  expect(instance.tools.calls).toHaveLength(8);
+});
+
 for (const written of [true, false]) {
   const which = written ? "landed" : "did not land";
 

@@ -111,6 +111,7 @@ export function createStart(
       deadlineAt: timeoutMs === null ? null : at + request.startDelayMs + timeoutMs,
       startAt: request.startDelayMs > 0 ? at + request.startDelayMs : null,
       ...(limit === null ? {} : { limit }),
+      sequence: runs.firstSequence ?? 1,
       facts: {
         userId: request.userId,
         correlationId: request.correlationId,

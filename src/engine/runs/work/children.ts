@@ -35,6 +35,7 @@ export interface ChildrenParts extends FamilyParts {
   readonly flows: FlowRegistry;
   readonly graphs?: ReadonlySet<string>;
   readonly publicUrl: string | null;
+  readonly firstSequence?: number;
 }
 
 /** Deepest nesting of child runs: stops a flow that starts itself. */
@@ -264,6 +265,7 @@ export class Children {
       vars,
       deadlineAt: timeoutMs === null ? null : at + timeoutMs,
       startAt: null,
+      sequence: this.#parts.firstSequence ?? 1,
       facts: {
         ...facts,
         ...(budget === undefined ? {} : { budget: readBudget(budget as JsonObject) }),

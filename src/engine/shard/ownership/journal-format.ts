@@ -10,7 +10,7 @@ import type { JournalVersions } from "../../ports/leases.ts";
 import type { EntityRecord } from "../kind.ts";
 
 /** Version that this build reads and writes. Each release that adds types of records raises it by one. */
-export const JOURNAL_VERSION = 4;
+export const JOURNAL_VERSION = 5;
 
 /** The format of this build. */
 export interface JournalFormat {
@@ -38,12 +38,16 @@ export const FORMAT: JournalFormat = {
     "run.limited": 3,
     "task.limited": 3,
     "run.budget_warned": 3,
+    // Databases that were restored from a backup.
+    "run.restored": 5,
   },
   fieldsSince: {
     // A delayed start asks for its slot only when its time has come, perhaps at another instance.
     "run.started.limit": 3,
     // An instance that does not know that the gate asks would make a call that was rejected.
     "task.suspended.gate": 4,
+    // An instance that counts from 1 would take the journal for one with a gap.
+    "run.started.sequence": 5,
   },
 };
 

@@ -138,6 +138,7 @@ function refuseUnknown({ resident, replies, isStart }: Entry, cause: unknown): v
 
 /** Whether the journal has this very transition, and not another in its place. */
 function isWritten(stored: StoredEntity, transition: Transition): boolean {
-  const first = stored.records[transition.sequence - 1];
+  const { records, sequence } = stored;
+  const first = records[records.length - 1 - (sequence - transition.sequence)];
   return first !== undefined && JSON.stringify(first) === JSON.stringify(transition.records[0]);
 }

@@ -38,6 +38,7 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
     deadlineAt: at,
     startAt: at,
     limit: { name: "crm", key: "", maxConcurrent: 1, rate: { count: 1, perMs: 1 } },
+    sequence: 1,
     facts: {
       userId: "",
       correlationId: "",
@@ -60,6 +61,7 @@ const WHOLE: { readonly [Type in RecordType]: Whole<Type> } = {
   "run.held": hold,
   "run.released": hold,
   "run.recovered": { at },
+  "run.restored": { at, sequence: 9, by: "ann" },
   "run.budget_warned": { at, budget: "tenant", why: "w" },
   "task.dispatched": {
     ...ofTask,

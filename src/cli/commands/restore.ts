@@ -1,0 +1,77 @@
+/** `orchestrator restore`: what follows a restore of the database from a backup. */
+import type { Command } from "commander";
+import { type LoadedConfig, loadConfig, openSecrets } from "../../config/config.ts";
+import { type RestoredDatabase, type TaskUnderWay, withRestoredDatabase } from "../../service/restore.ts";
+import { openLogger } from "../../telemetry/log/logger.ts";
+import { type ActorOptions, actorOf, actorOption } from "../actor.ts";
+import type { CommandContext } from "../command-context.ts";
+import { addSettingOptions } from "../input/setting-options.ts";
+import { formatCsv } from "../terminal/csv.ts";
+import { toStderr, toStdout } from "../terminal/output.ts";
+
+type Flags = Readonly<Record<string, unknown>>;
+
+const COLUMNS = [
+  "run_id",
+  "tenant_id",
+  "flow_id",
+  "task",
+  "state",
+  "attempt",
+  "started_at",
+  "handed_to",
+  "idempotency_key",
+  "problem",
+] as const;
+
+export function defineRestore(command: Command, _context: CommandContext): void {
+  const leaf = (name: string, summary: string): Command => {
+    const made = command.command(name).description(summary);
+    addSettingOptions(made);
+    return made;
+  };
+  leaf("report", "show what was under way at the backup and may happen again; call it before finish")
+    .option("--csv", "print each task that was under way, as CSV", false)
+    .action(async ({ csv, ...flags }: Flags) => {
+      await onDatabase(await loadConfig({ flags }), csv === true ? printTasks : printReport);
+    });
+  leaf("finish", "let the service use the restored database; every instance must be stopped")
+    .addOption(actorOption())
+    .action(async ({ by, ...flags }: Flags) => {
+      const actor = actorOf({ by } as ActorOptions);
+      const told = await onDatabase(await loadConfig({ flags }), (database) => database.finish(actor));
+      toStdout`${told} open runs were told of the restore; start the service\n`;
+    });
+}
+
+async function printReport(database: RestoredDatabase): Promise<void> {
+  const { aliveAt, openRuns, dueRuns, outbox, offsets } = await database.facts();
+  const found = await Array.fromAsync(database.tasksUnderWay());
+  const unreadable = found.filter(({ task }) => task === "").length;
+  const alive = aliveAt === null ? "no instance was running at the backup" : new Date(aliveAt).toISOString();
+  toStdout`backup         ${alive}\n`;
+  toStdout`open runs      ${openRuns}, each may do again what it did after the backup\n`;
+  toStdout`under way      ${found.length - unreadable} tasks, which may be done twice (--csv lists them)\n`;
+  if (unreadable > 0) toStdout`unreadable     ${unreadable} runs\n`;
+  toStdout`due            ${dueRuns} runs with a timer that fires at once\n`;
+  toStdout`messages       ${outbox} to send, some perhaps again\n`;
+  for (const { topic, partition, next } of offsets) toStdout`kafka          ${topic}/${partition} continues at ${next}\n`;
+}
+
+async function printTasks(database: RestoredDatabase): Promise<void> {
+  toStdout`${formatCsv(COLUMNS, (await Array.fromAsync(database.tasksUnderWay())).map(toCells))}`;
+}
+
+function toCells(task: TaskUnderWay): (string | number)[] {
+  const { runId, tenantId, flowId, state, attempt, startedAt, handedTo, idempotencyKey, problem } = task;
+  const started = startedAt === 0 ? "" : new Date(startedAt).toISOString();
+  return [runId, tenantId, flowId, task.task, state, attempt, started, handedTo, idempotencyKey, problem];
+}
+
+/** Warnings go to standard error, because standard output holds the answer. */
+async function onDatabase<T>({ config }: LoadedConfig, work: (database: RestoredDatabase) => Promise<T>): Promise<T> {
+  const { redact } = openSecrets(config);
+  const destination = { write: (line: string) => void toStderr`${line}` };
+  const log = await openLogger({ level: "warn", format: "json", redact, destination });
+  return withRestoredDatabase(config, log, work);
+}
