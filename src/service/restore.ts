@@ -1,13 +1,13 @@
 /** The configured database after a restore from a backup, for commands that serve nothing. */
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/settings.ts";
-import { checkReads } from "../engine/runs/checked-journal.ts";
 import { foldJournal } from "../engine/machine/apply.ts";
 import { idempotencyKeyOf } from "../engine/machine/paths.ts";
 import type { TaskState } from "../engine/machine/state.ts";
+import { checkReads } from "../engine/runs/checked-journal.ts";
 import { JOURNAL_VERSION } from "../engine/shard/ownership/journal-format.ts";
 import { createJournal } from "../store/journal/journal.ts";
-import { finishRestore, listRunsInMotion, readRestoreFacts, type RestoreFacts } from "../store/restores.ts";
+import { finishRestore, listRunsInMotion, type RestoreFacts, readRestoreFacts } from "../store/restores.ts";
 import { createParts } from "./parts/parts.ts";
 import { openSchema, updateSchema } from "./parts/store.ts";
 
@@ -38,7 +38,7 @@ export interface RestoredDatabase {
    */
   facts(): Promise<Omit<RestoreFacts, "expiresAt"> & { readonly aliveAt: number | null }>;
   /** Tasks that were under way at the backup, by run. */
-  tasksUnderWay(): AsyncGenerator<TaskUnderWay>;
+  tasksUnderWay(): Promise<readonly TaskUnderWay[]>;
   /** Lets the service go on; returns how many open runs were told. Error: RESTORE_INSTANCE_ALIVE. */
   finish(by: string): Promise<number>;
 }
@@ -60,7 +60,8 @@ export async function withRestoredDatabase<T>(
         const { expiresAt, ...facts } = await readRestoreFacts(database.reads);
         return { ...facts, aliveAt: expiresAt === null ? null : expiresAt - config.engine.leaseTtl };
       },
-      tasksUnderWay: async function* () {
+      tasksUnderWay: async () => {
+        const tasks: TaskUnderWay[] = [];
         for (let after = ""; ; ) {
           const ids = await listRunsInMotion(database.reads, after, PAGE);
           const found = await Promise.all(
@@ -73,9 +74,9 @@ export async function withRestoredDatabase<T>(
               }
             }),
           );
-          yield* found.flat();
+          for (const one of found) tasks.push(...one);
           const last = ids.at(-1);
-          if (last === undefined || ids.length < PAGE) return;
+          if (last === undefined || ids.length < PAGE) return tasks;
           after = last;
         }
       },

@@ -14,10 +14,7 @@ import { prepared, type SqlRunner } from "./sql/sql.ts";
 /** By how much numbers are raised: more than a run, or a lease, can have used since the backup. */
 const STEP = 1_000_000;
 
-const LOCK = prepared(
-  "restores.lock",
-  "SELECT FROM orchestrator.settings WHERE name = 'journal_version' FOR UPDATE",
-);
+const LOCK = prepared("restores.lock", "SELECT FROM orchestrator.settings WHERE name = 'journal_version' FOR UPDATE");
 const FIND_ALIVE = prepared(
   "restores.alive",
   `SELECT instance_id AS instance, address, expires_at AS until FROM orchestrator.instances

@@ -6,8 +6,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { openGrpcClient } from "../../src/api/client/grpc-client.ts";
 import type { JsonObject } from "../../src/base/json/json.ts";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
-import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunEventKind } from "../../src/gen/orchestrator/v1/run_event_pb.ts";
+import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { TaskReportOutcome } from "../../src/gen/orchestrator/v1/worker_pb.ts";
 import { eventually } from "../support/eventually.ts";
@@ -154,8 +154,8 @@ test("a restored database is refused until the restore is finished, and then eve
   // A worker that has a task of the time between hears that it is outdated, and the task is handed out again.
   const late = await holdTasks(client, ["hand"]);
   const next = await late.next();
-  expect(await late.report(held.taskToken, "completed")).toMatchObject({ outcome: TaskReportOutcome.OUTDATED });
-  expect(await late.report(next.taskToken, "completed")).toMatchObject({ outcome: TaskReportOutcome.ACCEPTED });
+  expect(await late.report(held.taskToken, "succeeded")).toMatchObject({ outcome: TaskReportOutcome.OUTDATED });
+  expect(await late.report(next.taskToken, "succeeded")).toMatchObject({ outcome: TaskReportOutcome.ACCEPTED });
   await ended(client, "remote-1");
   late.close();
 

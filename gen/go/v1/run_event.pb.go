@@ -110,6 +110,9 @@ const (
 	// Four fifths of a budget that the run spends are used up: `attributes` have `budget_id` and a `message`. Of the budget of a run, that
 	// run has it; of the budget of a flow or the tenant, the run that used it up so far.
 	RunEventKind_RUN_EVENT_KIND_RUN_BUDGET_WARNED RunEventKind = 38
+	// The database was restored from a backup while the run was open. What the run did after the backup is forgotten and may be
+	// done again; sequences go on beyond those that were in use then. `attributes` have the `actor` who restored it.
+	RunEventKind_RUN_EVENT_KIND_RUN_RESTORED RunEventKind = 39
 )
 
 // Enum value maps for RunEventKind.
@@ -154,6 +157,7 @@ var (
 		36: "RUN_EVENT_KIND_TASK_LIMITED",
 		37: "RUN_EVENT_KIND_RUN_LIMITED",
 		38: "RUN_EVENT_KIND_RUN_BUDGET_WARNED",
+		39: "RUN_EVENT_KIND_RUN_RESTORED",
 	}
 	RunEventKind_value = map[string]int32{
 		"RUN_EVENT_KIND_UNSPECIFIED":         0,
@@ -195,6 +199,7 @@ var (
 		"RUN_EVENT_KIND_TASK_LIMITED":        36,
 		"RUN_EVENT_KIND_RUN_LIMITED":         37,
 		"RUN_EVENT_KIND_RUN_BUDGET_WARNED":   38,
+		"RUN_EVENT_KIND_RUN_RESTORED":        39,
 	}
 )
 
@@ -1573,7 +1578,7 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\fRunsSnapshot\x12/\n" +
 	"\x04runs\x18\x01 \x03(\v2\x1b.orchestrator.v1.RunSummaryR\x04runs\x12\x18\n" +
 	"\apartial\x18\x02 \x01(\bR\apartial\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\xbf\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor*\xe0\n" +
 	"\n" +
 	"\fRunEventKind\x12\x1e\n" +
 	"\x1aRUN_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
@@ -1615,7 +1620,8 @@ const file_orchestrator_v1_run_event_proto_rawDesc = "" +
 	"\x1cRUN_EVENT_KIND_TASK_DETACHED\x10#\x12\x1f\n" +
 	"\x1bRUN_EVENT_KIND_TASK_LIMITED\x10$\x12\x1e\n" +
 	"\x1aRUN_EVENT_KIND_RUN_LIMITED\x10%\x12$\n" +
-	" RUN_EVENT_KIND_RUN_BUDGET_WARNED\x10&*w\n" +
+	" RUN_EVENT_KIND_RUN_BUDGET_WARNED\x10&\x12\x1f\n" +
+	"\x1bRUN_EVENT_KIND_RUN_RESTORED\x10'*w\n" +
 	"\bLogLevel\x12\x19\n" +
 	"\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLOG_LEVEL_DEBUG\x10\x01\x12\x12\n" +

@@ -46,7 +46,7 @@ export function defineRestore(command: Command, _context: CommandContext): void 
 
 async function printReport(database: RestoredDatabase): Promise<void> {
   const { aliveAt, openRuns, dueRuns, outbox, offsets } = await database.facts();
-  const found = await Array.fromAsync(database.tasksUnderWay());
+  const found = await database.tasksUnderWay();
   const unreadable = found.filter(({ task }) => task === "").length;
   const alive = aliveAt === null ? "no instance was running at the backup" : new Date(aliveAt).toISOString();
   toStdout`backup         ${alive}\n`;
@@ -55,11 +55,12 @@ async function printReport(database: RestoredDatabase): Promise<void> {
   if (unreadable > 0) toStdout`unreadable     ${unreadable} runs\n`;
   toStdout`due            ${dueRuns} runs with a timer that fires at once\n`;
   toStdout`messages       ${outbox} to send, some perhaps again\n`;
-  for (const { topic, partition, next } of offsets) toStdout`kafka          ${topic}/${partition} continues at ${next}\n`;
+  for (const { topic, partition, next } of offsets)
+    toStdout`kafka          ${topic}/${partition} continues at ${next}\n`;
 }
 
 async function printTasks(database: RestoredDatabase): Promise<void> {
-  toStdout`${formatCsv(COLUMNS, (await Array.fromAsync(database.tasksUnderWay())).map(toCells))}`;
+  toStdout`${formatCsv(COLUMNS, (await database.tasksUnderWay()).map(toCells))}`;
 }
 
 function toCells(task: TaskUnderWay): (string | number)[] {

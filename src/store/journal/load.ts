@@ -71,12 +71,9 @@ export async function loadTransitions(database: Database, place: Place, afterSeq
  * records. The records of a restored database that skip sequences say to which.
  */
 export function checkTransition({ sequence, count, records }: StoredTransition, next: number): void {
-  const [first] = records as readonly [{ readonly type: string; readonly sequence?: unknown }?];
-  const skips = first?.type === "run.restored" || first?.type === "run.started";
-  invariant(
-    sequence === next || (skips && sequence > next && first.sequence === sequence),
-    `the journal has a gap at ${next}`,
-  );
+  const [first] = records;
+  const skips = (first?.type === "run.restored" || first?.type === "run.started") && first.sequence === sequence;
+  invariant(sequence === next || (skips && sequence > next), `the journal has a gap at ${next}`);
   invariant(
     Array.isArray(records) && records.length === count,
     `the transition at ${next} does not hold ${count} records`,

@@ -235,7 +235,11 @@ async function openInstance(database: Database, admin: Database, options: Instan
   const lines: LogLine[] = [];
   const log = createLog(lines);
   let dead = false;
-  const { leases: real, shards, firstSequence } = await openLeases(database, {
+  const {
+    leases: real,
+    shards,
+    firstSequence,
+  } = await openLeases(database, {
     instanceId: id,
     address: "127.0.0.1:0",
     ttlMs,

@@ -52,6 +52,7 @@ class RunEventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_EVENT_KIND_TASK_LIMITED: _ClassVar[RunEventKind]
     RUN_EVENT_KIND_RUN_LIMITED: _ClassVar[RunEventKind]
     RUN_EVENT_KIND_RUN_BUDGET_WARNED: _ClassVar[RunEventKind]
+    RUN_EVENT_KIND_RUN_RESTORED: _ClassVar[RunEventKind]
 
 class LogLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -99,6 +100,7 @@ RUN_EVENT_KIND_TASK_DETACHED: RunEventKind
 RUN_EVENT_KIND_TASK_LIMITED: RunEventKind
 RUN_EVENT_KIND_RUN_LIMITED: RunEventKind
 RUN_EVENT_KIND_RUN_BUDGET_WARNED: RunEventKind
+RUN_EVENT_KIND_RUN_RESTORED: RunEventKind
 LOG_LEVEL_UNSPECIFIED: LogLevel
 LOG_LEVEL_DEBUG: LogLevel
 LOG_LEVEL_INFO: LogLevel

@@ -261,6 +261,13 @@ export var RunEventKind;
      * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_BUDGET_WARNED = 38;
      */
     RunEventKind[RunEventKind["RUN_BUDGET_WARNED"] = 38] = "RUN_BUDGET_WARNED";
+    /**
+     * The database was restored from a backup while the run was open. What the run did after the backup is forgotten and may be
+     * done again; sequences go on beyond those that were in use then. `attributes` have the `actor` who restored it.
+     *
+     * @generated from protobuf enum value: RUN_EVENT_KIND_RUN_RESTORED = 39;
+     */
+    RunEventKind[RunEventKind["RUN_RESTORED"] = 39] = "RUN_RESTORED";
 })(RunEventKind || (RunEventKind = {}));
 /**
  * Severity of a log line.
