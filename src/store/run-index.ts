@@ -175,9 +175,15 @@ function toSql(filter: Filter, values: SqlValue[]): string {
 
 /** Whether the filter compares what a run may lack. */
 function isOptional(filter: Filter): boolean {
-  if (filter.op === "and" || filter.op === "or") return filter.args.some(isOptional);
-  if (filter.op === "not") return isOptional(filter.arg);
-  return filter.field.name === "labels" || filter.field.name === "end_time";
+  switch (filter.op) {
+    case "and":
+    case "or":
+      return filter.args.some(isOptional);
+    case "not":
+      return isOptional(filter.arg);
+    default:
+      return filter.field.name === "labels" || filter.field.name === "end_time";
+  }
 }
 
 function toColumn(field: FilterField, values: SqlValue[]): string {
