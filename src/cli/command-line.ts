@@ -139,17 +139,17 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: "upgrade",
     summary: "show the releases on the database, and finalize an upgrade",
-    load: async () => (await import("./commands/upgrade.ts")).defineUpgrade,
+    load: async () => (await import("./commands/database/upgrade.ts")).defineUpgrade,
   },
   {
     name: "restore",
     summary: "after a restore of the database: show what may happen twice, and let the service go on",
-    load: async () => (await import("./commands/restore.ts")).defineRestore,
+    load: async () => (await import("./commands/database/restore.ts")).defineRestore,
   },
   {
     name: "migrate",
     summary: "show and migrate the schema of the database without serving",
-    load: async () => (await import("./commands/migrate.ts")).defineMigrate,
+    load: async () => (await import("./commands/database/migrate.ts")).defineMigrate,
   },
   {
     name: "admin",

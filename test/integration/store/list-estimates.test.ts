@@ -1,9 +1,9 @@
 /**
  * What PostgreSQL expects of the filters of lists.
  *
- * Cause: ListRuns leaves out the flows of the service by conditions that were wrapped in `coalesce`, of each of which
- * PostgreSQL expects that it keeps half of the rows. For a user with one run in a thousand it gave up the index that has
- * the order of the list, read all of a million runs, and sorted them.
+ * Cause: ListRuns leaves out flows of the service by conditions that were wrapped in `coalesce`, of each of which
+ * PostgreSQL expects that it keeps half of the rows. For a user with one run in a thousand it gave up the index that
+ * has the order of the list, read all of a million runs, and sorted them.
  */
 import { expect, test } from "vitest";
 import { parseRunFilter, toStoreFilter } from "../../../src/api/lists/run-filter.ts";

@@ -1,13 +1,13 @@
 /** `orchestrator restore`: what follows a restore of the database from a backup. */
 import type { Command } from "commander";
-import { type LoadedConfig, loadConfig, openSecrets } from "../../config/config.ts";
-import { type RestoredDatabase, type TaskUnderWay, withRestoredDatabase } from "../../service/restore.ts";
-import { openLogger } from "../../telemetry/log/logger.ts";
-import { type ActorOptions, actorOf, actorOption } from "../actor.ts";
-import type { CommandContext } from "../command-context.ts";
-import { addSettingOptions } from "../input/setting-options.ts";
-import { formatCsv } from "../terminal/csv.ts";
-import { toStderr, toStdout } from "../terminal/output.ts";
+import { type LoadedConfig, loadConfig } from "../../../config/config.ts";
+import { type RestoredDatabase, type TaskUnderWay, withRestoredDatabase } from "../../../service/restore.ts";
+import { type ActorOptions, actorOf, actorOption } from "../../actor.ts";
+import type { CommandContext } from "../../command-context.ts";
+import { addSettingOptions } from "../../input/setting-options.ts";
+import { formatCsv } from "../../terminal/csv.ts";
+import { toStdout } from "../../terminal/output.ts";
+import { openOfflineLog } from "./offline-log.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -69,10 +69,6 @@ function toCells(task: TaskUnderWay): (string | number)[] {
   return [runId, tenantId, flowId, task.task, state, attempt, started, handedTo, idempotencyKey, problem];
 }
 
-/** Warnings go to standard error, because standard output holds the answer. */
 async function onDatabase<T>({ config }: LoadedConfig, work: (database: RestoredDatabase) => Promise<T>): Promise<T> {
-  const { redact } = openSecrets(config);
-  const destination = { write: (line: string) => void toStderr`${line}` };
-  const log = await openLogger({ level: "warn", format: "json", redact, destination });
-  return withRestoredDatabase(config, log, work);
+  return withRestoredDatabase(config, await openOfflineLog(config), work);
 }

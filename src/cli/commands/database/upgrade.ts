@@ -6,18 +6,18 @@ import {
   UpgradeService,
   UpgradeState,
   UpgradeStateSchema,
-} from "../../gen/orchestrator/v1/upgrade_service_pb.ts";
-import type { CommandContext } from "../command-context.ts";
+} from "../../../gen/orchestrator/v1/upgrade_service_pb.ts";
+import type { CommandContext } from "../../command-context.ts";
 import {
   addConnectOptions,
   addOutputOption,
   type ConnectOptions,
   type OutputOptions,
   withClient,
-} from "../connection/connect.ts";
-import { joinShown, type Shown, show, toStdout } from "../terminal/output.ts";
-import { nameOf, printJson, toPrintable } from "../terminal/print.ts";
-import { formatTable } from "../terminal/table.ts";
+} from "../../connection/connect.ts";
+import { joinShown, type Shown, show, toStdout } from "../../terminal/output.ts";
+import { nameOf, printJson, toPrintable } from "../../terminal/print.ts";
+import { formatTable } from "../../terminal/table.ts";
 
 type Options = ConnectOptions & OutputOptions;
 

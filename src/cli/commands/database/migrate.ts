@@ -1,13 +1,13 @@
 /** `orchestrator migrate`: the schema of the database, without serving. */
 import type { Command } from "commander";
-import { type LoadedConfig, loadConfig, openSecrets } from "../../config/config.ts";
-import type { Schema } from "../../service/parts/store.ts";
-import { withSchema } from "../../service/schema.ts";
-import { openLogger } from "../../telemetry/log/logger.ts";
-import type { CommandContext } from "../command-context.ts";
-import { EXIT } from "../exit-codes.ts";
-import { addSettingOptions } from "../input/setting-options.ts";
-import { toStderr, toStdout } from "../terminal/output.ts";
+import { type LoadedConfig, loadConfig } from "../../../config/config.ts";
+import type { Schema } from "../../../service/parts/store.ts";
+import { withSchema } from "../../../service/schema.ts";
+import type { CommandContext } from "../../command-context.ts";
+import { EXIT } from "../../exit-codes.ts";
+import { addSettingOptions } from "../../input/setting-options.ts";
+import { toStdout } from "../../terminal/output.ts";
+import { openOfflineLog } from "./offline-log.ts";
 
 export function defineMigrate(command: Command, context: CommandContext): void {
   const leaf = (name: string, summary: string): Command => {
@@ -33,10 +33,6 @@ export function defineMigrate(command: Command, context: CommandContext): void {
   );
 }
 
-/** Warnings go to standard error, because standard output holds the answer. */
 async function onSchema<T>({ config }: LoadedConfig, work: (schema: Schema) => Promise<T>): Promise<T> {
-  const { redact } = openSecrets(config);
-  const destination = { write: (line: string) => void toStderr`${line}` };
-  const log = await openLogger({ level: "warn", format: "json", redact, destination });
-  return withSchema(config, log, work);
+  return withSchema(config, await openOfflineLog(config), work);
 }
