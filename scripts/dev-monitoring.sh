@@ -49,7 +49,8 @@ trap 'exit 143' TERM
   --web.listen-address="127.0.0.1:$alertmanager_port" --cluster.listen-address= --log.level=warn &
 children="$children $!"
 "$prometheus" --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/prometheus" \
-  --web.listen-address="127.0.0.1:$prometheus_port" --web.enable-lifecycle --log.level=warn &
+  --web.listen-address="127.0.0.1:$prometheus_port" --web.enable-lifecycle \
+  --enable-feature=exemplar-storage --log.level=warn &
 children="$children $!"
 
 cat <<EOF

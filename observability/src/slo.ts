@@ -28,14 +28,28 @@ const rising = (rates: Readonly<Record<string, number>>): Readonly<Record<string
 
 const EVENTS = 10_000;
 
-/** A histogram whose bad events are above one of its bounds. */
+/** How a bound is written: in the text format of Prometheus, and in OpenMetrics. */
+const spellingsOf = (bound: number): readonly string[] =>
+  Number.isInteger(bound) ? [`${bound}`, `${bound}.0`] : [`${bound}`];
+
+/** Matches a bound in each spelling: instances of both may run side by side. */
+const upTo = (bound: number): string => (Number.isInteger(bound) ? `le=~"${bound}|${bound}[.]0"` : `le="${bound}"`);
+
+/** A histogram whose bad events are above one of its bounds, from an instance for each spelling of it. */
 const sampleOf =
-  (name: string, labels: string, bound: string) =>
-  (badPart: number): Readonly<Record<string, string>> =>
-    rising({
-      [`${name}_count{job="orchestrator"${labels}}`]: EVENTS,
-      [`${name}_bucket{job="orchestrator"${labels},le="${bound}"}`]: EVENTS * (1 - badPart),
+  (name: string, labels: string, bound: number) =>
+  (badPart: number): Readonly<Record<string, string>> => {
+    const spellings = spellingsOf(bound);
+    const events = EVENTS / spellings.length;
+    const series = spellings.flatMap((le) => {
+      const one = `job="orchestrator",instance="${le}"${labels}`;
+      return [
+        [`${name}_count{${one}}`, events],
+        [`${name}_bucket{${one},le="${le}"}`, events * (1 - badPart)],
+      ];
     });
+    return rising(Object.fromEntries(series));
+  };
 
 const METHOD = ',grpc_type="unary",grpc_service="orchestrator.v1.RunService",grpc_method="GetRun"';
 
@@ -54,8 +68,11 @@ const QUICK = `${JOB},${QUICK_CALLS}`;
 const sum = (selector: string, range: string): string => `sum(increase(${selector}[${range}]))`;
 
 /** Events of a histogram that took longer than one of its bounds. */
-const slower = (name: string, selector: string, bound: string, range: string): string =>
-  `(${sum(`${name}_count{${selector}}`, range)} - ${sum(`${name}_bucket{${selector},le="${bound}"}`, range)})`;
+const slower = (name: string, selector: string, bound: number, range: string): string =>
+  `(${sum(`${name}_count{${selector}}`, range)} - ${sum(`${name}_bucket{${selector},${upTo(bound)}}`, range)})`;
+
+/** Messages to topics and Streams: webhooks are as late as their receivers. */
+const PUBLISHED = `${JOB},destination!="webhook"`;
 
 export const OBJECTIVES: readonly Objective[] = [
   {
@@ -71,26 +88,56 @@ export const OBJECTIVES: readonly Objective[] = [
   },
   {
     ...{ id: "api-latency", title: "API latency", target: 0.99, least: 100, dashboard: "orchestrator-api" },
-    bad: (range) => slower("grpc_server_handling_seconds", QUICK, "0.25", range),
+    bad: (range) => slower("grpc_server_handling_seconds", QUICK, 0.25, range),
     valid: (range) => sum(`grpc_server_handling_seconds_count{${QUICK}}`, range),
     impact: "Calls that answer at once otherwise take longer than 250 ms.",
-    sample: sampleOf("grpc_server_handling_seconds", METHOD, "0.25"),
+    sample: sampleOf("grpc_server_handling_seconds", METHOD, 0.25),
   },
   {
     ...{ id: "timers", title: "Timers", target: 0.999, least: 100, dashboard: "orchestrator-recovery" },
-    bad: (range) => slower("orchestrator_timer_lateness_seconds", JOB, "1", range),
+    bad: (range) => slower("orchestrator_timer_lateness_seconds", JOB, 1, range),
     valid: (range) => sum(`orchestrator_timer_lateness_seconds_count{${JOB}}`, range),
     impact: "Retries, timeouts, and waits of flows happen more than a second late.",
-    sample: sampleOf("orchestrator_timer_lateness_seconds", "", "1"),
+    sample: sampleOf("orchestrator_timer_lateness_seconds", "", 1),
   },
   {
     ...{ id: "recovery", title: "Recovery", target: 0.99, least: 0, dashboard: "orchestrator-recovery" },
-    bad: (range) => slower("orchestrator_recovery_lag_seconds", JOB, "30", range),
+    bad: (range) => slower("orchestrator_recovery_lag_seconds", JOB, 30, range),
     valid: (range) => sum(`orchestrator_recovery_lag_seconds_count{${JOB}}`, range),
     impact: "Runs of an instance that died stood still for more than 30 s.",
-    sample: sampleOf("orchestrator_recovery_lag_seconds", "", "30"),
+    sample: sampleOf("orchestrator_recovery_lag_seconds", "", 30),
+  },
+  {
+    ...{ id: "events", title: "Events", target: 0.999, least: 100, dashboard: "orchestrator-events" },
+    bad: (range) => slower("orchestrator_outbox_delivery_seconds", PUBLISHED, 5, range),
+    valid: (range) => sum(`orchestrator_outbox_delivery_seconds_count{${PUBLISHED}}`, range),
+    impact: "Executors get tasks, and others events, more than 5 s after the run has sent them.",
+    sample: sampleOf("orchestrator_outbox_delivery_seconds", ',destination="kafka"', 5),
+  },
+  {
+    ...{ id: "gate", title: "Gate", target: 0.995, least: 100, dashboard: "orchestrator-dependencies" },
+    // What got no verdict is bad, however soon it was told so.
+    bad: (range) =>
+      `(${sum(`orchestrator_gate_seconds_count{${JOB}}`, range)} - ${sum(`orchestrator_gate_seconds_bucket{${JOB},result="verdict",${upTo(0.1)}}`, range)})`,
+    valid: (range) => sum(`orchestrator_gate_seconds_count{${JOB}}`, range),
+    impact: "Goals and calls of tasks wait for more than 100 ms before they begin, or are refused or deferred.",
+    sample: (badPart) => {
+      const one = 'job="orchestrator",instance="a",checked="goal"';
+      const [slow, unanswered] = [EVENTS * badPart * 0.5, EVENTS * badPart * 0.5];
+      return rising({
+        [`orchestrator_gate_seconds_count{${one},result="unavailable"}`]: unanswered,
+        [`orchestrator_gate_seconds_bucket{${one},result="unavailable",le="0.1"}`]: unanswered,
+        [`orchestrator_gate_seconds_count{${one},result="verdict"}`]: EVENTS - unanswered,
+        [`orchestrator_gate_seconds_bucket{${one},result="verdict",le="0.1"}`]: EVENTS - unanswered - slow,
+      });
+    },
   },
 ];
+
+/** The part of the events that were good, over a range; as SLO.md has it. Absent without events. */
+export function goodPart({ bad, valid }: Pick<Objective, "bad" | "valid">, range: string): string {
+  return `1 - (\n  (${bad(range)} or vector(0))\n  / (${valid(range)} > 0)\n)`;
+}
 
 /** Pairs of windows with the part of the budget of 30 days that is gone when the alert begins. */
 const BURNS = [

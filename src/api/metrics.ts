@@ -1,5 +1,6 @@
 /** Metrics of calls and HTTP requests, on the metrics of the telemetry layer. */
 import type { CounterSeries, HistogramSeries, Metrics } from "../telemetry/metrics/metrics.ts";
+import type { Call } from "./calls/call.ts";
 import type { ServedMethod } from "./calls/methods.ts";
 import type { CallMetrics, MethodMetrics } from "./calls/pipeline.ts";
 import type { HttpMetrics } from "./http/server.ts";
@@ -10,9 +11,15 @@ const CODES = ["OK", "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL"
 /** Label `service` of HTTP metrics. */
 const SERVICE = "orchestrator";
 
-/** Counts calls by method, like the classic gRPC metrics. */
+/** Counts calls by method, like the classic gRPC metrics. A call that is sampled is the exemplar of its bucket. */
 export function createCallMetrics(metrics: Metrics): CallMetrics {
+  const open = new Set<Call>();
   const streams = metrics.gauge("orchestrator_watch_streams");
+  const unread = metrics.gauge("orchestrator_watch_buffer_bytes");
+  metrics.beforeRead(async () => {
+    streams.set(open.size);
+    unread.set([...open].reduce((sum, call) => sum + (call.unreadBytes?.() ?? 0), 0));
+  });
   return {
     forMethod(method: ServedMethod): MethodMetrics {
       const labels = [method.stream === null ? "unary" : "server_stream", method.service, method.desc.name];
@@ -25,21 +32,21 @@ export function createCallMetrics(metrics: Metrics): CallMetrics {
       );
       const isStream = method.stream !== null;
       return {
-        started() {
+        started(call) {
           startedCount.add();
           received.add();
-          if (isStream) streams.add(1);
+          if (isStream) open.add(call);
         },
         sent: () => sentCount.add(),
-        finished(code, duration) {
+        finished(code, duration, call) {
           let series = handled.get(code);
           if (series === undefined) {
             series = metrics.counter("grpc_server_handled_total", ...labels, code);
             handled.set(code, series);
           }
           series.add();
-          seconds.observe(duration);
-          if (isStream) streams.add(-1);
+          seconds.observe(duration, call.span?.traceId);
+          if (isStream) open.delete(call);
           else if (code === "OK") sentCount.add();
         },
       };
@@ -51,7 +58,7 @@ export function createCallMetrics(metrics: Metrics): CallMetrics {
 export function createHttpMetrics(metrics: Metrics): HttpMetrics {
   const made = new Map<string, { readonly count: CounterSeries; readonly seconds: HistogramSeries }>();
   return {
-    requested(method, route, status, seconds) {
+    requested(method, route, status, seconds, traceId) {
       const verb = KNOWN_METHODS.has(method) ? method : "other";
       const key = `${verb} ${route} ${status}`;
       let series = made.get(key);
@@ -63,7 +70,7 @@ export function createHttpMetrics(metrics: Metrics): HttpMetrics {
         if (made.size < 2_000) made.set(key, series);
       }
       series.count.add();
-      series.seconds.observe(seconds);
+      series.seconds.observe(seconds, traceId);
       countForGoals(metrics, route, status);
     },
   };

@@ -52,6 +52,8 @@ export interface OutboxRelayParts {
   readonly shards: { readonly owned: readonly number[] };
   /** Events that the outbox does not list for now; absent: none. */
   readonly listHeld?: ListHeldEvents;
+  /** Messages have arrived; when each was written, milliseconds since the epoch. */
+  delivered(writtenAt: readonly number[]): void;
   /** Messages were rejected, durably. */
   rejected(messages: readonly RejectedOutgoing[]): void;
   readonly log: Log;
@@ -68,6 +70,8 @@ export interface OutboxRelay {
 /** Messages that were read and are not sent yet. */
 interface Page {
   readonly ids: readonly OutgoingId[];
+  /** When each was written, by {@link keyOf}. */
+  readonly writtenAt: ReadonlyMap<string, number>;
   readonly topics: ReadonlySet<string>;
   readonly encoded: Encoded;
   /** Which events were held when it was read. */
@@ -81,7 +85,7 @@ interface Blocked {
 }
 
 export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
-  const { outbox, destination, shards, listHeld = () => [], rejected, log } = parts;
+  const { outbox, destination, shards, listHeld = () => [], delivered, rejected, log } = parts;
   const heldNow = (): string => JSON.stringify(listHeld());
   const blocked = new Map<string, Blocked>();
   let sent: readonly OutgoingId[] = [];
@@ -102,6 +106,7 @@ export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
     if (messages.length === 0) return null;
     return {
       ids: messages.map(({ id }) => id),
+      writtenAt: new Map(messages.map(({ id, message }) => [keyOf(id), message.at])),
       topics: new Set(messages.map(({ message }) => message.topic)),
       encoded: destination.encode(messages),
       held,
@@ -141,6 +146,7 @@ export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
     // It is awaited after the page is settled.
     preparing.catch(() => {});
     const delivery = await page.encoded.send();
+    delivered(delivery.sent.flatMap((id) => page.writtenAt.get(keyOf(id)) ?? []));
     note(page.topics, delivery.failed);
     if (delivery.rejected.length > 0) {
       for (const { id, reason } of delivery.rejected) log.error("a message can never be sent", { ...id, reason });
@@ -165,4 +171,8 @@ export function startOutboxRelay(parts: OutboxRelayParts): OutboxRelay {
       await deleteSent().catch((error: unknown) => log.warn("messages may be sent again", { error }));
     },
   };
+}
+
+function keyOf({ shard, id }: OutgoingId): string {
+  return `${shard} ${id}`;
 }

@@ -9,12 +9,15 @@ import { listEvents } from "./runs/calls/list-events.ts";
 import { RunChanges } from "./runs/calls/run-changes.ts";
 import { RunViews } from "./runs/calls/run-views.ts";
 import { createStart } from "./runs/calls/starts.ts";
-import { watchRun } from "./runs/calls/watch.ts";
+import { type WatchQueues, watchRun } from "./runs/calls/watch.ts";
 import type { Followers } from "./runs/followers.ts";
 import type { Runs } from "./runs/runs.ts";
 
 /** Every port of runs. Consumers declare only the ports that they need. */
-export interface Engine extends RunControl, RunReader, RunWatch, Approvals {}
+export interface Engine extends RunControl, RunReader, RunWatch, Approvals {
+  /** Events, notes, and changed runs that wait for the readers of watches. */
+  readonly watchBacklog: number;
+}
 
 /** Settings of the engine. */
 export interface EngineOptions {
@@ -33,8 +36,12 @@ export function createEngine(
   runs.observe(followers);
   const views = new RunViews(runs);
   const changes = new RunChanges(runs, views);
+  const queues: WatchQueues = new Set();
   const startRun = createStart(runs, { defaultRunTimeoutMs, maxExecutions, views, changes });
   return {
+    get watchBacklog() {
+      return [...queues].reduce((sum, { length }) => sum + length, followers.backlog);
+    },
     startRun,
     startRuns: async (caller, requests, waitMs, signal) => {
       const results = requests.map((request) =>
@@ -56,7 +63,7 @@ export function createEngine(
     listEvents: (caller, runId, afterSequence, limit) =>
       listEvents(runs.journal, caller.tenantId, runId, afterSequence, limit),
     watchRun: (caller, runId, afterSequence, signal, notes = false) =>
-      watchRun(runs, caller.tenantId, runId, afterSequence, signal, notes),
+      watchRun(runs, caller.tenantId, runId, afterSequence, signal, notes, queues),
     watchRuns: (caller, signal, scope) => followers.follow(caller, signal, scope),
   };
 }

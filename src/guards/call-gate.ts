@@ -18,11 +18,13 @@ import { isOrchestratorError } from "../base/errors.ts";
 import type { Json } from "../base/json/json.ts";
 import { canonicalJson } from "../base/json/json-canonical.ts";
 import { measureJson } from "../base/json/json-size.ts";
+import { secondsSince } from "../base/time/elapsed.ts";
 import { runAtOnce, runInTurns } from "../base/time/turns.ts";
 import type { ToolCall } from "../engine/ports/tools.ts";
 import { findBreach } from "../tasks/schema/json-schema.ts";
 import { textsOf } from "./content/redact.ts";
 import { createContentScanner } from "./content/scan.ts";
+import type { GateResult } from "./goal-check.ts";
 import { type FoundAt, type JudgedTexts, judgeTexts, type RedactedTexts } from "./judge-texts.ts";
 import { type CallTarget, findOutside, findOutsideOrigin } from "./policy/allow.ts";
 import type { CallRules, SentRules, TextRules } from "./policy/calls.ts";
@@ -115,8 +117,10 @@ export interface CallGateParts {
   readonly reflex: Reflex | null;
   /** Key of the HMACs; the same for all instances on a database. */
   readonly key: Uint8Array;
-  /** A call of Reflex has ended. */
-  readonly reflexCalled?: (result: "safe" | "blocked" | "error") => void;
+  /** A call that the policy has rules for was judged. `seconds` is how long it waited. */
+  readonly judged?: (result: GateResult, seconds: number) => void;
+  /** A call of Reflex has ended: its tries, and its time in line. */
+  readonly reflexCalled?: (result: "safe" | "blocked" | "error", seconds: number) => void;
 }
 
 const ALLOW = { verdict: "allow" } as const satisfies CallVerdict;
@@ -150,8 +154,9 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
     const { reflex } = parts;
     if (reflex === null || safe.has(key)) return passed;
     const text = Array.from(textsOf(input), (one) => one.text).join("\n");
+    const from = performance.now();
     const said = await reflex.process({ text, userId, context: { flow_id: flowId, task: path, type } }, signal);
-    parts.reflexCalled?.(said.is);
+    parts.reflexCalled?.(said.is, secondsSince(from));
     if (said.is === "error") return { verdict: "defer", problem: said.problem };
     if (said.is === "blocked") return { verdict: "deny", rule: said.rule, why: `Reflex: ${said.reason}` };
     for (const oldest of safe) {
@@ -216,11 +221,16 @@ export function createCallGate(policy: GatePolicy, parts: CallGateParts): CallGa
     judge(call, reach, signal, tellLater) {
       const rules = rulesOf(call);
       if (rules === null) return ALLOW;
+      const from = performance.now();
       const { isShadow, sent } = rules;
       const later = isShadow ? tellLater : null;
+      const answer = (judged: Judgement): CallVerdict => {
+        parts.judged?.(judged.verdict === "defer" ? "unavailable" : "verdict", secondsSince(from));
+        return marked(judged, isShadow);
+      };
       const judged =
         judgeForm(call, rules, reach) ?? (sent === null ? ALLOW : judgeSent(call, sent, reach, signal, later));
-      return judged instanceof Promise ? judged.then((one) => marked(one, isShadow)) : marked(judged, isShadow);
+      return judged instanceof Promise ? judged.then(answer) : answer(judged);
     },
     judgeTask(task, target) {
       const rules = rulesOf(task);

@@ -3,6 +3,7 @@ import { createHmac } from "node:crypto";
 import { toError } from "../base/errors.ts";
 import type { Json } from "../base/json/json.ts";
 import type { Log } from "../base/log.ts";
+import { secondsSince } from "../base/time/elapsed.ts";
 import { runInTurns, type Turns } from "../base/time/turns.ts";
 import type { CheckedGoal, GoalCheck, GoalVerdict } from "../engine/ports/gate/goal-check.ts";
 import { type TextAt, textsOf } from "./content/redact.ts";
@@ -17,12 +18,17 @@ import type { Reflex } from "./reflex/reflex.ts";
 /** How a check ended, or what a rule had to say. */
 export type GoalTold = "allow" | "deny" | "report" | "unavailable" | "shadow_deny" | "shadow_unavailable";
 
+/** What a check ends with: a verdict, or the word that there is none, because Reflex does not answer. */
+export type GateResult = "verdict" | "unavailable";
+
 /** Counts verdicts; the telemetry layer has the implementation. */
 export interface GateMetrics {
   /** A check has ended; `rule` is `none` where no rule decided. */
   checked(rule: string, verdict: GoalTold): void;
-  /** A call of Reflex has ended. */
-  reflexCalled(result: "safe" | "blocked" | "error"): void;
+  /** A goal was checked. `seconds` is how long its caller waited. */
+  judged(result: GateResult, seconds: number): void;
+  /** A call of Reflex has ended: its tries, and its time in line. */
+  reflexCalled(result: "safe" | "blocked" | "error", seconds: number): void;
 }
 
 /** What {@link createGoalCheck} needs. */
@@ -64,8 +70,9 @@ export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheck
   };
   const askReflex = async (asked: Reflex, goal: CheckedGoal, signal: AbortSignal): Promise<ReflexVerdict> => {
     const { text, conditions, userId, context } = goal;
+    const from = performance.now();
     const said = await asked.process({ text: [text, ...conditions].join("\n"), userId, context }, signal);
-    metrics.reflexCalled(said.is);
+    metrics.reflexCalled(said.is, secondsSince(from));
     return said;
   };
   const tellShadow = (goal: CheckedGoal, said: ReflexVerdict, found: Denied | null): void => {
@@ -79,13 +86,18 @@ export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheck
       return reflex === null ? "disabled" : reflex.state;
     },
     async check(goal, signal) {
+      const from = performance.now();
+      const answer = (verdict: GoalVerdict): GoalVerdict => {
+        metrics.judged("verdict", secondsSince(from));
+        return verdict;
+      };
       const rules = rulesOf(goal.tenantId);
       const { isShadow } = rules;
       const reading = judgeContent(goal, rules, scanner, (rule) => end(goal, "report", rule));
       const found = await runInTurns(reading, signal);
       if (found !== null) {
         end(goal, isShadow ? "shadow_deny" : "deny", found.rule);
-        if (!isShadow) return found;
+        if (!isShadow) return answer(found);
       }
       if (reflex !== null && rules.asksReflex) {
         // In shadow, nothing waits for it.
@@ -94,16 +106,17 @@ export function createGoalCheck({ policy, reflex, key, metrics, log }: GoalCheck
           const said = await askReflex(reflex, goal, signal);
           if (said.is === "error") {
             end(goal, "unavailable", "reflex");
+            metrics.judged("unavailable", secondsSince(from));
             throw toError("SAFETY_CHECK_UNAVAILABLE", { problem: said.problem });
           }
           if (said.is === "blocked") {
             end(goal, "deny", said.rule);
-            return { verdict: "deny", rule: said.rule, reason: said.reason };
+            return answer({ verdict: "deny", rule: said.rule, reason: said.reason });
           }
           end(goal, "allow");
         }
       } else if (found === null) end(goal, "allow");
-      return { verdict: "allow" };
+      return answer({ verdict: "allow" });
     },
   };
 }

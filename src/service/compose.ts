@@ -201,7 +201,7 @@ export async function composeCore(config: Config, log: Log, options: ComposeOpti
       logOf(log, "triggers"),
       parts,
     );
-    const relays = createRelays(parts, listHeld);
+    const relays = createRelays(parts, listHeld, () => engine.sharedClock.now());
     const inboundTopics = await openKafka(
       config,
       { database, instanceId, engine, flows: flows.flows, triggerEvents: triggers.triggerEvents, relays },

@@ -20,6 +20,7 @@ import { FOREIGN_LOG } from "./parts/admin/foreign-log.ts";
 import { openCanary } from "./parts/built-in/canary.ts";
 import { openMetricsPort } from "./parts/metrics-port.ts";
 import { type Connections, createParts } from "./parts/parts.ts";
+import { isTraced } from "./parts/traces/tracing.ts";
 import { createServiceMetrics, generationOfRun, goalOfRun, WITHOUT_METRICS } from "./service-metrics.ts";
 import { watchDatabase, watchDisk } from "./watch-database.ts";
 
@@ -74,7 +75,9 @@ export async function startService(loaded: LoadedConfig, log: Log, options: Serv
       await checkPort(server.host, metricsConfig.port, "ORCHESTRATOR_METRICS_PORT");
     // Load the API modules while the database starts.
     const apiModule = import("../api/create-api.ts");
-    const metrics = metricsConfig.enabled ? await createServiceMetrics() : WITHOUT_METRICS;
+    const metrics = metricsConfig.enabled
+      ? await createServiceMetrics({ withExemplars: isTraced(loaded.config) })
+      : WITHOUT_METRICS;
     const generationStory = createGenerationStory(metrics.metrics, log, generationOfRun);
     const core = await composeCore(loaded.config, log, {
       ...(metrics.metrics === null ? {} : { metrics: metrics.metrics }),

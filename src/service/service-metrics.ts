@@ -18,7 +18,7 @@ import { goalOf, isGoal } from "../engine/runs/goals/goal.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { NO_OBSERVER, type RuntimeObserver } from "../engine/shard/observer.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
-import type { GaugeSeries, Metrics } from "../telemetry/metrics/metrics.ts";
+import type { GaugeSeries, Metrics, MetricsOptions } from "../telemetry/metrics/metrics.ts";
 import type { TaskDoer } from "../telemetry/metrics/run-metrics.ts";
 import type { Core } from "./compose.ts";
 import { COUNTING_SHARD } from "./parts/parts.ts";
@@ -68,7 +68,9 @@ export const WITHOUT_METRICS: ServiceMetrics = {
 };
 
 /** Creates the metrics of the service. */
-export async function createServiceMetrics(): Promise<ServiceMetrics & { readonly metrics: Metrics }> {
+export async function createServiceMetrics(
+  options: MetricsOptions = {},
+): Promise<ServiceMetrics & { readonly metrics: Metrics }> {
   const [
     { createMetrics },
     { createRunMetrics },
@@ -86,7 +88,7 @@ export async function createServiceMetrics(): Promise<ServiceMetrics & { readonl
     import("../telemetry/metrics/runtime-metrics.ts"),
     import("../api/metrics.ts"),
   ]);
-  const metrics = createMetrics();
+  const metrics = createMetrics(options);
   metrics.gauge("orchestrator_build_info", readVersion()).set(1);
   return {
     metrics,

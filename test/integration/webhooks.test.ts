@@ -140,6 +140,10 @@ test("an endpoint that was away gets everything, in the order of each run; its r
   await eventually(() => expect(again.taken()).toHaveLength(100), { timeoutMs: 30_000 });
   for (const runId of runIds) expect(ofRun(again, runId)).toEqual([0, 1, 2, 3, 4]);
   await eventually(() => expect(bed.service().output()).toContain("events for a webhook are sent again"));
+  // All of them waited for the endpoint.
+  const delay = "orchestrator_outbox_delivery_seconds";
+  await eventually(async () => expect(await metric(bed, `${delay}_count{destination="webhook"}`)).toMatch(/ 100$/));
+  expect(await metric(bed, `${delay}_bucket{destination="webhook",le="0.005"}`)).toMatch(/ 0$/);
 });
 
 test("an endpoint that never answers holds up no other, and an event that fails only its own run", async () => {

@@ -65,6 +65,9 @@ test("executors, tables, metrics, and calls know tasks by their written names", 
   expect(runs.rows).toEqual([{ output_data: { [LAST]: `of ${LAST}` } }]);
   const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
   expect(metrics).toContain('orchestrator_retry_attempts_total{task="Send E-Mail",handler="h"} 1');
+  // Each attempt of a task was a message.
+  const sent = /^orchestrator_outbox_delivery_seconds_count{destination="kafka"} (\d+)$/m.exec(metrics)?.[1];
+  expect(Number(sent)).toBeGreaterThanOrEqual(executor.taken.length);
 
   const { tasks } = await client.call(RunService.method.listRunTasks, { runId });
   expect(tasks.map(({ externalId, name }) => [externalId, name])).toEqual([...NAMES, LAST].map((name) => [name, name]));

@@ -13,6 +13,17 @@ const chain = (stream: string, count: number): string =>
     return `    - {id: e${n}, type: emit${after}, parameters: {stream: ${stream}, payload: {n: ${n}}, headers: {kind: x}}}\n`;
   }).join("")}`;
 
+/** How many messages to Streams have arrived, as the metrics say: all, and within the first bound. */
+async function readDelays(metricsPort: number): Promise<{ readonly all: number; readonly first: number }> {
+  const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  const read = (suffix: string): number => Number(text.match(new RegExp(`${suffix}\\} (\\d+)$`, "m"))?.[1]);
+  const name = "orchestrator_outbox_delivery_seconds_";
+  return {
+    all: read(`${name}count\\{destination="stream"`),
+    first: read(`${name}bucket\\{destination="stream",le="0.005"`),
+  };
+}
+
 /** The entries of a Stream, oldest first. */
 function readStream(redis: RedisServer, name: string): readonly Readonly<Record<string, string>>[] {
   const lines = redis.cli("XRANGE", name, "-", "+").trim().split("\n");
@@ -49,12 +60,16 @@ test.skipIf(skips)("Redis away costs a run nothing: what it emitted comes later,
   await redis.stop();
   const runIds = await Promise.all(Array.from({ length: 10 }, () => bed.start("good")));
   for (const runId of runIds) await bed.reaches(runId, RunState.COMPLETED);
+  const { metricsPort } = bed.service();
+  expect(await readDelays(metricsPort)).toEqual({ all: 0, first: 0 });
   await redis.start();
   await eventually(() => expect(readStream(redis, "good")).toHaveLength(30), { timeoutMs: 20_000 });
   for (const runId of runIds) {
     const own = readStream(redis, "good").filter(({ run_id }) => run_id === runId);
     expect(own.map(({ payload }) => payload)).toEqual(['{"n":0}', '{"n":1}', '{"n":2}']);
   }
+  // All of them waited for Redis.
+  expect(await readDelays(metricsPort)).toEqual({ all: 30, first: 0 });
 });
 
 test.skipIf(skips)("a key that is no Stream rejects its events, and others pass", async () => {

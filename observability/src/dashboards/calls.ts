@@ -127,6 +127,16 @@ export const CALLS: DashboardPlan = {
           ],
         }),
         graph({
+          ...{ title: "Events that wait for readers", unit: "count" },
+          description: "In watches, by instance. A watch that holds 10,000 ends: its reader is too slow.",
+          queries: [{ expr: sumOf("orchestrator_watch_buffered_events", { by: "instance" }), legend: "{{instance}}" }],
+        }),
+        graph({
+          ...{ title: "Bytes that wait for readers", unit: "bytes" },
+          description: "Sent on streams and not taken, by instance. Normal: about none.",
+          queries: [{ expr: sumOf("orchestrator_watch_buffer_bytes", { by: "instance" }), legend: "{{instance}}" }],
+        }),
+        graph({
           ...{ title: "Streams by instance", unit: "count" },
           description: "Open streams. After a restart of one instance its clients are on the others.",
           queries: [{ expr: sumOf("orchestrator_watch_streams", { by: "instance" }), legend: "{{instance}}" }],

@@ -1,7 +1,7 @@
 /** What the service needs of others: PostgreSQL, Kafka, Redis, Reflex, and the tools that tasks call. */
 import type { DashboardPlan } from "./dashboard.ts";
 import { figure, graph, states } from "./panel.ts";
-import { inRange, maxOf, minOf, ofDatabase, perSecond, quantile, sumOf, top } from "./query.ts";
+import { inRange, maxOf, minOf, ofDatabase, perSecond, quantile, quantiles, sumOf, top } from "./query.ts";
 
 export const DEPENDENCIES: DashboardPlan = {
   uid: "orchestrator-dependencies",
@@ -130,6 +130,16 @@ export const DEPENDENCIES: DashboardPlan = {
           queries: [
             { expr: perSecond("octollm_orchestrator_reflex_calls_total", { by: "result" }), legend: "{{result}}" },
           ],
+        }),
+        graph({
+          ...{ title: "Time of calls of Reflex", unit: "seconds", limits: [0.1, 1] },
+          description: "Tries and time in line included. After 5 s a call is given up.",
+          queries: quantiles("orchestrator_reflex_call_seconds"),
+        }),
+        graph({
+          ...{ title: "Wait for the gate, p99", unit: "seconds", limits: [0.05, 0.1], next: "orchestrator-slo" },
+          description: "How long goals, and calls with rules, wait for a verdict. The objective allows 100 ms.",
+          queries: [{ expr: quantile(0.99, "orchestrator_gate_seconds", { by: "checked" }), legend: "{{checked}}" }],
         }),
         graph({
           ...{ title: "Goals checked", unit: "events" },

@@ -72,6 +72,27 @@ export const EVENTS: DashboardPlan = {
           queries: [{ expr: ofDatabase("orchestrator_outbox_oldest_seconds"), legend: "oldest" }],
         }),
         graph({
+          ...{ title: "Delay of messages, p99", unit: "seconds", limits: [1, 5], next: "orchestrator-slo" },
+          description:
+            "From the commit that sends a message to when its receiver has it, by way. The objective allows 5 s, except for webhooks.",
+          queries: [
+            {
+              expr: quantile(0.99, "orchestrator_outbox_delivery_seconds", { by: "destination" }),
+              legend: "{{destination}}",
+            },
+          ],
+        }),
+        graph({
+          ...{ title: "Messages that arrive", unit: "events" },
+          description: "Messages that their receivers have, by way.",
+          queries: [
+            {
+              expr: perSecond("orchestrator_outbox_delivery_seconds_count", { by: "destination" }),
+              legend: "{{destination}}",
+            },
+          ],
+        }),
+        graph({
           ...{ title: "Messages given up, by reason", unit: "events" },
           description:
             "REFUSED and EXPIRED ones are the receiver's doing, INVALID and UNSERVED ones the configuration's.",

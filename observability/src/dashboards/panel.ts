@@ -34,7 +34,7 @@ import {
   Seconds,
   Short,
 } from "@grafana/grafana-foundation-sdk/units";
-import type { Query } from "./query.ts";
+import { hasExemplars, type Query } from "./query.ts";
 
 /** What numbers are. */
 export const UNITS = {
@@ -126,6 +126,7 @@ function describe<B extends PanelBuilder>(builder: B, about: About, span: number
   builder.span(about.span ?? span).height(height);
   for (const [index, { expr, legend }] of queries.entries()) {
     const query = new DataqueryBuilder().refId(String.fromCharCode(65 + index)).datasource(SOURCE);
+    if (!instant && hasExemplars(expr)) query.exemplar(true);
     builder.withTarget((instant ? query.instant() : query.range()).expr(expr).legendFormat(legend));
   }
   if (next !== undefined) {

@@ -94,6 +94,14 @@ export function quantiles(name: Histogram, choice: Choice = {}): readonly Query[
   ].map(([part, legend]) => ({ expr: quantile(part as number, name, choice), legend: legend as string }));
 }
 
+/** Histograms whose buckets have exemplars while calls are traced. */
+const TRACED: readonly Histogram[] = ["grpc_server_handling_seconds", "http_request_duration_seconds"];
+
+/** Whether traces lie behind a query. */
+export function hasExemplars(expr: string): boolean {
+  return TRACED.some((name) => expr.includes(`${name}_bucket`));
+}
+
 /** CPU of containers in cores; without a kubelet that shows them, of the processes themselves. */
 export const CPU: Query = {
   expr: `sum by (pod) (rate(container_cpu_usage_seconds_total{container="orchestrator"}[$__rate_interval])) or on () ${perSecond("process_cpu_seconds_total", { by: "instance" })}`,

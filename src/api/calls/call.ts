@@ -43,6 +43,8 @@ export interface CallContext {
 /** The span of a call; the telemetry layer has the implementation. */
 export interface CallSpan {
   readonly context: TraceContext;
+  /** The trace that it is in. */
+  readonly traceId: string;
   /** `code` is the name of the gRPC status; `runId` the run that it was about, if that is known. */
   end(code: string, runId: string | undefined): void;
 }
@@ -95,6 +97,8 @@ export class Call implements CallContext {
   ended = false;
   /** The span of the call: what it leads to belongs to it. Null: it has none. Only the pipeline sets it. */
   span: CallSpan | null = null;
+  /** Bytes of a stream that were sent and that its reader has not taken. The protocol sets it. */
+  unreadBytes: (() => number) | null = null;
   /** Called once when the call is aborted. Only the pipeline sets it. */
   onAbort: ((reason: OrchestratorError) => void) | null = null;
   /** Called when a stream has begun. The protocol sets it. */

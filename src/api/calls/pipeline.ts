@@ -35,8 +35,8 @@ export interface CallMetrics {
 }
 
 export interface MethodMetrics {
-  started(): void;
-  finished(code: string, seconds: number): void;
+  started(call: Call): void;
+  finished(code: string, seconds: number, call: Call): void;
   sent(): void;
 }
 
@@ -154,7 +154,7 @@ export function createPipeline({ methods, log, metrics, spans = null, identify, 
     runUnary<T>(method: ServedMethod, call: Call, decode: () => Message, encode: EncodeResponse<T>, done: Done<T>) {
       const { recorder, unary: handler } = prepare(method);
       const startedAt = performance.now();
-      recorder.started();
+      recorder.started(call);
       beginSpan(method, call);
       let request: Message | null = null;
       const answer = (failure: unknown, response: Message | null): void => {
@@ -169,13 +169,13 @@ export function createPipeline({ methods, log, metrics, spans = null, identify, 
           }
         }
         if (encoded !== null) {
-          recorder.finished("OK", ms / 1_000);
+          recorder.finished("OK", ms / 1_000, call);
           call.span?.end("OK", runOf(response) ?? runOf(request));
           done(null, encoded);
           return;
         }
         const error = forCall(classifyError(thrown, log, method.path, call), method.desc, request);
-        recorder.finished(error.grpc, ms / 1_000);
+        recorder.finished(error.grpc, ms / 1_000, call);
         call.span?.end(error.grpc, runOf(request));
         logEnd(method, call, error, ms);
         done(error, null);
@@ -233,7 +233,7 @@ export function createPipeline({ methods, log, metrics, spans = null, identify, 
     async *runStream(method, call, decode, encode) {
       const { recorder } = prepare(method);
       const startedAt = performance.now();
-      recorder.started();
+      recorder.started(call);
       beginSpan(method, call);
       let code = "CANCELLED";
       let request: Message | null = null;
@@ -265,7 +265,7 @@ export function createPipeline({ methods, log, metrics, spans = null, identify, 
       } finally {
         call.ended = true;
         clearTimeout(timer);
-        recorder.finished(code, (performance.now() - startedAt) / 1_000);
+        recorder.finished(code, (performance.now() - startedAt) / 1_000, call);
         call.span?.end(code, runOf(request));
       }
     },

@@ -15,10 +15,16 @@ export interface CurrentCall {
   cursor: string;
   /** Sends the headers of a stream, because its first message can take long and the library waits for it. */
   readonly open: (header: Headers) => void;
+  /** A call begins, unary or not. */
+  readonly began: (call: Call) => void;
 }
 
 /** Context key for the call of a streaming handler. */
-export const currentCall = createContextKey<CurrentCall>({ call: null, cursor: "", open: () => undefined });
+export const currentCall = createContextKey<CurrentCall>({
+  ...{ call: null, cursor: "" },
+  open: () => undefined,
+  began: () => undefined,
+});
 
 /** Sends a response; resolves when all of it is written. The reader of a stream must read something every `slowMs`. */
 export async function sendResponse(

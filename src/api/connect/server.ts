@@ -109,7 +109,11 @@ async function serveHandler(
       raw.writeHead(200, Object.fromEntries(new Headers(isText ? toTextResponse(answer).header : header)));
       raw.flushHeaders();
     };
-    const current: CurrentCall = { call: null, cursor: "", open };
+    const began = (call: Call): void => {
+      request.call = call;
+      call.unreadBytes = () => raw.writableLength;
+    };
+    const current: CurrentCall = { call: null, cursor: "", open, began };
     const values = createContextValues().set(currentCall, current);
     const incoming = universalRequestFromNodeRequest(request.raw, raw, undefined, values);
     const timeout = readTimeout(request.headers, startedAt);
@@ -209,6 +213,7 @@ function openCall(context: HandlerContext): Call {
   const timeout = context.values.get(callTimeout);
   const leftMs = timeout?.ok === true ? timeout.time.leftMs() : undefined;
   const call = new Call(protocol, leftMs, context.requestHeader);
+  context.values.get(currentCall).began(call);
   if (timeout?.ok === false) call.abort(timeout.error);
   const stop = (): void => call.cancel();
   if (context.signal.aborted) stop();

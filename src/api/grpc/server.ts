@@ -202,6 +202,7 @@ async function serveStream(
     cursor: cursorOf(message),
   });
   call.onOpened = () => stream.open();
+  call.unreadBytes = () => http2.writableLength;
   try {
     for await (const { framed, cursor } of pipeline.runStream(method, call, decode, encode))
       if (!stream.send(framed)) await waitForReader(http2, call, limits.slowReaderMs, cursor);

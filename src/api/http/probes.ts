@@ -10,8 +10,8 @@ export interface ServiceInfo {
 
 /** The text of all metrics. */
 export interface MetricsText {
-  readonly contentType: string;
-  render(): Promise<string>;
+  /** In the format that an `Accept` header asks for. */
+  answer(accept: string | undefined): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
 export interface ProbeParts {
@@ -63,7 +63,8 @@ export function addProbes(app: FastifyInstance, { health, info, metricsText }: P
       .send(JSON.stringify({ status: ready ? "ready" : "not ready", missing: health.missing() }));
   });
   if (metricsText !== null)
-    app.get(METRICS, HEAD_TOO, async (_request, reply) =>
-      reply.header("content-type", metricsText.contentType).send(await metricsText.render()),
-    );
+    app.get(METRICS, HEAD_TOO, async (request, reply) => {
+      const { contentType, text } = await metricsText.answer(request.headers.accept);
+      return reply.header("content-type", contentType).send(text);
+    });
 }

@@ -10,6 +10,7 @@ import { fastify } from "fastify";
 import { fail, type OrchestratorError, toError } from "../../base/errors.ts";
 import type { HostRule } from "../../base/host-rule.ts";
 import type { Log } from "../../base/log.ts";
+import type { Call } from "../calls/call.ts";
 import { toRequestId } from "../calls/request-id.ts";
 import { classifyError } from "../errors/status.ts";
 import type { HealthState } from "../health.ts";
@@ -22,7 +23,15 @@ import { addProbes, type MetricsText, PROBE_METHODS, probePaths, type ServiceInf
 import { DATA_HEADERS, isRpcPath, restHeaders, toWireError } from "./wire-error.ts";
 
 export interface HttpMetrics {
-  requested(method: string, route: string, status: number, seconds: number): void;
+  /** `traceId`: the trace of the call that the request made, if it is sampled. */
+  requested(method: string, route: string, status: number, seconds: number, traceId?: string): void;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The call that the request makes; null: none, or not yet. */
+    call: Call | null;
+  }
 }
 
 export interface HttpParts {
@@ -173,8 +182,11 @@ function addCors(app: FastifyInstance, cors: Cors): void {
 }
 
 function addMetrics(app: FastifyInstance, metrics: HttpMetrics): void {
+  app.decorateRequest("call", null);
   app.addHook("onResponse", async (request, reply) => {
-    metrics.requested(request.method, request.routeOptions.url ?? "other", reply.statusCode, reply.elapsedTime / 1_000);
+    const route = request.routeOptions.url ?? "other";
+    const { traceId } = request.call?.span ?? {};
+    metrics.requested(request.method, route, reply.statusCode, reply.elapsedTime / 1_000, traceId);
   });
 }
 

@@ -58,7 +58,9 @@ export function serveRest(http: FastifyInstance, router: RestRouter, parts: Rest
     const { method } = found.route;
     const headers = { get: (name: string) => (name === "x-request-id" ? request.id : request.headers[name]) };
     const call = new Call("rest", timeout.leftMs(), headers);
+    request.call = call;
     reply.raw.on("close", () => call.cancel());
+    if (method.stream !== null) call.unreadBytes = () => reply.raw.writableLength;
     if (answersBytes(method))
       return sendPayload(
         parts.pipeline.runStream(

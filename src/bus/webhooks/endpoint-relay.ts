@@ -58,6 +58,8 @@ export interface EndpointRelayParts {
   /** Milliseconds since the epoch, by the clock that stamps events. */
   now(): number;
   counted(result: DeliveryResult, seconds: number): void;
+  /** An event has arrived; when it was written, milliseconds since the epoch. */
+  delivered(writtenAt: number): void;
   /** Events were rejected, durably. */
   rejected(messages: readonly RejectedOutgoing[]): void;
   readonly log: Log;
@@ -152,8 +154,10 @@ export function startEndpointRelay(parts: EndpointRelayParts): OutboxRelay {
         return;
       }
       noteAnswer(runId);
-      if (verdict.type === "delivered") page.sent.push(event.id);
-      else page.rejected.push({ id: event.id, code: verdict.code, reason: verdict.reason });
+      if (verdict.type === "delivered") {
+        page.sent.push(event.id);
+        parts.delivered(event.message.at);
+      } else page.rejected.push({ id: event.id, code: verdict.code, reason: verdict.reason });
     }
   };
 

@@ -36,6 +36,8 @@ export interface Followers extends RunObserver, RunRelay {
    * Headers as they change and the number of missed ones, from the first call of `next`. Ends when the signal aborts.
    */
   follow(caller: Caller, signal: AbortSignal, scope: FollowScope): AsyncGenerator<RunChange>;
+  /** Changes that wait for followers. */
+  readonly backlog: number;
 }
 
 /** Initially without followers. */
@@ -56,6 +58,9 @@ export function createFollowers(maxBehind = MAX_BEHIND): Followers {
   };
 
   return {
+    get backlog() {
+      return [...followers].reduce((sum, { queue }) => sum + queue.size, 0);
+    },
     // A state that is ahead of the journal is not visible: the next commit delivers it.
     committed(run: Run, records: readonly JournalRecord[], firstSequence: number): void {
       if (followers.size === 0) return;

@@ -275,6 +275,7 @@ export async function openEngine(config: Config, needs: EngineNeeds, log: Log, p
   );
   metrics.beforeRead(async () => showOutbox(outboxGates));
   metrics.beforeRead(async () => metrics.gauge("orchestrator_active_tasks").set(runs.activeTasks.count));
+  metrics.beforeRead(async () => metrics.gauge("orchestrator_watch_buffered_events").set(engine.watchBacklog));
   const { recoveryEnabled, recoveryInterval } = config.workflows;
   const recoveries = recoveryEnabled ? recovery.repeat(recoveryInterval) : null;
   parts.onClose(async () => {

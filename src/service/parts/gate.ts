@@ -8,7 +8,7 @@ import type { GoalCheck } from "../../engine/ports/gate/goal-check.ts";
 import type { TaskGate } from "../../engine/ports/gate/task-gate.ts";
 import { type CallGate, createCallGate } from "../../guards/call-gate.ts";
 import { createGateReport, type GatedMetrics } from "../../guards/gate-report.ts";
-import { createGoalCheck } from "../../guards/goal-check.ts";
+import { createGoalCheck, type GateResult } from "../../guards/goal-check.ts";
 import { type GatePolicy, reflexFlowOf } from "../../guards/policy/policy.ts";
 import type { Reflex } from "../../guards/reflex/reflex.ts";
 import { createTaskGate } from "../../guards/task-gate.ts";
@@ -37,19 +37,23 @@ export async function openGate(config: Config, key: Uint8Array, log: Log, parts:
     const problem = `gate.policy: flow ${asking} has reflex: ask, and Reflex is not configured; set gate.reflex_url`;
     fail("CONFIG_INVALID", { problem });
   }
-  const reflexCalled = (result: "safe" | "blocked" | "error"): void =>
+  const reflexCalled = (result: "safe" | "blocked" | "error", seconds: number): void => {
     metrics.counter("octollm_orchestrator_reflex_calls_total", result).add();
+    metrics.histogram("orchestrator_reflex_call_seconds", result).observe(seconds);
+  };
+  const judged = (what: "goal" | "call") => (result: GateResult, seconds: number) =>
+    metrics.histogram("orchestrator_gate_seconds", what, result).observe(seconds);
   const goalCheck = createGoalCheck({
     policy,
     reflex,
     key,
     metrics: {
       checked: (rule, verdict) => metrics.counter("orchestrator_gate_checks_total", rule, verdict).add(),
-      reflexCalled,
+      ...{ judged: judged("goal"), reflexCalled },
     },
     log,
   });
-  const callGate = createCallGate(policy, { reflex, key, reflexCalled });
+  const callGate = createCallGate(policy, { reflex, key, judged: judged("call"), reflexCalled });
   const report = createGateReport({ gated: countGated(parts) }, log);
   return { goalCheck, callGate, taskGate: callGate === null ? null : createTaskGate(callGate, report) };
 }

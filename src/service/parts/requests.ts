@@ -59,7 +59,11 @@ export async function openRequests(config: Config, needs: RequestNeeds, log: Log
   const sender = createRedisSender({ connection, namesOf: () => responses, maxLength, stopping: stopping.signal });
   if (sendsAnswers(config)) {
     const outbox = createOutbox(database, "redis");
-    const relay = startOutboxRelay({ outbox, destination: sender, shards, rejected() {}, log });
+    const relay = startOutboxRelay({
+      ...{ outbox, destination: sender, shards, log },
+      delivered: (writtenAt) => relays.delivered("redis", writtenAt),
+      rejected() {},
+    });
     parts.onClose(() => relay.stop());
     const gate = engine.outboxGates.answers?.of(ALL_PLACES);
     invariant(gate !== undefined, "the engine has no gate for answers");

@@ -5,7 +5,7 @@
  */
 
 import { CALL_SECONDS, counter, gauge, histogram, type MetricEntry, WORK_SECONDS } from "./metric-entry.ts";
-import { RUNTIME_METRICS } from "./runtime-entries.ts";
+import { OUTBOX_METRICS, RUNTIME_METRICS } from "./runtime-entries.ts";
 
 /** How runs end. */
 const RUN_ENDS = ["COMPLETED", "FAILED", "CANCELED", "TIMED_OUT", "TERMINATED"];
@@ -181,43 +181,7 @@ export const METRICS = {
     "1 while a limit is paused as a whole. Of the whole database; one instance has it.",
     ["limit"],
   ),
-  // Messages that leave by the outbox: to `topics`, `webhooks` (by endpoint), `streams`, and as `answers` of
-  // executions over Redis, which hold up nothing: the oldest fall out.
-  orchestrator_outbox_messages: gauge("Messages that wait to be sent, as last measured. Of the whole database.", [
-    "carrier",
-    "place",
-  ]),
-  orchestrator_outbox_bytes: gauge(
-    "Bytes of the messages that wait to be sent, as last measured. Of the whole database.",
-    ["carrier", "place"],
-  ),
-  orchestrator_outbox_oldest_seconds: gauge(
-    "How long the oldest message has waited to be sent. Of the whole database; one instance has it.",
-  ),
-  orchestrator_outbox_full: gauge(
-    "1 while tasks for topics and events wait, or answers are dropped, because the outbox is full.",
-    ["carrier", "place"],
-  ),
-  orchestrator_outbox_rejected_total: counter(
-    "Messages that are not tried any more, by where they were to go and why: REFUSED, EXPIRED, INVALID, or UNSERVED.",
-    ["destination", "reason"],
-  ),
-  orchestrator_outbox_dropped_total: counter(
-    "Messages that were deleted unsent because too many waited: answers of executions over Redis.",
-    ["destination"],
-  ),
-  orchestrator_outbox_unserved_messages: gauge(
-    "Messages that wait for a place that the configuration does not name, such as topics without Kafka. Of the whole database.",
-    ["destination", "place"],
-  ),
-  orchestrator_undelivered_messages: gauge(
-    "Messages that are not tried any more and are kept for operators. Of the whole database; one instance has it.",
-  ),
-  orchestrator_webhook_deliveries_total: counter(
-    "Requests with events to endpoints: delivered, failed (they are tried again), or rejected (never again).",
-    ["endpoint", "result"],
-  ),
-  orchestrator_webhook_delivery_seconds: histogram("Time of a request to an endpoint.", CALL_SECONDS, ["endpoint"]),
+  ...OUTBOX_METRICS,
   orchestrator_kafka_jumps_total: counter(
     "Positions in inbound topics that had to be moved: messages were lost or came again.",
     ["topic"],
@@ -304,6 +268,19 @@ export const METRICS = {
     ["result"],
     ["safe", "blocked", "error"],
   ),
+  orchestrator_reflex_call_seconds: histogram(
+    "Time of calls of Reflex, their tries and their time in line included.",
+    CALL_SECONDS,
+    ["result"],
+    ["safe", "blocked", "error"],
+  ),
+  orchestrator_gate_seconds: histogram(
+    "How long goals, and calls of tasks that the policy has rules for, waited for the gate: for a verdict, or for the word that there is none because Reflex is away.",
+    CALL_SECONDS,
+    ["checked", "result"],
+    ["goal", "call"],
+    ["verdict", "unavailable"],
+  ),
   orchestrator_unshown_goals: gauge(
     "Goals whose last change the tables `tasks` and `task_results` do not show yet, because it has just happened, or because the tables are locked or refuse it. Of the whole database; one instance has it.",
   ),
@@ -362,6 +339,10 @@ export const METRICS = {
   ),
   // Process
   orchestrator_watch_streams: gauge("Open streams."),
+  orchestrator_watch_buffered_events: gauge(
+    "Events, notes, and changed runs that wait in watches for their readers. A watch holds at most 10,000.",
+  ),
+  orchestrator_watch_buffer_bytes: gauge("Bytes that were sent on open streams and that readers have not taken yet."),
   orchestrator_unfinalized_versions: gauge(
     "Versions of the journal's format that instances read and that the upgrade is not finalized to: above 0, the release before can be started again. Of the whole database; one instance has it.",
   ),

@@ -54,7 +54,7 @@ export async function openMetricsServer(
         answer(response, 403, "text/plain", "this host may not be used here; name it in server.allowed_hosts\n");
       else if (request.method !== "GET" && request.method !== "HEAD")
         answer(response, 405, "text/plain", "only GET is served here\n", { allow: "GET, HEAD" });
-      else if (path === "/metrics") void answerMetrics(metrics, response, log);
+      else if (path === "/metrics") void answerMetrics(metrics, request.headers.accept, response, log);
       else if (path === "/health") answerHealth(response, health());
       else answer(response, 404, "text/plain", "served here: /metrics, /health\n");
     },
@@ -100,9 +100,15 @@ function closeServer(server: Server): Promise<void> {
   });
 }
 
-async function answerMetrics(metrics: Metrics, response: ServerResponse, log: Log): Promise<void> {
+async function answerMetrics(
+  metrics: Metrics,
+  accept: string | undefined,
+  response: ServerResponse,
+  log: Log,
+): Promise<void> {
   try {
-    answer(response, 200, metrics.contentType, await metrics.render());
+    const { contentType, text } = await metrics.answer(accept);
+    answer(response, 200, contentType, text);
   } catch (error) {
     log.error("metrics could not be rendered", { error });
     answer(response, 500, "text/plain", "metrics could not be rendered; see the log\n");

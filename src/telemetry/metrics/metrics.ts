@@ -10,6 +10,14 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import type { MetricEntry } from "./metric-entry.ts";
 import type { MetricName, MetricNameOf } from "./metric-table.ts";
 import { METRICS } from "./metric-table.ts";
+import {
+  asksForOpenMetrics,
+  OPEN_METRICS_END,
+  OPEN_METRICS_TYPE,
+  printOpenFamily,
+  printOpenRegistry,
+} from "./open-metrics.ts";
+import { braces, escapeLabel, Series } from "./series.ts";
 
 /** Most combinations of labels of one metric. */
 export const MAX_SERIES = 2_000;
@@ -29,7 +37,8 @@ export interface GaugeSeries {
 
 /** Counts observations into buckets. */
 export interface HistogramSeries {
-  observe(value: number): void;
+  /** `traceId`: the trace of what was observed, if it is sampled: its bucket has it as exemplar until the next one. */
+  observe(value: number, traceId?: string): void;
 }
 
 /** The metrics of the service. Labels are given in the order of the table. */
@@ -39,48 +48,29 @@ export interface Metrics {
   histogram(name: MetricNameOf<"histogram">, ...labels: string[]): HistogramSeries;
   /** Called before each reading; for gauges that are looked up. What it throws leaves the gauge as it was. */
   beforeRead(refresh: () => Promise<void>): void;
-  /** The text of all metrics. */
+  /** The text of all metrics, in the Prometheus text format. */
   render(): Promise<string>;
-  readonly contentType: string;
+  /**
+   * What is answered to a reader with this `Accept` header: OpenMetrics with exemplars, if the header asks for it and
+   * there may be exemplars; otherwise the Prometheus text format.
+   */
+  answer(accept: string | undefined): Promise<MetricsAnswer>;
 }
 
-class Series implements CounterSeries, GaugeSeries, HistogramSeries {
-  readonly labels: readonly string[];
-  readonly bounds: readonly number[];
-  readonly counts: Float64Array;
-  value = 0;
-  sum = 0;
-  hidden = false;
+/** The text of all metrics in one of its formats. */
+export interface MetricsAnswer {
+  readonly contentType: string;
+  readonly text: string;
+}
 
-  constructor(labels: readonly string[], bounds: readonly number[]) {
-    this.labels = labels;
-    this.bounds = bounds;
-    this.counts = new Float64Array(bounds.length + 1);
-  }
-
-  add(amount = 1): void {
-    this.value += amount;
-  }
-
-  set(value: number): void {
-    this.value = value;
-    this.hidden = false;
-  }
-
-  hide(): void {
-    this.hidden = true;
-  }
-
-  observe(value: number): void {
-    this.sum += value;
-    let index = 0;
-    while (index < this.bounds.length && value > (this.bounds[index] as number)) index += 1;
-    this.counts[index] = (this.counts[index] as number) + 1;
-  }
+/** What {@link createMetrics} is told. */
+export interface MetricsOptions {
+  /** Whether calls are traced, so that there may be exemplars; default: no. */
+  readonly withExemplars?: boolean;
 }
 
 /** Empty metrics. Those without labels, or whose labels have known values only, are there from the start, at 0. */
-export function createMetrics(): Metrics {
+export function createMetrics({ withExemplars = false }: MetricsOptions = {}): Metrics {
   const families = new Map<MetricName, Map<string, Series>>();
   const refreshers: (() => Promise<void>)[] = [];
   const registry = new Registry();
@@ -112,25 +102,40 @@ export function createMetrics(): Metrics {
     if ((entry.values?.length ?? 0) === entry.labels.length)
       for (const labels of combine(entry.values ?? [])) seriesOf(name as MetricName, labels);
 
+  const refresh = async (): Promise<void> => {
+    await Promise.all(
+      refreshers.map((one) =>
+        one().catch(() => {
+          // The gauge shows what it showed before: that the store is away is in the log and in `/health`, and the
+          // other metrics are needed now.
+        }),
+      ),
+    );
+  };
+  const render = async (): Promise<string> => {
+    await refresh();
+    const lines: string[] = [];
+    for (const [name, family] of families) printFamily(name, METRICS[name], family.values(), lines);
+    return `${lines.join("\n")}\n${await registry.metrics()}`;
+  };
+  const renderOpen = async (): Promise<string> => {
+    await refresh();
+    const lines: string[] = [];
+    for (const [name, family] of families) printOpenFamily(name, METRICS[name], family.values(), lines);
+    await printOpenRegistry(registry, lines);
+    return `${lines.join("\n")}\n${OPEN_METRICS_END}`;
+  };
+
   return {
     counter: (name, ...labels) => seriesOf(name, labels),
     gauge: (name, ...labels) => seriesOf(name, labels),
     histogram: (name, ...labels) => seriesOf(name, labels),
-    beforeRead: (refresh) => void refreshers.push(refresh),
-    async render() {
-      await Promise.all(
-        refreshers.map((refresh) =>
-          refresh().catch(() => {
-            // The gauge shows what it showed before: that the store is away is in the log and in `/health`, and the
-            // other metrics are needed now.
-          }),
-        ),
-      );
-      const lines: string[] = [];
-      for (const [name, family] of families) printFamily(name, METRICS[name], family.values(), lines);
-      return `${lines.join("\n")}\n${await registry.metrics()}`;
-    },
-    contentType: registry.contentType,
+    beforeRead: (one) => void refreshers.push(one),
+    render,
+    answer: async (accept) =>
+      withExemplars && asksForOpenMetrics(accept)
+        ? { contentType: OPEN_METRICS_TYPE, text: await renderOpen() }
+        : { contentType: registry.contentType, text: await render() },
   };
 }
 
@@ -160,12 +165,4 @@ function printFamily(name: string, entry: MetricEntry, family: Iterable<Series>,
     }
     lines.push(`${name}_sum${braces(labels)} ${series.sum}`, `${name}_count${braces(labels)} ${total}`);
   }
-}
-
-function braces(labels: readonly string[]): string {
-  return labels.length === 0 ? "" : `{${labels.join(",")}}`;
-}
-
-function escapeLabel(value: string): string {
-  return value.toWellFormed().replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
 }

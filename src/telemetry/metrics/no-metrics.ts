@@ -9,5 +9,5 @@ export const NO_METRICS: Metrics = {
   histogram: () => SERIES,
   beforeRead() {},
   render: async () => "",
-  contentType: "text/plain",
+  answer: async () => ({ contentType: "text/plain", text: "" }),
 };

@@ -1,8 +1,5 @@
-/** Metrics of the runtime under runs: commits, timers, ownership, takeovers, the database. */
-import { CALL_SECONDS, counter, gauge, histogram, type MetricEntry } from "./metric-entry.ts";
-
-/** Delays and takeovers: hold the thresholds of the objectives (1 s, 5 s, 30 s). */
-const DELAY_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800];
+/** Metrics of the runtime under runs: commits, timers, ownership, takeovers, the database, the outbox. */
+import { CALL_SECONDS, counter, DELAY_SECONDS, gauge, histogram, type MetricEntry } from "./metric-entry.ts";
 
 /** What becomes of a statement of the commit pipeline. */
 const COMMIT_RESULTS = ["written", "data", "gone", "slow", "failed", "unknown"];
@@ -51,4 +48,52 @@ export const RUNTIME_METRICS = {
   ]),
   orchestrator_db_pool_connections: gauge("Connections of a pool: idle, or in use.", ["pool", "state"]),
   orchestrator_db_pool_waiting: gauge("Callers that wait for a connection of a pool.", ["pool"]),
+} as const satisfies Readonly<Record<string, MetricEntry>>;
+
+/**
+ * Messages that leave by the outbox: to `topics`, `webhooks` (by endpoint), `streams`, and as `answers` of executions
+ * over Redis, which hold up nothing: the oldest fall out.
+ */
+export const OUTBOX_METRICS = {
+  orchestrator_outbox_messages: gauge("Messages that wait to be sent, as last measured. Of the whole database.", [
+    "carrier",
+    "place",
+  ]),
+  orchestrator_outbox_bytes: gauge(
+    "Bytes of the messages that wait to be sent, as last measured. Of the whole database.",
+    ["carrier", "place"],
+  ),
+  orchestrator_outbox_oldest_seconds: gauge(
+    "How long the oldest message has waited to be sent. Of the whole database; one instance has it.",
+  ),
+  orchestrator_outbox_full: gauge(
+    "1 while tasks for topics and events wait, or answers are dropped, because the outbox is full.",
+    ["carrier", "place"],
+  ),
+  orchestrator_outbox_delivery_seconds: histogram(
+    "Time from when a message was written, right before its commit, to when its receiver had it. Messages that are sent again by operators are new.",
+    DELAY_SECONDS,
+    ["destination"],
+    ["kafka", "redis", "stream", "webhook"],
+  ),
+  orchestrator_outbox_rejected_total: counter(
+    "Messages that are not tried any more, by where they were to go and why: REFUSED, EXPIRED, INVALID, or UNSERVED.",
+    ["destination", "reason"],
+  ),
+  orchestrator_outbox_dropped_total: counter(
+    "Messages that were deleted unsent because too many waited: answers of executions over Redis.",
+    ["destination"],
+  ),
+  orchestrator_outbox_unserved_messages: gauge(
+    "Messages that wait for a place that the configuration does not name, such as topics without Kafka. Of the whole database.",
+    ["destination", "place"],
+  ),
+  orchestrator_undelivered_messages: gauge(
+    "Messages that are not tried any more and are kept for operators. Of the whole database; one instance has it.",
+  ),
+  orchestrator_webhook_deliveries_total: counter(
+    "Requests with events to endpoints: delivered, failed (they are tried again), or rejected (never again).",
+    ["endpoint", "result"],
+  ),
+  orchestrator_webhook_delivery_seconds: histogram("Time of a request to an endpoint.", CALL_SECONDS, ["endpoint"]),
 } as const satisfies Readonly<Record<string, MetricEntry>>;

@@ -39,7 +39,7 @@ export function createServedSpans(sink: SpanSink, sampler: Sampler, now: () => n
       const startedAt = now();
       const context: TraceContext = { traceparent: formatTraceparent({ traceId, spanId, sampled: true }), tracestate };
       return {
-        context,
+        ...{ context, traceId },
         /** `code` is the name of the gRPC status; `runId` the run that it was about, if that is known. */
         end(code: string, runId: string | undefined) {
           const [service = "", name = ""] = method.split("/");

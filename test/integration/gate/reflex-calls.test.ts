@@ -85,6 +85,23 @@ test("calls wait for Reflex without using up an attempt, go out when it is back,
   const message = "the gate policy denies the call: Reflex: blocked by the Reflex layer";
   expect(run.error).toMatchObject({ type: "GATE_DENIED", message });
   expect(tool.count()).toBe(2);
+
+  const metrics = await (await fetch(`http://127.0.0.1:${bed.service().metricsPort}/metrics`)).text();
+  const countOf = (series: string): number =>
+    Number(
+      metrics
+        .split("\n")
+        .find((line) => line.startsWith(series))
+        ?.split(" ")[1],
+    );
+  const reflexed = (result: string): number => countOf(`orchestrator_reflex_call_seconds_count{result="${result}"}`);
+  const gated = (result: string): number =>
+    countOf(`orchestrator_gate_seconds_count{checked="call",result="${result}"}`);
+  expect([reflexed("safe"), reflexed("blocked")]).toEqual([1, 1]);
+  expect(reflexed("error")).toBeGreaterThan(0);
+  // Deferred while Reflex was away; then two attempts of one call, and the blocked one.
+  expect(gated("unavailable")).toBeGreaterThan(0);
+  expect(gated("verdict")).toBe(3);
 }, 180_000);
 
 test("a policy that needs Reflex for calls is refused at a start without it", async () => {

@@ -21,6 +21,7 @@ export interface Target {
   readonly datasource: Source;
   readonly expr: string;
   readonly legendFormat: string;
+  readonly exemplar?: boolean;
 }
 
 export interface Panel {

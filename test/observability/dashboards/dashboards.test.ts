@@ -84,6 +84,18 @@ test("each panel has a title, a description in sentences, a unit, and queries wi
   expect(faulty.map(({ at }) => at)).toEqual([]);
 });
 
+test("latencies of calls over time show exemplars, and nothing else does", () => {
+  const traced = /(grpc_server_handling|http_request_duration)_seconds_bucket/;
+  const targets = PANELS.flatMap(({ at, panel: { type, targets } }) =>
+    targets.map((target) => ({ at, type, ...target })),
+  );
+  const shown = targets.filter(({ exemplar }) => exemplar === true);
+  expect(shown).toEqual(targets.filter(({ type, expr }) => type === "timeseries" && traced.test(expr)));
+  expect(shown.map(({ at }) => at)).toEqual(
+    expect.arrayContaining(["orchestrator-api: Latency", "orchestrator-api: Latency by route, p95"]),
+  );
+});
+
 test("panels of a dashboard have titles and numbers of their own, and lie beside each other on the grid", () => {
   for (const { uid, panels } of COMMITTED) {
     expect(new Set(panels.map(({ title }) => title)).size, uid).toBe(panels.length);

@@ -22,8 +22,10 @@ const SILENT: Readonly<Record<string, string>> = {
   orchestrator_outbox_unserved_messages: "every place is configured",
   orchestrator_recovery_lag_seconds: "no instance dies",
   orchestrator_redis_messages_total: "nothing comes over Redis",
+  orchestrator_reflex_call_seconds: "there is no Reflex",
   orchestrator_takeover_seconds: "no instance dies",
   orchestrator_tool_overrides: "no operator interferes",
+  'slo="events"': "nothing goes to topics or Streams",
   'slo="recovery"': "no instance dies",
 };
 

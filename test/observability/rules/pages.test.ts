@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { ALERT_GROUPS } from "../../../observability/src/alerts/index.ts";
 import { realTime } from "../../../observability/src/rule.ts";
-import { OBJECTIVES } from "../../../observability/src/slo.ts";
+import { goodPart, OBJECTIVES } from "../../../observability/src/slo.ts";
 
 const FOLDER = "observability";
 const ALERTS = ALERT_GROUPS.flatMap(({ alerts }) => alerts(realTime));
@@ -49,10 +49,13 @@ test.each(PAGES)("links of %s lead to files and headings that exist", (page) => 
   expect(broken).toEqual([]);
 });
 
-test("SLO.md has the target of each objective", () => {
+test("SLO.md has the target of each objective, and its query", () => {
   const page = read(join(FOLDER, "SLO.md"));
-  for (const { title, target } of OBJECTIVES)
+  for (const { title, target, ...objective } of OBJECTIVES) {
     expect(page).toMatch(new RegExp(`\\| ${title} \\|.*\\| ${100 * target} % \\|`));
+    expect(page).toContain(`### ${title}\n`);
+    expect(page).toContain(`\`\`\`promql\n${goodPart(objective, "30d")}\n\`\`\``);
+  }
 });
 
 test("Alertmanager takes the example, and severities of all documents reach their receivers", () => {

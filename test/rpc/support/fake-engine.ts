@@ -161,6 +161,7 @@ export function createFakeEngine(startAt = 1_700_000_000_000): FakeEngine {
     owner: null,
     hang: false,
     pulled: 0,
+    watchBacklog: 0,
     async locate() {
       return this.owner === null ? null : { address: this.owner };
     },

@@ -101,7 +101,7 @@ export async function startApi(
     ...createFakeGoals(engine),
     ...createFakeGenerations(),
     routedHistory: 10_000,
-    metricsText: { contentType: "text/plain; version=0.0.4", render: async () => "up 1\n" },
+    metricsText: { answer: async () => ({ contentType: "text/plain; version=0.0.4", text: "up 1\n" }) },
     limitControl: createFakeLimits(),
     peerDispatch: { exchange: () => ({ epoch: 0, taken: false, refused: [] }), noteSession() {} },
     peerLimits: { hear() {} },

@@ -23,6 +23,8 @@ export interface PrometheusOptions {
   readonly interval?: string;
   /** Whether `POST /-/reload` is answered; default true. */
   readonly canReload?: boolean;
+  /** Features that are off by default, such as `exemplar-storage`. */
+  readonly features?: readonly string[];
 }
 
 /** A running Prometheus. */
@@ -45,6 +47,7 @@ export interface Rule {
 /** Starts a Prometheus for the current test. */
 export async function startPrometheus(options: PrometheusOptions = {}): Promise<Prometheus> {
   const { rulesDir, scrape = [], alertmanagers = [], externalLabels = {}, interval = "1s", canReload = true } = options;
+  const { features = [] } = options;
   const server = await startMonitoringServer({
     program: "prometheus",
     prepare(folder, port) {
@@ -66,6 +69,7 @@ export async function startPrometheus(options: PrometheusOptions = {}): Promise<
         `--storage.tsdb.path=${join(folder, "data")}`,
         `--web.listen-address=127.0.0.1:${port}`,
         ...(canReload ? ["--web.enable-lifecycle"] : []),
+        ...(features.length === 0 ? [] : [`--enable-feature=${features.join(",")}`]),
       ];
     },
   });

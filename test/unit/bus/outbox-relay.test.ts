@@ -16,6 +16,7 @@ test.each(Array.from({ length: 12 }, (_, ticks) => ticks))(
   async (ticks) => {
     const rows: StoredOutgoing[] = [];
     const seen: StoredOutgoing[] = [];
+    const arrived: number[] = [];
     let looks = 0;
     const relay = startOutboxRelay({
       outbox: {
@@ -44,12 +45,14 @@ test.each(Array.from({ length: 12 }, (_, ticks) => ticks))(
         }),
       },
       shards: { owned: [0] },
+      delivered: (writtenAt) => void arrived.push(...writtenAt),
       rejected: () => {},
       log: silentLog,
     });
     relay.nudge();
     await eventually(() => expect(seen).toHaveLength(1));
     await relay.stop();
+    expect(arrived).toEqual([MESSAGE.at]);
   },
 );
 
@@ -83,7 +86,7 @@ test("a page that was read before something was switched off is read again, and 
         },
       }),
     },
-    ...{ shards: { owned: [0] }, rejected: () => {}, log: silentLog },
+    ...{ shards: { owned: [0] }, delivered: () => {}, rejected: () => {}, log: silentLog },
     listHeld: () => (isOff ? [{ tenantId: "t", flowId: "" }] : []),
   });
   relay.nudge();

@@ -265,3 +265,23 @@ test("a policy names only types that pass the gate, and a time above 0", () => {
   expect(problemsOf({ ask: { timeout: 0 } })).toEqual([expect.stringContaining("above 0")]);
   expect(problemsOf({ ask: { timeout: "1h" }, reflex: "ask" })).toBeUndefined();
 });
+
+test("the wait of calls that have rules is measured, and that of no others", async () => {
+  const times: (readonly [string, number])[] = [];
+  const { reflex } = fakeReflex([{ is: "safe" }, { is: "error", problem: "it is away" }]);
+  const rules = { rules: { pii: "deny" }, reflex: "ask" };
+  const measured = openGate(
+    { calls: { flows: { flow: rules } } },
+    {
+      reflex,
+      judged: (result, seconds) => void times.push([result, seconds]),
+      reflexCalled: (result, seconds) => void times.push([result, seconds]),
+    },
+  );
+  await judgeBy(measured, { text: "hello" });
+  await judgeBy(measured, { text: "hello again" });
+  await judgeBy(measured, { text: "mail ada@x.org" });
+  await judgeBy(measured, { text: "hello" }, { flowId: "other" });
+  expect(times.map(([result]) => result)).toEqual(["safe", "verdict", "error", "unavailable", "verdict"]);
+  for (const [, seconds] of times) expect(seconds).toBeGreaterThanOrEqual(0);
+});

@@ -13,6 +13,7 @@ const goal = (text: string, more: Partial<CheckedGoal> = {}): CheckedGoal => ({
 /** A check with a policy, and a Reflex that says `said`. */
 function openBed(policy: object = {}, said: ReflexVerdict | Promise<ReflexVerdict> | null = null) {
   const counted: string[] = [];
+  const times: { readonly result: string; readonly seconds: number }[] = [];
   const asked: string[] = [];
   const lines: string[] = [];
   const note = (message: string, fields?: LogFields): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
@@ -33,11 +34,22 @@ function openBed(policy: object = {}, said: ReflexVerdict | Promise<ReflexVerdic
     key: Buffer.from("key"),
     metrics: {
       checked: (rule, verdict) => void counted.push(`${rule} ${verdict}`),
-      reflexCalled: (result) => void counted.push(result),
+      judged: (result, seconds) => void times.push({ result, seconds }),
+      reflexCalled: (result, seconds) => {
+        counted.push(result);
+        times.push({ result, seconds });
+      },
     },
     log: { debug: note, info: note, warn: note, error: note },
   });
-  return { check, counted, asked, lines, judge: (one: CheckedGoal) => check.check(one, new AbortController().signal) };
+  return {
+    check,
+    counted,
+    times,
+    asked,
+    lines,
+    judge: (one: CheckedGoal) => check.check(one, new AbortController().signal),
+  };
 }
 
 test("without a policy, what is found refuses a goal: in its text, its context, and the keys of that", async () => {
@@ -146,4 +158,23 @@ test("in shadow, whatever is found is told, and no goal is refused", async () =>
   const away = openBed({ mode: "shadow" }, { is: "error", problem: "it is away" });
   expect(await away.judge(goal("hello"))).toEqual({ verdict: "allow" });
   await vi.waitFor(() => expect(away.counted).toEqual(["error", "reflex shadow_unavailable"]));
+});
+
+test("the wait for a verdict is measured, and the want of one apart; a call of Reflex is a part of it", async () => {
+  const { promise, resolve } = Promise.withResolvers<ReflexVerdict>();
+  const safe = openBed({}, promise);
+  const judged = safe.judge(goal("hello"));
+  const from = performance.now();
+  await vi.waitFor(() => expect(performance.now() - from).toBeGreaterThan(20));
+  resolve({ is: "safe" });
+  await judged;
+  await safe.judge(goal("mail ada@x.org"));
+  expect(safe.times.map(({ result }) => result)).toEqual(["safe", "verdict", "verdict"]);
+  const [asked = 0, waited = 0] = safe.times.map(({ seconds }) => seconds);
+  expect(asked).toBeGreaterThan(0.02);
+  expect(waited).toBeGreaterThanOrEqual(asked);
+
+  const away = openBed({}, { is: "error", problem: "it is away" });
+  await expect(away.judge(goal("hello"))).rejects.toThrow();
+  expect(away.times.map(({ result }) => result)).toEqual(["error", "unavailable"]);
 });

@@ -21,6 +21,9 @@ const PAGE = 500;
 /** How often the watch of a run on another instance reads the journal. */
 const POLL_MS = 1_000;
 
+/** What waits for the readers of watches: one list each. */
+export type WatchQueues = Set<{ readonly length: number }>;
+
 /**
  * Watches a run, starting with a snapshot if `afterSequence` is null. Records come from the journal until it is read
  * completely, then live. Throws WATCH_TOO_SLOW with the last sequence if the reader falls behind. With `withNotes`, it
@@ -33,6 +36,7 @@ export async function* watchRun(
   afterSequence: number | null,
   signal: AbortSignal,
   withNotes: boolean,
+  queues: WatchQueues,
 ): AsyncGenerator<WatchFrame> {
   const queue: (RunEventView | NoteView)[] = [];
   let noted = 0;
@@ -63,6 +67,7 @@ export async function* watchRun(
   // unknown, or the store is away) is read from the journal alone, which reports what cannot be read.
   const resident = await residence.open(runId).catch(() => null);
   resident?.watchers.add(watcher);
+  queues.add(queue);
   try {
     let sequence = afterSequence ?? 0;
     if (afterSequence === null) {
@@ -130,6 +135,7 @@ export async function* watchRun(
   } finally {
     resident?.watchers.delete(watcher);
     stopNotes?.();
+    queues.delete(queue);
     signal.removeEventListener("abort", onAbort);
   }
 }

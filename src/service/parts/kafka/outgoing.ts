@@ -57,6 +57,7 @@ export function openKafkaOutgoing(
   parts.onClose(() => limits.stop());
   const relay = startOutboxRelay({
     ...{ outbox, destination: sender, shards, log, listHeld: relays.listHeld },
+    delivered: (writtenAt) => relays.delivered("kafka", writtenAt),
     rejected: (messages) => relays.rejected("kafka", messages),
   });
   parts.onClose(() => relay.stop());

@@ -9,13 +9,16 @@ export interface Relays {
   add(look: () => void): void;
   /** Has all of them look. */
   look(): void;
+  /** Messages have arrived; when each was written, milliseconds since the epoch. */
+  delivered(destination: DestinationName, writtenAt: readonly number[]): void;
   /** A relay has rejected messages, durably. */
   rejected(destination: DestinationName, messages: readonly RejectedOutgoing[]): void;
   /** Messages were deleted because too many waited. */
   dropped(destination: DestinationName, count: number): void;
 }
 
-export function createRelays({ metrics }: Parts, listHeld: ListHeldEvents): Relays {
+/** `now`: milliseconds since the epoch, by the clock that stamps messages. */
+export function createRelays({ metrics }: Parts, listHeld: ListHeldEvents, now: () => number): Relays {
   const looks: (() => void)[] = [];
   const look = (): void => {
     for (const one of looks) one();
@@ -24,6 +27,11 @@ export function createRelays({ metrics }: Parts, listHeld: ListHeldEvents): Rela
     listHeld,
     add: (one) => void looks.push(one),
     look,
+    delivered(destination, writtenAt) {
+      const delay = metrics.histogram("orchestrator_outbox_delivery_seconds", destination);
+      const at = now();
+      for (const from of writtenAt) delay.observe(Math.max(0, at - from) / 1_000);
+    },
     dropped: (destination, count) => metrics.counter("orchestrator_outbox_dropped_total", destination).add(count),
     rejected(destination, messages) {
       for (const { code = "REFUSED" } of messages)

@@ -40,6 +40,7 @@ export async function openStreams(config: Config, needs: StreamNeeds, log: Log, 
   const destination = createStreamEvents({ connection, prefix, maxLength, stopping: stopping.signal });
   const relay = startOutboxRelay({
     ...{ outbox, destination, shards, log, listHeld: relays.listHeld },
+    delivered: (writtenAt) => relays.delivered("stream", writtenAt),
     rejected: (messages) => relays.rejected("stream", messages),
   });
   parts.onClose(() => relay.stop());

@@ -53,6 +53,7 @@ export async function openWebhooks(config: Config, needs: WebhookNeeds, log: Log
         metrics.counter("orchestrator_webhook_deliveries_total", name, result).add();
         metrics.histogram("orchestrator_webhook_delivery_seconds", name).observe(seconds);
       },
+      delivered: (writtenAt) => relays.delivered("webhook", [writtenAt]),
       rejected: (messages) => relays.rejected("webhook", messages),
     });
     parts.onClose(() => relay.stop());

@@ -30,7 +30,7 @@ export async function openTracing(
   parts: Parts,
 ): Promise<Tracing | null> {
   const url = urlOf(config);
-  if (url === null || config.disabled || config.exporter === "none") return null;
+  if (url === null) return null;
   const [
     { openExporter },
     { createRunTraces },
@@ -107,8 +107,14 @@ async function* readJournal(reader: RunReader | null, { runId, tenantId }: Run["
   }
 }
 
-/** The URL that spans are sent to; null: there is none. */
-function urlOf({ endpoint, tracesEndpoint, protocol }: Config["tracing"]): string | null {
+/** Whether spans are exported. */
+export function isTraced({ tracing }: Config): boolean {
+  return urlOf(tracing) !== null;
+}
+
+/** The URL that spans are sent to; null: there is none, or they are turned off. */
+function urlOf({ disabled, exporter, endpoint, tracesEndpoint, protocol }: Config["tracing"]): string | null {
+  if (disabled || exporter === "none") return null;
   if (tracesEndpoint !== undefined) return tracesEndpoint;
   if (endpoint === undefined) return null;
   return protocol === "grpc" ? endpoint : `${endpoint.replace(/(?<!\/)\/+$/, "")}/v1/traces`;
