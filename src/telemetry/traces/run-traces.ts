@@ -26,11 +26,11 @@ export interface RunTracesParts {
 export function createRunTraces({ sampler, sink, typeOf, rebuild, slowMs }: RunTracesParts): RunTraces & RunObserver {
   // Forgotten with the run in memory: what is open then is found in its state.
   const folds = new WeakMap<Run, RunSpans>();
-  const foldOf = (run: Run, firstSequence: number): RunSpans => {
+  const foldOf = (run: Run, isNew: boolean): RunSpans => {
     let fold = folds.get(run);
     if (fold === undefined) {
       const { state } = run;
-      fold = new RunSpans(state, (path) => typeOf(run, path), firstSequence === 1 ? null : state.tasks);
+      fold = new RunSpans(state, (path) => typeOf(run, path), isNew ? null : state.tasks);
       folds.set(run, fold);
     }
     return fold;
@@ -41,11 +41,11 @@ export function createRunTraces({ sampler, sink, typeOf, rebuild, slowMs }: RunT
     (slowMs > 0 && isEnd(record) && record.at - createdAt > slowMs);
   return {
     isSampled: (run, caller) => sampler(traceIdOf(run), caller?.traceparent),
-    committed(run, records, firstSequence) {
+    committed(run, records) {
       const trace: TraceFacts | undefined = run.state.facts.trace;
       if (trace?.sampled === undefined) return;
       if (trace.sampled) {
-        const fold = foldOf(run, firstSequence);
+        const fold = foldOf(run, records[0]?.type === "run.started");
         for (const record of records) for (const span of fold.add(record)) sink.end(span);
       } else if (records.some((record) => isLate(record, run.state))) rebuild(run);
     },
