@@ -114,6 +114,14 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     quick: { count: 5000, settleSeconds: 1 },
   },
   {
+    name: "restore",
+    title: "a restored database with 100,000 open runs",
+    file: "workloads/restored-runs.ts",
+    database: "plain",
+    full: { count: 100_000 },
+    quick: { count: 5_000 },
+  },
+  {
     name: "kafka-starts",
     title: "runs that messages start",
     file: "workloads/kafka/starts.ts",
