@@ -40,7 +40,7 @@ export function defineRestore(command: Command, _context: CommandContext): void 
     .action(async ({ by, ...flags }: Flags) => {
       const actor = actorOf({ by } as ActorOptions);
       const told = await onDatabase(await loadConfig({ flags }), (database) => database.finish(actor));
-      toStdout`${told} open runs were told of the restore; start the service\n`;
+      toStdout`finished     ${told} (open runs that go on; start the service)\n`;
     });
 }
 
@@ -49,14 +49,13 @@ async function printReport(database: RestoredDatabase): Promise<void> {
   const found = await database.tasksUnderWay();
   const unreadable = found.filter(({ task }) => task === "").length;
   const alive = aliveAt === null ? "no instance was running at the backup" : new Date(aliveAt).toISOString();
-  toStdout`backup         ${alive}\n`;
-  toStdout`open runs      ${openRuns}, each may do again what it did after the backup\n`;
-  toStdout`under way      ${found.length - unreadable} tasks, which may be done twice (--csv lists them)\n`;
-  if (unreadable > 0) toStdout`unreadable     ${unreadable} runs\n`;
-  toStdout`due            ${dueRuns} runs with a timer that fires at once\n`;
-  toStdout`messages       ${outbox} to send, some perhaps again\n`;
-  for (const { topic, partition, next } of offsets)
-    toStdout`kafka          ${topic}/${partition} continues at ${next}\n`;
+  toStdout`backup       ${alive}\n`;
+  toStdout`open runs    ${openRuns} (what each did after the backup may be done again)\n`;
+  toStdout`under way    ${found.length - unreadable} (tasks that may be done twice; --csv lists them)\n`;
+  if (unreadable > 0) toStdout`unreadable   ${unreadable} (runs of which nothing is known)\n`;
+  toStdout`due          ${dueRuns} (runs with a timer that fires at once)\n`;
+  toStdout`messages     ${outbox} (to be sent, some perhaps again)\n`;
+  for (const { topic, partition, next } of offsets) toStdout`kafka        ${topic}/${partition} continues at ${next}\n`;
 }
 
 async function printTasks(database: RestoredDatabase): Promise<void> {
