@@ -70,9 +70,10 @@ describe("an answer", () => {
       const timeOf = (bytes: number): number => {
         const text = line.repeat(Math.ceil(bytes / line.length));
         const times = Array.from({ length: 5 }, () => {
-          const began = performance.now();
+          // Not the time on the clock: others use the machine, too.
+          const began = process.cpuUsage();
           textOfAnswer(text);
-          return performance.now() - began;
+          return process.cpuUsage(began).user;
         });
         return Math.min(...times);
       };
