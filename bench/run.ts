@@ -4,6 +4,7 @@
  *   --rounds N visits of every subject; default 3
  *   --seconds N length of a load window, default 6; a run alone gets half of it
  *   --only a,b these subjects and scenarios
+ *   --store with --only: stores the figures below results/partial/
  *   --profile every Node program of the sitting writes a CPU profile
  *
  * Every round visits every subject once, in an order that rotates by one from round to round; figures are medians over
@@ -29,6 +30,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string" },
     seconds: { type: "string" },
     only: { type: "string" },
+    store: { type: "boolean", default: false },
     profile: { type: "boolean", default: false },
   },
 });
@@ -102,6 +104,7 @@ const sitting: Sitting = {
   samples,
   scenarios,
   missing,
+  only,
   rounds,
   quick,
   plan,
@@ -110,7 +113,8 @@ const sitting: Sitting = {
 };
 process.stderr.write(`The sitting took ${((performance.now() - begun) / 60_000).toFixed(1)} minutes.\n\n`);
 printReport(sitting);
-if (only === undefined && !quick) console.log(`\nStored as ${(await storeReport(sitting)).join(" and ")}`);
+if ((only === undefined || options.store) && !quick)
+  console.log(`\nStored as ${(await storeReport(sitting)).join(" and ")}`);
 if (profileFolder !== undefined) console.log(`CPU profiles are in ${profileFolder}`);
 await rm(folder, { recursive: true, force: true });
 process.exitCode = missing.size === 0 ? 0 : 1;

@@ -13,23 +13,29 @@ export function printReport(sitting: Sitting): void {
   console.log([...describeSitting(sitting), "", ...formatBars(sitting), "", ...formatRatios(sitting)].join("\n"));
 }
 
-/** Writes `<date>-<cpu>.json` and `.md`; returns their paths. */
+/**
+ * Writes `<date>-<cpu>.json` and `.md`; returns their paths. A partial sitting goes to the folder `partial`, and its
+ * names say what was measured.
+ */
 export async function storeReport(sitting: Sitting): Promise<readonly string[]> {
-  const folder = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "results");
+  const { only } = sitting;
+  const results = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "results");
+  const folder = only === undefined ? results : path.join(results, "partial");
   await mkdir(folder, { recursive: true });
   const cpu = describeMachine()
     .cpu.toLowerCase()
     .replace(/\(r\)|\(tm\)/g, "")
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-|-$/g, "");
-  const base = path.join(folder, `${new Date().toISOString().slice(0, 10)}-${cpu}`);
+  const name = [new Date().toISOString().slice(0, 10), cpu, ...(only ?? [])].join("-");
+  const base = path.join(folder, name);
   const content = {
     machine: describeMachine(),
     ...sitting,
     samples: Object.fromEntries(sitting.samples),
     scenarios: Object.fromEntries(sitting.scenarios),
     missing: Object.fromEntries(sitting.missing),
-    bars: judgeBars(sitting).map(({ bar: { title, rule, limit, unit }, value, verdict }) => ({
+    bars: listBars(sitting).map(({ bar: { title, rule, limit, unit }, value, verdict }) => ({
       title,
       rule,
       limit,
@@ -47,10 +53,9 @@ export async function storeReport(sitting: Sitting): Promise<readonly string[]> 
     ["## Other figures", ...formatScenarios(sitting)],
     ["## Versions and settings", ...formatVersions(sitting)],
   ];
-  await writeFile(
-    `${base}.md`,
-    `${sections.map(([title, ...lines]) => [title, "", ...lines].join("\n")).join("\n\n")}\n`,
-  );
+  // A partial sitting lacks some tables.
+  const shown = sections.filter((lines) => lines.length > 1);
+  await writeFile(`${base}.md`, `${shown.map(([title, ...lines]) => [title, "", ...lines].join("\n")).join("\n\n")}\n`);
   return [`${base}.json`, `${base}.md`];
 }
 
@@ -79,11 +84,17 @@ function describeSitting({ postgresVersion, rounds, plan, quick, missing }: Sitt
   ];
 }
 
+/** All bars; of a partial sitting those that it measured. */
+function listBars(sitting: Sitting): readonly Judgement[] {
+  const bars = judgeBars(sitting);
+  return sitting.only === undefined ? bars : bars.filter(({ value }) => value !== undefined);
+}
+
 function formatBars(sitting: Sitting): string[] {
   const signs = { atLeast: "≥", atMost: "≤", below: "<" } as const;
   return formatTable(
     ["measure", "bar", "value", "verdict"],
-    judgeBars(sitting).map(({ bar, value, verdict }: Judgement) => [
+    listBars(sitting).map(({ bar, value, verdict }: Judgement) => [
       bar.title,
       `${signs[bar.rule]} ${formatValue(bar.limit, bar.unit)}`,
       value === undefined ? "–" : formatValue(value, bar.unit),
@@ -181,7 +192,9 @@ function formatVersions({ subjects, samples, postgresSettings }: Sitting): strin
   ];
 }
 
+/** Nothing if there are no rows. */
 function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  if (rows.length === 0) return [];
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)];
 }

@@ -164,10 +164,18 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
   {
     name: "disk",
     title: "space of runs in the database",
-    file: "workloads/disk-space.ts",
+    file: "workloads/database/disk-space.ts",
     database: "plain",
     full: { count: 20_000 },
     quick: { count: 2_000 },
+  },
+  {
+    name: "hot-tables",
+    title: "small tables that change all the time",
+    file: "workloads/database/hot-tables.ts",
+    database: "plain",
+    full: { rate: 1_000, seconds: 150, heldSeconds: 60 },
+    quick: { rate: 200, seconds: 5, heldSeconds: 5 },
   },
   {
     name: "lists",

@@ -12,6 +12,8 @@ export interface Sitting {
   readonly scenarios: ReadonlyMap<string, Figures>;
   /** Subjects and scenarios that failed or were skipped, with the reason. */
   readonly missing: ReadonlyMap<string, string>;
+  /** Names of a partial sitting; undefined: everything was to be measured. */
+  readonly only: readonly string[] | undefined;
   readonly rounds: number;
   readonly quick: boolean;
   readonly plan: WindowPlan;

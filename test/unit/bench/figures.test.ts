@@ -62,6 +62,7 @@ function createSitting(rates: Readonly<Record<string, number>>): Sitting {
     ),
     scenarios: new Map(),
     missing: new Map(),
+    only: undefined,
     rounds: 1,
     quick: false,
     plan: { warmSeconds: 1, aloneSeconds: 1, flightSeconds: 1, attempts: 1 },
