@@ -174,8 +174,16 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     title: "small tables that change all the time",
     file: "workloads/database/hot-tables.ts",
     database: "plain",
-    full: { rate: 1_000, seconds: 150, heldSeconds: 60 },
+    full: { rate: 1_000, seconds: 120, heldSeconds: 60 },
     quick: { rate: 200, seconds: 5, heldSeconds: 5 },
+  },
+  {
+    name: "redis-space",
+    title: "space of runs in Redis",
+    file: "workloads/database/redis-space.ts",
+    database: "plain",
+    full: { count: 20_000 },
+    quick: { count: 2_000 },
   },
   {
     name: "lists",

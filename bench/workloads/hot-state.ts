@@ -1,11 +1,9 @@
 /**
  * What the state of runs in Redis costs: runs of three no-op tasks with unary StartRun and with BatchStartRuns, by a
  * service that writes it and one that does not. Every round does both, so that drift affects both; figures are medians
- * of tasks per second, and CPU microseconds of the service for each. `stateBytes` is the memory of Redis for each run.
+ * of tasks per second, and CPU microseconds of the service for each.
  */
 import { spawn } from "node:child_process";
-import { connect } from "node:net";
-import { text } from "node:stream/consumers";
 import { FlowService } from "../../src/gen/orchestrator/v1/flow_service_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { serveFigures } from "../harness/figures.ts";
@@ -55,7 +53,6 @@ serveFigures(async (settings) => {
     for (const one of round % 2 === 0 ? [measureOff, measureOn] : [measureOn, measureOff]) await one();
     if (round === 0) off.length = on.length = 0;
   }
-  const stateBytes = await readBytesPerKey(port);
   redis.kill("SIGKILL");
   const shareOf = (kind: keyof Rates): number =>
     median(on.map((rates, index) => rates[kind] / (off[index]?.[kind] ?? Number.NaN)));
@@ -68,18 +65,8 @@ serveFigures(async (settings) => {
     batchShare: shareOf("batch"),
     unaryCpuShare: shareOf("unaryCpuUs"),
     batchCpuShare: shareOf("batchCpuUs"),
-    stateBytes,
   };
 });
-
-/** Bytes that a Redis server uses for each of its keys. */
-async function readBytesPerKey(port: number): Promise<number> {
-  const socket = connect(port, "127.0.0.1");
-  socket.write("INFO memory\r\nDBSIZE\r\nQUIT\r\n");
-  const answer = await text(socket);
-  const numberOf = (line: RegExp): number => Number(line.exec(answer)?.[1]);
-  return (numberOf(/^used_memory:(\d+)/m) - numberOf(/^used_memory_startup:(\d+)/m)) / numberOf(/^:(\d+)/m);
-}
 
 async function measure(databaseUrl: string, env: Readonly<Record<string, string>>, seconds: number): Promise<Rates> {
   const service = await startServiceProcess({ databaseUrl, env });

@@ -7,9 +7,9 @@
  *   transactionsPerRun, multixactsPerRun  ids that a run uses up, of those that a freeze takes back
  *   hotBytes          the small tables with their indexes, at most
  *   countMs           CountRuns, which reads them, p50
- *   deadRunsShare     dead rows of `runs`, as a share of its rows, at most
+ *   updatesPerRun     changes of the row in `runs`, each of which leaves a dead row
  *   heldSeconds       how long the transaction was open
- *   heldHotBytes      the small tables at its end
+ *   heldHotBytes      the small tables at its end; they were vacuumed and cut off before it began
  *   heldBytesPerTransaction  how much they grew for each transaction meanwhile
  *   heldCountMs       CountRuns in its last ten seconds, p50
  *   freedCountMs      CountRuns after its end and a vacuum of the small tables, p50
@@ -38,7 +38,6 @@ const LAST_SAMPLES = 10;
 /** What the database shows at one moment. */
 interface Sample {
   readonly hotBytes: number;
-  readonly deadRunsShare: number;
   readonly connections: number;
   readonly countMs: number;
 }
@@ -61,6 +60,8 @@ serveFigures(async (settings) => {
     const before = await readIds();
     const load = startLoad(client, rate);
     const free = await sampleFor(seconds);
+    await vacuum();
+    const freedBytes = await readHotBytes();
     const freeIds = await readIds();
     await other.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
     await other.query("SELECT FROM orchestrator.settings");
@@ -68,10 +69,9 @@ serveFigures(async (settings) => {
     await other.query("COMMIT");
     const heldIds = await readIds();
     const runs = await load.stop();
-    for (const table of HOT_TABLES) await database.query(`VACUUM orchestrator.${table}`);
+    await vacuum();
     const freed = await sampleFor(LAST_SAMPLES);
     const heldHotBytes = held.at(-1)?.hotBytes ?? Number.NaN;
-    const heldGrowth = heldHotBytes - (free.at(-1)?.hotBytes ?? Number.NaN);
     return {
       rate: runs / (seconds + heldSeconds),
       connections: Math.max(...free.map(({ connections }) => connections)),
@@ -79,10 +79,10 @@ serveFigures(async (settings) => {
       multixactsPerRun: (heldIds.multixacts - before.multixacts) / runs,
       hotBytes: Math.max(...free.map(({ hotBytes }) => hotBytes)),
       countMs: median(free.map(({ countMs }) => countMs)),
-      deadRunsShare: Math.max(...free.map(({ deadRunsShare }) => deadRunsShare)),
+      updatesPerRun: await readUpdatesPerRun(),
       heldSeconds,
       heldHotBytes,
-      heldBytesPerTransaction: heldGrowth / (heldIds.transactions - freeIds.transactions),
+      heldBytesPerTransaction: (heldHotBytes - freedBytes) / (heldIds.transactions - freeIds.transactions),
       heldCountMs: median(held.slice(-LAST_SAMPLES).map(({ countMs }) => countMs)),
       freedCountMs: median(freed.map(({ countMs }) => countMs)),
     };
@@ -101,17 +101,38 @@ serveFigures(async (settings) => {
       const begun = performance.now();
       await client.call(RunService.method.countRuns, {});
       const countMs = performance.now() - begun;
-      const { rows } = await database.query<Omit<Sample, "countMs">>(
-        `SELECT (SELECT sum(pg_total_relation_size(('orchestrator.' || name)::regclass))::float8 FROM unnest($1::text[]) AS name) AS "hotBytes",
-          (SELECT n_dead_tup::float8 / greatest(1, n_live_tup) FROM pg_stat_user_tables WHERE relid = 'orchestrator.runs'::regclass) AS "deadRunsShare",
-          (SELECT count(*)::float8 FROM pg_stat_activity WHERE application_name LIKE 'orchestrator%' AND datname = current_database()) AS connections`,
-        [HOT_TABLES],
+      const hotBytes = await readHotBytes();
+      const { rows } = await database.query<Pick<Sample, "connections">>(
+        `SELECT count(*)::float8 AS connections FROM pg_stat_activity
+        WHERE application_name LIKE 'orchestrator%' AND datname = current_database()`,
       );
       const [row] = rows;
-      if (row !== undefined) samples.push({ ...row, countMs });
+      if (row !== undefined) samples.push({ ...row, hotBytes, countMs });
       await delay(Math.max(0, 1_000 - (performance.now() - begun)));
     }
     return samples;
+  }
+
+  /** Gives the end of the tables back, too, which the service does without: batches would wait for it. */
+  async function vacuum(): Promise<void> {
+    for (const table of HOT_TABLES) await database.query(`VACUUM (TRUNCATE true) orchestrator.${table}`);
+  }
+
+  async function readHotBytes(): Promise<number> {
+    const { rows } = await database.query<{ bytes: number }>(
+      `SELECT sum(pg_total_relation_size(('orchestrator.' || name)::regclass))::float8 AS bytes
+      FROM unnest($1::text[]) AS name`,
+      [HOT_TABLES],
+    );
+    return rows[0]?.bytes ?? Number.NaN;
+  }
+
+  async function readUpdatesPerRun(): Promise<number> {
+    const { rows } = await database.query<{ share: number }>(
+      `SELECT n_tup_upd::float8 / n_tup_ins AS share FROM pg_stat_user_tables
+      WHERE relid = 'orchestrator.runs'::regclass`,
+    );
+    return rows[0]?.share ?? Number.NaN;
   }
 
   /** How many ids the database has given out since its rows were frozen last. */

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { type Log, silentLog } from "../../../src/base/log.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
@@ -106,4 +107,24 @@ test("a reader that takes its time keeps a partition from being made, and batche
   await reader.query("COMMIT");
   await reader.close();
   expect(await createPartitions(database, silentLog)).toBe(1);
+});
+
+test("what docs/operate/retention.md runs drops the empty days of the past and no others", async () => {
+  const [, setting = "", block = ""] =
+    /```sql\n(SET [^;]+);\n(DO [\s\S]+?)```/.exec(readFileSync("docs/operate/retention.md", "utf8")) ?? [];
+  const day = await today();
+  const [empty, used] = [day - 40, day - 39];
+  for (const past of [empty, used])
+    await sql(
+      `CREATE TABLE orchestrator.${partitionOf(past)} PARTITION OF orchestrator.journal FOR VALUES FROM (${past}) TO (${past + 1})`,
+    );
+  const writer = await createJournal(database, TABLES).openWriter("test");
+  await writer.commit([{ shard: 0, epoch: 1 }], [startTransition("of-a-past-day", {}, { day: used })]);
+  await writer.close();
+  const before = await listPartitions();
+  const session = await database.openSession("operator");
+  for (const statement of [setting, block]) await session.query(statement);
+  await session.close();
+  expect(await listPartitions()).toEqual(before.filter((name) => name !== partitionOf(empty)));
+  expect(await place("of-a-past-day")).toEqual([partitionOf(used)]);
 });
