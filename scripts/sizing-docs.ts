@@ -3,7 +3,7 @@
  * fresh.
  *
  * A table with a column `measured` has the names of figures in its last column: `disk.runBytes` is a figure of a
- * scenario, `grpc.200.postgres` a value of a subject with 200 calls in flight, `grpc.walBytesPerRun` one over all of its
+ * scenario, `grpc.200.postgres` a value of a subject with 200 calls in flight, and `grpc.walBytesPerRun` one of all its
  * windows. Of each, the newest sitting counts that has it.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -143,9 +143,10 @@ function formatBytes(value: number): string {
   return size >= 1_024 ? `${shorten(value / 1_024)} KB` : `${shorten(value)} bytes`;
 }
 
-/** Three digits at most count; whole numbers from 100 on. */
+/** Three digits at most count, below 1 two; whole numbers from 100 on. */
 function shorten(value: number): string {
   const size = Math.abs(value);
+  if (size < 1) return value.toLocaleString("en-US", { maximumSignificantDigits: 2 });
   return value.toLocaleString("en-US", { maximumFractionDigits: size >= 100 ? 0 : size >= 10 ? 1 : 2 });
 }
 

@@ -166,7 +166,7 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     title: "space of runs in the database",
     file: "workloads/database/disk-space.ts",
     database: "plain",
-    full: { count: 20_000 },
+    full: { count: 10_000 },
     quick: { count: 2_000 },
   },
   {

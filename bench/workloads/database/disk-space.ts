@@ -5,7 +5,8 @@
  *   runBytes          tables and indexes a run, small payloads
  *   journalBytes      of it, the journal
  *   requestIdBytes    what a request id of a start takes; it stays when its run is deleted
- *   payloadShare      bytes that a byte of payload (input, results, output) takes: the second kind of runs less the first
+ *   payloadShare      bytes that a byte of payload (input, results, output) takes: the second kind of runs, less the
+ *                     first
  *   deletedPerSecond  runs that an operation deletes
  *   tombstoneBytes    what a deleted run leaves, so that its id stays taken
  *   returnedShare     what deletion of the older half gives back to the disk, as a share of what these runs took
