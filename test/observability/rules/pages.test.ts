@@ -58,6 +58,13 @@ test("SLO.md has the target of each objective, and its query", () => {
   }
 });
 
+test("SLO.md says what was measured of each objective, when, and where", () => {
+  const [, table = ""] = /<!-- measured -->\n([\s\S]*)<!-- end -->/.exec(read(join(FOLDER, "SLO.md"))) ?? [];
+  expect(table).toMatch(/^\n\d{4}-\d\d-\d\d, \d+ s of load, .+, \d+ cores, \d+ GB, Node v[\d.]+:\n/);
+  for (const { title, target } of OBJECTIVES)
+    expect(table).toMatch(new RegExp(`\\| ${title} \\| ${100 * target} % \\| \\d+\\.\\d{3} % \\| [\\d,]+ \\|`));
+});
+
 test("Alertmanager takes the example, and severities of all documents reach their receivers", () => {
   const file = join(FOLDER, "alertmanager/alertmanager.example.yml");
   execFileSync("amtool", ["check-config", file]);
