@@ -48,6 +48,15 @@ const flowsFor = (receiver: string): Readonly<Record<string, object>> => ({
   limited: {
     tasks: [{ id: "l", type: "worker", parameters: { handler: "work" }, limit: { name: "crm", max_concurrent: 1 } }],
   },
+  // Has the only slot of its limit for good, and the next one waits for it.
+  holds: {
+    tasks: [
+      {
+        ...{ id: "h", type: "worker", parameters: { handler: "nobody", queue: "nobody" } },
+        limit: { name: "held", max_concurrent: 1 },
+      },
+    ],
+  },
   tells: { tasks: [{ id: "t", type: "emit", parameters: { webhook: "billing", payload: { n: 1 } } }] },
   stays: { tasks: [{ id: "s", type: "signal", parameters: { name: "never" } }] },
 });

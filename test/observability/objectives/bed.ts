@@ -1,4 +1,4 @@
-/** Two instances, what they need, a Prometheus that looks at them, and some of everything that the objectives are about. */
+/** Two instances, a Prometheus that looks at them, and some of everything that the objectives are about. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";

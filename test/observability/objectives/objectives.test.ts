@@ -1,6 +1,6 @@
 /**
- * The objectives, measured: their own queries, on a real Prometheus, after some load on the real service. It proves that
- * each query has an answer; `scripts/measure-objectives.sh` makes the load long and has the figures written to SLO.md.
+ * The objectives, measured: their own queries, on a real Prometheus, after some load on the real service. It proves
+ * that each query has an answer; `scripts/measure-objectives.sh` makes the load long, and the figures go to SLO.md.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
