@@ -103,6 +103,16 @@ export async function createServiceMetrics(
     operationObservers: [createOperationMetrics(metrics)],
     runtimeObserver: createRuntimeMetrics(metrics),
     attach({ database, shards }) {
+      // Apart from what is asked of the database: an exhausted pool is what these show.
+      metrics.beforeRead(async () => {
+        metrics.gauge("orchestrator_owned_shards").set(shards.owned.length);
+        for (const pool of ["journal", "reads"] as const) {
+          const { open, idle, waiting } = database[pool].stats();
+          metrics.gauge("orchestrator_db_pool_connections", pool, "idle").set(idle);
+          metrics.gauge("orchestrator_db_pool_connections", pool, "in_use").set(open - idle);
+          metrics.gauge("orchestrator_db_pool_waiting", pool).set(waiting);
+        }
+      });
       metrics.beforeRead(async () => {
         // Two instances that show the same number would count it twice. One that shows nothing is no fall to 0, and the
         // next owner's first number no rise.
@@ -117,13 +127,6 @@ export async function createServiceMetrics(
           metrics.gauge("orchestrator_active_runs"),
           open?.reduce((sum, count) => sum + count, 0),
         );
-        metrics.gauge("orchestrator_owned_shards").set(shards.owned.length);
-        for (const pool of ["journal", "reads"] as const) {
-          const { open, idle, waiting } = database[pool].stats();
-          metrics.gauge("orchestrator_db_pool_connections", pool, "idle").set(idle);
-          metrics.gauge("orchestrator_db_pool_connections", pool, "in_use").set(open - idle);
-          metrics.gauge("orchestrator_db_pool_waiting", pool).set(waiting);
-        }
       });
     },
   };

@@ -22,6 +22,9 @@ import { braces, escapeLabel, Series } from "./series.ts";
 /** Most combinations of labels of one metric. */
 export const MAX_SERIES = 2_000;
 
+/** How long a reading waits for gauges that are looked up, milliseconds: Prometheus gives up after 10 s. */
+const PATIENCE_MS = 1_000;
+
 /** Counts up. */
 export interface CounterSeries {
   add(amount?: number): void;
@@ -46,7 +49,10 @@ export interface Metrics {
   counter(name: MetricNameOf<"counter">, ...labels: string[]): CounterSeries;
   gauge(name: MetricNameOf<"gauge">, ...labels: string[]): GaugeSeries;
   histogram(name: MetricNameOf<"histogram">, ...labels: string[]): HistogramSeries;
-  /** Called before each reading; for gauges that are looked up. What it throws leaves the gauge as it was. */
+  /**
+   * Called before each reading; for gauges that are looked up. What it throws leaves the gauge as it was. A reading
+   * waits a second for it, and shows the gauge as it was; it is not called again until it has ended.
+   */
   beforeRead(refresh: () => Promise<void>): void;
   /** The text of all metrics, in the Prometheus text format. */
   render(): Promise<string>;
@@ -67,10 +73,12 @@ export interface MetricsAnswer {
 export interface MetricsOptions {
   /** Whether calls are traced, so that there may be exemplars; default: no. */
   readonly withExemplars?: boolean;
+  /** How long a reading waits for gauges that are looked up, milliseconds; default a second. */
+  readonly patienceMs?: number;
 }
 
 /** Empty metrics. Those without labels, or whose labels have known values only, are there from the start, at 0. */
-export function createMetrics({ withExemplars = false }: MetricsOptions = {}): Metrics {
+export function createMetrics({ withExemplars = false, patienceMs = PATIENCE_MS }: MetricsOptions = {}): Metrics {
   const families = new Map<MetricName, Map<string, Series>>();
   const refreshers: (() => Promise<void>)[] = [];
   const registry = new Registry();
@@ -102,16 +110,7 @@ export function createMetrics({ withExemplars = false }: MetricsOptions = {}): M
     if ((entry.values?.length ?? 0) === entry.labels.length)
       for (const labels of combine(entry.values ?? [])) seriesOf(name as MetricName, labels);
 
-  const refresh = async (): Promise<void> => {
-    await Promise.all(
-      refreshers.map((one) =>
-        one().catch(() => {
-          // The gauge shows what it showed before: that the store is away is in the log and in `/health`, and the
-          // other metrics are needed now.
-        }),
-      ),
-    );
-  };
+  const refresh = (): Promise<void> => within(patienceMs, Promise.all(refreshers.map((one) => one())));
   const render = async (): Promise<string> => {
     await refresh();
     const lines: string[] = [];
@@ -130,13 +129,37 @@ export function createMetrics({ withExemplars = false }: MetricsOptions = {}): M
     counter: (name, ...labels) => seriesOf(name, labels),
     gauge: (name, ...labels) => seriesOf(name, labels),
     histogram: (name, ...labels) => seriesOf(name, labels),
-    beforeRead: (one) => void refreshers.push(one),
+    beforeRead: (one) => void refreshers.push(oneAtATime(one)),
     render,
     answer: async (accept) =>
       withExemplars && asksForOpenMetrics(accept)
         ? { contentType: OPEN_METRICS_TYPE, text: await renderOpen() }
         : { contentType: registry.contentType, text: await render() },
   };
+}
+
+/** The same look, which callers share while it is under way. It never rejects. */
+function oneAtATime(refresh: () => Promise<void>): () => Promise<void> {
+  let underWay: Promise<void> | null = null;
+  return () => {
+    underWay ??= refresh()
+      .catch(() => {
+        // The gauge shows what it showed before: that the store is away is in the log and in `/health`, and the other
+        // metrics are needed now.
+      })
+      .finally(() => {
+        underWay = null;
+      });
+    return underWay;
+  };
+}
+
+/** Waits for `work`, at most so long. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const patience = Promise.withResolvers<void>();
+  const timer = setTimeout(patience.resolve, ms);
+  await Promise.race([work, patience.promise]);
+  clearTimeout(timer);
 }
 
 /** Every combination of one value of each list; one empty combination when there is no list. */

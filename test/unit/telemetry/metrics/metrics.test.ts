@@ -122,6 +122,28 @@ test("gauges are looked up before each reading; one that cannot be leaves the ot
   expect(linesOf(await metrics.render(), "orchestrator_active_runs")).toEqual(["orchestrator_active_runs 9"]);
 });
 
+// Lists that waited for an exhausted pool held up the reading that should have shown it, until Prometheus gave up.
+test("one that takes long holds up no reading, is not begun again meanwhile, and is shown when it has ended", async () => {
+  const metrics = createMetrics({ patienceMs: 10 });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let looks = 0;
+  metrics.beforeRead(async () => {
+    looks += 1;
+    await promise;
+    metrics.gauge("orchestrator_active_runs").set(9);
+  });
+  metrics.beforeRead(async () => metrics.gauge("orchestrator_owned_shards").set(3));
+  for (let readings = 0; readings < 2; readings++) {
+    const text = await metrics.render();
+    expect(linesOf(text, "orchestrator_active_runs")).toEqual(["orchestrator_active_runs 0"]);
+    expect(linesOf(text, "orchestrator_owned_shards")).toEqual(["orchestrator_owned_shards 3"]);
+  }
+  expect(looks).toBe(1);
+  resolve();
+  await promise;
+  expect(linesOf(await metrics.render(), "orchestrator_active_runs")).toEqual(["orchestrator_active_runs 9"]);
+});
+
 test("runs and tasks are counted from their records", async () => {
   const metrics = createMetrics();
   const doerOf = (_: Run, path: string) => ({ handler: "http", isAway: path === "last" });
