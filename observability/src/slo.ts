@@ -155,8 +155,15 @@ export function ratioOf(window: string): string {
   return `slo:sli_error:ratio_rate${window}`;
 }
 
+/** A rule that records a ratio. */
+export interface RecordingRule {
+  readonly record: string;
+  readonly expr: string;
+  readonly labels: { readonly slo: string };
+}
+
 /** Recording rules of all objectives. A ratio without events is absent. */
-export function recordObjectives(time: Time): readonly object[] {
+export function recordObjectives(time: Time): readonly RecordingRule[] {
   return OBJECTIVES.flatMap(({ id, target, bad, valid }) => [
     ...WINDOWS.map((seconds) => {
       const range = time(seconds);
