@@ -10,7 +10,7 @@ sync_dashboards() {
   sync_folders
   for file in "${dashboard_files[@]}"; do
     uid=$(jq -r .uid "$file")
-    stamp_dashboard "$file" >"$work/wanted.json"
+    stamp_dashboard "$file" | link_pages >"$work/wanted.json"
     sync_dashboard "$uid" "$(jq -r --arg uid "$uid" '.dashboards[$uid] // .default' "$folders_file")"
   done
   if [ "$prune" = no ]; then return; fi

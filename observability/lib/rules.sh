@@ -52,7 +52,7 @@ build_rules() {
   mkdir -- "$work/rules"
   mapfile -t rule_names < <(printf '%s\n' "${!rule_files[@]}" | LC_ALL=C sort)
   for name in "${rule_names[@]}"; do
-    { cat -- "${rule_files[$name]}"; printf '\n%s\n' "$OURS"; } >"$work/rules/$name"
+    { link_pages <"${rule_files[$name]}"; printf '\n%s\n' "$OURS"; } >"$work/rules/$name"
   done
   rules_digest=$(cd -- "$work/rules" && sha256sum -- * | sha256sum | cut -c 1-64)
   # YAML that is JSON.

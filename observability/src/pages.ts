@@ -1,4 +1,4 @@
-/** Where readers of alerts and dashboards find what they link to. Installations replace them by their own. */
+/** Where readers of alerts and dashboards find what they link to: placeholders, which lib/pages.sh replaces. */
 
 const FOLDER = "https://github.com/orchestrator/orchestrator/blob/main/observability";
 

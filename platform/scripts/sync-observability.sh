@@ -29,6 +29,8 @@ Variables
   GRAFANA_URL, GRAFANA_API_KEY (a service account token), GRAFANA_NAMESPACE (default: default)
   PROMETHEUS_URL, PROMETHEUS_RULES_DIR (where Prometheus reads *.yml rules; without it they are compared only)
   ALERTMANAGER_URL, ALERTMANAGER_CONFIG_DIR (where Alertmanager reads alertmanager.yml; without it it is compared only)
+  PAGES_URL                  Where people read runbook.md and SLO.md, to which alerts and dashboards lead
+  GRAFANA_PUBLIC_URL         Where people open dashboards, to which alerts lead (default: GRAFANA_URL)
   OBSERVABILITY_DIR          A folder of your own instead of the one beside this script
   SYNC_STATE_DIR             What runs replaced (default: ~/.local/state/sync-observability)
 
@@ -54,6 +56,8 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$root/observability/lib/state.sh"
 # shellcheck source=../../observability/lib/validate.sh
 . "$root/observability/lib/validate.sh"
+# shellcheck source=../../observability/lib/pages.sh
+. "$root/observability/lib/pages.sh"
 # shellcheck source=../../observability/lib/rules.sh
 . "$root/observability/lib/rules.sh"
 # shellcheck source=../../observability/lib/alertmanager.sh
@@ -152,11 +156,14 @@ if [ "$command" = rollback ]; then
 fi
 
 # Nothing is sent before everything that this run would send is valid.
+dashboard_files=()
+declare -A rule_files=()
 [ "$with_grafana" = no ] || validate_dashboards
 [ "$with_rules" = no ] || validate_rules
 [ "$with_alertmanager" = no ] || validate_alertmanager
 finish_validation
 [ "$command" != validate ] || { say "valid: $source_dir"; exit 0; }
+check_pages
 
 [ "$with_grafana" = no ] || sync_dashboards
 [ "$with_rules" = no ] || sync_rules

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { PAGES } from "../../../observability/src/pages.ts";
 import { type Prometheus, type PrometheusOptions, startPrometheus } from "../../support/monitoring/prometheus.ts";
 import { createTemporaryFolder } from "../../support/temporary-folder.ts";
 import { startHeldProxy } from "./held-proxy.ts";
@@ -57,6 +58,18 @@ describe.skipIf(STACK_MISSING)("rules to Prometheus", () => {
     // Without a reload, too.
     await prometheus.stop();
     expect((await runSync(["sync-alerts"], env)).code).toBe(EXIT.failed);
+  });
+
+  test("alerts lead to the pages of the installation, whatever characters its addresses have", async () => {
+    const { env, folder, rulesDir } = await openBed();
+    const rule = alertRule("Led");
+    const annotations = { runbook_url: `${PAGES.runbook}#led`, dashboard_url: `${PAGES.dashboards}/orchestrator` };
+    folder.write("alerts.yaml", rulesFile("alerts", { ...rule, annotations }));
+    const pages = { PAGES_URL: "https://git.example.com/a&b|c/*", GRAFANA_PUBLIC_URL: "https://graphs.example.com/" };
+    expect(await runSync(["sync-alerts"], { ...env, ...pages })).toMatchObject({ code: EXIT.ok, err: "" });
+    const installed = readFileSync(join(rulesDir, "orchestrator-alerts.rules.yml"), "utf8");
+    expect(installed).toContain("runbook_url: https://git.example.com/a&b|c/*/runbook.md#led");
+    expect(installed).toContain("dashboard_url: https://graphs.example.com/d/orchestrator");
   });
 
   test("a broken rule file is named, nothing is written, and the old rules stay", async () => {

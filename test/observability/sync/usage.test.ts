@@ -2,10 +2,11 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { PAGES } from "../../../observability/src/pages.ts";
 import { findProgram, IN_CI, ROOT, runProgram } from "../../clients/programs.ts";
 import { EDITOR_TOKEN, startGrafana } from "../../support/grafana/stand-in.ts";
 import { createTemporaryFolder } from "../../support/temporary-folder.ts";
-import { createSyncFolder, dashboard, EXIT, rulesFile, runSync, STACK_MISSING } from "./run-sync.ts";
+import { alertRule, createSyncFolder, dashboard, EXIT, rulesFile, runSync, STACK_MISSING } from "./run-sync.ts";
 
 const URLS = {
   GRAFANA_URL: "https://127.0.0.1:9",
@@ -56,6 +57,31 @@ describe("usage", () => {
     const { code, err } = await runSync(["validate"], { PATH: "/nonexistent" }, { shell: ["/bin/bash"] });
     expect(code).not.toBe(EXIT.ok);
     expect(err).toMatch(/missing|not found/);
+  });
+});
+
+describe.skipIf(STACK_MISSING)("pages to which alerts lead", () => {
+  const env = { ...URLS, ENVIRONMENT: "production" };
+
+  test.each<[args: string[], more: Record<string, string>, message: string]>([
+    [
+      ["all", "--dry-run"],
+      {},
+      `leads to ${PAGES.runbook.replace("/runbook.md", "")}, which is a placeholder: set PAGES_URL`,
+    ],
+    [["all", "--dry-run"], { PAGES_URL: "runbook.md" }, "PAGES_URL is not"],
+    [
+      ["sync-alerts", "--dry-run"],
+      { GRAFANA_URL: "", PAGES_URL: "https://git.example.com/o11y" },
+      `leads to ${PAGES.dashboards.replace("/d", "")}, which is a placeholder: set GRAFANA_PUBLIC_URL`,
+    ],
+  ])("%j with placeholders is refused in production", async (args, more, message) => {
+    const folder = createSyncFolder();
+    const annotations = { runbook_url: `${PAGES.runbook}#led`, dashboard_url: `${PAGES.dashboards}/orchestrator` };
+    folder.write("alerts.yaml", rulesFile("alerts", { ...alertRule("Led"), annotations }));
+    const { code, out, err } = await runSync(args, { ...env, OBSERVABILITY_DIR: folder.path, ...more });
+    expect(err).toContain(message);
+    expect({ code, out }).toEqual({ code: EXIT.usage, out: "" });
   });
 });
 
