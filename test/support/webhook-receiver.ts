@@ -20,7 +20,7 @@ export interface Receiver {
   readonly port: number;
   /** Whatever was received, answered or not. */
   readonly received: readonly Received[];
-  /** Bodies in the order of their arrival, those that were answered with 2xx only. */
+  /** Bodies in the order of their arrival, those that were answered with 2xx only; not those that are empty. */
   readonly taken: () => readonly unknown[];
   /** How requests are answered from now on. */
   reply(rule: (request: Received) => Reply): void;
@@ -42,7 +42,7 @@ export async function startReceiver(port = 0): Promise<Receiver> {
       const reply = rule(one);
       if (reply === "never") return;
       const { status, headers = {}, body = "" } = typeof reply === "number" ? { status: reply } : reply;
-      if (status < 300) taken.push(JSON.parse(one.body));
+      if (status < 300 && one.body !== "") taken.push(JSON.parse(one.body));
       response.writeHead(status, headers).end(body);
     });
   });

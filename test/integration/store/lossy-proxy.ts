@@ -2,6 +2,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { EmbeddedConnection } from "../../../src/store/embedded/embedded-postgres.ts";
 
 /**
@@ -20,6 +21,8 @@ export interface LossyProxy {
   readonly met: number;
   /** Cuts every connection; while true nobody gets in. */
   down: boolean;
+  /** How long answers are held back, milliseconds; 0 at first. */
+  lateMs: number;
   close(): Promise<void>;
 }
 
@@ -29,10 +32,12 @@ export async function openLossyProxy(folder: string, target: EmbeddedConnection)
   const sockets = new Set<Socket>();
   let met = 0;
   let down = false;
+  let lateMs = 0;
   const server: Server = createServer((client) => {
     if (down) return void client.destroy();
     const upstream = connect(socketPath(target.host, target.port));
     let answerFate: Fate | null = null;
+    let answers = Promise.resolve();
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on("error", () => {});
@@ -54,7 +59,10 @@ export async function openLossyProxy(folder: string, target: EmbeddedConnection)
       if (answerFate === "hung") return;
       // The server answers when the statement is over: its change is committed by now.
       if (answerFate === "cut") return void client.destroy();
-      client.write(bytes);
+      answers = answers.then(async () => {
+        if (lateMs > 0) await sleep(lateMs);
+        client.write(bytes);
+      });
     });
   });
   const path = socketPath(folder, target.port);
@@ -72,6 +80,12 @@ export async function openLossyProxy(folder: string, target: EmbeddedConnection)
     set down(value: boolean) {
       down = value;
       if (value) for (const socket of sockets) socket.destroy();
+    },
+    get lateMs() {
+      return lateMs;
+    },
+    set lateMs(value: number) {
+      lateMs = value;
     },
     close: async () => {
       for (const socket of sockets) socket.destroy();

@@ -14,7 +14,7 @@ const PANELS = COMMITTED.flatMap(({ uid, panels }) => panels.map((panel) => ({ a
 const VALUES = { job: "j", instance: "i", __rate_interval: "7m", __range: "9h" };
 const PARSED = QUERIES.map((query) => ({ ...query, ...parseQuery(interpolate(query.expr, VALUES)) }));
 const SELECTORS = PARSED.flatMap(({ place, expr, selectors }) => selectors.map((one) => ({ place, expr, one })));
-const RECORDED = (recordObjectives(realTime) as { record: string }[]).map(({ record }) => record);
+const RECORDED = recordObjectives(realTime).map(({ record }) => record);
 
 /** Labels of metrics that others show; those of `process_…` and `nodejs_…` have the labels of their scrape. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {

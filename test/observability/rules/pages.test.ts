@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { ALERT_GROUPS } from "../../../observability/src/alerts/index.ts";
 import { realTime } from "../../../observability/src/rule.ts";
 import { goodPart, OBJECTIVES } from "../../../observability/src/slo.ts";
+import { BEDS, type Bed } from "../live/faults/beds.ts";
 
 const FOLDER = "observability";
 const ALERTS = ALERT_GROUPS.flatMap(({ alerts }) => alerts(realTime));
@@ -29,10 +30,43 @@ test("each alert has a section in the runbook, and each section is of an alert",
   expect(sections.toSorted()).toEqual(ALERTS.map(({ name }) => name).toSorted());
 });
 
-test("a section says where to look first and how to verify, or refers to one that does", () => {
-  const sections = runbook.split(/^## /m).slice(1);
-  const thin = sections.filter((text) => !/^3\. /m.test(text) && !/\[\w+\]\(#\w+\)/.test(text));
-  expect(thin.map((text) => text.split("\n")[0])).toEqual([]);
+/** Sections of the runbook by alert. */
+const SECTIONS = runbook
+  .split(/^## /m)
+  .slice(1)
+  .map((text) => [text.slice(0, text.indexOf("\n")), text] as const);
+
+test.each(SECTIONS)(
+  "the section of %s has three looks, a fix, how to verify it, and how it is exercised",
+  (_, text) => {
+    for (const part of [/^1\. Look: /m, /^2\. Look: /m, /^3\. Look: /m, /^Fix/m, /\bVerify:\s/, /^Exercised: .*\.$/m])
+      expect(text).toMatch(part);
+  },
+);
+
+test("the runbook says whom to call when nothing helps, before its sections", () => {
+  expect(runbook.split(/^## /m)[0]).toMatch(/^\*Escalate\*: /m);
+});
+
+test("each alert that calls somebody is fired by its fault, and the section of each says how it is exercised", () => {
+  const firedIn = new Map<string, string>();
+  const beds = Object.entries<Bed>(BEDS);
+  for (const [bed] of beds)
+    expect(read(`test/observability/live/${bed}.test.ts`)).toContain(`await exercise("${bed}")`);
+  // A fault in which it reaches the pager comes before one in which it does not.
+  for (const which of ["alerts", "others"] as const)
+    for (const [bed, { faults }] of beds)
+      for (const alert of faults.flatMap((fault) => fault[which] ?? []))
+        if (!firedIn.has(alert)) firedIn.set(alert, `${bed}.test.ts`);
+  const calls = ALERTS.filter(({ severity }) => severity === "page" || severity === "critical");
+  expect(calls.map(({ name }) => name).filter((name) => !firedIn.has(name))).toEqual([]);
+  for (const [name, text] of SECTIONS) {
+    const file = firedIn.get(name);
+    const link = `by its fault in [${file}](../test/observability/live/${file}).`;
+    expect(`${name}: ${/^Exercised: (.*)$/m.exec(text)?.[1]}`).toBe(
+      `${name}: ${file === undefined ? "by its rule cases only." : link}`,
+    );
+  }
 });
 
 test.each(PAGES)("links of %s lead to files and headings that exist", (page) => {

@@ -21,6 +21,8 @@ export interface PrometheusOptions {
   readonly externalLabels?: Readonly<Record<string, string>>;
   /** Interval of scrapes and of rules; default one second. */
   readonly interval?: string;
+  /** After which time alerts are told once more; default a minute. */
+  readonly resendDelay?: string;
   /** Whether `POST /-/reload` is answered; default true. */
   readonly canReload?: boolean;
   /** Features that are off by default, such as `exemplar-storage`. */
@@ -33,6 +35,10 @@ export interface Prometheus extends MonitoringServer {
   query(expression: string): Promise<readonly { metric: Record<string, string>; value: [number, string] }[]>;
   /** The rules that run, as in its API, all groups in one list. */
   rules(): Promise<readonly Rule[]>;
+  /** What it scrapes, and why it could not the last time; empty: it could. */
+  targets(): Promise<readonly { readonly url: string; readonly problem: string }[]>;
+  /** Addresses of the Alertmanagers that it has found; it takes seconds. */
+  alertmanagers(): Promise<readonly string[]>;
 }
 
 /** A rule as Prometheus shows it. */
@@ -48,6 +54,7 @@ export interface Rule {
 export async function startPrometheus(options: PrometheusOptions = {}): Promise<Prometheus> {
   const { rulesDir, scrape = [], alertmanagers = [], externalLabels = {}, interval = "1s", canReload = true } = options;
   const { features = [] } = options;
+  const { resendDelay = "1m" } = options;
   const server = await startMonitoringServer({
     program: "prometheus",
     prepare(folder, port) {
@@ -68,6 +75,7 @@ export async function startPrometheus(options: PrometheusOptions = {}): Promise<
         `--config.file=${join(folder, "prometheus.yml")}`,
         `--storage.tsdb.path=${join(folder, "data")}`,
         `--web.listen-address=127.0.0.1:${port}`,
+        `--rules.alert.resend-delay=${resendDelay}`,
         ...(canReload ? ["--web.enable-lifecycle"] : []),
         ...(features.length === 0 ? [] : [`--enable-feature=${features.join(",")}`]),
       ];
@@ -85,5 +93,13 @@ export async function startPrometheus(options: PrometheusOptions = {}): Promise<
       (await read<{ result: [] }>(`/api/v1/query?query=${encodeURIComponent(expression)}`)).result,
     rules: async () =>
       (await read<{ groups: { rules: Rule[] }[] }>("/api/v1/rules")).groups.flatMap((group) => group.rules),
+    targets: async () =>
+      (await read<{ activeTargets: { scrapeUrl: string; lastError: string }[] }>("/api/v1/targets")).activeTargets.map(
+        ({ scrapeUrl, lastError }) => ({ url: scrapeUrl, problem: lastError }),
+      ),
+    alertmanagers: async () =>
+      (await read<{ activeAlertmanagers: { url: string }[] }>("/api/v1/alertmanagers")).activeAlertmanagers.map(
+        ({ url }) => new URL(url).host,
+      ),
   };
 }

@@ -1,0 +1,4 @@
+/** Runs are gone, damaged, or refused for good. */
+import { exercise } from "./exercise.ts";
+
+await exercise("damage");

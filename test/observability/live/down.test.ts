@@ -1,0 +1,4 @@
+/** No instance is left. */
+import { exercise } from "./exercise.ts";
+
+await exercise("down");

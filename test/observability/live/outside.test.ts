@@ -1,0 +1,4 @@
+/** Systems outside answer, and too late. */
+import { exercise } from "./exercise.ts";
+
+await exercise("outside");

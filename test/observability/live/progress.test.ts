@@ -1,0 +1,4 @@
+/** Runs, messages, or the gate stand still. */
+import { exercise } from "./exercise.ts";
+
+await exercise("progress");

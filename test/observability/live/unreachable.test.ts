@@ -1,0 +1,4 @@
+/** The database is away. */
+import { exercise } from "./exercise.ts";
+
+await exercise("unreachable");
