@@ -1,4 +1,7 @@
 /** The configured database after a restore from a backup, for commands that serve nothing. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fail } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/settings.ts";
 import { foldJournal } from "../engine/machine/apply.ts";
@@ -9,7 +12,7 @@ import { JOURNAL_VERSION } from "../engine/shard/ownership/journal-format.ts";
 import { createJournal } from "../store/journal/journal.ts";
 import { finishRestore, listRunsInMotion, type RestoreFacts, readRestoreFacts } from "../store/restores.ts";
 import { createParts } from "./parts/parts.ts";
-import { openSchema, updateSchema } from "./parts/store.ts";
+import { openSchema, requireSchema } from "./parts/store.ts";
 
 /** Runs that are read at the same time. */
 const PAGE = 64;
@@ -43,7 +46,10 @@ export interface RestoredDatabase {
   finish(by: string): Promise<number>;
 }
 
-/** Opens the database for the time of `work`, with its schema up to date. Errors: DATA_FOLDER_…, STORE_…. */
+/**
+ * Opens the database for the time of `work`, and changes nothing by that. Errors: DATA_FOLDER_…, STORE_…; STORE_TOO_OLD
+ * if the schema is not up to date.
+ */
 export async function withRestoredDatabase<T>(
   config: Config,
   log: Log,
@@ -51,8 +57,9 @@ export async function withRestoredDatabase<T>(
 ): Promise<T> {
   const parts = createParts(log);
   try {
+    requireDataFolder(config);
     const { opened, schema } = await openSchema(config, log, parts);
-    await updateSchema(config, schema);
+    await requireSchema(schema);
     const { database } = opened;
     const journal = checkReads(createJournal(database, []));
     return await work({
@@ -85,6 +92,13 @@ export async function withRestoredDatabase<T>(
   } finally {
     await parts.close();
   }
+}
+
+/** The embedded server would make a folder that is missing. */
+function requireDataFolder({ store: { databaseUrl, dataDir } }: Config): void {
+  const folder = join(resolve(dataDir), "postgres");
+  if (databaseUrl === undefined && !existsSync(folder))
+    fail("DATA_FOLDER_CORRUPT", { folder, problem: "there is no database in it" });
 }
 
 function tasksOf(runId: string, records: Parameters<typeof foldJournal>[1]): TaskUnderWay[] {

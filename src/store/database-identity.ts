@@ -1,29 +1,40 @@
 /**
- * What tells a database from its copies: the server that it was made on and its object id there. A dump that was loaded
- * elsewhere, or a copy made with `CREATE DATABASE … TEMPLATE`, has another one. A base backup and a promoted replica
- * keep it.
+ * What tells a database from its copies: the system identifier of its server, its object id there, and that of one of
+ * our tables. A dump that was loaded, into whatever database, and a copy made with `CREATE DATABASE … TEMPLATE` have
+ * another one. A base backup, a copy of the data folder, and a promoted replica keep it.
  */
 import { invariant } from "../base/errors.ts";
 import { prepared, type SqlRunner } from "./sql/sql.ts";
 
+const IDS = "oid || '/' || 'orchestrator.settings'::regclass::oid";
+
+const MAY_SEE = prepared(
+  "identity.may_see",
+  "SELECT has_function_privilege('pg_control_system()', 'execute') AS allowed",
+);
 const FULL = prepared(
   "identity.full",
-  `SELECT system_identifier || '/' || d.oid AS identity FROM pg_control_system(), pg_database d
-  WHERE d.datname = current_database()`,
+  `SELECT system_identifier || '/' || ${IDS} AS identity FROM pg_control_system(), pg_database
+  WHERE datname = current_database()`,
 );
-// For servers that show no control data.
-const BY_ID = prepared(
-  "identity.by_id",
-  "SELECT '/' || oid AS identity FROM pg_database WHERE datname = current_database()",
+const WITHOUT_SERVER = prepared(
+  "identity.without_server",
+  `SELECT '/' || ${IDS} AS identity FROM pg_database WHERE datname = current_database()`,
 );
 
 /** Reads the identity of the connected database. Errors: those of the store. */
 export async function readDatabaseIdentity(runner: SqlRunner): Promise<string> {
-  const { rows } = await runner
-    .query<{ identity: string }>(FULL)
-    // If it was the connection that failed, the second statement fails, too.
-    .catch(() => runner.query<{ identity: string }>(BY_ID));
+  const { rows: rights } = await runner.query<{ allowed: boolean }>(MAY_SEE);
+  const statement = rights[0]?.allowed === true ? FULL : WITHOUT_SERVER;
+  const { rows } = await runner.query<{ identity: string }>(statement);
   const [row] = rows;
   invariant(row, "the current database exists");
   return row.identity;
+}
+
+/** Whether two identities are of one database. A role that may not see the server cannot tell it from another one. */
+export function isSameDatabase(one: string, other: string): boolean {
+  const [server, ...ids] = one.split("/");
+  const [otherServer, ...otherIds] = other.split("/");
+  return ids.join("/") === otherIds.join("/") && (server === otherServer || server === "" || otherServer === "");
 }

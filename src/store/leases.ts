@@ -12,7 +12,7 @@ import { fail, invariant } from "../base/errors.ts";
 import { isAlive } from "../base/process/is-alive.ts";
 import type { ClusterView, OtherInstance } from "../engine/ports/cluster.ts";
 import type { Lease, Leases, RaisedLease, TakenLease } from "../engine/ports/leases.ts";
-import { readDatabaseIdentity } from "./database-identity.ts";
+import { isSameDatabase, readDatabaseIdentity } from "./database-identity.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared } from "./sql/sql.ts";
 import { readJournalVersion } from "./upgrades.ts";
@@ -35,6 +35,9 @@ export interface LeaseOptions {
   /** The release that this instance runs. */
   readonly release: string;
 }
+
+/** No sequence of a restored database begins beyond: the rest of the 32 bits is for what follows. */
+const MAX_SEQUENCE_BASE = 1_500_000_000;
 
 /** Channel on which instances announce that shards are free or must be shared. */
 const CHANNEL = "orchestrator_leases";
@@ -67,7 +70,7 @@ const INSERT_SETTINGS = prepared(
 const READ_SETTINGS = prepared(
   "leases.read_settings",
   `SELECT max(value) FILTER (WHERE name = 'shards')::int AS shards,
-    max(value) FILTER (WHERE name = 'sequence_base')::int AS "sequenceBase",
+    max(value) FILTER (WHERE name = 'sequence_base') AS "sequenceBase",
     max(value) FILTER (WHERE name = 'database_identity') AS identity FROM orchestrator.settings`,
 );
 const CREATE_SHARDS = prepared(
@@ -180,7 +183,7 @@ export interface OpenedLeases {
 
 interface Settings {
   readonly shards: number;
-  readonly sequenceBase: number;
+  readonly sequenceBase: string;
   readonly identity: string;
 }
 
@@ -192,13 +195,10 @@ interface Settings {
 export async function openLeases(database: Database, options: LeaseOptions): Promise<OpenedLeases> {
   const { instanceId, ttlMs, reads, release } = options;
   const host = hostId();
-  const identity = await readDatabaseIdentity(database.journal);
-  await database.journal.query(INSERT_SETTINGS, [String(options.shards), String(reads), identity]);
-  const { rows } = await database.journal.query<Settings>(READ_SETTINGS);
-  const [settings] = rows;
-  invariant(settings, "an aggregate has a row");
-  if (settings.identity !== identity) fail("STORE_RESTORED");
-  const { shards, sequenceBase } = settings;
+  const first = await readDatabaseIdentity(database.journal);
+  await database.journal.query(INSERT_SETTINGS, [String(options.shards), String(reads), first]);
+  const { shards, sequenceBase } = await readSettings(database);
+  const firstSequence = toFirstSequence(sequenceBase);
   if (shards !== options.shards) {
     fail("CONFIG_INVALID", {
       problem: `this database has ${shards} shards, a number that never changes; set shards to ${shards} or remove the setting`,
@@ -212,8 +212,14 @@ export async function openLeases(database: Database, options: LeaseOptions): Pro
     incarnation = randomUUID();
     const row = [instanceId, options.address, host, process.pid, ttlMs, reads, leaving, release];
     const { rows } = await database.journal.query(REGISTER, row);
-    if (rows.length > 0) return;
-    fail("JOURNAL_TOO_NEW", { found: await readJournalVersion(database.journal), known: reads });
+    if (rows.length === 0) fail("JOURNAL_TOO_NEW", { found: await readJournalVersion(database.journal), known: reads });
+    // From here on no restore can be finished. One that was, while this instance was not registered, it has not heard
+    // of, and another database may have taken the place of the first.
+    const now = await readSettings(database);
+    const isOurs = isSameDatabase(now.identity, await readDatabaseIdentity(database.journal));
+    if (isOurs && now.sequenceBase === sequenceBase) return;
+    await database.journal.query(BURY, [[instanceId]]);
+    fail("STORE_RESTORED");
   };
   await register();
   const notify = async (): Promise<void> => {
@@ -294,7 +300,22 @@ export async function openLeases(database: Database, options: LeaseOptions): Pro
             if (sender !== instanceId) listener();
           }),
   };
-  return { leases, shards, firstSequence: sequenceBase + 1 };
+  return { leases, shards, firstSequence };
+}
+
+async function readSettings(database: Database): Promise<Settings> {
+  const { rows } = await database.journal.query<Settings>(READ_SETTINGS);
+  const [settings] = rows;
+  invariant(settings, "an aggregate has a row");
+  return settings;
+}
+
+function toFirstSequence(base: string): number {
+  const number = /^\d{1,10}$/.test(base) ? Number(base) : Number.NaN;
+  if (number <= MAX_SEQUENCE_BASE) return number + 1;
+  return fail("CONFIG_INVALID", {
+    problem: `the row \`sequence_base\` of the table orchestrator.settings is damaged: it says \`${base.slice(0, 20)}\`, which is no number from 0 to ${MAX_SEQUENCE_BASE}`,
+  });
 }
 
 function surplusOf({ held, share }: Survey): number {

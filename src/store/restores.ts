@@ -11,9 +11,22 @@ import { readDatabaseIdentity } from "./database-identity.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type SqlRunner } from "./sql/sql.ts";
 
-/** By how much numbers are raised: more than a run, or a lease, can have used since the backup. */
+/**
+ * By how much numbers are raised at least, and for each second since the backup: more than a run, or a lease, can have
+ * used. The time is there because one backup may be restored more than once, and what followed the first restore must
+ * not be taken for what follows the second.
+ */
 const STEP = 1_000_000;
+const STEP_PER_SECOND = 20;
 
+/** Runs whose sequences are higher are damaged: none of them is written to. */
+const MAX_SEQUENCE = 1_000_000_000;
+
+const READ_STEP = prepared(
+  "restores.step",
+  `SELECT ${STEP} + ${STEP_PER_SECOND} * ceil(greatest(0, extract(epoch FROM clock_timestamp() - greatest(
+    (SELECT max(updated_at) FROM orchestrator.runs), (SELECT max(expires_at) FROM orchestrator.instances)))))::int8 AS step`,
+);
 const LOCK = prepared("restores.lock", "SELECT FROM orchestrator.settings WHERE name = 'journal_version' FOR UPDATE");
 const FIND_ALIVE = prepared(
   "restores.alive",
@@ -47,16 +60,23 @@ const TELL_RUNS = prepared(
     SELECT run_day, run_id, next, 1, now, json_build_array(json_build_object(
       'type', 'run.restored', 'at', floor(extract(epoch FROM now) * 1000)::int8, 'sequence', next, 'by', $2::text))::text
     FROM clock, (
-      SELECT r.run_day, r.run_id, max(j.sequence + j.record_count) + $1::int AS next
+      SELECT r.run_day, r.run_id, (max(j.sequence::int8 + j.record_count) + $1::int)::int AS next
       FROM orchestrator.runs r JOIN orchestrator.journal j ON j.run_day = r.run_day AND j.run_id = r.run_id
       WHERE r.ended_at IS NULL GROUP BY r.run_day, r.run_id
+      HAVING max(j.sequence::int8 + j.record_count) BETWEEN 1 AND ${MAX_SEQUENCE}
     ) open
     RETURNING run_id, sequence, written_at
   )
   UPDATE orchestrator.runs r SET sequence = t.sequence, updated_at = t.written_at FROM told t WHERE t.run_id = r.run_id`,
 );
+// Tags of services and triggers must not come again with other contents.
+const RAISE_REVISIONS = prepared(
+  "restores.revisions",
+  `SELECT setval('orchestrator.service_revisions', nextval('orchestrator.service_revisions') + $1::int),
+    setval('orchestrator.trigger_revisions', nextval('orchestrator.trigger_revisions') + $1::int)`,
+);
 // Tables that were restored without their triggers have wrong counts.
-const RECOUNT = prepared("restores.recount", "SELECT orchestrator.recount_runs()");
+const RECOUNT = prepared("restores.recount", "SELECT orchestrator.recount_runs(), orchestrator.recount_waiting()");
 
 const READ_FACTS = prepared(
   "restores.facts",
@@ -104,28 +124,32 @@ export async function listRunsInMotion(runner: SqlRunner, after: string, limit: 
 
 /**
  * Declares the database restored, in one transaction: raises epochs and sequences, tells every open run, and takes the
- * database for the one that the service uses. Returns how many runs were told. `journal` is the version of the
- * journal's format that this build writes; older builds do not start on the database any more. Error:
- * RESTORE_INSTANCE_ALIVE.
+ * database for the one that the service uses. Returns how many runs were told; those that are damaged are left alone.
+ * `journal` is the version of the journal's format that this build writes; older builds do not start on the database
+ * any more. Errors: RESTORE_INSTANCE_ALIVE, STORE_TIMEOUT if a foreign lock holds it up for a minute.
  */
 export async function finishRestore(database: Database, by: string, journal: number): Promise<number> {
   const session = await database.openSession("restore", {
     statementMs: 0,
     answerMs: 0,
-    lockMs: 0,
+    lockMs: 60_000,
     idleInTransactionMs: 0,
   });
   try {
+    const identity = await readDatabaseIdentity(session);
     await session.query("BEGIN");
     // Instances that register wait for this lock.
     await session.query(LOCK);
     const { rows } = await session.query<{ instance: string; address: string; until: number }>(FIND_ALIVE);
     const [alive] = rows;
     if (alive !== undefined) fail("RESTORE_INSTANCE_ALIVE", { ...alive, until: new Date(alive.until).toISOString() });
-    await session.query(KEEP_SETTINGS, [await readDatabaseIdentity(session), STEP, journal]);
-    await session.query(RAISE_EPOCHS, [STEP]);
+    const { rows: steps } = await session.query<{ step: number | null }>(READ_STEP);
+    const step = steps[0]?.step ?? STEP;
+    await session.query(KEEP_SETTINGS, [identity, step, journal]);
+    await session.query(RAISE_EPOCHS, [step]);
+    await session.query(RAISE_REVISIONS, [step]);
     for (const statement of FORGET) await session.query(statement);
-    const { count } = await session.query(TELL_RUNS, [STEP, by]);
+    const { count } = await session.query(TELL_RUNS, [step, by]);
     await session.query(RECOUNT);
     await session.query("COMMIT");
     return count;

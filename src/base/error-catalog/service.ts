@@ -120,7 +120,7 @@ export const SERVICE_ERRORS = {
     "FAILED_PRECONDITION",
     500,
     "no",
-    "the database lacks migration {pending}, and store.migrations is `require`; run `orchestrator migrate up`",
+    "the database lacks migration {pending}; run `orchestrator migrate up`",
   ),
   SHUTTING_DOWN: entry("UNAVAILABLE", 503, "request_id", "the service is shutting down; send the call again", "cursor"),
   OVERLOADED: entry(

@@ -48,7 +48,12 @@ export async function openStore(config: Config, log: Log, parts: Parts): Promise
 
 /** Brings the schema up to date, or requires that it is. Errors: those of {@link runMigrations}, STORE_TOO_OLD. */
 export async function updateSchema({ store }: Config, schema: Schema): Promise<void> {
-  if (store.migrations === "apply") return void (await schema.migrate());
+  if (store.migrations === "apply") await schema.migrate();
+  else await requireSchema(schema);
+}
+
+/** Throws STORE_TOO_OLD if something is missing. */
+export async function requireSchema(schema: Schema): Promise<void> {
   const [pending] = (await schema.status()).pending;
   if (pending !== undefined) fail("STORE_TOO_OLD", { pending });
 }
