@@ -29,11 +29,13 @@ const STAGE_MS = 2_500;
 
 const encode = (value: JsonObject): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
-const { url, target } = await createTestDatabase({ empty: true });
+// One for each try: the old release does not start on a database whose upgrade was finalized.
+const databases = [await createTestDatabase({ empty: true }), await createTestDatabase({ empty: true })];
 
 test("two releases work side by side, an old instance restarts, the upgrade is undone and finalized, and nothing is lost", {
   timeout: 300_000,
 }, async () => {
+  const { url, target } = databases.shift() ?? expect.fail("there is no third try");
   const old = unpackOldRelease();
   const next = makeNextRelease();
   const folder = createTemporaryFolder();
