@@ -1,5 +1,5 @@
 /** Upgrades that nobody brings to an end. */
-import { type AlertGroup, DAY, HOUR, JOB } from "../rule.ts";
+import { type AlertGroup, HOUR, JOB } from "../rule.ts";
 
 const ONE = '{job="orchestrator",instance="a"}';
 
@@ -10,17 +10,17 @@ export const UPGRADES: AlertGroup = {
   name: "orchestrator-upgrades",
   alerts: (time) => [
     {
-      ...{ name: "UpgradeNotFinalized", severity: "ticket", for: time(3 * DAY) },
+      ...{ name: "UpgradeNotFinalized", severity: "ticket", for: time(6 * HOUR) },
       expr: `max(orchestrator_unfinalized_versions{${JOB}}) > 0`,
       summary: "An upgrade is not finalized.",
       description:
-        "For three days, the database has been kept so that the release before can be started again. `orchestrator upgrade finalize` ends that.",
+        "For six hours, the database has been kept so that the release before can be started again. `orchestrator upgrade finalize` ends that.",
       impact: "What is new in the release is refused with UPGRADE_NOT_FINALIZED, or waits.",
       dashboard: "orchestrator-runtime",
-      fires: { series: { [`orchestrator_unfinalized_versions${ONE}`]: "1x1500" }, after: "4d" },
+      fires: { series: { [`orchestrator_unfinalized_versions${ONE}`]: "1x120" }, after: "7h" },
       silent: [
-        { series: { [`orchestrator_unfinalized_versions${ONE}`]: "0x1500" }, after: "4d" },
-        { series: { [`orchestrator_unfinalized_versions${ONE}`]: "1x900 0x600" }, after: "4d" },
+        { series: { [`orchestrator_unfinalized_versions${ONE}`]: "0x120" }, after: "7h" },
+        { series: { [`orchestrator_unfinalized_versions${ONE}`]: "1x80 0x40" }, after: "7h" },
       ],
     },
     {
