@@ -82,7 +82,10 @@ export function startService(options: ServiceOptions): ServiceProcess {
     };
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", read);
     createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", read);
-    void exited.then((code) => reject(new Error(`the service ended (${code ?? "killed"}) before it served: ${tail}`)));
+    // Its last words may come after its exit, and before this.
+    child.once("close", (code) =>
+      reject(new Error(`the service ended (${code ?? "killed"}) before it served: ${tail}`)),
+    );
   });
   serving.catch(() => {});
   return {

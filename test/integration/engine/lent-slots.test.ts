@@ -184,7 +184,7 @@ test("a worker whose acknowledgements are heard elsewhere is not held for one th
 async function holdMoved(acknowledges: boolean) {
   await bed.register("one", [work("a")]);
   const sessionTimeoutMs = 600_000;
-  const here = await bed.openInstance({ ttlMs: 600, sessionTimeoutMs });
+  const here = await bed.openInstance({ ttlMs: 2_000, sessionTimeoutMs });
   const there: Instance[] = [];
   const worker = connectWorker(here, { slots: 16 }, () => {}, there);
   // Ids of callers are spread over the shards.
@@ -193,7 +193,7 @@ async function holdMoved(acknowledges: boolean) {
   );
   await eventually(() => expect(worker.taken).toHaveLength(16));
   if (acknowledges) for (const { token } of worker.taken) await worker.report(token, { type: "acknowledged" });
-  there.push(await bed.openInstance({ ttlMs: 600, sessionTimeoutMs }));
+  there.push(await bed.openInstance({ ttlMs: 2_000, sessionTimeoutMs }));
   const [joined] = there as [Instance];
   await eventually(() => expect(joined.runtime.shards.owned).toHaveLength(SHARDS / 2));
   const owns = ({ runtime: { shards } }: Instance, runId: string): boolean =>
