@@ -9,7 +9,8 @@ import { type ComposeOptions, composeCore } from "../../src/service/compose.ts";
 
 const CALLER: Caller = { tenantId: "default", actor: "" };
 const silent = (): void => {};
-const log = { debug: silent, info: silent, warn: console.error, error: console.error };
+/** Shows what is wrong, and nothing else. */
+export const benchLog = { debug: silent, info: silent, warn: console.error, error: console.error };
 
 export interface BenchEngine {
   readonly commitConnections: number;
@@ -38,7 +39,7 @@ export async function openBenchEngine(
       for (const record of records) if (record.type === "task.waiting") waits++;
     },
   };
-  const core = await composeCore(config, log, {
+  const core = await composeCore(config, benchLog, {
     address: "127.0.0.1:0",
     ...parts,
     observers: [observer, ...observers],

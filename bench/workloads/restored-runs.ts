@@ -7,30 +7,21 @@ import { JOURNAL_VERSION } from "../../src/engine/shard/ownership/journal-format
 import { finishRestore } from "../../src/store/restores.ts";
 import { openDatabase } from "../../src/store/sql/pool.ts";
 import { serveFigures } from "../harness/figures.ts";
-import { openBenchEngine } from "./open-engine.ts";
+import { benchLog, openBenchEngine } from "./open-engine.ts";
 import { startServiceProcess } from "./service-process.ts";
+import { WAITING_FLOW } from "./waiting-flow.ts";
 
 const CHUNK = 1_000;
-const FLOW = `id: waiting
-version: "1"
-workflow:
-  tasks:
-    - {id: prepare, type: noop}
-    - {id: go, type: signal, depends_on: [prepare]}
-`;
-
-const silent = (): void => {};
-const log = { debug: silent, info: silent, warn: console.error, error: console.error };
 
 serveFigures(async (settings) => {
   const count = Number(settings.count);
   const databaseUrl = String(settings.databaseUrl);
   const engine = await openBenchEngine(databaseUrl);
-  await engine.register(FLOW);
+  await engine.register(WAITING_FLOW);
   for (let begun = 0; begun < count; begun += CHUNK) await engine.startMany("waiting", CHUNK, 1);
   await engine.close();
   const startBeforeMs = await measureStart(databaseUrl);
-  const database = await openDatabase({ target: databaseUrl, log });
+  const database = await openDatabase({ target: databaseUrl, log: benchLog });
   const begun = performance.now();
   const told = await finishRestore(database, "bench", JOURNAL_VERSION);
   const finishMs = performance.now() - begun;

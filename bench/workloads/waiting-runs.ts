@@ -11,6 +11,7 @@ import { serveFigures } from "../harness/figures.ts";
 import { readResidentBytes } from "../harness/processes.ts";
 import { openBenchEngine } from "./open-engine.ts";
 import { startServiceProcess } from "./service-process.ts";
+import { WAITING_FLOW } from "./waiting-flow.ts";
 
 setFlagsFromString("--expose-gc");
 /** Garbage does not belong to a run: `collected` and `heap` exclude it, `resident` is what the machine sees. */
@@ -19,13 +20,6 @@ const collectGarbage = runInNewContext("gc") as () => void;
 const CHUNK = 1000;
 /** Longer than the measurement. */
 const HOLD_MS = 600_000;
-const FLOW = `id: waiting
-version: "1"
-workflow:
-  tasks:
-    - {id: prepare, type: noop}
-    - {id: go, type: signal, depends_on: [prepare]}
-`;
 
 serveFigures(async (settings) => {
   const count = Number(settings.count);
@@ -34,7 +28,7 @@ serveFigures(async (settings) => {
   const emptyBytes = await measureService(databaseUrl, settleMs);
 
   const engine = await openBenchEngine(databaseUrl);
-  await engine.register(FLOW);
+  await engine.register(WAITING_FLOW);
   // Warm up first: memory of the code does not belong to a run.
   await engine.startMany("waiting", CHUNK, 1);
   await delay(settleMs);

@@ -31,7 +31,8 @@ export interface Store {
 export async function openStore(config: Config, log: Log, parts: Parts): Promise<Store> {
   const { opened, schema } = await openSchema(config, log, parts);
   const { database } = opened;
-  await updateSchema(config, schema);
+  if (config.store.migrations === "apply") await schema.migrate();
+  else await requireSchema(schema);
   await checkDurability(database.reads, log);
   const partitions = await keepPartitions(database, log);
   parts.onClose(() => partitions.stop());
@@ -44,12 +45,6 @@ export async function openStore(config: Config, log: Log, parts: Parts): Promise
   const messages = keepRecent("rejected messages", removeMessages, messageRetention, log);
   parts.onClose(() => messages.stop());
   return { ...opened, counts };
-}
-
-/** Brings the schema up to date, or requires that it is. Errors: those of {@link runMigrations}, STORE_TOO_OLD. */
-export async function updateSchema({ store }: Config, schema: Schema): Promise<void> {
-  if (store.migrations === "apply") await schema.migrate();
-  else await requireSchema(schema);
 }
 
 /** Throws STORE_TOO_OLD if something is missing. */
