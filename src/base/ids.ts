@@ -166,3 +166,6 @@ function writeDigits(value: number, from: number, length: number): void {
     rest = Math.floor(rest / 32);
   }
 }
+
+/** How the request ids of starts begin that events of triggers make. */
+export const TRIGGER_REQUESTS = "trigger/";

@@ -80,9 +80,10 @@ export function checkConfig(config: Config, isGiven: (path: string) => boolean):
   const { interval } = config.canary;
   const isRare = interval === 0 || (interval >= SHORTEST_CANARY_MS && interval <= LONGEST_CANARY_MS);
   note("canary.interval", isRare ? null : "0, or from 1s to 15m");
-  const { operationRetention, messageRetention } = config.store;
+  const { operationRetention, messageRetention, requestIdRetention } = config.store;
   note("store.operation_retention", judgeRetention(operationRetention));
   note("store.message_retention", judgeRetention(messageRetention));
+  note("store.request_id_retention", judgeRetention(requestIdRetention));
   checkKafka(config, note);
   const { failPoints, suspectPause, enabled } = config.testing;
   if (failPoints !== undefined) {

@@ -39,6 +39,12 @@ export const STORE = {
     env: ["ORCHESTRATOR_OPERATION_RETENTION"],
     text: "How long operations are kept after their end. Then they are removed, and their request ids start new operations. At least 24 h, which request ids last; 0 keeps them.",
   }),
+  requestIdRetention: setting({
+    schema: durationSetting(),
+    default: "30d",
+    env: ["ORCHESTRATOR_REQUEST_ID_RETENTION"],
+    text: "How long the request ids of starts are kept. Then they are removed, and start new runs; ids of runs stay taken. At least 24 h, which request ids last; 0 keeps them.",
+  }),
   messageRetention: setting({
     schema: durationSetting(),
     default: "30d",

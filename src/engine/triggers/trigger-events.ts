@@ -12,6 +12,7 @@
  */
 import { createHash } from "node:crypto";
 import { isOrchestratorError, type OrchestratorError } from "../../base/errors.ts";
+import { TRIGGER_REQUESTS } from "../../base/ids.ts";
 import { checkJson } from "../../base/json/json-parse.ts";
 import { TRIGGER_LABEL } from "../../base/labels.ts";
 import type { Log } from "../../base/log.ts";
@@ -208,7 +209,7 @@ function runIdOf(trigger: KnownTrigger, event: TriggerEvent): string {
 
 /** Requests of callers may look like it, and then collide with nothing but the events of their own tenant. */
 function requestIdOf(trigger: KnownTrigger, event: TriggerEvent): string {
-  return `trigger/${hashOf(trigger, event)}`;
+  return `${TRIGGER_REQUESTS}${hashOf(trigger, event)}`;
 }
 
 function hashOf({ tenantId, triggerId }: KnownTrigger, { id }: TriggerEvent): string {

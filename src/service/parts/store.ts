@@ -7,6 +7,7 @@ import { removeOldMessages } from "../../store/bus/message-retention.ts";
 import type { EmbeddedConnection } from "../../store/embedded/embedded-postgres.ts";
 import { keepPartitions } from "../../store/journal/partitions.ts";
 import { keepRecentOperations } from "../../store/operations/operation-retention.ts";
+import { createRequestIdRemoval } from "../../store/request-ids.ts";
 import { keepRecent } from "../../store/retention.ts";
 import { keepRunCounts, type RunCounts } from "../../store/run-counts.ts";
 import { explainAccess } from "../../store/sql/access.ts";
@@ -40,10 +41,13 @@ export async function openStore(config: Config, log: Log, parts: Parts): Promise
   parts.onClose(() => counts.stop());
   const operations = keepRecentOperations(database, config.store.operationRetention, log);
   parts.onClose(() => operations.stop());
-  const { messageRetention } = config.store;
+  const { messageRetention, requestIdRetention } = config.store;
   const removeMessages = (isStopping: () => boolean) => removeOldMessages(database, messageRetention, isStopping);
   const messages = keepRecent("rejected messages", removeMessages, messageRetention, log);
   parts.onClose(() => messages.stop());
+  const removeRequestIds = createRequestIdRemoval(database, requestIdRetention);
+  const requestIds = keepRecent("request ids", removeRequestIds, requestIdRetention, log);
+  parts.onClose(() => requestIds.stop());
   return { ...opened, counts };
 }
 
