@@ -14,7 +14,7 @@ import type { ClusterView, OtherInstance } from "../engine/ports/cluster.ts";
 import type { Lease, Leases, RaisedLease, TakenLease } from "../engine/ports/leases.ts";
 import { isSameDatabase, readDatabaseIdentity } from "./database-identity.ts";
 import type { Database } from "./sql/pool.ts";
-import { prepared } from "./sql/sql.ts";
+import { prepared, spanMs } from "./sql/sql.ts";
 import { readJournalVersion } from "./upgrades.ts";
 
 /** Identity of this instance, and how long it lives without renewal. */
@@ -134,7 +134,7 @@ const TAKE = prepared(
   ),
   free AS (
     SELECT l.shard, l.clean AND l.instance_id IS NULL AS clean, l.incarnation AS previous,
-      extract(epoch FROM clock_timestamp() - i.expires_at)::float8 * 1000 AS ownerless
+      ${spanMs("i.expires_at", "clock_timestamp()")} AS ownerless
     FROM orchestrator.shard_leases l LEFT JOIN orchestrator.instances i ON i.instance_id = l.instance_id
     WHERE (l.instance_id IS NULL OR l.instance_id NOT IN (SELECT instance_id FROM alive))
       AND (l.shard = $2::int OR (SELECT more FROM share) > 0)

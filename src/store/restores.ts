@@ -6,7 +6,9 @@
  * what is still under way outside is recognized as outdated, and readers outside do not take what is new for a
  * repetition.
  */
+
 import { fail } from "../base/errors.ts";
+import { formatRfc3339 } from "../base/time/rfc3339.ts";
 import { readDatabaseIdentity } from "./database-identity.ts";
 import type { Database } from "./sql/pool.ts";
 import { prepared, type SqlRunner } from "./sql/sql.ts";
@@ -18,14 +20,17 @@ import { prepared, type SqlRunner } from "./sql/sql.ts";
  */
 const STEP = 1_000_000;
 const STEP_PER_SECOND = 20;
+/** Numbers that were raised fit an integer. A backup of a year and a half before needs as much. */
+const MAX_STEP = 1_000_000_000;
 
 /** Runs whose sequences are higher are damaged: none of them is written to. */
 const MAX_SEQUENCE = 1_000_000_000;
 
 const READ_STEP = prepared(
   "restores.step",
-  `SELECT ${STEP} + ${STEP_PER_SECOND} * ceil(greatest(0, extract(epoch FROM clock_timestamp() - greatest(
-    (SELECT max(updated_at) FROM orchestrator.runs), (SELECT max(expires_at) FROM orchestrator.instances)))))::int8 AS step`,
+  `SELECT least(${MAX_STEP}, ${STEP} + ${STEP_PER_SECOND} * ceil(greatest(0, extract(epoch FROM clock_timestamp() - greatest(
+    (SELECT max(updated_at) FROM orchestrator.runs WHERE updated_at BETWEEN timestamptz 'epoch' AND clock_timestamp()),
+    (SELECT max(expires_at) FROM orchestrator.instances WHERE isfinite(expires_at)))))))::int8 AS step`,
 );
 const LOCK = prepared("restores.lock", "SELECT FROM orchestrator.settings WHERE name = 'journal_version' FOR UPDATE");
 const FIND_ALIVE = prepared(
@@ -87,7 +92,7 @@ const READ_FACTS = prepared(
 );
 const READ_OFFSETS = prepared(
   "restores.offsets",
-  "SELECT topic, partition, next_offset AS next FROM orchestrator.kafka_offsets ORDER BY topic, partition",
+  "SELECT topic, partition, next_offset::text AS next FROM orchestrator.kafka_offsets ORDER BY topic, partition",
 );
 const LIST_IN_MOTION = prepared(
   "restores.in_motion",
@@ -105,7 +110,7 @@ export interface RestoreFacts {
   /** Messages that had not been sent. */
   readonly outbox: number;
   /** Where consumers of Kafka continue. */
-  readonly offsets: readonly { readonly topic: string; readonly partition: number; readonly next: number }[];
+  readonly offsets: readonly { readonly topic: string; readonly partition: number; readonly next: string }[];
 }
 
 /** Reads what is known without looking into runs. */
@@ -142,7 +147,7 @@ export async function finishRestore(database: Database, by: string, journal: num
     await session.query(LOCK);
     const { rows } = await session.query<{ instance: string; address: string; until: number }>(FIND_ALIVE);
     const [alive] = rows;
-    if (alive !== undefined) fail("RESTORE_INSTANCE_ALIVE", { ...alive, until: new Date(alive.until).toISOString() });
+    if (alive !== undefined) fail("RESTORE_INSTANCE_ALIVE", { ...alive, until: formatRfc3339(alive.until) });
     const { rows: steps } = await session.query<{ step: number | null }>(READ_STEP);
     const step = steps[0]?.step ?? STEP;
     await session.query(KEEP_SETTINGS, [identity, step, journal]);

@@ -82,7 +82,7 @@ export function createRunIndex(database: Database): RunIndex & ApprovalIndex {
       const fromTotals = isKept(filter);
       if (!fromTotals && filter !== null && isOpenOnly(filter)) where.push("ended_at IS NULL");
       const [counted, table] = fromTotals
-        ? ["sum(count)::int8", "orchestrator.run_totals"]
+        ? ["sum(count)::float8", "orchestrator.run_totals"]
         : ["count(*)", "orchestrator.runs"];
       const text = `SELECT state, ${counted} AS count FROM ${table} WHERE ${where.join(" AND ")} GROUP BY state ORDER BY state`;
       const { rows } = await database.reads.query<{ state: string; count: number }>(text, values, signal);

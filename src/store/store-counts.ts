@@ -1,6 +1,6 @@
 import { invariant } from "../base/errors.ts";
 import type { Database } from "./sql/pool.ts";
-import { prepared } from "./sql/sql.ts";
+import { prepared, spanMs } from "./sql/sql.ts";
 
 /** From when on something due is overdue, seconds: owners look for what is due every 10 s. */
 const OVERDUE_SECONDS = 30;
@@ -31,7 +31,7 @@ const COUNTS = prepared(
 
 /** Age of a time that may be missing, seconds. */
 function ageOf(time: string): string {
-  return `coalesce(extract(epoch FROM clock_timestamp() - (SELECT ${time}))::float8, 0)`;
+  return `coalesce(greatest(0, ${spanMs(`(SELECT ${time})`, "clock_timestamp()")}) / 1000, 0)`;
 }
 
 /** Numbers for gauges, over all tenants. */

@@ -3,10 +3,10 @@
 import { gatherCalls } from "../base/time/gather-calls.ts";
 import type { LabeledLine, Line, ReadyTask, WaitingTaskStore } from "../engine/ports/dispatch/hand-overs.ts";
 import type { Database } from "./sql/pool.ts";
-import { prepared, preparedByIndex, type Statement } from "./sql/sql.ts";
+import { exactInt8, prepared, preparedByIndex, type Statement } from "./sql/sql.ts";
 
 const listLine = (after: string): string => `
-  SELECT run_id, task_path, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at, fairness_key, turn::float8 AS turn
+  SELECT run_id, task_path, rank, round(extract(epoch FROM ready_at) * 1000)::float8 AS ready_at, fairness_key, ${exactInt8("turn")} AS turn
   FROM orchestrator.waiting_tasks w
   WHERE tenant_id = $2 AND queue = $3 AND handler = $4 AND labels = $5 AND NOT held AND NOT deferred AND shard = ANY($1::int2[])${after}
   ORDER BY w.rank, w.turn, w.ready_at, w.run_id, w.task_path LIMIT $6`;

@@ -1,4 +1,5 @@
 /** Calls that an operator has stopped. */
+import { formatRfc3339 } from "../base/time/rfc3339.ts";
 import type { ToolOverride } from "../engine/ports/routing/tool-overrides.ts";
 import { deferredOutcome, type FailedOutcome } from "./outcome.ts";
 
@@ -16,7 +17,7 @@ export function stoppedOutcome(what: string, override: ToolOverride, waitedMs: n
   const leftMs = spread(until === null ? lookMs : Math.min(lookMs, Math.max(until - now, 1)));
   const who = by === "" ? "somebody" : by;
   const reason = why === "" ? "" : `: ${why}`;
-  const end = until === null ? "it is lifted" : new Date(until).toISOString();
+  const end = until === null ? "it is lifted" : formatRfc3339(until);
   const sentence = `${who} has stopped ${what} until ${end}${reason}; the next look is`;
   return deferredOutcome("BREAKER_FORCED_OPEN", inSeconds(sentence, leftMs), leftMs, true);
 }

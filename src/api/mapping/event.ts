@@ -2,6 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { Json, JsonObject } from "../../base/json/json.ts";
+import { formatRfc3339 } from "../../base/time/rfc3339.ts";
 import { attemptOf, type JournalRecord } from "../../engine/machine/records.ts";
 import type { TaskStateName } from "../../engine/machine/state.ts";
 import type { RunEventView } from "../../engine/ports/run-reader.ts";
@@ -228,7 +229,7 @@ function toAttributes(record: JournalRecord): JsonObject {
       return { state: record.state, visit: record.visit, by: record.by as unknown as Json };
     case "state.armed":
       return {
-        after: record.after.map((timer) => ({ index: timer.index, due_time: new Date(timer.dueAt).toISOString() })),
+        after: record.after.map((timer) => ({ index: timer.index, due_time: formatRfc3339(timer.dueAt) })),
       };
     default:
       return {};

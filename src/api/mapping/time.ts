@@ -7,7 +7,8 @@ const MAX_DURATION_MS = 315_576_000_000_000;
 
 /** Converts a length. One that the contract cannot represent, which only a damaged row has, is the longest. */
 export function toDuration(length: number): Duration {
-  const ms = Math.min(Math.max(length, -MAX_DURATION_MS), MAX_DURATION_MS);
+  // NaN: between two times that are infinite.
+  const ms = Number.isNaN(length) ? MAX_DURATION_MS : Math.min(Math.max(length, -MAX_DURATION_MS), MAX_DURATION_MS);
   const seconds = Math.trunc(ms / 1_000);
   return {
     $typeName: "google.protobuf.Duration",

@@ -88,7 +88,7 @@ function createHandlers({
     async listTriggerEvents({ triggerId, outcome, pageSize, pageToken }, { caller }) {
       const query = ["ListTriggerEvents", triggerId, String(outcome)];
       const place = tokens.fromPageToken(caller.tenantId, query, pageToken);
-      const before = place === null ? null : Number(place[0]);
+      const before = place === null ? null : String(place[0]);
       const size = pageSizeOf(pageSize);
       const wanted = TRIGGER_OUTCOMES.find((name) => TRIGGER_OUTCOME[name] === outcome) ?? null;
       const found = await triggers.listEvents(caller, triggerId, wanted, before, size + 1);

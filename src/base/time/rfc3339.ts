@@ -1,4 +1,5 @@
 /** Times as text: RFC 3339. */
+import { toValidTime } from "./time-range.ts";
 
 const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 
@@ -37,6 +38,11 @@ export function parseRfc3339(text: string, { leapSeconds = false } = {}): bigint
 export function parseInstantMs(text: string): number | undefined {
   const nanos = parseRfc3339(text, { leapSeconds: true });
   return nanos === undefined ? undefined : Math.ceil(Number(nanos / 1_000n) / 1_000);
+}
+
+/** RFC 3339 text, in UTC, of the time, or of the nearest one that the contract can represent. */
+export function formatRfc3339(ms: number): string {
+  return new Date(toValidTime(ms)).toISOString();
 }
 
 function daysOf(year: number, month: number): number {

@@ -4,7 +4,7 @@ const LAST_MS = 253_402_300_799_999;
 
 /** The time, or the nearest one that the contract can represent: PostgreSQL has `infinity`, and years after 9999. */
 export function toValidTime(ms: number): number {
-  // NaN: a year that is too late for a Date.
+  // NaN: what was computed from two times that are infinite.
   return Number.isNaN(ms) ? LAST_MS : Math.min(Math.max(ms, FIRST_MS), LAST_MS);
 }
 

@@ -1,13 +1,13 @@
 /** Counted attempts that are under way, and the budgets that they spend. */
 import type { AttemptLedger, OpenAttempt } from "../../engine/ports/models/attempts.ts";
 import type { Database } from "../sql/pool.ts";
-import { prepared } from "../sql/sql.ts";
+import { exactInt8, prepared, spanMs } from "../sql/sql.ts";
 import { lockBudgets, writeBudgets } from "./budget-rows.ts";
 
 const LOCK = prepared(
   "counted_attempts.lock",
-  `SELECT a.attempt_id, a.attempt_key, a.tenant_id, a.run_id, a.reserved_time_ms, a.charged, a.handed_out,
-    (extract(epoch FROM clock_timestamp() - a.began_at) * 1000)::float8 AS age_ms,
+  `SELECT a.attempt_id, a.attempt_key, a.tenant_id, a.run_id, ${exactInt8("a.reserved_time_ms")} AS reserved_time_ms, a.charged, a.handed_out,
+    ${spanMs("a.began_at", "clock_timestamp()")} AS age_ms,
     NOT EXISTS (SELECT FROM orchestrator.runs r WHERE r.run_id = a.run_id AND r.ended_at IS NULL) AS run_over
   FROM orchestrator.counted_attempts a
   WHERE a.attempt_key = ANY($1::text[]) OR a.charged && $2::text[]

@@ -12,10 +12,11 @@ import type {
   OpenCall,
 } from "../../engine/ports/models/budgets.ts";
 import type { Database } from "../sql/pool.ts";
-import { prepared, type SqlRunner, type SqlValue } from "../sql/sql.ts";
+import { exactInt8, prepared, type SqlRunner, type SqlValue } from "../sql/sql.ts";
 import { lockBudgets, writeBudgets } from "./budget-rows.ts";
 
-const OPEN_CALL = "c.call_id, c.call_key, c.tenant_id, c.run_id, c.reserved_cost_micros, c.reserved_tokens, c.charged";
+const OPEN_CALL = `c.call_id, c.call_key, c.tenant_id, c.run_id, ${exactInt8("c.reserved_cost_micros")} AS reserved_cost_micros,
+    ${exactInt8("c.reserved_tokens")} AS reserved_tokens, c.charged`;
 
 const LOCK_CALLS = prepared(
   "model_calls.lock",

@@ -1,4 +1,5 @@
 /** Positions in inbound topics, and messages that were rejected. */
+import { toValidTime } from "../../base/time/time-range.ts";
 import type { InboundOffsets, PartitionId, PartitionOffset, RejectedMessages } from "../../engine/ports/bus/inbound.ts";
 import type { OutgoingRejected } from "../../engine/ports/bus/outbox.ts";
 import type { Database } from "../sql/pool.ts";
@@ -6,7 +7,7 @@ import { prepared } from "../sql/sql.ts";
 
 const LIST_OFFSETS = prepared(
   "kafka_offsets.list",
-  "SELECT topic_id, partition, next_offset, generation FROM orchestrator.kafka_offsets WHERE cluster_id = $1 AND topic = $2",
+  "SELECT topic_id, partition, next_offset::text AS next_offset, generation FROM orchestrator.kafka_offsets WHERE cluster_id = $1 AND topic = $2",
 );
 
 // An earlier reader of the partition may write late: positions only rise.
@@ -46,7 +47,8 @@ const REWIND = prepared(
     INSERT INTO orchestrator.kafka_rewinds (topic, partition, from_offset, to_offset, actor, reason)
     SELECT topic, partition, from_offset, to_offset, $5, $6 FROM wanted
   )
-  SELECT partition, from_offset, to_offset, pg_notify('${CHANNEL}', '') FROM wanted ORDER BY partition`,
+  SELECT partition, from_offset::text AS from_offset, to_offset::text AS to_offset, pg_notify('${CHANNEL}', '') FROM wanted
+  ORDER BY partition`,
 );
 
 const KEEP = prepared(
@@ -131,7 +133,8 @@ export function createRejectedMessages(
       const flat = headers.flatMap(([name, text]) => [name ?? Buffer.alloc(0), text ?? Buffer.alloc(0)]);
       await reads.query(KEEP, [
         ...[clusterId, topicId, topic, partition, String(offset)],
-        ...[key, value, flat, sentAt, reason, problem],
+        // Producers may stamp messages with any number.
+        ...[key, value, flat, toValidTime(sentAt), reason, problem],
         ...[shardOf(message), deadLetterTopic, `${topic}/${partition}/${offset}`, JSON.stringify(content)],
       ]);
     },

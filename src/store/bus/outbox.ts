@@ -31,7 +31,7 @@ const LEAST_SHARE = 64;
 /** Where events that are rejected are told. */
 const DEAD_LETTERS: typeof DEAD_LETTER_TOPIC = "dead_letter_queue";
 
-const COLUMNS = `o.shard, o.id, o.run_id, o.task_path, o.tenant_id, o.kind, o.destination, o.topic, o.key, o.payload, o.sequence,
+const COLUMNS = `o.shard, o.id::text AS id, o.run_id, o.task_path, o.tenant_id, o.kind, o.destination, o.topic, o.key, o.payload, o.sequence,
     round(extract(epoch FROM o.created_at) * 1000)::float8 AS at`;
 
 /** A page of `source`, which gives the rows `b` of each shard. Only what is in the page is read from the side table. */
@@ -135,7 +135,7 @@ const DELETE = preparedByIndex(
 // The newest one of the oldest part of some shards.
 const FIND_OLDEST = preparedByIndex(
   "outbox.find_oldest",
-  `SELECT o.id FROM orchestrator.outbox o WHERE o.shard = ANY($1::int2[]) AND o.destination = $2 ORDER BY o.id
+  `SELECT o.id::text AS id FROM orchestrator.outbox o WHERE o.shard = ANY($1::int2[]) AND o.destination = $2 ORDER BY o.id
   OFFSET (
     SELECT greatest(ceil(count(*) * $3::float8)::int8 - 1, 0) FROM orchestrator.outbox c
     WHERE c.shard = ANY($1::int2[]) AND c.destination = $2
@@ -177,8 +177,8 @@ const FIND_TASK = prepared(
 
 const LIST_REJECTED = prepared(
   "outbox_rejected.list",
-  `SELECT shard, id, run_id, topic, sequence, reason FROM orchestrator.outbox_rejected
-  WHERE NOT settled AND shard = ANY($1::int2[]) AND (shard, id) > ($2::int2, $3::int8) ORDER BY shard, id LIMIT $4`,
+  `SELECT shard, o.id::text AS id, run_id, topic, sequence, reason FROM orchestrator.outbox_rejected o
+  WHERE NOT settled AND shard = ANY($1::int2[]) AND (shard, o.id) > ($2::int2, $3::int8) ORDER BY shard, o.id LIMIT $4`,
 );
 
 const SETTLE = prepared(

@@ -52,7 +52,7 @@ const TAKE = prepared(
     ON CONFLICT (incarnation) DO UPDATE SET run_id = excluded.run_id, moment = excluded.moment, explained = true
     WHERE d.run_id IS NULL
   )
-  SELECT b.partition, b.next_offset, b.generation, b.incarnation AS reader,
+  SELECT b.partition, b.next_offset::text AS next_offset, b.generation, b.incarnation AS reader,
     coalesce(b.dead IS NOT NULL AND b.taken_offset = b.next_offset, false) AS stood,
     ARRAY(SELECT k.message_offset::text FROM known k
       WHERE k.partition = b.partition AND k.waits AND k.deaths > 0 ORDER BY k.message_offset) AS suspects,

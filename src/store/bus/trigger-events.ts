@@ -50,7 +50,7 @@ const TRIM_EVENTS = prepared(
 
 const LIST_EVENTS = prepared(
   "triggers.list_events",
-  `SELECT id, outcome, received_at AS at, event_id AS "eventId", run_id AS "runId", problem
+  `SELECT id::text AS id, outcome, received_at AS at, event_id AS "eventId", run_id AS "runId", problem
   FROM orchestrator.trigger_events e
   WHERE tenant_id = $1 AND trigger_id = $2 AND ($3::text IS NULL OR outcome = $3) AND ($4::int8 IS NULL OR id < $4)
   ORDER BY e.id DESC LIMIT $5`,

@@ -13,7 +13,7 @@ import type { Database } from "../sql/pool.ts";
 import { prepared, type SqlRunner, type Statement } from "../sql/sql.ts";
 import { isPlace, rejectedUs } from "./rejection-times.ts";
 
-const COLUMNS = `o.shard, o.id, o.tenant_id, o.destination, o.topic, o.kind, o.run_id, o.task_path, o.sequence, o.code, o.reason,
+const COLUMNS = `o.shard, o.id::text AS id, o.tenant_id, o.destination, o.topic, o.kind, o.run_id, o.task_path, o.sequence, o.code, o.reason,
     octet_length(o.payload)::float8 AS size, round(extract(epoch FROM o.created_at) * 1000)::float8 AS created,
     ${rejectedUs("o.rejected_at")} AS rejected`;
 
@@ -51,7 +51,7 @@ const change = (name: string, condition: string, effect: string): Statement =>
     DELETE FROM orchestrator.outbox_rejected o USING chosen c WHERE o.shard = c.shard AND o.id = c.id RETURNING o.*
   )
   ${effect}
-  SELECT shard, id FROM gone ORDER BY gone.id`,
+  SELECT shard, id::text AS id FROM gone ORDER BY gone.id`,
   );
 
 /**
@@ -75,7 +75,7 @@ const CLAIM = prepared(
   "undelivered.claim",
   `INSERT INTO orchestrator.undelivered_changes (tenant_id, action, message_ids, actor, reason, request_id, request_hash)
   VALUES ($1, $2, '{}', $3, $4, $5, $6)
-  ON CONFLICT (tenant_id, request_id) WHERE request_id <> '' DO NOTHING RETURNING id`,
+  ON CONFLICT (tenant_id, request_id) WHERE request_id <> '' DO NOTHING RETURNING id::text AS id`,
 );
 
 const ANSWER = prepared(
@@ -137,7 +137,7 @@ export function createUndeliveredMessages({ reads }: Database, look: () => void)
   ): Promise<ChangedMessages> =>
     reads.transaction(async (runner) => {
       const claim = [tenantId, name, actor, reason, key?.id ?? "", key?.hash ?? ""];
-      const [claimed] = (await runner.query<{ readonly id: number }>(CLAIM, claim)).rows;
+      const [claimed] = (await runner.query<{ readonly id: string }>(CLAIM, claim)).rows;
       if (claimed === undefined) return answerAgain(runner, tenantId, key);
       const ids = "ids" in target ? target.ids : null;
       const selected = valuesOf("selector" in target ? target.selector : {});

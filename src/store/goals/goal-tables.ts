@@ -34,12 +34,12 @@ const STATEMENT_MS = 2_000;
 
 const READ_NEW = prepared(
   "unshown_goals.new",
-  `SELECT u.mark, u.run_id FROM orchestrator.unshown_goals u WHERE u.retry_at IS NULL ORDER BY u.mark LIMIT ${PAGE_MARKS}`,
+  `SELECT u.mark::text AS mark, u.run_id FROM orchestrator.unshown_goals u WHERE u.retry_at IS NULL ORDER BY u.mark LIMIT ${PAGE_MARKS}`,
 );
 
 const READ_DUE = prepared(
   "unshown_goals.due",
-  `SELECT u.mark, u.run_id FROM orchestrator.unshown_goals u WHERE u.retry_at <= statement_timestamp()
+  `SELECT u.mark::text AS mark, u.run_id FROM orchestrator.unshown_goals u WHERE u.retry_at <= statement_timestamp()
   ORDER BY u.retry_at LIMIT ${PAGE_RETRIES}`,
 );
 
@@ -75,7 +75,7 @@ const BOUND_LOCKS = prepared("unshown_goals.bound", "SELECT set_config('lock_tim
 /** A goal that has changed, and what marks it. */
 interface Marked {
   readonly goalId: string;
-  readonly marks: readonly number[];
+  readonly marks: readonly string[];
 }
 
 /** Writes the tables. All of it throws if the database or a table cannot be reached: locked, or gone. */
@@ -209,7 +209,7 @@ function problemOf(error: unknown): string {
 }
 
 interface MarkRow {
-  readonly mark: number;
+  readonly mark: string;
   readonly run_id: string;
 }
 

@@ -2,7 +2,7 @@
 import { isValidTime } from "../../base/time/time-range.ts";
 import type { Lease } from "../../engine/ports/leases.ts";
 import type { RunHeader } from "../../engine/ports/run-index.ts";
-import { prepared, type SqlPool, type Statement } from "../sql/sql.ts";
+import { exactInt8, prepared, type SqlPool, type Statement } from "../sql/sql.ts";
 import type { AnyTable } from "./commit-statement.ts";
 import { isRunState } from "./journal-rows.ts";
 
@@ -44,7 +44,7 @@ const FIND_DELETED = prepared(
 /** Recently deleted runs, the last one first. */
 export const DELETED = prepared(
   "runs.deleted",
-  `SELECT run_id, created_at, last_sequence, last_state FROM orchestrator.starts
+  `SELECT run_id, created_at, ${exactInt8("last_sequence")} AS last_sequence, last_state FROM orchestrator.starts
   WHERE tenant_id = $1 AND last_sequence IS NOT NULL AND created_at >= statement_timestamp() - $2::float8 * interval '1 millisecond'
   ORDER BY created_at DESC LIMIT $3`,
 );

@@ -13,7 +13,7 @@ import type {
   LimitView,
 } from "../../engine/ports/dispatch/limit-control.ts";
 import type { Database } from "../sql/pool.ts";
-import { prepared, preparedByIndex, type Statement } from "../sql/sql.ts";
+import { prepared, preparedByIndex, type Statement, spanMs } from "../sql/sql.ts";
 
 /** A pause without an end lasts until then, milliseconds since the epoch: the year 9999. */
 export const FOREVER_MS = 253_402_214_400_000;
@@ -141,7 +141,7 @@ const TOTALS = prepared(
   `SELECT t.name, sum(t.waiting)::float8 AS waiting, sum(t.held)::float8 AS held, coalesce(max(t.age_ms), 0)::float8 AS "ageMs",
     EXISTS (SELECT 1 FROM orchestrator.limit_pauses p WHERE p.name = t.name AND p.all_keys AND p.until > statement_timestamp()) AS paused
   FROM (
-    SELECT s.name, count(*) AS waiting, 0 AS held, extract(epoch FROM statement_timestamp() - min(s.since)) * 1000 AS age_ms
+    SELECT s.name, count(*) AS waiting, 0 AS held, ${spanMs("min(s.since)", "statement_timestamp()")} AS age_ms
     FROM orchestrator.limit_slots s WHERE s.${WAITING} GROUP BY s.name
     UNION ALL SELECT s.name, 0, count(*), NULL FROM orchestrator.limit_slots s WHERE s.${HELD} GROUP BY s.name
     UNION ALL SELECT p.name, 0, 0, NULL FROM orchestrator.limit_pauses p WHERE p.all_keys AND p.until > statement_timestamp()

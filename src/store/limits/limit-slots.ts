@@ -10,7 +10,7 @@ import { hashKey } from "../../base/ids.ts";
 import type { Grant, LimitKey, LimitSlotStore } from "../../engine/ports/dispatch/limits.ts";
 import type { Lease } from "../../engine/ports/leases.ts";
 import type { Database } from "../sql/pool.ts";
-import { prepared, preparedByIndex, type Statement } from "../sql/sql.ts";
+import { prepared, preparedByIndex, type Statement, spanMs } from "../sql/sql.ts";
 
 /** Most slots of a limit that one statement gives out. */
 const PAGE = 200;
@@ -28,7 +28,7 @@ const HELD = `held AS MATERIALIZED (
   ORDER BY l.shard FOR SHARE OF l
 )`;
 
-const ELAPSED_MS = "extract(epoch FROM clock_timestamp() - refilled_at) * 1000";
+const ELAPSED_MS = spanMs("refilled_at", "clock_timestamp()");
 
 /** The first in the line of a limit `b`, if the condition on `b` is met, by an index of those that meet one on `s`. */
 const firstOf = (given: string, isInLine = "true"): string => `(
@@ -115,11 +115,11 @@ rates AS (
   ON CONFLICT (tenant_id, name, key) DO UPDATE SET tokens = excluded.tokens, refilled_at = excluded.refilled_at, full_at = excluded.full_at
 )
 SELECT j.place::int4 - 1 AS place, g.run_id, g.task_path, g.asked, g.shard,
-  greatest(0, extract(epoch FROM clock_timestamp() - j.since) * 1000)::float8 AS waited_ms, NULL::float8 AS later_ms
+  greatest(0, ${spanMs("j.since", "clock_timestamp()")}) AS waited_ms, NULL::float8 AS later_ms
 FROM granted g JOIN judged j ON j.run_id = g.run_id AND j.task_path = g.task_path
 UNION ALL
 SELECT j.place::int4 - 1, NULL, NULL, NULL, NULL, NULL, min(CASE
-    WHEN j.paused_until IS NOT NULL THEN extract(epoch FROM j.paused_until - clock_timestamp()) * 1000
+    WHEN j.paused_until IS NOT NULL THEN ${spanMs("clock_timestamp()", "j.paused_until")}
     WHEN j.free THEN 0
     ELSE (j.position - j.tokens_now) * j.rate_per_ms / j.rate_count END)::float8
 FROM judged j

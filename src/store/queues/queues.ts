@@ -12,7 +12,7 @@ import type {
   WaitingPlace,
 } from "../../engine/ports/dispatch/queues.ts";
 import type { Database } from "../sql/pool.ts";
-import { exactInt8, prepared, type Statement } from "../sql/sql.ts";
+import { exactInt8, prepared, type Statement, spanMs } from "../sql/sql.ts";
 import { createQueueLimitStore } from "./queue-limits.ts";
 import { CHANNEL, TELL, TIDY } from "./queue-statements.ts";
 
@@ -125,7 +125,7 @@ const PLACE = prepared(
 const LINES = prepared(
   "queues.lines",
   `SELECT l.tenant_id AS "tenantId", l.queue, l.handler, l.labels, l.count::float8 AS count,
-    (extract(epoch FROM statement_timestamp() - w.ready_at) * 1000)::float8 AS "ageMs"
+    ${spanMs("w.ready_at", "statement_timestamp()")} AS "ageMs"
   FROM (
     SELECT tenant_id, queue, handler, labels, sum(count) AS count FROM orchestrator.waiting_parts WHERE NOT held AND NOT deferred
     GROUP BY tenant_id, queue, handler, labels HAVING sum(count) > 0 LIMIT 1000
@@ -141,7 +141,7 @@ const TOTALS = prepared(
   "queues.totals",
   `SELECT queue, sum(waiting)::float8 AS waiting, sum(deferred)::float8 AS deferred, sum(held)::float8 AS held, coalesce(max(age_ms), 0)::float8 AS "ageMs"
   FROM (
-    SELECT c.*, (SELECT extract(epoch FROM statement_timestamp() - w.ready_at) * 1000 FROM orchestrator.waiting_tasks w
+    SELECT c.*, (SELECT ${spanMs("w.ready_at", "statement_timestamp()")} FROM orchestrator.waiting_tasks w
       WHERE w.tenant_id = c.tenant_id AND w.queue = c.queue AND NOT w.deferred AND NOT w.held ORDER BY w.ready_at LIMIT 1) AS age_ms
     FROM (
       SELECT tenant_id, queue, coalesce(sum(count) FILTER (WHERE NOT held AND NOT deferred), 0) AS waiting,

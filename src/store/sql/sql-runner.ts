@@ -14,12 +14,31 @@ export function createTypes(standard: CustomTypesConfig): CustomTypesConfig {
     [OID.int8, parseInt8],
     [OID.date, (text) => text],
     [OID.timestamp, (text) => text],
-    [OID.timestamptz, (text) => Number(parseTime(text))],
+    [OID.timestamptz, (text) => toMilliseconds(text, parseTime)],
   ]);
   // The driver's type has one overload for each known type; ours handles all of them.
   const getTypeParser = (oid: number, format?: "text" | "binary") =>
     own.get(oid) ?? standard.getTypeParser(oid, format as "text");
   return { getTypeParser: getTypeParser as CustomTypesConfig["getTypeParser"] };
+}
+
+/** 400 years of the calendar, after which its days repeat. */
+const CYCLE_YEARS = 400;
+const CYCLE_MS = 146_097 * 86_400_000;
+
+/**
+ * Milliseconds of a time, `infinity` included. A year after 275760, the last of a Date, is read as one some cycles
+ * earlier, and rounded down to a second: a number of milliseconds is too coarse there, and the last one of PostgreSQL
+ * would be none when a list continues behind it.
+ */
+function toMilliseconds(text: string, parse: (text: string) => Date | number): number {
+  const ms = Number(parse(text));
+  if (!Number.isNaN(ms)) return ms;
+  const end = text.indexOf("-");
+  const year = Number(text.slice(0, end));
+  const cycles = Math.ceil((year - 200_000) / CYCLE_YEARS);
+  const earlier = Number(parse(`${year - cycles * CYCLE_YEARS}${text.slice(end)}`));
+  return Math.floor(earlier / 1_000) * 1_000 + cycles * CYCLE_MS;
 }
 
 function parseInt8(text: string): number {

@@ -33,6 +33,14 @@ export function exactInt8(column: string): string {
   return `CASE WHEN ${column} > ${most} THEN ${most} WHEN ${column} < -${most} THEN -${most} ELSE ${column} END`;
 }
 
+/**
+ * Milliseconds from one time to another, as float8. Of the times themselves PostgreSQL before 17 takes no difference if
+ * one is `infinity`, and a damaged row that has it must not fail the statement for all others.
+ */
+export function spanMs(from: string, to: string): string {
+  return `((extract(epoch FROM ${to}) - extract(epoch FROM ${from})) * 1000)::float8`;
+}
+
 /** A parameter value. Arrays become PostgreSQL arrays; JSON is passed as text. */
 export type SqlValue = string | number | bigint | boolean | Date | Uint8Array | null | readonly SqlValue[];
 

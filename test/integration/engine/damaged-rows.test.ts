@@ -190,7 +190,16 @@ async function judge(runId: string, what: string): Promise<string> {
 
 const TEXTS = ["''", "'x'", "'1'", "'NaN'", "'infinity'", "repeat('y', 5000)", "E'a\\x01b'", "'null'", "NULL"];
 const NUMBERS = ["0", "-1", "1", "9999", "2147483647", "-2147483648", "NULL"];
-const TIMES = ["'infinity'", "'-infinity'", "'epoch'", "'0044-03-15 BC'", "'20000-01-01'", "'0001-01-01'", "NULL"];
+const TIMES = [
+  "'infinity'",
+  "'-infinity'",
+  "'epoch'",
+  "'0044-03-15 BC'",
+  "'20000-01-01'",
+  "'290000-01-01'",
+  "'0001-01-01'",
+  "NULL",
+];
 const LABELS = ["'[1,2]'", `'{"a":5}'`, `'{"a":null}'`, `'{"a":[]}'`, `'"x"'`, "'5'", "'null'", `'{"":"x"}'`, "NULL"];
 const FLAGS = ["true", "false", "NULL"];
 

@@ -3,7 +3,7 @@ import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { silentLog } from "../../../src/base/log.ts";
 import { createJournal } from "../../../src/store/journal/journal.ts";
 import { openLeases } from "../../../src/store/leases.ts";
-import { finishRestore } from "../../../src/store/restores.ts";
+import { finishRestore, readRestoreFacts } from "../../../src/store/restores.ts";
 import { openDatabase } from "../../../src/store/sql/pool.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 import { TABLES } from "../../support/projections.ts";
@@ -119,3 +119,30 @@ test.each(["abc", "", "1.5", "-5", "99999999999", "2147483647"])(
     });
   },
 );
+
+// Cause: of `infinity` the server takes no difference, and one damaged row kept a restore from its end.
+test.each(["'infinity'", "'-infinity'", "'290000-01-01'"])(
+  "a run that says it was changed at %s, or an old backup, keeps no restore from its end",
+  async (time) => {
+    await startRuns("r", "s");
+    await sql(`UPDATE orchestrator.runs SET updated_at = ${time} WHERE run_id = 'r'`);
+    await sql("UPDATE orchestrator.runs SET updated_at = clock_timestamp() - interval '20 years' WHERE run_id = 's'");
+    await sql(
+      `INSERT INTO orchestrator.kafka_offsets (cluster_id, topic_id, topic, partition, next_offset, generation)
+    VALUES ('c', 'i', 't', 0, 9007199254740993, 1) ON CONFLICT DO NOTHING`,
+    );
+    expect((await readRestoreFacts(database.reads)).offsets).toEqual([
+      { topic: "t", partition: 0, next: "9007199254740993" },
+    ]);
+    expect(await finishRestore(database, "ann", 5)).toBe(2);
+    expect(await baseOf()).toBe(1_000_000_000);
+  },
+);
+
+test("an instance that is registered for ever is named with the last time that there is", async () => {
+  await openLeases(database, options);
+  await sql("UPDATE orchestrator.instances SET expires_at = 'infinity'");
+  await expect(finishRestore(database, "ann", 5)).rejects.toMatchObject({
+    ...{ code: "RESTORE_INSTANCE_ALIVE", details: { until: "9999-12-31T23:59:59.999Z" } },
+  });
+});

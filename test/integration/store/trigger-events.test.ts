@@ -21,7 +21,7 @@ test("each outcome of a trigger keeps its last 50 events, for as long as message
   const list = async (
     triggerId: string,
     outcome: CountedEvents["outcome"] | null,
-    before: number | null,
+    before: string | null,
     limit: number,
   ) => store.listEvents("default", triggerId, outcome, before, limit);
   await store.addEvents([group("one", "failed", [1, 2], at), group("two", "accepted", [3], at)]);

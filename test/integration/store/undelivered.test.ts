@@ -1,6 +1,6 @@
 /** Undelivered messages in the store: which ones a change takes, and where they go. */
 import { expect, test } from "vitest";
-import { createUnservedOutbox } from "../../../src/store/bus/outbox.ts";
+import { createOutbox, createUnservedOutbox } from "../../../src/store/bus/outbox.ts";
 import { createUndeliveredMessages } from "../../../src/store/bus/undelivered.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
 
@@ -9,11 +9,11 @@ const sql = (text: string) => database.reads.query(text);
 const caller = { tenantId: "default", actor: "ann" };
 
 /** Messages with these ids, of one run to one place; the later ones were rejected first. */
-const reject = (destination: string, place: string, code: string, ...ids: readonly number[]) =>
+const reject = (destination: string, place: string, code: string, ...ids: readonly (number | bigint)[]) =>
   sql(`INSERT INTO orchestrator.outbox_rejected
       (shard, id, run_id, task_path, tenant_id, kind, destination, topic, key, payload, sequence, created_at, reason, code, settled, rejected_at)
-    SELECT 3, i, 'r', 'a', 'default', 'event', '${destination}', '${place}', 'r', '{}', i, now() - interval '1 day', '', '${code}', true,
-      now() - i * interval '1 second'
+    SELECT 3, i, 'r', 'a', 'default', 'event', '${destination}', '${place}', 'r', '{}', i % 1000, now() - interval '1 day', '', '${code}', true,
+      now() - i % 1000 * interval '1 second'
     FROM unnest(ARRAY[${ids.join(", ")}]) AS i`);
 
 const waiting = async () =>
@@ -67,4 +67,27 @@ test("places with unsent messages are found, and what was set aside for some of 
     { destination: "webhook", place: "billing" },
   ]);
   expect(await outbox.of("stream", "billing").measure()).toEqual({ messages: 1, bytes: 2 });
+});
+
+// Cause: ids were read as numbers, and one that no number holds failed the list for all of them.
+test("ids that no number holds are listed, found, sent again, and dropped", async () => {
+  const undelivered = createUndeliveredMessages(database, () => {});
+  const ids = ["9007199254740993", "9223372036854775807"];
+  await sql("DELETE FROM orchestrator.outbox_rejected");
+  await sql("DELETE FROM orchestrator.outbox");
+  await reject("webhook", "billing", "REFUSED", ...ids.map(BigInt));
+  const listed = await undelivered.list(caller, {}, null, 10);
+  expect(listed.map(({ id }) => id.id).sort()).toEqual(ids);
+  const [first] = ids.map((id) => ({ shard: 3, id }));
+  if (first === undefined) throw new Error("there is one");
+  expect((await undelivered.find(caller, first))?.view.id).toEqual(first);
+  const one = { target: { ids: [first] }, limit: 10, reason: "", key: undefined };
+  expect((await undelivered.redeliver(caller, one)).ids).toEqual([first]);
+  const outbox = createOutbox(database, "webhook");
+  expect((await outbox.list([3], [], [])).map(({ id }) => id)).toEqual([first]);
+  expect(await outbox.list([3], [first], [])).toEqual([]);
+  await outbox.delete([first]);
+  expect(await outbox.list([3], [], [])).toEqual([]);
+  const all = await undelivered.drop(caller, { ...one, target: { selector: {} } });
+  expect(all.ids).toEqual([{ shard: 3, id: ids[1] }]);
 });

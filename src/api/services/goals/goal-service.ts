@@ -1,9 +1,11 @@
 /** GoalService: what is to be done, in words. A goal is a run of a built-in flow. */
+
 import { create } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { fail, isOrchestratorError } from "../../../base/errors.ts";
 import { MAX_CONTEXT_BYTES } from "../../../base/json/json-limits.ts";
 import { formatDuration } from "../../../base/time/duration.ts";
+import { formatRfc3339 } from "../../../base/time/rfc3339.ts";
 import { checkCriteria, isExpression } from "../../../engine/judge/criteria.ts";
 import { isTerminalPhase, type RunState } from "../../../engine/machine/state.ts";
 import type { RunKeys } from "../../../engine/ports/bus/run-keys.ts";
@@ -225,7 +227,7 @@ async function whyPending(needs: Needs, { tenantId }: Caller, state: RunState): 
   if (place === null) return "it is about to wait for its turn";
   const { isDeclared, pause, maxConcurrent, rate, holders } = place;
   if (!isDeclared && maxConcurrent === null) return nobodyPlans(needs.goalFlows);
-  if (pause !== null) return `the limit ${GOAL_LIMIT} is paused until ${new Date(pause.until).toISOString()}`;
+  if (pause !== null) return `the limit ${GOAL_LIMIT} is paused until ${formatRfc3339(pause.until)}`;
   const bounds = [
     ...(maxConcurrent === null ? [] : [`${holders} of ${maxConcurrent} goals are under way`]),
     ...(rate === null ? [] : [`${rate.count} may begin per ${formatDuration(rate.perMs)}`]),

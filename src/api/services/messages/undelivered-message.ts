@@ -44,10 +44,14 @@ export function toMessageId({ shard, id }: OutgoingId): string {
   return `${shard}-${id}`;
 }
 
+/** The last id that the database can give. */
+const MAX_ID = 9_223_372_036_854_775_807n;
+
 /** Reads an id; null: no message can have it. */
 export function fromMessageId(text: string): OutgoingId | null {
-  const [, shard, id] = /^(0|[1-9]\d{0,4})-(0|[1-9]\d{0,17})$/.exec(text) ?? [];
-  return shard === undefined || id === undefined || Number(shard) > 32_767 ? null : { shard: Number(shard), id };
+  const [, shard, id] = /^(0|[1-9]\d{0,4})-(0|[1-9]\d{0,18})$/.exec(text) ?? [];
+  if (shard === undefined || id === undefined || Number(shard) > 32_767 || BigInt(id) > MAX_ID) return null;
+  return { shard: Number(shard), id };
 }
 
 /** Reads a selector; unspecified and empty fields select all. */

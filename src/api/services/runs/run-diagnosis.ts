@@ -1,7 +1,9 @@
 /** DiagnoseRun: what a run waits for, since when, and which call would move it. */
+
 import { create } from "@bufbuild/protobuf";
 import { isJsonObject } from "../../../base/json/json.ts";
 import { formatDuration } from "../../../base/time/duration.ts";
+import { formatRfc3339 } from "../../../base/time/rfc3339.ts";
 import type { Wait } from "../../../engine/machine/records.ts";
 import type { TaskState } from "../../../engine/machine/state.ts";
 import { CALLBACK } from "../../../engine/machine/tasks/callbacks.ts";
@@ -114,7 +116,7 @@ async function findLimit(
   if (pause !== null) {
     const who = pause.runId === "" ? pause.by || "somebody" : `run ${pause.runId}, which was told to come back later`;
     const why = pause.why === "" ? "" : `: ${pause.why}`;
-    const message = `limit ${limit} gives out nothing until ${new Date(pause.until).toISOString()}, by ${who}${why}`;
+    const message = `limit ${limit} gives out nothing until ${formatRfc3339(pause.until)}, by ${who}${why}`;
     return toFinding(path, LIMIT_PAUSED, message, readyAt, "LimitService.ResumeLimit");
   }
   if (maxConcurrent === null && rate === null) {
@@ -152,7 +154,7 @@ async function findOnTopic(
 }
 
 function untilOf(dueAt: number | null): string {
-  return dueAt === null ? "" : `; its time ends at ${new Date(dueAt).toISOString()}`;
+  return dueAt === null ? "" : `; its time ends at ${formatRfc3339(dueAt)}`;
 }
 
 function findWait(task: TaskState): RunFinding {

@@ -1,5 +1,7 @@
 /** `orchestrator restore`: what follows a restore of the database from a backup. */
+
 import type { Command } from "commander";
+import { formatRfc3339 } from "../../../base/time/rfc3339.ts";
 import { type LoadedConfig, loadConfig } from "../../../config/config.ts";
 import { type RestoredDatabase, type TaskUnderWay, withRestoredDatabase } from "../../../service/restore.ts";
 import { type ActorOptions, actorOf, actorOption } from "../../actor.ts";
@@ -48,7 +50,7 @@ async function printReport(database: RestoredDatabase): Promise<void> {
   const { aliveAt, openRuns, dueRuns, outbox, offsets } = await database.facts();
   const found = await database.tasksUnderWay();
   const unreadable = found.filter(({ task }) => task === "").length;
-  const alive = aliveAt === null ? "no instance was running at the backup" : new Date(aliveAt).toISOString();
+  const alive = aliveAt === null ? "no instance was running at the backup" : formatRfc3339(aliveAt);
   toStdout`backup       ${alive}\n`;
   toStdout`open runs    ${openRuns} (what each did after the backup may be done again)\n`;
   toStdout`under way    ${found.length - unreadable} (tasks that may be done twice; --csv lists them)\n`;
@@ -64,7 +66,7 @@ async function printTasks(database: RestoredDatabase): Promise<void> {
 
 function toCells(task: TaskUnderWay): (string | number)[] {
   const { runId, tenantId, flowId, state, attempt, startedAt, handedTo, idempotencyKey, problem } = task;
-  const started = startedAt === 0 ? "" : new Date(startedAt).toISOString();
+  const started = startedAt === 0 ? "" : formatRfc3339(startedAt);
   return [runId, tenantId, flowId, task.task, state, attempt, started, handedTo, idempotencyKey, problem];
 }
 

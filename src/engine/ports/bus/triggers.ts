@@ -84,7 +84,7 @@ export interface CountedEvents {
 
 /** An event in a list; later ones have a higher id. */
 export interface ListedEvent extends SeenEvent {
-  readonly id: number;
+  readonly id: string;
   readonly outcome: TriggerOutcome;
 }
 
@@ -98,7 +98,7 @@ export interface TriggerEventStore {
     tenantId: string,
     triggerId: string,
     outcome: TriggerOutcome | null,
-    beforeId: number | null,
+    beforeId: string | null,
     limit: number,
   ): Promise<readonly ListedEvent[]>;
 }
@@ -156,7 +156,7 @@ export interface Triggers {
     caller: Caller,
     triggerId: string,
     outcome: TriggerOutcome | null,
-    beforeId: number | null,
+    beforeId: string | null,
     limit: number,
   ): Promise<readonly ListedEvent[]>;
   /** Resolves with the time of the deletion. Error: TRIGGER_CHANGED. */

@@ -1,7 +1,9 @@
 /** Checks of decisions on approvals: the approval exists, its form is filled in, and nobody has decided otherwise. */
+
 import { fail, type OrchestratorError, toError } from "../../../base/errors.ts";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import { canonicalJson } from "../../../base/json/json-canonical.ts";
+import { formatRfc3339 } from "../../../base/time/rfc3339.ts";
 import { checkData } from "../../../tasks/schema/json-schema.ts";
 import type { Approval, RunState } from "../../machine/state.ts";
 
@@ -37,7 +39,7 @@ export function checkDecided({ runId }: RunState, approval: Approval, { approved
 }
 
 function toDecided(runId: string, { id, task, state, by, endedAt }: Approval): OrchestratorError {
-  const decideTime = new Date(endedAt ?? 0).toISOString();
+  const decideTime = formatRfc3339(endedAt ?? 0);
   const who = by === "" ? "" : ` by ${by}`;
   const ending = `${ENDING[state]}${who} at ${decideTime}`;
   const details = { runId, approvalId: id, taskId: task, ending, state, decideTime };

@@ -7,7 +7,9 @@
  * What a goal consists of is deleted before it. The tombstone reserves the id: no other run gets it, and reads return
  * RUN_DELETED. The request id and run id of the start stay taken too.
  */
+
 import { toError } from "../../../base/errors.ts";
+import { formatRfc3339 } from "../../../base/time/rfc3339.ts";
 import type { Caller } from "../../ports/caller.ts";
 import type { Journal } from "../../ports/journal.ts";
 import type { RunHeader } from "../../ports/run-index.ts";
@@ -23,7 +25,7 @@ export async function throwMissing(
 ): Promise<never> {
   const deletedAt = await journal.findDeleted(tenantId, runId);
   if (deletedAt === null) throw toError("RUN_NOT_FOUND", { runId });
-  throw toError("RUN_DELETED", { runId, deletedAt: new Date(deletedAt).toISOString() });
+  throw toError("RUN_DELETED", { runId, deletedAt: formatRfc3339(deletedAt) });
 }
 
 /**
