@@ -2,7 +2,7 @@
  * What traces cost: runs of three no-op tasks with unary StartRun, by a service that does not trace, and by services
  * that sample 1 % of the runs: with a collector, with one in ten runs failing (those are exported from their journals,
  * so many a second as that allows), and with the collector away. Every round does all, so that drift affects all;
- * figures are medians of the ratios inside a round.
+ * figures are medians of the ratios inside a round. CPU is that of the service, without the store.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -11,6 +11,7 @@ import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { serveFigures } from "../harness/figures.ts";
 import { median } from "../harness/load.ts";
+import { readCpuSeconds } from "../harness/processes.ts";
 import { openGrpcClient } from "./grpc-client.ts";
 import { flow, measureRate } from "./noop-worker.ts";
 import { startServiceProcess } from "./service-process.ts";
@@ -31,6 +32,12 @@ const FAILING = 10;
 
 type Env = Readonly<Record<string, string>>;
 
+interface Measured {
+  readonly rate: number;
+  /** Microseconds of CPU for each run. */
+  readonly cpuUs: number;
+}
+
 serveFigures(async (settings) => {
   const databaseUrl = String(settings.databaseUrl);
   const seconds = Number(settings.seconds);
@@ -44,7 +51,7 @@ serveFigures(async (settings) => {
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
   };
   const away: Env = { ...sampled, OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" };
-  const rates: Record<"off" | "on" | "offFailing" | "onFailing" | "away", number[]> = {
+  const all: Record<"off" | "on" | "offFailing" | "onFailing" | "away", Measured[]> = {
     ...{ off: [], on: [], offFailing: [], onFailing: [], away: [] },
   };
   const cases = [
@@ -58,24 +65,28 @@ serveFigures(async (settings) => {
     // The first round warms up the store. Who goes first takes turns.
     for (let turn = 0; turn < cases.length; turn++) {
       const [name, env, fails] = cases[(turn + round) % cases.length] ?? cases[0];
-      const rate = await measure(databaseUrl, env, fails, round === 0 ? 1 : seconds);
-      if (round > 0) rates[name].push(rate);
+      const measured = await measure(databaseUrl, env, fails, round === 0 ? 1 : seconds);
+      if (round > 0) all[name].push(measured);
     }
   }
   collector.close();
   collector.closeAllConnections();
-  const shareOf = (on: readonly number[], off: readonly number[]): number =>
-    median(on.map((rate, index) => rate / (off[index] ?? Number.NaN)));
+  const shareOf = (what: keyof Measured, on: keyof typeof all, off: keyof typeof all): number =>
+    median(all[on].map((measured, index) => measured[what] / (all[off][index]?.[what] ?? Number.NaN)));
   return {
-    offRunsPerSecond: median(rates.off),
-    onRunsPerSecond: median(rates.on),
-    onShare: shareOf(rates.on, rates.off),
-    failingShare: shareOf(rates.onFailing, rates.offFailing),
-    awayShare: shareOf(rates.away, rates.off),
+    offRunsPerSecond: median(all.off.map(({ rate }) => rate)),
+    onRunsPerSecond: median(all.on.map(({ rate }) => rate)),
+    onShare: shareOf("rate", "on", "off"),
+    failingShare: shareOf("rate", "onFailing", "offFailing"),
+    awayShare: shareOf("rate", "away", "off"),
+    offCpuUs: median(all.off.map(({ cpuUs }) => cpuUs)),
+    onCpuShare: shareOf("cpuUs", "on", "off"),
+    failingCpuShare: shareOf("cpuUs", "onFailing", "offFailing"),
+    awayCpuShare: shareOf("cpuUs", "away", "off"),
   };
 });
 
-async function measure(databaseUrl: string, env: Env, fails: boolean, seconds: number): Promise<number> {
+async function measure(databaseUrl: string, env: Env, fails: boolean, seconds: number): Promise<Measured> {
   const service = await startServiceProcess({ databaseUrl, env });
   const client = openGrpcClient(service.port);
   const definition = { case: "source" as const, value: JSON.stringify(STEPS) };
@@ -92,8 +103,12 @@ async function measure(databaseUrl: string, env: Env, fails: boolean, seconds: n
   };
   // Warms up code and connections.
   await measureRate(start, 1, 1);
+  const cpuBefore = await readCpuSeconds([service.pid]);
+  const begun = performance.now();
   const rate = await measureRate(start, 1, seconds);
+  const runs = (rate * (performance.now() - begun)) / 1_000;
+  const cpuUs = (((await readCpuSeconds([service.pid])) - cpuBefore) * 1e6) / runs;
   client.close();
   await service.close();
-  return rate;
+  return { rate, cpuUs };
 }

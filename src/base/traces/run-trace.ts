@@ -44,9 +44,9 @@ export function attemptSpanIdOf({ runId, createdAt }: TracedRun, { path, generat
   return derive(`attempt\n${runId}\n${createdAt}\n${path}\n${generation}\n${attempt}`, 16);
 }
 
-/** The id of the span of the call that an attempt makes. */
-export function callSpanIdOf(attemptSpanId: string): string {
-  return derive(`call\n${attemptSpanId}`, 16);
+/** The id of the span of a call that an attempt makes. `number`: which one it is, from 1. */
+export function callSpanIdOf(attemptSpanId: string, number: number): string {
+  return derive(number === 1 ? `call\n${attemptSpanId}` : `call\n${attemptSpanId}\n${number}`, 16);
 }
 
 /**

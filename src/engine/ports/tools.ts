@@ -29,6 +29,11 @@ export interface ToolCall {
    * Nothing that a flow, a tool, or a model wrote goes in.
    */
   describe?(name: string, attributes: Readonly<Record<string, string | number | boolean | undefined>>): void;
+  /**
+   * The attempt makes another call, which has a span of its own: that of the last one ends, with the type of its error
+   * or empty. Absent: there are none.
+   */
+  another?(error: string): void;
   /** Path of the task, with iteration and child index. */
   readonly path: string;
   /** Id of the task in its flow; of a child, that of its group with the number of the child. */

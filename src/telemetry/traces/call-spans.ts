@@ -15,40 +15,41 @@ export function createCallSpans(sink: SpanSink, now: () => number) {
       const parent = given === null ? null : parseTraceparent(given.traceparent);
       if (given === null || parent === null || !parent.sampled) return null;
       const { traceId } = parent;
-      const spanId = callSpanIdOf(parent.spanId);
       const { tracestate } = given;
-      const startedAt = now();
+      let number = 1;
+      let spanId = callSpanIdOf(parent.spanId, number);
+      let startedAt = now();
       let name: string = call.type;
       let attributes: Attributes = {};
+      const end = (error: string): void => {
+        const { runId, path, attempt } = call;
+        const endedAt = Math.max(now(), startedAt);
+        sink.end({
+          ...{ traceId, spanId, parent, tracestate, name, kind: "client", startedAt, endedAt },
+          ...{ error, events: [], links: [] },
+          attributes: {
+            "orchestrator.run.id": runId,
+            "orchestrator.task.path": path,
+            "orchestrator.task.attempt": attempt,
+            ...attributes,
+          },
+        });
+      };
       return {
-        context: { traceparent: formatTraceparent({ traceId, spanId, sampled: true }), tracestate },
+        context: () => ({ traceparent: formatTraceparent({ traceId, spanId, sampled: true }), tracestate }),
         describe(called: string, more: Attributes) {
           name = called;
           attributes = { ...attributes, ...more };
         },
-        end(outcome: Outcome) {
-          const error = outcome.ok ? "" : outcome.error.type;
-          const { runId, path, attempt } = call;
-          sink.end({
-            ...{
-              traceId,
-              spanId,
-              parent,
-              tracestate,
-              name,
-              kind: "client",
-              startedAt,
-              endedAt: Math.max(now(), startedAt),
-            },
-            ...{ error, events: [], links: [] },
-            attributes: {
-              "orchestrator.run.id": runId,
-              "orchestrator.task.path": path,
-              "orchestrator.task.attempt": attempt,
-              ...attributes,
-            },
-          });
+        another(error: string) {
+          end(error);
+          number += 1;
+          spanId = callSpanIdOf(parent.spanId, number);
+          startedAt = now();
+          name = call.type;
+          attributes = {};
         },
+        end: (outcome: Outcome) => end(outcome.ok ? "" : outcome.error.type),
       };
     },
   };

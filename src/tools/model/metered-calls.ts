@@ -93,6 +93,8 @@ export class MeteredCalls {
   readonly #mayGoOn: boolean;
   #used: UsedSoFar = NOTHING_USED;
   #last: Given | null = null;
+  /** How the last call that was made ended: empty, or the type of its error. Null: none was made. */
+  #lastEnd: string | null = null;
 
   /** `mayGoOn`: the attempt may make more than one call. */
   constructor(parts: CallParts, call: ToolCall, signal: AbortSignal, mayGoOn: boolean) {
@@ -131,6 +133,7 @@ export class MeteredCalls {
     const reserve = this.#reserveFor(target, messages, form);
     const reserved = await meter.reserve(reserve, this.#signal);
     if (!reserved.ok) return { kind: "ended", outcome: reserved.outcome };
+    this.#beginSpan(target, temperature);
     const end = await this.#send({
       ...{ kind: provider.kind, baseUrl: provider.baseUrl, apiKey, model, messages, maxTokens, temperature },
       ...{ json: form, idempotencyKey: reserve.callKey, timeoutMs: provider.timeoutMs },
@@ -141,20 +144,32 @@ export class MeteredCalls {
     await reserved.settle(charge);
     const failure = failureOf(end, target, clock.now());
     metrics.called(provider.name, model, failure?.type ?? "ok");
+    this.#lastEnd = failure?.type ?? "";
+    this.#call.describe?.(spanNameOf(target), {
+      "gen_ai.usage.input_tokens": charge.inputTokens,
+      "gen_ai.usage.output_tokens": charge.outputTokens,
+    });
     if (this.#signal.aborted) return { kind: "ended", outcome: abortedOutcome(this.#signal) };
     const { finishReason } = end;
-    this.#call.describe?.(`chat ${model}`, {
+    const text = failure === null ? end.text : "";
+    this.#last = key === null ? null : { key, text, finishReason, charge, failure };
+    return toEnd({ text, finishReason, failure });
+  }
+
+  /** Each call has a span of its own, by the conventions for generative AI. It tells no text. */
+  #beginSpan(target: ModelTarget, temperature: number | null): void {
+    const { provider, model, maxTokens } = target;
+    const url = URL.parse(provider.baseUrl);
+    if (this.#lastEnd !== null) this.#call.another?.(this.#lastEnd);
+    this.#call.describe?.(spanNameOf(target), {
       "gen_ai.operation.name": "chat",
       "gen_ai.provider.name": provider.kind,
       "gen_ai.request.model": model,
       "gen_ai.request.max_tokens": maxTokens,
-      "gen_ai.usage.input_tokens": charge.inputTokens,
-      "gen_ai.usage.output_tokens": charge.outputTokens,
-      "server.address": URL.parse(provider.baseUrl)?.hostname,
+      "gen_ai.request.temperature": temperature ?? undefined,
+      "server.address": url?.hostname,
+      "server.port": url === null ? undefined : Number(url.port) || (url.protocol === "https:" ? 443 : 80),
     });
-    const text = failure === null ? end.text : "";
-    this.#last = key === null ? null : { key, text, finishReason, charge, failure };
-    return toEnd({ text, finishReason, failure });
   }
 
   /** The attempt goes on with another call: the last one is not paid for again. */
@@ -245,6 +260,10 @@ export class MeteredCalls {
       estimated: before.estimated || basis !== "reported",
     };
   }
+}
+
+function spanNameOf({ model }: ModelTarget): string {
+  return `chat ${model}`;
 }
 
 /** What an answer has that no text may hold is shown as what it is: unreadable. */

@@ -11,9 +11,11 @@ export interface CallSpans {
 /** The span of a call. */
 export interface CallSpan {
   /** What the call hands on. */
-  readonly context: TraceContext;
+  context(): TraceContext;
   /** See {@link ToolCall.describe}. */
   readonly describe: NonNullable<ToolCall["describe"]>;
+  /** See {@link ToolCall.another}. */
+  readonly another: NonNullable<ToolCall["another"]>;
   end(outcome: Outcome): void;
 }
 
@@ -22,8 +24,8 @@ export function withSpan(spans: CallSpans): Step {
   return async (current, next) => {
     const span = spans.begin(current.call);
     if (span === null) return next(current);
-    const { context, describe } = span;
-    const outcome = await next({ ...current, call: { ...current.call, describe, traceContext: () => context } });
+    const { context, describe, another } = span;
+    const outcome = await next({ ...current, call: { ...current.call, describe, another, traceContext: context } });
     span.end(outcome);
     return outcome;
   };

@@ -78,7 +78,7 @@ export async function openTracing(
   let reader: RunReader | null = null;
   const rebuild = createRebuilds({
     ...{ sink: exporter, typeOf, log, now: () => performance.now() },
-    read: ({ state }) => readJournal(reader, state),
+    read: ({ state }, lastSequence) => readJournal(reader, state, lastSequence),
     count: (result) => parts.metrics.counter("orchestrator_trace_rebuilds_total", result).add(),
   });
   const runTraces = createRunTraces({ sampler, sink: exporter, typeOf, rebuild, slowMs: config.slowRun });
@@ -97,11 +97,15 @@ export async function openTracing(
 /** Records that are read at once. */
 const PAGE = 1_000;
 
-async function* readJournal(reader: RunReader | null, { runId, tenantId }: Run["state"]) {
+/**
+ * Records of a run up to `last`, which is not the last one of its journal: a page that knows of another record has
+ * taken one read.
+ */
+async function* readJournal(reader: RunReader | null, { runId, tenantId }: Run["state"], last: number) {
   const caller = { tenantId, actor: "" };
-  for (let after = 0, more = reader !== null; reader !== null && more; ) {
-    const page = await reader.listEvents(caller, runId, after, PAGE);
-    yield page.events.map(({ record }) => record);
+  for (let after = 0, more = reader !== null; reader !== null && more && after < last; ) {
+    const page = await reader.listEvents(caller, runId, after, Math.min(PAGE, last - after));
+    yield page.events.filter(({ sequence }) => sequence <= last).map(({ record }) => record);
     after = page.events.at(-1)?.sequence ?? after;
     more = page.more && page.events.length > 0;
   }

@@ -1,0 +1,3 @@
+module orchestrator.internal/collector
+
+go 1.26.0
