@@ -11,7 +11,7 @@ import { RunState } from "../../src/gen/orchestrator/v1/run_pb.ts";
 import { RunService } from "../../src/gen/orchestrator/v1/run_service_pb.ts";
 import { serveFigures } from "../harness/figures.ts";
 import { median } from "../harness/load.ts";
-import { readCpuSeconds } from "../harness/processes.ts";
+import { listProcessTree, readCpuSeconds } from "../harness/processes.ts";
 import { openGrpcClient } from "./grpc-client.ts";
 import { flow, measureRate } from "./noop-worker.ts";
 import { startServiceProcess } from "./service-process.ts";
@@ -103,11 +103,13 @@ async function measure(databaseUrl: string, env: Env, fails: boolean, seconds: n
   };
   // Warms up code and connections.
   await measureRate(start, 1, 1);
-  const cpuBefore = await readCpuSeconds([service.pid]);
+  // With what it has started: processes that end meanwhile are counted in those that began them.
+  const pids = await listProcessTree(service.pid);
+  const cpuBefore = await readCpuSeconds(pids);
   const begun = performance.now();
   const rate = await measureRate(start, 1, seconds);
   const runs = (rate * (performance.now() - begun)) / 1_000;
-  const cpuUs = (((await readCpuSeconds([service.pid])) - cpuBefore) * 1e6) / runs;
+  const cpuUs = (((await readCpuSeconds(pids)) - cpuBefore) * 1e6) / runs;
   client.close();
   await service.close();
   return { rate, cpuUs };
