@@ -1,4 +1,4 @@
-/** Calls to models of the real service, as a collector gets them: by the conventions for generative AI, without texts. */
+/** Calls of the real service to models, as a collector gets them: by the conventions for generative AI, no texts. */
 import { expect, test } from "vitest";
 import { callSpanIdOf, traceIdOf } from "../../../src/base/traces/run-trace.ts";
 import { RunState } from "../../../src/gen/orchestrator/v1/run_pb.ts";

@@ -45,7 +45,7 @@ workflow:
 `,
 ];
 
-/** The start; the run with two attempts of `pay` and their calls, `pause`, `all` with its children, `below`; the child. */
+/** The start; the run with two attempts of `pay` and their calls, `pause`, `all` with children, `below`; the child. */
 const SPANS = 1 + 10 + 2;
 
 const CALLER = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" };
