@@ -67,6 +67,8 @@ export interface Alert {
   readonly labels?: Readonly<Record<string, string>>;
   /** It fires with these labels beside its own. */
   readonly fires: RuleCase & { readonly labels?: Readonly<Record<string, string>> };
+  /** Other cases in which it fires, with the same labels. */
+  readonly alsoFires?: readonly RuleCase[];
   /** Just below: the same case, without the fault. */
   readonly silent: readonly RuleCase[];
 }

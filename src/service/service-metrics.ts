@@ -17,6 +17,7 @@ import { generationOf, isGeneration } from "../engine/runs/generations/generatio
 import { goalOf, isGoal } from "../engine/runs/goals/goal.ts";
 import type { RunObserver } from "../engine/runs/observer.ts";
 import { NO_OBSERVER, type RuntimeObserver } from "../engine/shard/observer.ts";
+import { CANARY_FLOW } from "../flows/builtin/ids.ts";
 import { readStoreCounts } from "../store/store-counts.ts";
 import type { GaugeSeries, Metrics, MetricsOptions } from "../telemetry/metrics/metrics.ts";
 import type { TaskDoer } from "../telemetry/metrics/run-metrics.ts";
@@ -96,7 +97,11 @@ export async function createServiceMetrics(
     http: createHttpMetrics(metrics),
     reports: { answered: (outcome) => metrics.counter("orchestrator_task_reports_total", outcome).add() },
     observers: [
-      createRunMetrics(metrics, doerOf, taskOf),
+      createRunMetrics(metrics, {
+        ...{ doerOf, taskOf },
+        isCanary: ({ state }) => state.flowId === CANARY_FLOW,
+        isGoal: ({ state }) => isGoal(state),
+      }),
       createGoalMetrics(metrics, goalOfRun),
       createHandOverMetrics(metrics, (run, path) => placeOf(run, run.state.tasks.get(path) ?? { path, input: null })),
     ],

@@ -3,6 +3,20 @@ import { type AlertGroup, DAY, HOUR, JOB, MINUTE } from "../rule.ts";
 
 const ONE = '{job="orchestrator",instance="a"}';
 
+const started = (begins: "now" | "later"): string =>
+  `orchestrator_runs_started_total{job="orchestrator",instance="a",begins="${begins}"}`;
+
+const ended = (status: string): Readonly<Record<string, string>> => ({
+  [`orchestrator_flow_runs_processed_total{job="orchestrator",instance="a",status="${status}"}`]: "0+1x40",
+});
+
+/** Runs are started; no task begins, and none ends. */
+const STARTED = { [started("now")]: "0+5x40" };
+const SCHEDULED = { [`orchestrator_tasks_scheduled_total${ONE}`]: "50x40" };
+const ENDED = {
+  'orchestrator_flow_runs_processed_total{job="orchestrator",instance="a",status="COMPLETED"}': "50x40",
+};
+
 export const RUNS: AlertGroup = {
   name: "orchestrator-runs",
   alerts: (time) => [
@@ -19,33 +33,33 @@ export const RUNS: AlertGroup = {
     },
     {
       ...{ name: "RunsNotProgressing", severity: "page", for: time(10 * MINUTE), keepFiringFor: time(5 * MINUTE) },
-      expr: `sum(increase(orchestrator_runs_started_total{${JOB}}[${time(10 * MINUTE)}])) > 0 and sum(increase(orchestrator_tasks_scheduled_total{${JOB}}[${time(10 * MINUTE)}])) == 0`,
+      expr: `sum(increase(orchestrator_runs_started_total{${JOB},begins="now"}[${time(10 * MINUTE)}])) > 0 and sum(increase(orchestrator_tasks_scheduled_total{${JOB}}[${time(10 * MINUTE)}])) == 0 unless sum(increase(orchestrator_flow_runs_processed_total{${JOB},status=~"COMPLETED|FAILED"}[${time(10 * MINUTE)}])) > 0`,
       summary: "Runs are started, and no task begins.",
-      description: "Starts were acknowledged in the last ten minutes, and not one task of any run has begun since.",
+      description:
+        "Starts were acknowledged in the last ten minutes, and since then no task of any run has begun, and no run has completed or failed. Canaries do not count, nor do starts of goals and of runs with a delay.",
       impact: "New runs do nothing. They go on as soon as the cause is gone.",
       dashboard: "orchestrator-runs",
-      fires: {
-        series: {
-          [`orchestrator_runs_started_total${ONE}`]: "0+5x40",
-          [`orchestrator_tasks_scheduled_total${ONE}`]: "50x40",
+      fires: { series: { ...STARTED, ...SCHEDULED, ...ENDED }, after: "30m" },
+      alsoFires: [
+        // Nothing has ended since these instances started, and canaries complete.
+        {
+          series: {
+            ...{ ...STARTED, ...SCHEDULED },
+            'orchestrator_canary_runs_total{job="orchestrator",instance="a",outcome="success"}': "0+1x40",
+          },
+          after: "30m",
         },
-        after: "30m",
-      },
+        // Runs that do not begin end all the same: by their timeout, and by whoever gives them up.
+        { series: { ...STARTED, ...SCHEDULED, ...ended("TIMED_OUT"), ...ended("CANCELED") }, after: "30m" },
+      ],
       silent: [
-        {
-          series: {
-            [`orchestrator_runs_started_total${ONE}`]: "0+5x40",
-            [`orchestrator_tasks_scheduled_total${ONE}`]: "0+1x40",
-          },
-          after: "30m",
-        },
-        {
-          series: {
-            [`orchestrator_runs_started_total${ONE}`]: "5x40",
-            [`orchestrator_tasks_scheduled_total${ONE}`]: "50x40",
-          },
-          after: "30m",
-        },
+        { series: { ...STARTED, ...ENDED, [`orchestrator_tasks_scheduled_total${ONE}`]: "0+1x40" }, after: "30m" },
+        { series: { ...SCHEDULED, ...ENDED, [started("now")]: "5x40" }, after: "30m" },
+        // Goals, and runs with a delay.
+        { series: { ...SCHEDULED, ...ENDED, [started("now")]: "5x40", [started("later")]: "0+5x40" }, after: "30m" },
+        // Runs without a task that begins: all of them are skipped, or the first one cannot be evaluated.
+        { series: { ...STARTED, ...SCHEDULED, ...ended("COMPLETED") }, after: "30m" },
+        { series: { ...STARTED, ...SCHEDULED, ...ended("FAILED") }, after: "30m" },
       ],
     },
     {

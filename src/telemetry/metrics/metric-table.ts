@@ -59,10 +59,21 @@ export const METRICS = {
   http_requests_total: counter("HTTP requests, by route and status.", ["service", "method", "route", "status"]),
   http_request_duration_seconds: histogram("Time of HTTP requests.", CALL_SECONDS, ["service", "method", "route"]),
   // Runs. The names without comment are the product's own.
-  orchestrator_flow_runs_processed_total: counter("Runs that ended, by outcome (seed).", ["status"], RUN_ENDS),
-  orchestrator_run_execution_seconds: histogram("Time from start to end of runs (seed).", WORK_SECONDS),
+  orchestrator_flow_runs_processed_total: counter(
+    "Runs that ended, by outcome (seed). Canaries are not counted.",
+    ["status"],
+    RUN_ENDS,
+  ),
+  orchestrator_run_execution_seconds: histogram(
+    "Time from start to end of runs (seed). Canaries are not counted.",
+    WORK_SECONDS,
+  ),
   orchestrator_active_runs: gauge("Runs that have not ended (seed). Of the whole database; one instance has it."),
-  orchestrator_runs_started_total: counter("Runs that were started."),
+  orchestrator_runs_started_total: counter(
+    "Runs that were started, by when their first task may begin: now, or later, which is after a delay and, for goals, when somebody does them. Canaries are not counted.",
+    ["begins"],
+    ["now", "later"],
+  ),
   orchestrator_open_runs: gauge("Runs that have not ended, by state. Of the whole database; one instance has it.", [
     "state",
   ]),
@@ -95,8 +106,14 @@ export const METRICS = {
     "Operations in the store that have not ended. Of the whole database; one instance has it.",
   ),
   // Tasks
-  orchestrator_tasks_scheduled_total: counter("Tasks that began: dispatched, waiting, or done immediately (seed)."),
-  orchestrator_tasks_completed_total: counter("Tasks that ended, by status (seed).", ["status"], TASK_ENDS),
+  orchestrator_tasks_scheduled_total: counter(
+    "Tasks that began: dispatched, waiting, or done immediately (seed). Those of canaries are not counted.",
+  ),
+  orchestrator_tasks_completed_total: counter(
+    "Tasks that ended, by status (seed). Those of canaries are not counted.",
+    ["status"],
+    TASK_ENDS,
+  ),
   orchestrator_task_execution_seconds: {
     ...histogram(
       "Time of attempts, by handler (seed): the one that executors and workers know the task by, else the task type. Executors say it themselves, else it is the time from the start of the attempt. At most 200 handlers.",

@@ -13,13 +13,21 @@ export interface TaskDoer {
   readonly isAway: boolean;
 }
 
-/** Counts runs and tasks. `taskOf` is what others call the task of the flow for which a path counts. */
-export function createRunMetrics(
-  metrics: Metrics,
-  doerOf: (run: Run, path: string) => TaskDoer,
-  taskOf: (run: Run, path: string) => string,
-): RunObserver {
-  const started = metrics.counter("orchestrator_runs_started_total");
+/** What {@link createRunMetrics} asks of a run. */
+export interface RunFacts {
+  doerOf(run: Run, path: string): TaskDoer;
+  /** What others call the task of the flow for which a path counts. */
+  taskOf(run: Run, path: string): string;
+  /** A canary has metrics of its own: only a hold of it counts here. */
+  isCanary(run: Run): boolean;
+  /** A goal begins once somebody does it. */
+  isGoal(run: Run): boolean;
+}
+
+/** Counts runs and tasks. */
+export function createRunMetrics(metrics: Metrics, { doerOf, taskOf, isCanary, isGoal }: RunFacts): RunObserver {
+  const startedNow = metrics.counter("orchestrator_runs_started_total", "now");
+  const startedLater = metrics.counter("orchestrator_runs_started_total", "later");
   const execution = metrics.histogram("orchestrator_run_execution_seconds");
   const quarantined = metrics.counter("orchestrator_quarantined_runs_total");
   const scheduled = metrics.counter("orchestrator_tasks_scheduled_total");
@@ -43,7 +51,7 @@ export function createRunMetrics(
     const { state } = run;
     switch (record.type) {
       case "run.started":
-        started.add();
+        (isGoal(run) || (record.startAt ?? 0) > record.at ? startedLater : startedNow).add();
         return;
       case "run.completed":
       case "run.failed":
@@ -97,8 +105,12 @@ export function createRunMetrics(
   return {
     committed(run, records, firstSequence) {
       written.add(records.length);
+      const onlyHolds = isCanary(run);
       let sequence = firstSequence;
-      for (const record of records) countRecord(run, record, sequence++);
+      for (const record of records) {
+        if (!onlyHolds || record.type === "run.held") countRecord(run, record, sequence);
+        sequence += 1;
+      }
     },
     quarantined(_runId, reason) {
       quarantined.add();

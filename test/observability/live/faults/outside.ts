@@ -73,10 +73,8 @@ export const REFLEX_SLOW: Fault = {
   async prepare({ url }) {
     const reflex = await serveReflex();
     const service = await startInstance(url, { ORCHESTRATOR_REFLEX_URL: reflex.url });
-    await service.register("works", { id: "n", type: "noop" });
-    // A goal waits for somebody who plans it; of other runs, tasks begin.
-    const submit = (): Promise<unknown> =>
-      Promise.all([service.post("/submit", { goal: "tidy up" }), service.start("works")]);
+    // Goals only: they wait for somebody who does them, and are no runs that do not begin.
+    const submit = (): Promise<unknown> => service.post("/submit", { goal: "tidy up" });
     await submit();
     let stop = async (): Promise<void> => {};
     return {

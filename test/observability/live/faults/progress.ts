@@ -33,7 +33,8 @@ export const LIMIT_PAUSED: Fault = {
   alerts: ["RunsNotProgressing"],
   async prepare({ url }) {
     const bank = await startReceiver();
-    const service = await startInstance(url);
+    // Canaries go on, which hides nothing.
+    const service = await startInstance(url, { ORCHESTRATOR_CANARY_INTERVAL: "1s" });
     const limit = { name: "bank", max_concurrent: 5 };
     await service.register("pays", { id: "p", type: "http", parameters: { url: bank.url }, limit });
     let stop = async (): Promise<void> => {};

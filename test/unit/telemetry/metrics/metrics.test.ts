@@ -8,6 +8,7 @@ import { applyRecord } from "../../../../src/engine/machine/apply.ts";
 import type { JournalRecord } from "../../../../src/engine/machine/records.ts";
 import type { Run } from "../../../../src/engine/machine/run.ts";
 import { createState } from "../../../../src/engine/machine/state.ts";
+import type { RunObserver } from "../../../../src/engine/runs/observer.ts";
 import { METRICS } from "../../../../src/telemetry/metrics/metric-table.ts";
 import { createMetrics, MAX_SERIES } from "../../../../src/telemetry/metrics/metrics.ts";
 import { type MetricsServer, openMetricsServer } from "../../../../src/telemetry/metrics/metrics-server.ts";
@@ -73,8 +74,8 @@ test("counters, gauges and histograms are printed as Prometheus reads them", asy
 });
 
 test("metrics without labels show from the start", async () => {
-  expect(linesOf(await createMetrics().render(), "orchestrator_runs_started_total")).toEqual([
-    "orchestrator_runs_started_total 0",
+  expect(linesOf(await createMetrics().render(), "orchestrator_tasks_scheduled_total")).toEqual([
+    "orchestrator_tasks_scheduled_total 0",
   ]);
 });
 
@@ -147,7 +148,11 @@ test("one that takes long holds up no reading, is not begun again meanwhile, and
 test("runs and tasks are counted from their records", async () => {
   const metrics = createMetrics();
   const doerOf = (_: Run, path: string) => ({ handler: "http", isAway: path === "last" });
-  const observer = createRunMetrics(metrics, doerOf, (_, path) => path.split(".")[0] ?? "");
+  const observer = createRunMetrics(metrics, {
+    doerOf,
+    taskOf: (_, path) => path.split(".")[0] ?? "",
+    ...{ isCanary: () => false, isGoal: () => false },
+  });
   const run = { state: createState("r") } as Run;
   const commit = (records: readonly JournalRecord[]): void => {
     const first = run.state.sequence + 1;
@@ -179,7 +184,8 @@ test("runs and tasks are counted from their records", async () => {
   observer.quarantined?.("blocked", "BLOCKED");
   const text = await metrics.render();
   for (const line of [
-    "orchestrator_runs_started_total 1",
+    'orchestrator_runs_started_total{begins="now"} 1',
+    'orchestrator_runs_started_total{begins="later"} 0',
     'orchestrator_flow_runs_processed_total{status="COMPLETED"} 1',
     "orchestrator_run_execution_seconds_sum 3",
     // The group, its child (once, for all its attempts), the pure one, the one that could not begin, the last.
@@ -198,6 +204,50 @@ test("runs and tasks are counted from their records", async () => {
   ]) {
     expect(text.split("\n")).toContain(line);
   }
+});
+
+/** Tells an observer of a run that completes at once, or is started with a delay. */
+function tellRun(observer: RunObserver, flowId: string, startAt?: number): void {
+  const run = { state: createState("r") } as Run;
+  const start = { flowId, version: "1", hash: "", tenantId: "t", vars: {}, facts: {} };
+  const records: readonly JournalRecord[] =
+    startAt === undefined
+      ? [
+          { type: "run.started", at: 1_000, ...start },
+          { type: "task.completed", at: 1_000, task: "a", output: null },
+          { type: "run.held", at: 1_000, hold: "quarantine", by: "test", why: "it kills" },
+          { type: "run.completed", at: 1_000, output: null },
+        ]
+      : [{ type: "run.started", at: 1_000, ...start, startAt }];
+  for (const record of records) applyRecord(run.state, record);
+  observer.committed(run, records, 1);
+}
+
+test("runs that wait by their nature are told apart at their start, and canaries are left out", async () => {
+  const metrics = createMetrics();
+  const observer = createRunMetrics(metrics, {
+    doerOf: () => ({ handler: "noop", isAway: false }),
+    taskOf: (_, path) => path,
+    isCanary: ({ state }) => state.flowId === "canary",
+    isGoal: ({ state }) => state.flowId === "goal",
+  });
+  tellRun(observer, "mine");
+  tellRun(observer, "mine", 61_000);
+  tellRun(observer, "goal");
+  tellRun(observer, "canary");
+  const lines = (await metrics.render()).split("\n");
+  for (const line of [
+    'orchestrator_runs_started_total{begins="now"} 1',
+    'orchestrator_runs_started_total{begins="later"} 2',
+    "orchestrator_tasks_scheduled_total 2",
+    'orchestrator_tasks_completed_total{status="COMPLETED"} 2',
+    'orchestrator_flow_runs_processed_total{status="COMPLETED"} 2',
+    "orchestrator_run_execution_seconds_count 2",
+    // What goes wrong with a canary, and what the journal holds, count.
+    "orchestrator_quarantined_runs_total 3",
+    "orchestrator_journal_records_total 13",
+  ])
+    expect(lines).toContain(line);
 });
 
 test("the port serves metrics and health, and nothing else", async () => {
@@ -222,7 +272,7 @@ test("the port serves metrics and health, and nothing else", async () => {
   const url = `http://127.0.0.1:${server.address?.port}`;
   const metrics = await fetch(`${url}/metrics`);
   expect(metrics.headers.get("content-type")).toContain("text/plain; version=0.0.4");
-  expect(await metrics.text()).toContain("orchestrator_runs_started_total 0");
+  expect(await metrics.text()).toContain("orchestrator_tasks_scheduled_total 0");
   expect(await (await fetch(`${url}/health`)).json()).toEqual({ status: "healthy", missing: [], ...told });
   ready = false;
   const health = await fetch(`${url}/health`);
