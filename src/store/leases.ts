@@ -80,14 +80,15 @@ const CREATE_SHARDS = prepared(
 // The lock keeps an instance that cannot read the journal from registering while an upgrade is finalized.
 const REGISTER = prepared(
   "leases.register",
-  `WITH journal AS (SELECT value::int AS version FROM orchestrator.settings WHERE name = 'journal_version' FOR SHARE)
+  `WITH journal AS (SELECT value::int AS version FROM orchestrator.settings WHERE name = 'journal_version' FOR SHARE),
+  former AS (SELECT expires_at FROM orchestrator.instances WHERE instance_id = $1)
   INSERT INTO orchestrator.instances (instance_id, address, host, pid, reads, expires_at, leaving, release)
   SELECT $1, $2, $3, $4, $6::int, clock_timestamp() + $5::float8 * interval '1 millisecond', $7, $8
   FROM journal WHERE version <= $6::int
   ON CONFLICT (instance_id) DO UPDATE
   SET address = excluded.address, host = excluded.host, pid = excluded.pid, reads = excluded.reads, expires_at = excluded.expires_at, leaving = $7,
     release = excluded.release
-  RETURNING reads`,
+  RETURNING (SELECT extract(epoch FROM clock_timestamp() - expires_at)::float8 * 1000 FROM former) AS "formerEndedMs"`,
 );
 const LEAVE = prepared("leases.leave", "UPDATE orchestrator.instances SET leaving = true WHERE instance_id = $1");
 const RENEW = prepared(
@@ -117,13 +118,27 @@ const RENEW_AND_SURVEY = prepared(
   ), ${ALIVE}
   SELECT EXISTS (SELECT FROM renewed) AS renewed, ${SEEN}`,
 );
-const BURY = prepared("leases.bury", "DELETE FROM orchestrator.instances WHERE instance_id = ANY($1::text[])");
+const SIGN_OFF = prepared("leases.sign_off", "DELETE FROM orchestrator.instances WHERE instance_id = $1");
+// The row of an instance that died says when, so it stays as long as a shard names it.
+const OWNS_NONE = "NOT EXISTS (SELECT FROM orchestrator.shard_leases l WHERE l.instance_id = i.instance_id)";
+const END = prepared(
+  "leases.end",
+  `UPDATE orchestrator.instances SET expires_at = least(expires_at, clock_timestamp())
+  WHERE instance_id = ANY($1::text[])`,
+);
+const END_OTHERS = prepared(
+  "leases.end_others",
+  "UPDATE orchestrator.instances SET expires_at = least(expires_at, clock_timestamp()) WHERE instance_id <> $1",
+);
+const BURY = prepared(
+  "leases.bury",
+  `DELETE FROM orchestrator.instances i WHERE instance_id = ANY($1::text[]) AND ${OWNS_NONE}`,
+);
 // Deletes an instance of another machine that died long ago.
 const FORGET = prepared(
   "leases.forget",
-  "DELETE FROM orchestrator.instances WHERE expires_at < clock_timestamp() - interval '1 hour'",
+  `DELETE FROM orchestrator.instances i WHERE expires_at < clock_timestamp() - interval '1 hour' AND ${OWNS_NONE}`,
 );
-const BURY_ALL = prepared("leases.bury_all", "DELETE FROM orchestrator.instances WHERE instance_id <> $1");
 const TAKE = prepared(
   "leases.take",
   `WITH alive AS (SELECT instance_id, leaving FROM orchestrator.instances WHERE expires_at > clock_timestamp()),
@@ -205,23 +220,29 @@ export async function openLeases(database: Database, options: LeaseOptions): Pro
     });
   }
   await database.journal.query(CREATE_SHARDS, [shards]);
-  if (options.alone) await database.journal.query(BURY_ALL, [instanceId]);
+  if (options.alone) await database.journal.query(END_OTHERS, [instanceId]);
   let leaving = false;
   let incarnation = "";
-  const register = async (): Promise<void> => {
+  /** Returns how long ago the life of the instance of this name ended; below 0: it had not; null: there was none. */
+  const register = async (): Promise<number | null> => {
     incarnation = randomUUID();
     const row = [instanceId, options.address, host, process.pid, ttlMs, reads, leaving, release];
-    const { rows } = await database.journal.query(REGISTER, row);
-    if (rows.length === 0) fail("JOURNAL_TOO_NEW", { found: await readJournalVersion(database.journal), known: reads });
+    const { rows } = await database.journal.query<{ formerEndedMs: number | null }>(REGISTER, row);
+    const [registered] = rows;
+    if (registered === undefined)
+      fail("JOURNAL_TOO_NEW", { found: await readJournalVersion(database.journal), known: reads });
     // From here on no restore can be finished. One that was, while this instance was not registered, it has not heard
     // of, and another database may have taken the place of the first.
     const now = await readSettings(database);
     const isOurs = isSameDatabase(now.identity, await readDatabaseIdentity(database.journal));
-    if (isOurs && now.sequenceBase === sequenceBase) return;
-    await database.journal.query(BURY, [[instanceId]]);
-    fail("STORE_RESTORED");
+    if (isOurs && now.sequenceBase === sequenceBase) return registered.formerEndedMs;
+    await database.journal.query(SIGN_OFF, [instanceId]);
+    return fail("STORE_RESTORED");
   };
-  await register();
+  const formerEndedMs = await register();
+  /** When the life of an earlier process of this name ended; null: there was none, or what it left has been looked at. */
+  let formerEndedAt = formerEndedMs === null ? null : performance.now() - formerEndedMs;
+  let hasAcquired = false;
   const notify = async (): Promise<void> => {
     if (!options.alone) await database.journal.query(NOTIFY, [instanceId]);
   };
@@ -242,6 +263,9 @@ export async function openLeases(database: Database, options: LeaseOptions): Pro
     (await database.journal.query<TakenLease>(TAKE, [instanceId, wanted ?? null, incarnation])).rows;
   const leases: Leases = {
     acquire: async (wanted, { renews } = { renews: false }) => {
+      // What is raised from now on, this process has lost.
+      if (hasAcquired) formerEndedAt = null;
+      hasAcquired = true;
       let seen = await survey(renews);
       const { renewed } = seen;
       if (!renewed) {
@@ -250,12 +274,13 @@ export async function openLeases(database: Database, options: LeaseOptions): Pro
       }
       const dead = seen.neighbours.filter((neighbour) => !isAlive(neighbour.pid)).map((neighbour) => neighbour.id);
       if (dead.length > 0) {
-        await database.journal.query(BURY, [dead]);
+        await database.journal.query(END, [dead]);
         seen = await survey();
       }
       const { held, share, free } = seen;
       const takes = free > 0 && !leaving && (held.length < share || wanted !== undefined);
       const taken = takes ? await take(wanted) : [];
+      if (dead.length > 0) await database.journal.query(BURY, [dead]);
       if (takes) seen = await survey();
       const { now, reads, finalized } = seen;
       return { renewed, taken, held: seen.held, surplus: surplusOf(seen), now, journal: { reads, finalized } };
@@ -267,8 +292,12 @@ export async function openLeases(database: Database, options: LeaseOptions): Pro
       return count > 0;
     },
     raise: async (wanted) => {
-      const { rows } = await database.journal.query<RaisedLease>(RAISE, [instanceId, wanted, incarnation]);
-      return rows;
+      const { rows } = await database.journal.query<Omit<RaisedLease, "ownerlessMs">>(RAISE, [
+        ...[instanceId, wanted, incarnation],
+      ]);
+      const ownerlessMs = formerEndedAt === null ? null : performance.now() - formerEndedAt;
+      formerEndedAt = null;
+      return rows.map((lease) => ({ ...lease, ownerlessMs }));
     },
     addressOf: async (shard) => {
       const { rows } = await database.reads.query<{ address: string }>(ADDRESS, [shard]);
@@ -289,7 +318,7 @@ export async function openLeases(database: Database, options: LeaseOptions): Pro
     },
     release: async () => {
       await database.journal.query(RELEASE, [instanceId]);
-      await database.journal.query(BURY, [[instanceId]]);
+      await database.journal.query(SIGN_OFF, [instanceId]);
       await notify();
     },
     // Free shards are also found when a call needs them, and by the lease renewer.

@@ -14,6 +14,11 @@ export interface RaisedLease extends Lease {
    * registers, and again after its lease expired. Null when no owner has left one.
    */
   readonly previousOwner: string | null;
+  /**
+   * How long ago the life of an owner that died ended, milliseconds; null: unknown, or nobody died. Below 0: an owner
+   * that died and came back under its name within its life.
+   */
+  readonly ownerlessMs: number | null;
 }
 
 /** A shard that this instance has just taken. */
@@ -22,8 +27,6 @@ export interface TakenLease extends RaisedLease {
    * The previous owner released it. False: it died or lost the shard, so one of the shard's runs may have killed it.
    */
   readonly clean: boolean;
-  /** How long ago the life of an owner that died ended, milliseconds; null: unknown, or the shard was released. */
-  readonly ownerlessMs: number | null;
 }
 
 /** What limits which versions of the journal's format may be written. */
@@ -60,7 +63,7 @@ export interface Leases {
   renew(): Promise<boolean>;
   /**
    * Raises the epoch of the instance's own shards, waiting for every statement under the old epoch to end. Returns the
-   * shards that it still owns.
+   * shards that it still owns; the first time, with what is known of an earlier process of its name.
    */
   raise(shards: readonly number[]): Promise<readonly RaisedLease[]>;
   /** Returns the address, host:port, of the live owner of a shard; null when it has none. */

@@ -14,8 +14,8 @@ export interface RuntimeObserver {
   /** The life of this instance was extended. False: it had expired, and its shards may be lost. */
   renewed(inTime: boolean): void;
   /**
-   * A shard was taken that its owner released (`clean`), or whose owner died; `ownerlessMs` after the life of that one
-   * ended, as far as that is known.
+   * A shard was taken that its owner released (`clean`), or whose owner died, which an earlier process of this instance
+   * may have been; `ownerlessMs` after the life of that one ended, as far as that is known.
    */
   taken(clean: boolean, ownerlessMs: number | null): void;
   /** The entities of shards that were taken together are recovered: `moving` of them were under way. */

@@ -37,7 +37,7 @@ export const RUNTIME_METRICS = {
     ["release", "death"],
   ),
   orchestrator_recovery_lag_seconds: histogram(
-    "Time from the end of the life of an owner that died to when its shard was taken. Shards of owners of which nothing is known any more are not counted.",
+    "Time from the end of the life of an owner that died to when its shard had an owner again, be it another instance or the same one after a restart. A process shows what it counts from a minute after its first reading on.",
     DELAY_SECONDS,
   ),
   orchestrator_takeover_seconds: histogram("Time from taking shards to the recovery of their last run.", DELAY_SECONDS),

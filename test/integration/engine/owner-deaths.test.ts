@@ -43,7 +43,7 @@ async function take({ id, leases }: { id: string; leases: Leases }): Promise<Own
   const { taken: free, held } = await leases.acquire();
   const mine = held.filter(({ shard }) => free.every((lease) => lease.shard !== shard));
   const raised = mine.length === 0 ? [] : await leases.raise(mine.map(({ shard }) => shard));
-  const taken = [...free, ...raised.map((lease) => ({ ...lease, clean: false, ownerlessMs: null }))];
+  const taken = [...free, ...raised.map((lease) => ({ ...lease, clean: false }))];
   const record = { type: "run.held" as const, at: 1, hold: "quarantine" as const, by: "test", why: "it kills" };
   return {
     id,

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { toError } from "../../../src/base/errors.ts";
 import type { Engine } from "../../../src/engine/engine.ts";
 import type { RunState } from "../../../src/engine/machine/state.ts";
+import { NO_OBSERVER } from "../../../src/engine/shard/observer.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, SHARDS } from "./bed.ts";
@@ -326,4 +327,17 @@ test("a stop under load leaves clean shards, a whole journal and nothing behind"
   expect(acknowledged.length).toBeGreaterThan(0);
   for (const runId of acknowledged) expect((await bed.stateOf(runId)).phase).toBe("COMPLETED");
   expect(second.lines.filter((line) => line.level === "error")).toEqual([]);
+});
+
+test("shards that an earlier process of the same name left are told as taken after a death", async () => {
+  const told: unknown[] = [];
+  await bed.openInstance({
+    runtimeObserver: { ...NO_OBSERVER, taken: (clean, ownerlessMs) => told.push([clean, ownerlessMs]) },
+    wrapLeases: (leases) => ({
+      ...leases,
+      acquire: async (wanted, options) => ({ ...(await leases.acquire(wanted, options)), taken: [] }),
+      raise: async (shards) => (await leases.raise(shards)).map((lease) => ({ ...lease, ownerlessMs: 45_000 })),
+    }),
+  });
+  expect(told).toEqual(Array.from({ length: SHARDS }, () => [false, 45_000]));
 });

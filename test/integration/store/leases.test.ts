@@ -1,6 +1,6 @@
 /** Shards and their owners, in SQL. */
 import { hostname } from "node:os";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { Leases } from "../../../src/engine/ports/leases.ts";
 import { hostId, openLeases } from "../../../src/store/leases.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -21,10 +21,10 @@ async function sql<Row extends object = Record<string, unknown>>(text: string, v
 }
 
 async function open(
-  more: { ttlMs?: number; alone?: boolean; shards?: number; reads?: number } = {},
+  more: { instanceId?: string; ttlMs?: number; alone?: boolean; shards?: number; reads?: number } = {},
 ): Promise<Leases & { id: string }> {
   counter += 1;
-  const id = `i${counter}`;
+  const id = more.instanceId ?? `i${counter}`;
   const options = {
     instanceId: id,
     address: `host:${counter}`,
@@ -166,6 +166,102 @@ test("who holds the lock of the folder buries everybody else", async () => {
   await before.acquire();
   const alone = await open({ alone: true });
   expect((await alone.acquire()).taken).toHaveLength(SHARDS);
+});
+
+/** The instance has not lived for so long, on a machine of its own unless `here`. */
+const endLife = (id: string, age: string, here = false) =>
+  sql(
+    `UPDATE orchestrator.instances SET expires_at = clock_timestamp() - interval '${age}', host = $2 WHERE instance_id = $1`,
+    [id, here ? hostId() : "another machine"],
+  );
+
+/** About so many milliseconds; this takes less than a minute. */
+const about = (ms: number) => expect.toSatisfy((value) => value >= ms && value < ms + 60_000, `about ${ms}`);
+
+describe("how long the shards of a sole instance had no owner", () => {
+  test("it died on another machine, longer ago than rows of dead instances are kept", async () => {
+    const dead = await open();
+    await dead.acquire();
+    const idle = await open();
+    await endLife(dead.id, "3 hours");
+    await endLife(idle.id, "3 hours");
+    const next = await open();
+    expect(await sql("SELECT instance_id FROM orchestrator.instances ORDER BY 1")).toEqual(
+      [dead.id, next.id].toSorted().map((instance_id) => ({ instance_id })),
+    );
+    const { taken } = await next.acquire();
+    expect(taken).toHaveLength(SHARDS);
+    for (const { ownerlessMs } of taken) expect(ownerlessMs).toEqual(about(3 * 3_600_000));
+    await open();
+    expect(await sql("SELECT FROM orchestrator.instances WHERE instance_id = $1", [dead.id])).toEqual([]);
+  });
+
+  test("it died on this machine, and its row goes when nothing is left of it", async () => {
+    const dead = await open();
+    await dead.acquire();
+    await endLife(dead.id, "50 seconds", true);
+    await sql("UPDATE orchestrator.instances SET pid = 4194305 WHERE instance_id = $1", [dead.id]);
+    const { taken } = await (await open()).acquire();
+    expect(taken).toHaveLength(SHARDS);
+    for (const { ownerlessMs } of taken) expect(ownerlessMs).toEqual(about(50_000));
+    expect(await sql("SELECT FROM orchestrator.instances WHERE instance_id = $1", [dead.id])).toEqual([]);
+  });
+
+  test("its process is gone before its life was over: it ends now", async () => {
+    const dead = await open();
+    await dead.acquire();
+    await sql("UPDATE orchestrator.instances SET pid = 4194305 WHERE instance_id = $1", [dead.id]);
+    const { taken } = await (await open()).acquire();
+    expect(taken).toHaveLength(SHARDS);
+    for (const { ownerlessMs } of taken) expect(ownerlessMs).toEqual(about(0));
+  });
+
+  test("it had the folder for itself", async () => {
+    const dead = await open({ alone: true });
+    await dead.acquire();
+    await endLife(dead.id, "2 minutes");
+    const { taken } = await (await open({ alone: true })).acquire();
+    expect(taken).toHaveLength(SHARDS);
+    for (const { ownerlessMs } of taken) expect(ownerlessMs).toEqual(about(120_000));
+  });
+
+  test("it comes back under its name, and knows it once", async () => {
+    const dead = await open();
+    await dead.acquire();
+    await endLife(dead.id, "4 minutes");
+    const again = await open({ instanceId: dead.id });
+    const { taken, held } = await again.acquire();
+    expect([taken, held.length]).toEqual([[], SHARDS]);
+    const raise = () => again.raise(held.map(({ shard }) => shard));
+    for (const { ownerlessMs } of await raise()) expect(ownerlessMs).toEqual(about(240_000));
+    for (const { ownerlessMs } of await raise()) expect(ownerlessMs).toBeNull();
+  });
+
+  test("it comes back under its name when others have its shards: what it raises later, it has lost itself", async () => {
+    const dead = await open();
+    await endLife(dead.id, "4 minutes");
+    const again = await open({ instanceId: dead.id });
+    await again.acquire();
+    const { held } = await again.acquire();
+    const raised = await again.raise(held.map(({ shard }) => shard));
+    expect(raised.map(({ ownerlessMs }) => ownerlessMs)).toEqual(Array.from({ length: SHARDS }, () => null));
+  });
+
+  test("it comes back under its name before its life is over", async () => {
+    const dead = await open();
+    const { held } = await dead.acquire();
+    const raised = await (await open({ instanceId: dead.id })).raise(held.map(({ shard }) => shard));
+    expect(raised).toHaveLength(SHARDS);
+    for (const { ownerlessMs } of raised) expect(ownerlessMs).toBeLessThan(0);
+  });
+
+  test("it gave them back in good order: nobody counts the time", async () => {
+    const first = await open();
+    await first.acquire();
+    await first.release();
+    const { taken } = await (await open()).acquire();
+    expect(taken.map(({ ownerlessMs }) => ownerlessMs)).toEqual(Array.from({ length: SHARDS }, () => null));
+  });
 });
 
 test("raising epochs raises those of own shards only", async () => {

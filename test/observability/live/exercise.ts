@@ -30,7 +30,7 @@ type ReceiverName = Parameters<Monitoring["told"]>[0];
 export async function exercise(name: keyof typeof BEDS): Promise<void> {
   const { faults, time }: Bed = BEDS[name];
   const databases = await Promise.all(faults.map(() => createTestDatabase()));
-  const title = faults.map(({ alerts, what }) => `${alerts.join(", ")}: ${what}`).join(" · ");
+  const title = faults.map((fault) => `${alertsOf(fault).join(", ")}: ${fault.what}`).join(" · ");
   test(title, async () => {
     const prepared = await Promise.all(
       databases.map(async (database, index) => (faults[index] as Fault).prepare(database)),
@@ -38,23 +38,29 @@ export async function exercise(name: keyof typeof BEDS): Promise<void> {
     const monitoring = await monitor(prepared, time);
     await Promise.all(prepared.map((one, index) => happen(faults[index] as Fault, one, monitoring)));
     const called = monitoring.told("pager").filter(({ status }) => status === "firing");
-    const expected = [...faults.flatMap(({ alerts }) => alerts), ...ON_BUSY_MACHINES];
+    const expected = [...faults.flatMap(alertsOf), ...ON_BUSY_MACHINES];
     const names = new Set(called.map(({ labels }) => labels["alertname"] ?? ""));
     expect([...names].filter((one) => !expected.includes(one))).toEqual([]);
   }, 400_000);
 }
 
+const alertsOf = ({ alerts, afterwards = [] }: Fault): readonly string[] => [...alerts, ...afterwards];
+
 /** The fault begins, its alerts arrive; it ends, and so do they. */
-async function happen({ alerts }: Fault, fault: PreparedFault, monitoring: Monitoring): Promise<void> {
+async function happen(plan: Fault, fault: PreparedFault, monitoring: Monitoring): Promise<void> {
+  const arrive = async (alerts: readonly string[]): Promise<void> => {
+    for (const alert of alerts) {
+      const { runbook_url: page, impact } = await arrival(monitoring, alert, "firing");
+      expect(page).toMatch(new RegExp(`runbook\\.md#${alert.toLowerCase()}$`));
+      expect(impact).not.toBe("");
+    }
+  };
   await fault.begin();
-  for (const alert of alerts) {
-    const { runbook_url: page, impact } = await arrival(monitoring, alert, "firing");
-    expect(page).toMatch(new RegExp(`runbook\\.md#${alert.toLowerCase()}$`));
-    expect(impact).not.toBe("");
-  }
+  await arrive(plan.alerts);
   await fault.look?.(monitoring);
   await fault.end();
-  for (const alert of alerts) await arrival(monitoring, alert, "resolved");
+  await arrive(plan.afterwards ?? []);
+  for (const alert of alertsOf(plan)) await arrival(monitoring, alert, "resolved");
 }
 
 /** Waits until an alert has arrived at the pager in a status; returns its annotations. */

@@ -30,6 +30,14 @@ test("each alert has a section in the runbook, and each section is of an alert",
   expect(sections.toSorted()).toEqual(ALERTS.map(({ name }) => name).toSorted());
 });
 
+test("README.md has a row for each alert, those that call somebody first", () => {
+  const [, table = ""] = /<!-- alerts -->\n([\s\S]*)<!-- end of alerts -->/.exec(read(join(FOLDER, "README.md"))) ?? [];
+  const rows = [...table.matchAll(/^\| (\w+) \| (\w+) \| (at once|\d+[smhd]) \| (\S.*\.) \| \[runbook\]/gm)];
+  expect(rows.map(([, name]) => name).toSorted()).toEqual(ALERTS.map(({ name }) => name).toSorted());
+  const severities = [...new Set(rows.map(([, , severity]) => severity))];
+  expect(severities).toEqual(["page", "critical", "ticket", "warning", "info"]);
+});
+
 /** Sections of the runbook by alert. */
 const SECTIONS = runbook
   .split(/^## /m)
@@ -54,7 +62,7 @@ test("each alert that calls somebody is fired by its fault, and the section of e
   for (const [bed] of beds)
     expect(read(`test/observability/live/${bed}.test.ts`)).toContain(`await exercise("${bed}")`);
   // A fault in which it reaches the pager comes before one in which it does not.
-  for (const which of ["alerts", "others"] as const)
+  for (const which of ["alerts", "afterwards", "others"] as const)
     for (const [bed, { faults }] of beds)
       for (const alert of faults.flatMap((fault) => fault[which] ?? []))
         if (!firedIn.has(alert)) firedIn.set(alert, `${bed}.test.ts`);

@@ -220,7 +220,8 @@ export class LeaseRenewer {
     // At the start they belonged to a dead process of the same name.
     const clean = !this.#isFirst;
     this.#isFirst = false;
-    const fresh = [...taken, ...raised.map((lease) => ({ ...lease, clean, ownerlessMs: null }))];
+    for (const { ownerlessMs } of raised) if (ownerlessMs !== null) observer.taken(false, ownerlessMs);
+    const fresh = [...taken, ...raised.map((lease) => ({ ...lease, clean }))];
     const opened = takeover.close(fresh);
     shards.setLeases([...held, ...raised]);
     if (taken.length > 0) log.info("shards taken", { shards: taken.length, held: held.length });

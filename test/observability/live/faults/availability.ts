@@ -24,10 +24,11 @@ async function expectInhibited({ alertmanager, told }: Monitoring, follower: str
 }
 
 export const ONLY_INSTANCE_KILLED: Fault = {
-  what: "the only instance is killed",
+  what: "the only instance is killed, and another one is started a minute later",
   alerts: ["OrchestratorDown"],
+  afterwards: ["RecoveryBudgetBurnFast"],
   others: ["OrchestratorInstanceDown", "DeadMansSwitch"],
-  async prepare({ url }) {
+  async prepare({ database: { reads }, url }) {
     const metricsPort = await findFreePort();
     const env = { ORCHESTRATOR_METRICS_PORT: String(metricsPort) };
     const service = await startInstance(url, env);
@@ -35,7 +36,18 @@ export const ONLY_INSTANCE_KILLED: Fault = {
       metricsPorts: [metricsPort],
       begin: async () => void (await service.stop("SIGKILL")),
       look: (monitoring) => expectInhibited(monitoring, "OrchestratorInstanceDown"),
-      end: async () => void (await startInstance(url, env)),
+      end: async () => {
+        await eventually(
+          async () => {
+            const { count } = await reads.query(
+              "SELECT FROM orchestrator.instances WHERE clock_timestamp() - expires_at > interval '31 s'",
+            );
+            if (count === 0) throw new Error("its shards have not been without an owner for long");
+          },
+          { timeoutMs: 60_000, intervalMs: 200 },
+        );
+        await startInstance(url, env);
+      },
     };
   },
 };

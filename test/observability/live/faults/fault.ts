@@ -34,6 +34,8 @@ export interface Fault {
   readonly alerts: readonly string[];
   /** Alerts that fire as well, and reach somebody else or are inhibited. */
   readonly others?: readonly string[];
+  /** The alerts that reach the pager when it is over, and for a while. */
+  readonly afterwards?: readonly string[];
   /** Starts what it is about to break, on a database of its own. */
   prepare(database: TestDatabase): Promise<PreparedFault>;
 }

@@ -31,8 +31,6 @@ test("commits, timers, ownership, and takeovers are counted, with times in secon
     "orchestrator_lease_expirations_total 1",
     'orchestrator_shards_taken_total{after="release"} 1',
     'orchestrator_shards_taken_total{after="death"} 2',
-    'orchestrator_recovery_lag_seconds_bucket{le="5"} 1',
-    "orchestrator_recovery_lag_seconds_count 1",
     "orchestrator_takeover_seconds_sum 0.7",
     "orchestrator_adopted_runs_total 12",
     "orchestrator_fenced_writes_total 1",
@@ -40,4 +38,32 @@ test("commits, timers, ownership, and takeovers are counted, with times in secon
     expect(lines).toContain(line);
   const renewed = lines.find((line) => line.startsWith("orchestrator_lease_renewed_timestamp_seconds "));
   expect(Math.abs(Number(renewed?.split(" ")[1]) * 1_000 - Date.now())).toBeLessThan(60_000);
+});
+
+// The only instance had died, and the one after it counted its shards before anybody had read 0: `increase` saw nothing.
+test("shards taken at the start rise from 0 for everybody who reads the metrics within a minute of the first reading", async () => {
+  const metrics = createMetrics();
+  let now = 7_000;
+  const observer = createRuntimeMetrics(metrics, { monotonic: () => now });
+  const read = async (): Promise<string | undefined> =>
+    (await metrics.render()).split("\n").find((line) => line.startsWith("orchestrator_recovery_lag_seconds_count "));
+  observer.taken(false, 40_000);
+  now += 90_000;
+  expect(await read()).toBe("orchestrator_recovery_lag_seconds_count 0");
+  // It was back under its name before its life was over.
+  observer.taken(false, -3_000);
+  now += 59_000;
+  expect(await read()).toBe("orchestrator_recovery_lag_seconds_count 0");
+  now += 1_000;
+  expect(await read()).toBe("orchestrator_recovery_lag_seconds_count 2");
+  observer.taken(false, 4_000);
+  const lines = (await metrics.render()).split("\n");
+  for (const line of [
+    'orchestrator_recovery_lag_seconds_bucket{le="0.005"} 1',
+    'orchestrator_recovery_lag_seconds_bucket{le="5"} 2',
+    'orchestrator_recovery_lag_seconds_bucket{le="30"} 2',
+    'orchestrator_recovery_lag_seconds_bucket{le="60"} 3',
+    "orchestrator_recovery_lag_seconds_sum 44",
+  ])
+    expect(lines).toContain(line);
 });
