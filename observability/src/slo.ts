@@ -18,8 +18,8 @@ export interface Objective {
   readonly least: number;
   readonly dashboard: string;
   readonly impact: string;
-  /** Series with 10,000 events at a time, for hours, of which a part is bad. */
-  readonly sample: (badPart: number) => Readonly<Record<string, string>>;
+  /** By how much counters rise with 10,000 events, of which a part is bad. */
+  readonly sample: (badPart: number) => Readonly<Record<string, number>>;
 }
 
 /** Counters that rise by so much with each value. */
@@ -38,17 +38,17 @@ const upTo = (bound: number): string => (Number.isInteger(bound) ? `le=~"${bound
 /** A histogram whose bad events are above one of its bounds, from an instance for each spelling of it. */
 const sampleOf =
   (name: string, labels: string, bound: number) =>
-  (badPart: number): Readonly<Record<string, string>> => {
+  (badPart: number): Readonly<Record<string, number>> => {
     const spellings = spellingsOf(bound);
     const events = EVENTS / spellings.length;
-    const series = spellings.flatMap((le) => {
+    const series = spellings.flatMap((le): readonly [string, number][] => {
       const one = `job="orchestrator",instance="${le}"${labels}`;
       return [
         [`${name}_count{${one}}`, events],
         [`${name}_bucket{${one},le="${le}"}`, events * (1 - badPart)],
       ];
     });
-    return rising(Object.fromEntries(series));
+    return Object.fromEntries(series);
   };
 
 const METHOD = ',grpc_type="unary",grpc_service="orchestrator.v1.RunService",grpc_method="GetRun"';
@@ -80,11 +80,10 @@ export const OBJECTIVES: readonly Objective[] = [
     bad: (range) => sum(`grpc_server_handled_total{${CALLS},grpc_code=~"${SERVER_FAULTS}"}`, range),
     valid: (range) => sum(`grpc_server_handled_total{${CALLS}}`, range),
     impact: "Calls of clients fail, and are repeated if the client does so.",
-    sample: (badPart) =>
-      rising({
-        [`grpc_server_handled_total{job="orchestrator"${METHOD},grpc_code="INTERNAL"}`]: EVENTS * badPart,
-        [`grpc_server_handled_total{job="orchestrator"${METHOD},grpc_code="OK"}`]: EVENTS * (1 - badPart),
-      }),
+    sample: (badPart) => ({
+      [`grpc_server_handled_total{job="orchestrator"${METHOD},grpc_code="INTERNAL"}`]: EVENTS * badPart,
+      [`grpc_server_handled_total{job="orchestrator"${METHOD},grpc_code="OK"}`]: EVENTS * (1 - badPart),
+    }),
   },
   {
     ...{ id: "api-latency", title: "API latency", target: 0.99, least: 100, dashboard: "orchestrator-api" },
@@ -124,12 +123,12 @@ export const OBJECTIVES: readonly Objective[] = [
     sample: (badPart) => {
       const one = 'job="orchestrator",instance="a",checked="goal"';
       const [slow, unanswered] = [EVENTS * badPart * 0.5, EVENTS * badPart * 0.5];
-      return rising({
+      return {
         [`orchestrator_gate_seconds_count{${one},result="unavailable"}`]: unanswered,
         [`orchestrator_gate_seconds_bucket{${one},result="unavailable",le="0.1"}`]: unanswered,
         [`orchestrator_gate_seconds_count{${one},result="verdict"}`]: EVENTS - unanswered,
         [`orchestrator_gate_seconds_bucket{${one},result="verdict",le="0.1"}`]: EVENTS - unanswered - slow,
-      });
+      };
     },
   },
 ];
@@ -206,8 +205,8 @@ function burnAlert(objective: Objective, severity: "page" | "ticket", time: Time
     summary: `The error budget of the objective "${title}" burns ${severity === "page" ? "fast" : "steadily"}.`,
     description: `${100 * target} % of events must be good over 30 days. At this rate the budget is used up ${severity === "page" ? "within days" : "before the 30 days are over"}.`,
     labels: { slo: id },
-    fires: { series: objective.sample(lowest * budget * 1.3), after: "5h" },
-    silent: [{ series: objective.sample(lowest * budget * 0.8), after: "5h" }],
+    fires: { series: rising(objective.sample(lowest * budget * 1.3)), after: "5h" },
+    silent: [{ series: rising(objective.sample(lowest * budget * 0.8)), after: "5h" }],
   };
 }
 
