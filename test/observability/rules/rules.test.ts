@@ -1,12 +1,13 @@
 /** Alerts and objectives: judged by promtool, and by faults planted in them. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ALERT_GROUPS } from "../../../observability/src/alerts/index.ts";
 import { renderFolder } from "../../../observability/src/build.ts";
-import { renderGroups, renderTests } from "../../../observability/src/files.ts";
+import { asksForObjectives, renderGroups, renderObjectives, renderTests } from "../../../observability/src/files.ts";
 import { type Alert, realTime } from "../../../observability/src/rule.ts";
+import { OBJECTIVES } from "../../../observability/src/slo.ts";
 import { METRICS } from "../../../src/telemetry/metrics/metric-table.ts";
 import { createTemporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -33,13 +34,11 @@ test("Prometheus takes the rules, and each alert fires in its case and is silent
 test("a fault in an alert is noticed by its cases", () => {
   const folder = createTemporaryFolder();
   const faults = ALERTS.filter(({ name }) => name !== "DeadMansSwitch").flatMap(plantFaults);
+  for (const { id } of OBJECTIVES) writeFileSync(join(folder, `slo-${id}.yml`), renderObjectives(realTime, id));
   for (const [index, alert] of faults.entries()) {
-    mkdirSync(join(folder, "tests"), { recursive: true });
     writeFileSync(join(folder, `${index}.yml`), renderGroups([{ name: "one", alerts: [alert] }]));
-    writeFileSync(
-      join(folder, `${index}.test.yml`),
-      renderTests([alert], [`${index}.yml`, join(FOLDER, "prometheus/slo.rules.yml")]),
-    );
+    const objectives = asksForObjectives(alert) ? [`slo-${alert.labels?.["slo"]}.yml`] : [];
+    writeFileSync(join(folder, `${index}.test.yml`), renderTests([alert], [`${index}.yml`, ...objectives]));
   }
   const tests = faults.map((_, index) => join(folder, `${index}.test.yml`));
   const { stdout } = spawnSync("promtool", ["test", "rules", ...tests], { encoding: "utf8", maxBuffer: 1e9 });
