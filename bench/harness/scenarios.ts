@@ -86,7 +86,7 @@ export const SCENARIOS: readonly ScenarioEntry[] = [
     title: "a service that nobody calls",
     file: "workloads/idle-service.ts",
     database: "logged",
-    full: { workers: 0, seconds: 30, settleSeconds: 10 },
+    full: { workers: 0, seconds: 60, settleSeconds: 65 },
     quick: { workers: 0, seconds: 6, settleSeconds: 3 },
   },
   {

@@ -27,10 +27,13 @@ const FOLD = prepared(
   `WITH folder AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(7310416283) AS is_first),
   folded AS (
     DELETE FROM orchestrator.run_count_changes WHERE (SELECT is_first FROM folder) RETURNING tenant_id, flow_id, version, state, count
+  ),
+  kept AS (
+    INSERT INTO orchestrator.run_counts AS c (tenant_id, flow_id, version, state, count)
+    SELECT tenant_id, flow_id, version, state, sum(count) FROM folded GROUP BY tenant_id, flow_id, version, state
+    ON CONFLICT (tenant_id, flow_id, version, state) DO UPDATE SET count = c.count + excluded.count
   )
-  INSERT INTO orchestrator.run_counts AS c (tenant_id, flow_id, version, state, count)
-  SELECT tenant_id, flow_id, version, state, sum(count) FROM folded GROUP BY tenant_id, flow_id, version, state
-  ON CONFLICT (tenant_id, flow_id, version, state) DO UPDATE SET count = c.count + excluded.count`,
+  SELECT EXISTS (SELECT FROM orchestrator.waiting_count_changes) AS "hasWaiting"`,
 );
 
 const LOCK_WAITING = prepared("waiting_counts.lock", "SELECT pg_try_advisory_xact_lock(7310416284) AS is_first");
@@ -68,8 +71,7 @@ export function keepRunCounts(database: Database, log: Log): RunCounts {
     timer = null;
     const startedAt = performance.now();
     try {
-      await foldRunCounts(database);
-      await foldWaitingCounts(database);
+      if (await foldRunCounts(database)) await foldWaitingCounts(database);
     } catch (error) {
       log.warn("counts could not be folded; they stay exact and are read more slowly", { error });
     }
@@ -91,9 +93,12 @@ export function keepRunCounts(database: Database, log: Log): RunCounts {
   };
 }
 
-/** Folds all pending changes, unless another instance is doing so. */
-export async function foldRunCounts(database: Database): Promise<void> {
-  await database.journal.query(FOLD);
+/**
+ * Folds all pending changes, unless another instance is doing so. Returns whether there are changes of waiting tasks:
+ * most runs have none, and the four statements of a fold are saved.
+ */
+export async function foldRunCounts(database: Database): Promise<boolean> {
+  return (await database.journal.query<{ hasWaiting: boolean }>(FOLD)).rows[0]?.hasWaiting ?? false;
 }
 
 /** Folds all pending changes of waiting tasks, unless another instance is doing so. */

@@ -144,7 +144,7 @@ export const RECOVERY: DashboardPlan = {
           queries: [{ expr: ofDatabase("orchestrator_canary_lost_runs"), legend: "lost" }],
         }),
         figure({
-          ...{ title: "Last canary that completed", unit: "duration", limits: [600, 900] },
+          ...{ title: "Last canary that completed", unit: "duration", limits: [120, 180] },
           description:
             "How long ago a run of the service itself completed. Normal: less than its interval, five minutes unless set.",
           queries: [{ expr: `time() - ${maxOf("orchestrator_canary_last_success_timestamp_seconds")}`, legend: "age" }],
