@@ -240,7 +240,7 @@ export async function openLeases(database: Database, options: LeaseOptions): Pro
     return fail("STORE_RESTORED");
   };
   const formerEndedMs = await register();
-  /** When the life of an earlier process of this name ended; null: there was none, or what it left has been looked at. */
+  /** When the life of an earlier process of this name ended; null: there was none, or what it left is ours. */
   let formerEndedAt = formerEndedMs === null ? null : performance.now() - formerEndedMs;
   let hasAcquired = false;
   const notify = async (): Promise<void> => {

@@ -8,7 +8,7 @@ export const MONITORING: AlertGroup = {
       ...{ name: "DeadMansSwitch", severity: "info", for: "0s" },
       expr: "vector(1)",
       summary: "Alerts reach their receivers.",
-      description: "This alert always fires. Whoever receives it calls somebody when it stops.",
+      description: "This alert always fires. Its receiver calls somebody when it stops.",
       impact: "None while it fires. Without it nobody is told of anything.",
       dashboard: "orchestrator",
       fires: { series: {}, after: "1m" },
@@ -19,7 +19,7 @@ export const MONITORING: AlertGroup = {
       expr: `sum by (integration) (increase(alertmanager_notifications_failed_total[${time(10 * MINUTE)}])) > 0`,
       summary: "Alertmanager cannot deliver by {{ $labels.integration }}.",
       description: "Notifications by {{ $labels.integration }} have failed for ten minutes.",
-      impact: "Whoever should be called is not.",
+      impact: "Nobody is called.",
       dashboard: "orchestrator",
       fires: {
         series: { 'alertmanager_notifications_failed_total{integration="webhook"}': "0+1x30" },

@@ -40,8 +40,8 @@ test("commits, timers, ownership, and takeovers are counted, with times in secon
   expect(Math.abs(Number(renewed?.split(" ")[1]) * 1_000 - Date.now())).toBeLessThan(60_000);
 });
 
-// The only instance had died, and the one after it counted its shards before anybody had read 0: `increase` saw nothing.
-test("shards taken at the start rise from 0 for everybody who reads the metrics within a minute of the first reading", async () => {
+// The only instance had died, and the next one counted its shards before anybody had read 0: `increase` saw nothing.
+test("shards taken at the start rise from 0 for all that read the metrics within a minute of the first", async () => {
   const metrics = createMetrics();
   let now = 7_000;
   const observer = createRuntimeMetrics(metrics, { monotonic: () => now });
