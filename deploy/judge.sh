@@ -37,12 +37,17 @@ for version in v1.30.0 v1.37.0; do
   # Kinds of the operator of Prometheus have no schema there.
   conform() {
     "$bin/kubeconform" -strict -summary -skip ServiceMonitor,PrometheusRule \
-      -schema-location "$schemas/{{ .ResourceKind }}{{ .KindSuffix }}.json"
+      -schema-location "$schemas/{{ .ResourceKind }}{{ .KindSuffix }}.json" "$1"
   }
+  # By a file, as a program that fails before a pipe goes unnoticed. A Helm that is built from source takes the cluster
+  # for an old one unless told otherwise.
+  made=$tools/made.yaml
   for environment in dev staging prod; do
-    "$bin/kustomize" build "deploy/kubernetes/overlays/$environment" | conform
-    "$bin/helm" template orchestrator "$chart" --values "$chart/values-$environment.yaml" | conform
+    "$bin/kustomize" build "deploy/kubernetes/overlays/$environment" >"$made"
+    conform "$made"
+    "$bin/helm" template orchestrator "$chart" --values "$chart/values-$environment.yaml" --kube-version "$version" >"$made"
+    conform "$made"
   done
-  conform <deploy/examples/workers.yaml
+  conform deploy/examples/workers.yaml
 done
 PATH=$bin:$PATH sh scripts/with-node.sh vitest run --project deploy
