@@ -52,10 +52,13 @@ export async function openBenchEngine(
     start: async (flowId, input, waitMs) =>
       (await core.runControl.startRun(CALLER, toRequest(flowId, input), waitMs)).run,
     startMany: async (flowId, count, waitMs) => {
-      const requests = Array.from({ length: count }, () => toRequest(flowId, {}));
-      for (const result of await core.runControl.startRuns(CALLER, requests, waitMs)) {
-        if (result instanceof Error) throw result;
-      }
+      // No variable: this function waits too, and would keep the requests.
+      const results = await core.runControl.startRuns(
+        CALLER,
+        Array.from({ length: count }, () => toRequest(flowId, {})),
+        waitMs,
+      );
+      for (const result of results) if (result instanceof Error) throw result;
     },
     countWaits: () => waits,
     close: () => core.close(),

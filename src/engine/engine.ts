@@ -27,6 +27,8 @@ export interface EngineOptions {
   readonly maxExecutions?: number | null;
 }
 
+const asError = (error: unknown): Error => error as Error;
+
 /** Creates the engine over the runs of this instance. It tells `followers` what has become durable. */
 export function createEngine(
   runs: Runs,
@@ -43,12 +45,9 @@ export function createEngine(
       return [...queues].reduce((sum, { length }) => sum + length, followers.backlog);
     },
     startRun,
-    startRuns: async (caller, requests, waitMs, signal) => {
-      const results = requests.map((request) =>
-        startRun(caller, request, waitMs, signal).catch((error: unknown) => error as Error),
-      );
-      return Promise.all(results);
-    },
+    // Neither keeps the requests in memory while their callers wait.
+    startRuns: (caller, requests, waitMs, signal) =>
+      Promise.all(requests.map((request) => startRun(caller, request, waitMs, signal).catch(asError))),
     claimRequest: (caller, requestId, requestHash) => claimRequest(runs.journal, caller, requestId, requestHash),
     getRun: (...call) => views.getRun(...call),
     waitRun: (...call) => views.waitRun(...call),

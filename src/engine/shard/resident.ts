@@ -1,6 +1,7 @@
 /** An entity in memory, with what is decided but not yet durable, and everyone who waits for it. */
 import type { LogFields } from "../../base/log.ts";
 import type { EntityTypes, Kind, RuntimeEvent } from "./kind.ts";
+import { Waits } from "./residence/waits.ts";
 
 /** Resolved when a decision is durable, rejected with the reason if it is not. */
 export interface Reply {
@@ -36,7 +37,6 @@ export interface Home<T extends EntityTypes> {
 /** Callbacks that depend on the kind. They are methods so that the runtime can treat residents of all kinds alike. */
 interface Listeners<T extends EntityTypes> {
   watch(records: readonly T["record"][], firstSequence: number): void;
-  wake(resident: Resident<T> | null): void;
 }
 
 /**
@@ -44,12 +44,6 @@ interface Listeners<T extends EntityTypes> {
  * journal.
  */
 export type Watcher<T extends EntityTypes> = Listeners<T>["watch"];
-
-/**
- * Called when an entity has ended or left this instance, with its last resident; null: the wait is over and there is
- * none.
- */
-export type Waiter<T extends EntityTypes> = Listeners<T>["wake"];
 
 /** An event of a kind or of the runtime. */
 export type EventOf<T extends EntityTypes> = T["event"] | RuntimeEvent;
@@ -105,9 +99,10 @@ export interface Resident<T extends EntityTypes = EntityTypes> {
   /** Size of its journal, characters, and the size at which it is held. */
   journalSize: number;
   holdAtSize: number;
-  /** Callers that wait for the end. The set survives the eviction of the entity. */
-  waiters: Set<Waiter<T>>;
-  readonly watchers: Set<Watcher<T>>;
+  /** Callers that wait for the end. */
+  waits: Waits<T>;
+  /** Null: nobody has watched it yet. */
+  watchers: Set<Watcher<T>> | null;
   timer: NodeJS.Timeout | null;
   /** Removed from memory: do not use. */
   gone: boolean;
@@ -159,8 +154,8 @@ export function createResident<T extends EntityTypes>(parts: ResidentParts<T>): 
     onTrial: 0,
     journalSize: 0,
     holdAtSize: MAX_JOURNAL_SIZE,
-    waiters: new Set(),
-    watchers: new Set(),
+    waits: new Waits(),
+    watchers: null,
     timer: null,
     gone: false,
     touchedAt: 0,
@@ -224,6 +219,16 @@ export function replyWhenDurable(resident: Resident, reply: Reply): void {
   if (isClean(resident)) reply.resolve();
   else if (resident.pending.length > 0 || resident.frozen) resident.replies.push(reply);
   else resident.committingReplies.push(reply);
+}
+
+/** Adds a watcher until it is removed from the resident's set. */
+export function watchResident<T extends EntityTypes>(resident: Resident<T>, watcher: Watcher<T>): void {
+  resident.watchers ??= new Set();
+  resident.watchers.add(watcher);
+}
+
+export function isWatched({ watchers }: Resident): boolean {
+  return watchers !== null && watchers.size > 0;
 }
 
 /** Whether the entity has ended durably. */

@@ -1,6 +1,7 @@
 /** Those who wait for a run, watch it or call for it while its shard goes to another instance. */
 import { expect, test } from "vitest";
 import { shardOf } from "../../../src/base/ids.ts";
+import { isWatched } from "../../../src/engine/shard/resident.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startOf } from "../../support/start-of.ts";
 import { CALLER, createBed, type Instance, SHARDS } from "./bed.ts";
@@ -27,11 +28,7 @@ test("watches end with their runs when an instance joins and takes over a part o
     for await (const frame of first.engine.watchRun(CALLER, runId, null, giveUp.signal)) frames.push(frame.type);
     return frames;
   });
-  await eventually(() =>
-    expect([...first.runs.residence.residents.values()].filter((resident) => resident.watchers.size > 0)).toHaveLength(
-      16,
-    ),
-  );
+  await eventually(() => expect([...first.runs.residence.residents.values()].filter(isWatched)).toHaveLength(16));
   const second = await bed.openInstance({ ttlMs: 600 });
   await eventually(() => expect(second.runtime.shards.owned).toHaveLength(SHARDS / 2));
   for (const runId of ids) {
@@ -51,7 +48,7 @@ test("who waits for a run is told at once when its shard is lost", async () => {
   const instance = await bed.openInstance();
   const [runId = ""] = await openGates(instance, 1);
   const waiting = instance.engine.waitRun(CALLER, runId, 60_000, new AbortController().signal);
-  await eventually(() => expect(instance.runs.residence.residents.get(runId)?.waiters.size).toBe(1));
+  await eventually(() => expect(instance.runs.residence.residents.get(runId)?.waits.size).toBe(1));
   instance.runtime.shards.lose(shardOf(runId, SHARDS));
   expect((await waiting).state.phase).toBe("RUNNING");
 });

@@ -129,9 +129,9 @@ test("who waits for a run is answered when the service drains, and when the call
   const waiting = engine.waitRun(CALLER, runId, 50_000, new AbortController().signal);
   const starting = engine.startRun(CALLER, startOf("gate"), 50_000);
   await eventually(() =>
-    expect(
-      [...instance.runs.residence.residents.values()].filter((resident) => resident.waiters.size > 0),
-    ).toHaveLength(3),
+    expect([...instance.runs.residence.residents.values()].filter((resident) => resident.waits.size > 0)).toHaveLength(
+      3,
+    ),
   );
   gone.abort();
   expect((await left).run.state.phase).toBe("RUNNING");

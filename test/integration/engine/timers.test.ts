@@ -151,12 +151,12 @@ test("those who wait for a run do not keep it in memory, and are answered when i
   const start = async (waitMs: number) => {
     const runId = `run-${waitMs}`;
     const answer = instance.engine.startRun(CALLER, startOf("gate", { runId }), waitMs, givesUp.signal);
-    await eventually(() => expect(instance.runs.residence.residents.get(runId)?.waiters.size).toBe(1));
+    await eventually(() => expect(instance.runs.residence.residents.get(runId)?.waits.size).toBe(1));
     return { runId, answer };
   };
   const [ends, lasts, transitions] = [await start(60_000), await start(40_000), await start(50_000)];
   const late = instance.engine.waitRun(CALLER, transitions.runId, 50_000, NEVER);
-  await eventually(() => expect(instance.runs.residence.residents.get(transitions.runId)?.waiters.size).toBe(2));
+  await eventually(() => expect(instance.runs.residence.residents.get(transitions.runId)?.waits.size).toBe(2));
   expect(park(instance)).toBe(3);
   expect(instance.runs.residence.residents.size).toBe(0);
   await instance.engine.signalRun(CALLER, ends.runId, "s", 1);

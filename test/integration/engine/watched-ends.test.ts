@@ -28,7 +28,7 @@ test("a watch hears of the end from memory: the journal is not asked for events 
   })();
   await eventually(() => expect(reads).toBe(1));
   const heard: boolean[] = [];
-  runs.residence.get(runId)?.watchers.add((records) => void heard.push(records.length > 0));
+  runs.residence.get(runId)?.watchers?.add((records) => void heard.push(records.length > 0));
   await engine.signalRun(CALLER, runId, "go", null);
   await watching;
   expect(frames.at(-1)).toBe("end");

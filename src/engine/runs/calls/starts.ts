@@ -56,7 +56,7 @@ export function createStart(
       try {
         const { view } = await startOnce(caller, request, waitMs, signal);
         // Not awaited here: a long wait must keep neither the run nor this call in memory.
-        return view.then((run) => ({ run, started: true }));
+        return view.then(toStarted);
       } catch (error) {
         if (error instanceof StartOutdated && tries < MAX_START_TRIES) {
           // The plan came from the cache. The store knows whether there is another; if not, this throws FLOW_NOT_FOUND.
@@ -278,6 +278,11 @@ export function createStart(
     });
 
   return startRun;
+}
+
+/** Has no closure, which would keep the request in memory for as long as its caller waits. */
+function toStarted(run: RunView): StartResult {
+  return { run, started: true };
 }
 
 /** The facts of the run's trace; none if neither this instance traces nor its caller does. */

@@ -6,6 +6,7 @@ import type { JournalRecord } from "../../machine/records.ts";
 import { copyState, isTerminalPhase } from "../../machine/state.ts";
 import type { RunEventView } from "../../ports/run-reader.ts";
 import type { NoteView, WatchFrame } from "../../ports/run-watch.ts";
+import { watchResident } from "../../shard/resident.ts";
 import type { Runs } from "../runs.ts";
 import { readRun, throwUnreadable } from "../unreadable.ts";
 
@@ -66,7 +67,7 @@ export async function* watchRun(
   // Subscribe before reading the journal, so that no record is missed. A run that is not in memory here (moved,
   // unknown, or the store is away) is read from the journal alone, which reports what cannot be read.
   const resident = await residence.open(runId).catch(() => null);
-  resident?.watchers.add(watcher);
+  if (resident !== null) watchResident(resident, watcher);
   queues.add(queue);
   try {
     let sequence = afterSequence ?? 0;
@@ -133,7 +134,7 @@ export async function* watchRun(
       return;
     }
   } finally {
-    resident?.watchers.delete(watcher);
+    resident?.watchers?.delete(watcher);
     stopNotes?.();
     queues.delete(queue);
     signal.removeEventListener("abort", onAbort);

@@ -12,7 +12,7 @@ import type { Lifecycle } from "../lifecycle.ts";
 import type { CommitPipeline } from "../ownership/commit-pipeline.ts";
 import type { DatabaseClock } from "../ownership/database-clock.ts";
 import type { OwnedShards } from "../ownership/owned-shards.ts";
-import { createResident, type Home, isClean, noteSize, type Resident, takeReplies } from "../resident.ts";
+import { createResident, type Home, isClean, isWatched, noteSize, type Resident, takeReplies } from "../resident.ts";
 import type { Trials } from "../submission/trials.ts";
 import { EvictedWaiters } from "./evicted-waiters.ts";
 import type { Timers } from "./timers.ts";
@@ -106,8 +106,8 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
       this.residents.delete(resident.id);
       this.kind.outside.left?.(resident);
     }
-    for (const wake of [...resident.waiters]) wake(resident);
-    for (const watcher of resident.watchers) watcher([], 0);
+    resident.waits.wake(resident);
+    if (resident.watchers !== null) for (const watcher of resident.watchers) watcher([], 0);
   }
 
   async quarantineUnread(id: string, cause: Error): Promise<void> {
@@ -154,7 +154,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
     const { rules, outside } = this.kind;
     let evicted = 0;
     for (const resident of this.residents.values()) {
-      if (resident.touchedAt > before || !isClean(resident) || resident.watchers.size > 0) continue;
+      if (resident.touchedAt > before || !isClean(resident) || isWatched(resident)) continue;
       if (resident.onTrial > 0 || resident.timer !== null || resident.heldBack !== null) continue;
       if (outside.isBusy(resident)) continue;
       if (!rules.canRest(resident.entity)) continue;
@@ -167,7 +167,7 @@ export class Residence<T extends EntityTypes = EntityTypes> implements Home<T> {
 
   /** Answers all callers that wait for the end of an entity, because this instance leaves. */
   wakeWaiters(): void {
-    for (const resident of this.residents.values()) for (const wake of [...resident.waiters]) wake(resident);
+    for (const resident of this.residents.values()) resident.waits.wake(resident);
     this.evicted.wake();
   }
 

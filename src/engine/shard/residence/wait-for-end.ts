@@ -1,7 +1,8 @@
 import type { EntityTypes } from "../kind.ts";
 import type { Lifecycle } from "../lifecycle.ts";
-import { hasEnded, type Resident, type Waiter } from "../resident.ts";
+import { hasEnded, type Resident } from "../resident.ts";
 import type { Residence } from "./residence.ts";
+import { WaitingCaller } from "./waits.ts";
 
 /**
  * Waits until an entity has ended or left this instance, `waitMs` have passed, the signal aborts, or the service
@@ -16,19 +17,7 @@ export function waitForEnd<T extends EntityTypes>(
 ): Promise<Resident<T> | null> {
   if (hasEnded(resident) || resident.gone || lifecycle.draining || signal?.aborted === true)
     return Promise.resolve(resident);
-  // Nothing below references the resident: a waiting entity leaves memory regardless of its callers.
-  const { id, waiters } = resident;
-  return new Promise((resolve) => {
-    const wake: Waiter<T> = (last) => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", giveUp);
-      waiters.delete(wake);
-      residence.evicted.forget(id, waiters);
-      resolve(last);
-    };
-    const giveUp = (): void => wake(residence.get(id) ?? null);
-    const timer = setTimeout(giveUp, waitMs);
-    waiters.add(wake);
-    signal?.addEventListener("abort", giveUp);
-  });
+  const { promise, resolve } = Promise.withResolvers<Resident<T> | null>();
+  new WaitingCaller(residence, resident, resolve, waitMs, signal);
+  return promise;
 }

@@ -68,7 +68,8 @@ export class Settlement {
   notify({ resident, transition, replies, isLast }: Entry): void {
     try {
       resident.kind.outside.notify(resident, transition.records, transition.sequence);
-      for (const watcher of resident.watchers) watcher(transition.records, transition.sequence);
+      if (resident.watchers !== null)
+        for (const watcher of resident.watchers) watcher(transition.records, transition.sequence);
     } catch (error) {
       this.#log.error("the effects of a commit failed", { ...logFieldsOf(resident), error });
     }
