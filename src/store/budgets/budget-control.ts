@@ -10,7 +10,7 @@ import type {
 } from "../../engine/ports/models/budgets.ts";
 import type { Database } from "../sql/pool.ts";
 import { prepared } from "../sql/sql.ts";
-import { BUDGET_COLUMNS, type BudgetRow, toBudget } from "./budget-rows.ts";
+import { BUDGET_COLUMNS, type BudgetRow, hasFamily, toBudget } from "./budget-rows.ts";
 
 const CHANNEL = "orchestrator_budgets";
 
@@ -23,9 +23,10 @@ const VIEW = `${BUDGET_COLUMNS}, b.counts_attempts, b.actor, b.reason, b.updated
     WHERE w.tenant_id = b.tenant_id AND w.scope = b.scope AND w.id = b.id AND NOT w.raised
       AND r.ended_at IS NULL AND r.state IN ('SUSPENDED', 'PAUSED'))::int4 AS waiting`;
 
-// The budget of a deleted run is kept a while for calls that are on their way, and nobody sees it.
-const SEEN =
-  "(b.scope <> 'run' OR EXISTS (SELECT FROM orchestrator.runs r WHERE r.tenant_id = b.tenant_id AND r.run_id = b.id))";
+// The budget of a deleted run is kept a while for calls that are on their way, and nobody sees it, unless a run below
+// it, which goes on without it, still spends it.
+const SEEN = `(b.scope <> 'run' OR EXISTS (SELECT FROM orchestrator.runs r WHERE r.tenant_id = b.tenant_id AND r.run_id = b.id)
+  OR ${hasFamily("b", "r.tenant_id = b.tenant_id AND r.ended_at IS NULL")})`;
 
 const GET = prepared(
   "budgets.get",

@@ -65,6 +65,16 @@ const WAIT = prepared(
   ON CONFLICT (tenant_id, scope, id, run_id) DO UPDATE SET raised = false`,
 );
 
+/**
+ * SQL: whether a run `r` of the same root as that of a budget meets a condition. The id of a child run begins with that
+ * of its root and `~`.
+ */
+export function hasFamily(budget: string, condition: string): string {
+  return `EXISTS (
+    SELECT FROM orchestrator.runs r, split_part(${budget}.id, '~', 1) AS root
+    WHERE (r.run_id = root OR (r.run_id >= root || '~' AND r.run_id < root || E'\\x7f')) AND ${condition})`;
+}
+
 /** Creates the budgets that do not exist, and locks those that do, in the order of their keys. */
 export async function lockBudgets(
   runner: SqlRunner,

@@ -1,6 +1,7 @@
 /** Removes the ledger of calls when it is old, and the budgets of runs that are gone and of minutes that are over. */
 import type { Database } from "../sql/pool.ts";
 import { prepared } from "../sql/sql.ts";
+import { hasFamily } from "./budget-rows.ts";
 
 /** Rows that one statement removes. */
 const BATCH = 500;
@@ -16,16 +17,14 @@ const CALLS = prepared(
   DELETE FROM orchestrator.model_calls WHERE call_id IN (SELECT call_id FROM old)`,
 );
 
-// A child run that goes on without the runs above it spends their budgets. Its id begins with that of its root and `~`.
+// A child run that goes on without the runs above it spends their budgets.
 const BUDGETS = prepared(
   "budgets.remove_gone",
   `WITH gone AS (
     SELECT b.tenant_id, b.scope, b.id FROM orchestrator.budgets b
     WHERE b.scope IN ('run', 'minute') AND b.created_at < clock_timestamp() - $1::float8 * interval '1 millisecond'
       AND b.reserved_cost_micros = 0 AND b.reserved_tokens = 0
-      AND (b.scope = 'minute' OR NOT EXISTS (
-        SELECT FROM orchestrator.runs r, split_part(b.id, '~', 1) AS root
-        WHERE r.run_id = root OR (r.run_id >= root || '~' AND r.run_id < root || E'\\x7f')))
+      AND (b.scope = 'minute' OR NOT ${hasFamily("b", "true")})
     ORDER BY b.created_at LIMIT $2 FOR UPDATE SKIP LOCKED
   )
   DELETE FROM orchestrator.budgets b USING gone g WHERE b.tenant_id = g.tenant_id AND b.scope = g.scope AND b.id = g.id`,
