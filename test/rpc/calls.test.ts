@@ -189,6 +189,7 @@ describe.each(PROTOCOLS)("%s", (protocol) => {
     ["an unknown run", method.getRun, { runId: "nope" }, "RUN_NOT_FOUND", "nope"],
     ["an unknown task", method.getRunTask, { runId: "nope", taskId: "t" }, "RUN_NOT_FOUND", "nope"],
     ["an unknown template", TemplateService.method.getTemplate, { templateId: "nope" }, "TEMPLATE_NOT_FOUND", "nope"],
+    ["a file", TemplateService.method.deleteTemplate, { templateId: "report" }, "TEMPLATE_IN_FILE", "report"],
     [
       "a flow over the limit",
       FlowService.method.registerFlow,

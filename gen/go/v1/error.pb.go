@@ -297,6 +297,8 @@ const (
 	ErrorReason_ERROR_REASON_UPGRADE_INCOMPLETE ErrorReason = 122
 	// no instance {instanceId} is alive; admin log-level lists those that are.
 	ErrorReason_ERROR_REASON_INSTANCE_NOT_FOUND ErrorReason = 123
+	// template {templateId} is a file in the folder of templates; delete the file.
+	ErrorReason_ERROR_REASON_TEMPLATE_IN_FILE ErrorReason = 124
 )
 
 // Enum value maps for ErrorReason.
@@ -426,6 +428,7 @@ var (
 		121: "ERROR_REASON_UPGRADE_NOT_FINALIZED",
 		122: "ERROR_REASON_UPGRADE_INCOMPLETE",
 		123: "ERROR_REASON_INSTANCE_NOT_FOUND",
+		124: "ERROR_REASON_TEMPLATE_IN_FILE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -552,6 +555,7 @@ var (
 		"ERROR_REASON_UPGRADE_NOT_FINALIZED":     121,
 		"ERROR_REASON_UPGRADE_INCOMPLETE":        122,
 		"ERROR_REASON_INSTANCE_NOT_FOUND":        123,
+		"ERROR_REASON_TEMPLATE_IN_FILE":          124,
 	}
 )
 
@@ -586,7 +590,7 @@ var File_orchestrator_v1_error_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\x96\"\n" +
+	"\x1borchestrator/v1/error.proto\x12\x0forchestrator.v1*\xb9\"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1d\n" +
@@ -712,7 +716,8 @@ const file_orchestrator_v1_error_proto_rawDesc = "" +
 	"\x19ERROR_REASON_JUDGE_FAILED\x10x\x12&\n" +
 	"\"ERROR_REASON_UPGRADE_NOT_FINALIZED\x10y\x12#\n" +
 	"\x1fERROR_REASON_UPGRADE_INCOMPLETE\x10z\x12#\n" +
-	"\x1fERROR_REASON_INSTANCE_NOT_FOUND\x10{B\x86\x01\n" +
+	"\x1fERROR_REASON_INSTANCE_NOT_FOUND\x10{\x12!\n" +
+	"\x1dERROR_REASON_TEMPLATE_IN_FILE\x10|B\x86\x01\n" +
 	"\x0forchestrator.v1B\n" +
 	"ErrorProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 

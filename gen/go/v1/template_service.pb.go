@@ -444,6 +444,107 @@ func (x *InstantiateTemplateResponse) GetWarnings() []*FlowWarning {
 	return nil
 }
 
+// Request of TemplateService.DeleteTemplate.
+type DeleteTemplateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Template to delete.
+	TemplateId string `protobuf:"bytes,1,opt,name=template_id,json=templateId,proto3" json:"template_id,omitempty"`
+	// Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTemplateRequest) Reset() {
+	*x = DeleteTemplateRequest{}
+	mi := &file_orchestrator_v1_template_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTemplateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTemplateRequest) ProtoMessage() {}
+
+func (x *DeleteTemplateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_template_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTemplateRequest.ProtoReflect.Descriptor instead.
+func (*DeleteTemplateRequest) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_template_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *DeleteTemplateRequest) GetTemplateId() string {
+	if x != nil {
+		return x.TemplateId
+	}
+	return ""
+}
+
+func (x *DeleteTemplateRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Response of TemplateService.DeleteTemplate.
+type DeleteTemplateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether there was one.
+	Deleted       bool `protobuf:"varint,1,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTemplateResponse) Reset() {
+	*x = DeleteTemplateResponse{}
+	mi := &file_orchestrator_v1_template_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTemplateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTemplateResponse) ProtoMessage() {}
+
+func (x *DeleteTemplateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_orchestrator_v1_template_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTemplateResponse.ProtoReflect.Descriptor instead.
+func (*DeleteTemplateResponse) Descriptor() ([]byte, []int) {
+	return file_orchestrator_v1_template_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DeleteTemplateResponse) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
 var File_orchestrator_v1_template_service_proto protoreflect.FileDescriptor
 
 const file_orchestrator_v1_template_service_proto_rawDesc = "" +
@@ -477,11 +578,19 @@ const file_orchestrator_v1_template_service_proto_rawDesc = "" +
 	"\x04flow\x18\x01 \x01(\v2\x15.orchestrator.v1.FlowR\x04flow\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\x128\n" +
 	"\bproblems\x18\x03 \x03(\v2\x1c.orchestrator.v1.FlowProblemR\bproblems\x128\n" +
-	"\bwarnings\x18\x04 \x03(\v2\x1c.orchestrator.v1.FlowWarningR\bwarnings2\xc7\x02\n" +
+	"\bwarnings\x18\x04 \x03(\v2\x1c.orchestrator.v1.FlowWarningR\bwarnings\"W\n" +
+	"\x15DeleteTemplateRequest\x12\x1f\n" +
+	"\vtemplate_id\x18\x01 \x01(\tR\n" +
+	"templateId\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"2\n" +
+	"\x16DeleteTemplateResponse\x12\x18\n" +
+	"\adeleted\x18\x01 \x01(\bR\adeleted2\xaa\x03\n" +
 	"\x0fTemplateService\x12c\n" +
 	"\rListTemplates\x12%.orchestrator.v1.ListTemplatesRequest\x1a&.orchestrator.v1.ListTemplatesResponse\"\x03\x90\x02\x01\x12]\n" +
 	"\vGetTemplate\x12#.orchestrator.v1.GetTemplateRequest\x1a$.orchestrator.v1.GetTemplateResponse\"\x03\x90\x02\x01\x12p\n" +
-	"\x13InstantiateTemplate\x12+.orchestrator.v1.InstantiateTemplateRequest\x1a,.orchestrator.v1.InstantiateTemplateResponseB\x90\x01\n" +
+	"\x13InstantiateTemplate\x12+.orchestrator.v1.InstantiateTemplateRequest\x1a,.orchestrator.v1.InstantiateTemplateResponse\x12a\n" +
+	"\x0eDeleteTemplate\x12&.orchestrator.v1.DeleteTemplateRequest\x1a'.orchestrator.v1.DeleteTemplateResponseB\x90\x01\n" +
 	"\x0forchestrator.v1B\x14TemplateServiceProtoP\x01Z.orchestrator.internal/client/v1;orchestratorv1\xaa\x02\x0fOrchestrator.V1\xca\x02\x0fOrchestrator\\V1\xea\x02\x10Orchestrator::V1b\x06proto3"
 
 var (
@@ -496,7 +605,7 @@ func file_orchestrator_v1_template_service_proto_rawDescGZIP() []byte {
 	return file_orchestrator_v1_template_service_proto_rawDescData
 }
 
-var file_orchestrator_v1_template_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_orchestrator_v1_template_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_orchestrator_v1_template_service_proto_goTypes = []any{
 	(*ListTemplatesRequest)(nil),        // 0: orchestrator.v1.ListTemplatesRequest
 	(*ListTemplatesResponse)(nil),       // 1: orchestrator.v1.ListTemplatesResponse
@@ -504,27 +613,31 @@ var file_orchestrator_v1_template_service_proto_goTypes = []any{
 	(*GetTemplateResponse)(nil),         // 3: orchestrator.v1.GetTemplateResponse
 	(*InstantiateTemplateRequest)(nil),  // 4: orchestrator.v1.InstantiateTemplateRequest
 	(*InstantiateTemplateResponse)(nil), // 5: orchestrator.v1.InstantiateTemplateResponse
-	(*Template)(nil),                    // 6: orchestrator.v1.Template
-	(*structpb.Struct)(nil),             // 7: google.protobuf.Struct
-	(*Flow)(nil),                        // 8: orchestrator.v1.Flow
-	(*FlowProblem)(nil),                 // 9: orchestrator.v1.FlowProblem
-	(*FlowWarning)(nil),                 // 10: orchestrator.v1.FlowWarning
+	(*DeleteTemplateRequest)(nil),       // 6: orchestrator.v1.DeleteTemplateRequest
+	(*DeleteTemplateResponse)(nil),      // 7: orchestrator.v1.DeleteTemplateResponse
+	(*Template)(nil),                    // 8: orchestrator.v1.Template
+	(*structpb.Struct)(nil),             // 9: google.protobuf.Struct
+	(*Flow)(nil),                        // 10: orchestrator.v1.Flow
+	(*FlowProblem)(nil),                 // 11: orchestrator.v1.FlowProblem
+	(*FlowWarning)(nil),                 // 12: orchestrator.v1.FlowWarning
 }
 var file_orchestrator_v1_template_service_proto_depIdxs = []int32{
-	6,  // 0: orchestrator.v1.ListTemplatesResponse.templates:type_name -> orchestrator.v1.Template
-	6,  // 1: orchestrator.v1.GetTemplateResponse.template:type_name -> orchestrator.v1.Template
-	7,  // 2: orchestrator.v1.InstantiateTemplateRequest.variables:type_name -> google.protobuf.Struct
-	8,  // 3: orchestrator.v1.InstantiateTemplateResponse.flow:type_name -> orchestrator.v1.Flow
-	9,  // 4: orchestrator.v1.InstantiateTemplateResponse.problems:type_name -> orchestrator.v1.FlowProblem
-	10, // 5: orchestrator.v1.InstantiateTemplateResponse.warnings:type_name -> orchestrator.v1.FlowWarning
+	8,  // 0: orchestrator.v1.ListTemplatesResponse.templates:type_name -> orchestrator.v1.Template
+	8,  // 1: orchestrator.v1.GetTemplateResponse.template:type_name -> orchestrator.v1.Template
+	9,  // 2: orchestrator.v1.InstantiateTemplateRequest.variables:type_name -> google.protobuf.Struct
+	10, // 3: orchestrator.v1.InstantiateTemplateResponse.flow:type_name -> orchestrator.v1.Flow
+	11, // 4: orchestrator.v1.InstantiateTemplateResponse.problems:type_name -> orchestrator.v1.FlowProblem
+	12, // 5: orchestrator.v1.InstantiateTemplateResponse.warnings:type_name -> orchestrator.v1.FlowWarning
 	0,  // 6: orchestrator.v1.TemplateService.ListTemplates:input_type -> orchestrator.v1.ListTemplatesRequest
 	2,  // 7: orchestrator.v1.TemplateService.GetTemplate:input_type -> orchestrator.v1.GetTemplateRequest
 	4,  // 8: orchestrator.v1.TemplateService.InstantiateTemplate:input_type -> orchestrator.v1.InstantiateTemplateRequest
-	1,  // 9: orchestrator.v1.TemplateService.ListTemplates:output_type -> orchestrator.v1.ListTemplatesResponse
-	3,  // 10: orchestrator.v1.TemplateService.GetTemplate:output_type -> orchestrator.v1.GetTemplateResponse
-	5,  // 11: orchestrator.v1.TemplateService.InstantiateTemplate:output_type -> orchestrator.v1.InstantiateTemplateResponse
-	9,  // [9:12] is the sub-list for method output_type
-	6,  // [6:9] is the sub-list for method input_type
+	6,  // 9: orchestrator.v1.TemplateService.DeleteTemplate:input_type -> orchestrator.v1.DeleteTemplateRequest
+	1,  // 10: orchestrator.v1.TemplateService.ListTemplates:output_type -> orchestrator.v1.ListTemplatesResponse
+	3,  // 11: orchestrator.v1.TemplateService.GetTemplate:output_type -> orchestrator.v1.GetTemplateResponse
+	5,  // 12: orchestrator.v1.TemplateService.InstantiateTemplate:output_type -> orchestrator.v1.InstantiateTemplateResponse
+	7,  // 13: orchestrator.v1.TemplateService.DeleteTemplate:output_type -> orchestrator.v1.DeleteTemplateResponse
+	10, // [10:14] is the sub-list for method output_type
+	6,  // [6:10] is the sub-list for method input_type
 	6,  // [6:6] is the sub-list for extension type_name
 	6,  // [6:6] is the sub-list for extension extendee
 	0,  // [0:6] is the sub-list for field type_name
@@ -547,7 +660,7 @@ func file_orchestrator_v1_template_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orchestrator_v1_template_service_proto_rawDesc), len(file_orchestrator_v1_template_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

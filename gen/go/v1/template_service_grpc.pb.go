@@ -24,6 +24,7 @@ const (
 	TemplateService_ListTemplates_FullMethodName       = "/orchestrator.v1.TemplateService/ListTemplates"
 	TemplateService_GetTemplate_FullMethodName         = "/orchestrator.v1.TemplateService/GetTemplate"
 	TemplateService_InstantiateTemplate_FullMethodName = "/orchestrator.v1.TemplateService/InstantiateTemplate"
+	TemplateService_DeleteTemplate_FullMethodName      = "/orchestrator.v1.TemplateService/DeleteTemplate"
 )
 
 // TemplateServiceClient is the client API for TemplateService service.
@@ -41,6 +42,10 @@ type TemplateServiceClient interface {
 	// value does not match its variable, FLOW_INVALID, FLOW_VERSION_EXISTS, FLOW_UNREADABLE, INVALID_JSON,
 	// PAYLOAD_TOO_LARGE.
 	InstantiateTemplate(ctx context.Context, in *InstantiateTemplateRequest, opts ...grpc.CallOption) (*InstantiateTemplateResponse, error)
+	// DeleteTemplate deletes an approved draft, at every instance at once. What it has registered stays: its flow is
+	// deleted with DeleteFlowVersion, its runs go on, and its generation can still be read. Errors: TEMPLATE_IN_FILE for
+	// a template that is a file.
+	DeleteTemplate(ctx context.Context, in *DeleteTemplateRequest, opts ...grpc.CallOption) (*DeleteTemplateResponse, error)
 }
 
 type templateServiceClient struct {
@@ -81,6 +86,16 @@ func (c *templateServiceClient) InstantiateTemplate(ctx context.Context, in *Ins
 	return out, nil
 }
 
+func (c *templateServiceClient) DeleteTemplate(ctx context.Context, in *DeleteTemplateRequest, opts ...grpc.CallOption) (*DeleteTemplateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteTemplateResponse)
+	err := c.cc.Invoke(ctx, TemplateService_DeleteTemplate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // TemplateServiceServer is the server API for TemplateService service.
 // All implementations must embed UnimplementedTemplateServiceServer
 // for forward compatibility.
@@ -96,6 +111,10 @@ type TemplateServiceServer interface {
 	// value does not match its variable, FLOW_INVALID, FLOW_VERSION_EXISTS, FLOW_UNREADABLE, INVALID_JSON,
 	// PAYLOAD_TOO_LARGE.
 	InstantiateTemplate(context.Context, *InstantiateTemplateRequest) (*InstantiateTemplateResponse, error)
+	// DeleteTemplate deletes an approved draft, at every instance at once. What it has registered stays: its flow is
+	// deleted with DeleteFlowVersion, its runs go on, and its generation can still be read. Errors: TEMPLATE_IN_FILE for
+	// a template that is a file.
+	DeleteTemplate(context.Context, *DeleteTemplateRequest) (*DeleteTemplateResponse, error)
 	mustEmbedUnimplementedTemplateServiceServer()
 }
 
@@ -114,6 +133,9 @@ func (UnimplementedTemplateServiceServer) GetTemplate(context.Context, *GetTempl
 }
 func (UnimplementedTemplateServiceServer) InstantiateTemplate(context.Context, *InstantiateTemplateRequest) (*InstantiateTemplateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method InstantiateTemplate not implemented")
+}
+func (UnimplementedTemplateServiceServer) DeleteTemplate(context.Context, *DeleteTemplateRequest) (*DeleteTemplateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteTemplate not implemented")
 }
 func (UnimplementedTemplateServiceServer) mustEmbedUnimplementedTemplateServiceServer() {}
 func (UnimplementedTemplateServiceServer) testEmbeddedByValue()                         {}
@@ -190,6 +212,24 @@ func _TemplateService_InstantiateTemplate_Handler(srv interface{}, ctx context.C
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TemplateService_DeleteTemplate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteTemplateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TemplateServiceServer).DeleteTemplate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TemplateService_DeleteTemplate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TemplateServiceServer).DeleteTemplate(ctx, req.(*DeleteTemplateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // TemplateService_ServiceDesc is the grpc.ServiceDesc for TemplateService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -208,6 +248,10 @@ var TemplateService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "InstantiateTemplate",
 			Handler:    _TemplateService_InstantiateTemplate_Handler,
+		},
+		{
+			MethodName: "DeleteTemplate",
+			Handler:    _TemplateService_DeleteTemplate_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

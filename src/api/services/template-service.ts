@@ -7,6 +7,7 @@ import { registerRenamed } from "../../flows/templates/use-template.ts";
 import type { Template } from "../../gen/orchestrator/v1/template_pb.ts";
 import { TemplateSchema } from "../../gen/orchestrator/v1/template_pb.ts";
 import {
+  DeleteTemplateResponseSchema,
   GetTemplateResponseSchema,
   InstantiateTemplateResponseSchema,
   ListTemplatesResponseSchema,
@@ -21,7 +22,10 @@ import type { PayloadLimits } from "../mapping/payload.ts";
 import { fromObjectPayload } from "../mapping/payload.ts";
 import { toTimestamp } from "../mapping/time.ts";
 
-export type TemplateSource = Pick<TemplateCatalogue, "listTemplates" | "getTemplate" | "fillTemplate">;
+export type TemplateSource = Pick<
+  TemplateCatalogue,
+  "listTemplates" | "getTemplate" | "fillTemplate" | "deleteTemplate"
+>;
 
 interface Needs {
   readonly templates: TemplateSource;
@@ -78,6 +82,11 @@ function createHandlers({
       });
       if (result.flow !== null) response.flow = toFlow(result.flow, true);
       return response;
+    },
+
+    async deleteTemplate({ templateId }, { caller }) {
+      const deleted = await templates.deleteTemplate(caller.tenantId, templateId);
+      return create(DeleteTemplateResponseSchema, { deleted });
     },
   };
 }

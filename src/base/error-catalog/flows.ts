@@ -32,6 +32,12 @@ export const FLOW_ERRORS = {
   FLOW_SOURCE_INVALID: entry("INVALID_ARGUMENT", 400, "no", "the flow source cannot be read: {problem}"),
   FLOW_INPUT_INVALID: entry("INVALID_ARGUMENT", 400, "no", "input does not match flow {flowId}: {problem}"),
   TEMPLATE_NOT_FOUND: entry("NOT_FOUND", 404, "no", "template {templateId} does not exist"),
+  TEMPLATE_IN_FILE: entry(
+    "FAILED_PRECONDITION",
+    409,
+    "no",
+    "template {templateId} is a file in the folder of templates; delete the file",
+  ),
   GRAPH_NOT_LOADED: entry(
     "FAILED_PRECONDITION",
     409,

@@ -1,4 +1,4 @@
-/** `orchestrator templates`: lists and prints templates. */
+/** `orchestrator templates`: lists, prints, and deletes templates. */
 import type { Command } from "commander";
 import { TemplateSchema } from "../../gen/orchestrator/v1/template_pb.ts";
 import { TemplateService } from "../../gen/orchestrator/v1/template_service_pb.ts";
@@ -51,5 +51,16 @@ export function defineTemplates(command: Command, _context: CommandContext): voi
         else printText(template.source);
       }),
     );
-  for (const one of [list, get]) addOutputOption(addConnectOptions(one));
+  const remove = command
+    .command("delete")
+    .description("delete a template that was approved; its flow and its runs stay")
+    .addArgument(new CompletedArgument("<template>", "id of the template", "template"))
+    .action((templateId: string, options: Options) =>
+      withClient(options, async (client) => {
+        const { deleted } = await client.call(TemplateService.method.deleteTemplate, { templateId });
+        if (options.output === "json") printJson({ deleted });
+        else toStdout`${deleted ? `template ${templateId} is deleted` : `there is no template ${templateId}`}\n`;
+      }),
+    );
+  for (const one of [list, get, remove]) addOutputOption(addConnectOptions(one));
 }

@@ -94,6 +94,8 @@ export interface TemplateCatalogue extends Pick<FileTemplates, "counts"> {
   getTemplate(tenantId: string, templateId: string): Promise<FlowTemplate>;
   /** Returns the document of a new flow. Errors: as getTemplate, FLOW_INPUT_INVALID with all violations. */
   fillTemplate(tenantId: string, templateId: string, fill: TemplateFill): Promise<JsonObject>;
+  /** Deletes an approved draft. Resolves with whether there was one. Error: TEMPLATE_IN_FILE. */
+  deleteTemplate(tenantId: string, templateId: string): Promise<boolean>;
 }
 
 /** An approved draft. */
@@ -104,13 +106,15 @@ export interface KeptTemplate {
   readonly approval: TemplateApproval;
 }
 
-/** Approved drafts. They never change. */
+/** Approved drafts. They never change; another one can have the id of one that was removed. */
 export interface KeptTemplates {
   find(tenantId: string, templateId: string): Promise<KeptTemplate | null>;
   /** By id, starting after `afterId`. */
   list(tenantId: string, afterId: string, limit: number): Promise<readonly KeptTemplate[]>;
   /** Stores a draft, approved now. False: a draft of another generation has its id. */
   keep(tenantId: string, template: Omit<KeptTemplate, "approval"> & Omit<TemplateApproval, "at">): Promise<boolean>;
+  /** False: there was none. */
+  remove(tenantId: string, templateId: string): Promise<boolean>;
 }
 
 /** A template that is registered as a flow: runs start with this flow and version. */

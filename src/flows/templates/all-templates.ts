@@ -16,13 +16,11 @@ const MAX_KNOWN = 1_000;
 
 /** Creates the catalogue. `served`: what flows may use. */
 export function createCatalogue(files: FileTemplates, kept: KeptTemplates, served: Served): TemplateCatalogue {
-  /** They never change. */
+  /** Parsed sources, by the generations that wrote them. Any of them may have been deleted. */
   const known = new Map<string, FlowTemplate>();
 
-  const keyOf = (tenantId: string, templateId: string): string => `${tenantId} ${templateId}`;
-
   const read = (tenantId: string, { templateId, source, approval }: KeptTemplate): FlowTemplate => {
-    const key = keyOf(tenantId, templateId);
+    const key = `${tenantId} ${templateId} ${approval.generationId}`;
     const template = known.get(key) ?? { ...readTemplate(source, served), approval };
     known.set(key, template);
     if (known.size > MAX_KNOWN) known.delete(known.keys().next().value ?? "");
@@ -60,8 +58,6 @@ export function createCatalogue(files: FileTemplates, kept: KeptTemplates, serve
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
-    const template = known.get(keyOf(tenantId, templateId));
-    if (template !== undefined) return template;
     const found = await kept.find(tenantId, templateId);
     return found === null ? fail("TEMPLATE_NOT_FOUND", { templateId }) : read(tenantId, found);
   };
@@ -76,6 +72,11 @@ export function createCatalogue(files: FileTemplates, kept: KeptTemplates, serve
     },
     getTemplate,
     fillTemplate: async (tenantId, templateId, fill) => fillTemplate(await getTemplate(tenantId, templateId), fill),
+    async deleteTemplate(tenantId, templateId) {
+      const deleted = await kept.remove(tenantId, templateId);
+      if (!deleted && (await isFile(templateId))) fail("TEMPLATE_IN_FILE", { templateId });
+      return deleted;
+    },
     counts: files.counts,
   };
 }

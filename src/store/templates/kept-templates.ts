@@ -25,6 +25,11 @@ const KEEP = prepared(
   RETURNING t.template_id`,
 );
 
+const REMOVE = prepared(
+  "templates.remove",
+  "DELETE FROM orchestrator.templates WHERE tenant_id = $1 AND template_id = $2",
+);
+
 interface Row {
   readonly template_id: string;
   readonly source: string;
@@ -45,6 +50,7 @@ export function createKeptTemplates({ reads, journal }: Database): KeptTemplates
       (await reads.query<Row>(LIST, [tenantId, afterId, limit])).rows.map(toTemplate),
     keep: async (tenantId, { templateId, source, hash, generationId, by }) =>
       (await journal.query(KEEP, [tenantId, templateId, source, hash, generationId, by])).rows.length > 0,
+    remove: async (tenantId, templateId) => (await journal.query(REMOVE, [tenantId, templateId])).count > 0,
   };
 }
 

@@ -134,6 +134,13 @@ describe("a template that a model writes", { timeout: SLOW_MS }, () => {
     expect((await instantiate()).flow?.flowId).toBe("greeting");
     const late = client.call(rejectGeneration, { generationId, comment: "no" });
     expect(await refused(late)).toBe("APPROVAL_DECIDED");
+
+    const remove = () => client.call(TemplateService.method.deleteTemplate, { templateId: "greeting" });
+    expect([(await remove()).deleted, (await remove()).deleted]).toEqual([true, false]);
+    // Approving again is told what was decided, and brings nothing back.
+    expect((await approve(draftHash)).generation?.status).toBe(GenerationStatus.APPROVED);
+    expect(await refused(instantiate())).toBe("TEMPLATE_NOT_FOUND");
+    expect((await client.call(FlowService.method.getFlow, { flowId: "greeting" })).flow?.flowId).toBe("greeting");
   });
 
   test("that is rejected is no template, and says who rejected it", async () => {

@@ -1,7 +1,7 @@
 /** A registry of flows and a folder of templates in memory, for tests of the protocols. */
 
 import type { TemplateSource } from "../../../src/api/services/template-service.ts";
-import { toError } from "../../../src/base/errors.ts";
+import { fail, toError } from "../../../src/base/errors.ts";
 import type { JsonObject } from "../../../src/base/json/json.ts";
 import { compileFlow } from "../../../src/flows/compile.ts";
 import type { Plan } from "../../../src/flows/plan.ts";
@@ -132,6 +132,8 @@ export function createFakeTemplates(): TemplateSource & Pick<TemplateCatalogue, 
   return {
     listTemplates: async (_, after) => (TEMPLATE.templateId > after ? [TEMPLATE] : []),
     getTemplate,
+    deleteTemplate: async (_, templateId) =>
+      templateId === TEMPLATE.templateId ? fail("TEMPLATE_IN_FILE", { templateId }) : false,
     counts: () => ({ count: 1, byCategory: new Map([["demo", 1]]), refused: [] }),
     fillTemplate: async (tenantId, templateId, fill) => ({
       ...(await getTemplate(tenantId, templateId)).document,

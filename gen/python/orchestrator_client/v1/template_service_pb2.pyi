@@ -68,3 +68,17 @@ class InstantiateTemplateResponse(_message.Message):
     problems: _containers.RepeatedCompositeFieldContainer[_flow_pb2.FlowProblem]
     warnings: _containers.RepeatedCompositeFieldContainer[_flow_pb2.FlowWarning]
     def __init__(self, flow: _Optional[_Union[_flow_pb2.Flow, _Mapping]] = ..., created: bool = ..., problems: _Optional[_Iterable[_Union[_flow_pb2.FlowProblem, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[_flow_pb2.FlowWarning, _Mapping]]] = ...) -> None: ...
+
+class DeleteTemplateRequest(_message.Message):
+    __slots__ = ("template_id", "request_id")
+    TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    template_id: str
+    request_id: str
+    def __init__(self, template_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class DeleteTemplateResponse(_message.Message):
+    __slots__ = ("deleted",)
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    deleted: bool
+    def __init__(self, deleted: bool = ...) -> None: ...

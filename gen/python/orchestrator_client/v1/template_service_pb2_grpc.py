@@ -50,6 +50,11 @@ class TemplateServiceStub(object):
                 request_serializer=orchestrator_dot_v1_dot_template__service__pb2.InstantiateTemplateRequest.SerializeToString,
                 response_deserializer=orchestrator_dot_v1_dot_template__service__pb2.InstantiateTemplateResponse.FromString,
                 _registered_method=True)
+        self.DeleteTemplate = channel.unary_unary(
+                '/orchestrator.v1.TemplateService/DeleteTemplate',
+                request_serializer=orchestrator_dot_v1_dot_template__service__pb2.DeleteTemplateRequest.SerializeToString,
+                response_deserializer=orchestrator_dot_v1_dot_template__service__pb2.DeleteTemplateResponse.FromString,
+                _registered_method=True)
 
 
 class TemplateServiceServicer(object):
@@ -80,6 +85,15 @@ class TemplateServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteTemplate(self, request, context):
+        """DeleteTemplate deletes an approved draft, at every instance at once. What it has registered stays: its flow is
+        deleted with DeleteFlowVersion, its runs go on, and its generation can still be read. Errors: TEMPLATE_IN_FILE for
+        a template that is a file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TemplateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +111,11 @@ def add_TemplateServiceServicer_to_server(servicer, server):
                     servicer.InstantiateTemplate,
                     request_deserializer=orchestrator_dot_v1_dot_template__service__pb2.InstantiateTemplateRequest.FromString,
                     response_serializer=orchestrator_dot_v1_dot_template__service__pb2.InstantiateTemplateResponse.SerializeToString,
+            ),
+            'DeleteTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTemplate,
+                    request_deserializer=orchestrator_dot_v1_dot_template__service__pb2.DeleteTemplateRequest.FromString,
+                    response_serializer=orchestrator_dot_v1_dot_template__service__pb2.DeleteTemplateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +200,33 @@ class TemplateService(object):
             '/orchestrator.v1.TemplateService/InstantiateTemplate',
             orchestrator_dot_v1_dot_template__service__pb2.InstantiateTemplateRequest.SerializeToString,
             orchestrator_dot_v1_dot_template__service__pb2.InstantiateTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orchestrator.v1.TemplateService/DeleteTemplate',
+            orchestrator_dot_v1_dot_template__service__pb2.DeleteTemplateRequest.SerializeToString,
+            orchestrator_dot_v1_dot_template__service__pb2.DeleteTemplateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -21,7 +21,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/template_service.proto.
  */
 export const file_orchestrator_v1_template_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZvcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGVfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIlgKFExpc3RUZW1wbGF0ZXNSZXF1ZXN0Eh4KCXBhZ2Vfc2l6ZRgBIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgCIAEoCUIM4kEBAbpIBXIDGIAQIl4KFUxpc3RUZW1wbGF0ZXNSZXNwb25zZRIsCgl0ZW1wbGF0ZXMYASADKAsyGS5vcmNoZXN0cmF0b3IudjEuVGVtcGxhdGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjgKEkdldFRlbXBsYXRlUmVxdWVzdBIiCgt0ZW1wbGF0ZV9pZBgBIAEoCUIN4kEBArpIBnIEEAEYQCJCChNHZXRUZW1wbGF0ZVJlc3BvbnNlEisKCHRlbXBsYXRlGAEgASgLMhkub3JjaGVzdHJhdG9yLnYxLlRlbXBsYXRlItoCChpJbnN0YW50aWF0ZVRlbXBsYXRlUmVxdWVzdBIiCgt0ZW1wbGF0ZV9pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBIyCgl2YXJpYWJsZXMYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgTiQQEBSAASJwoOdmFyaWFibGVzX2pzb24YAyABKAxCDeJBAQG6SAZ6BBiAgEBIABIcCgdmbG93X2lkGAQgASgJQgviQQEBukgEcgIYQBIcCgd2ZXJzaW9uGAUgASgJQgviQQEBukgEcgIYQBIbCg12YWxpZGF0ZV9vbmx5GAYgASgIQgTiQQEBEi0KCnJlcXVlc3RfaWQYByABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQSIAoScmVuYW1lX29uX2NvbmZsaWN0GAggASgIQgTiQQEBQhEKD3ZhcmlhYmxlc192YWx1ZSKzAQobSW5zdGFudGlhdGVUZW1wbGF0ZVJlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIPCgdjcmVhdGVkGAIgASgIEi4KCHByb2JsZW1zGAMgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtEi4KCHdhcm5pbmdzGAQgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dXYXJuaW5nMo0ECg9UZW1wbGF0ZVNlcnZpY2USlgEKDUxpc3RUZW1wbGF0ZXMSJS5vcmNoZXN0cmF0b3IudjEuTGlzdFRlbXBsYXRlc1JlcXVlc3QaJi5vcmNoZXN0cmF0b3IudjEuTGlzdFRlbXBsYXRlc1Jlc3BvbnNlIjaQAgGC0+STAg8SDS92MS90ZW1wbGF0ZXPKpfbsDBgKDnRlbXBsYXRlcy5yZWFkGAEgAyoCCAESngEKC0dldFRlbXBsYXRlEiMub3JjaGVzdHJhdG9yLnYxLkdldFRlbXBsYXRlUmVxdWVzdBokLm9yY2hlc3RyYXRvci52MS5HZXRUZW1wbGF0ZVJlc3BvbnNlIkSQAgGC0+STAh0SGy92MS90ZW1wbGF0ZXMve3RlbXBsYXRlX2lkfcql9uwMGAoOdGVtcGxhdGVzLnJlYWQYASACKgIIARK/AQoTSW5zdGFudGlhdGVUZW1wbGF0ZRIrLm9yY2hlc3RyYXRvci52MS5JbnN0YW50aWF0ZVRlbXBsYXRlUmVxdWVzdBosLm9yY2hlc3RyYXRvci52MS5JbnN0YW50aWF0ZVRlbXBsYXRlUmVzcG9uc2UiTYLT5JMCLDoBKiInL3YxL3RlbXBsYXRlcy97dGVtcGxhdGVfaWR9Omluc3RhbnRpYXRlyqX27AwVCgtmbG93cy53cml0ZRgCIAQqAggBQpABCg9vcmNoZXN0cmF0b3IudjFCFFRlbXBsYXRlU2VydmljZVByb3RvUAFaLm9yY2hlc3RyYXRvci5pbnRlcm5hbC9jbGllbnQvdjE7b3JjaGVzdHJhdG9ydjGqAg9PcmNoZXN0cmF0b3IuVjHKAg9PcmNoZXN0cmF0b3JcVjHqAhBPcmNoZXN0cmF0b3I6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_struct, file_orchestrator_options_v1_options, file_orchestrator_v1_flow, file_orchestrator_v1_template]);
+  fileDesc("CiZvcmNoZXN0cmF0b3IvdjEvdGVtcGxhdGVfc2VydmljZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIlgKFExpc3RUZW1wbGF0ZXNSZXF1ZXN0Eh4KCXBhZ2Vfc2l6ZRgBIAEoBUIL4kEBAbpIBBoCKAASIAoKcGFnZV90b2tlbhgCIAEoCUIM4kEBAbpIBXIDGIAQIl4KFUxpc3RUZW1wbGF0ZXNSZXNwb25zZRIsCgl0ZW1wbGF0ZXMYASADKAsyGS5vcmNoZXN0cmF0b3IudjEuVGVtcGxhdGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjgKEkdldFRlbXBsYXRlUmVxdWVzdBIiCgt0ZW1wbGF0ZV9pZBgBIAEoCUIN4kEBArpIBnIEEAEYQCJCChNHZXRUZW1wbGF0ZVJlc3BvbnNlEisKCHRlbXBsYXRlGAEgASgLMhkub3JjaGVzdHJhdG9yLnYxLlRlbXBsYXRlItoCChpJbnN0YW50aWF0ZVRlbXBsYXRlUmVxdWVzdBIiCgt0ZW1wbGF0ZV9pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBIyCgl2YXJpYWJsZXMYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgTiQQEBSAASJwoOdmFyaWFibGVzX2pzb24YAyABKAxCDeJBAQG6SAZ6BBiAgEBIABIcCgdmbG93X2lkGAQgASgJQgviQQEBukgEcgIYQBIcCgd2ZXJzaW9uGAUgASgJQgviQQEBukgEcgIYQBIbCg12YWxpZGF0ZV9vbmx5GAYgASgIQgTiQQEBEi0KCnJlcXVlc3RfaWQYByABKAlCGeJBAQG6SBJyEDIOXlshLX5dezAsMTI4fSQSIAoScmVuYW1lX29uX2NvbmZsaWN0GAggASgIQgTiQQEBQhEKD3ZhcmlhYmxlc192YWx1ZSKzAQobSW5zdGFudGlhdGVUZW1wbGF0ZVJlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vcmNoZXN0cmF0b3IudjEuRmxvdxIPCgdjcmVhdGVkGAIgASgIEi4KCHByb2JsZW1zGAMgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dQcm9ibGVtEi4KCHdhcm5pbmdzGAQgAygLMhwub3JjaGVzdHJhdG9yLnYxLkZsb3dXYXJuaW5nImoKFURlbGV0ZVRlbXBsYXRlUmVxdWVzdBIiCgt0ZW1wbGF0ZV9pZBgBIAEoCUIN4kEBArpIBnIEEAEYQBItCgpyZXF1ZXN0X2lkGAIgASgJQhniQQEBukgSchAyDl5bIS1+XXswLDEyOH0kIikKFkRlbGV0ZVRlbXBsYXRlUmVzcG9uc2USDwoHZGVsZXRlZBgBIAEoCDKyBQoPVGVtcGxhdGVTZXJ2aWNlEpYBCg1MaXN0VGVtcGxhdGVzEiUub3JjaGVzdHJhdG9yLnYxLkxpc3RUZW1wbGF0ZXNSZXF1ZXN0GiYub3JjaGVzdHJhdG9yLnYxLkxpc3RUZW1wbGF0ZXNSZXNwb25zZSI2kAIBgtPkkwIPEg0vdjEvdGVtcGxhdGVzyqX27AwYCg50ZW1wbGF0ZXMucmVhZBgBIAMqAggBEp4BCgtHZXRUZW1wbGF0ZRIjLm9yY2hlc3RyYXRvci52MS5HZXRUZW1wbGF0ZVJlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuR2V0VGVtcGxhdGVSZXNwb25zZSJEkAIBgtPkkwIdEhsvdjEvdGVtcGxhdGVzL3t0ZW1wbGF0ZV9pZH3KpfbsDBgKDnRlbXBsYXRlcy5yZWFkGAEgAioCCAESvwEKE0luc3RhbnRpYXRlVGVtcGxhdGUSKy5vcmNoZXN0cmF0b3IudjEuSW5zdGFudGlhdGVUZW1wbGF0ZVJlcXVlc3QaLC5vcmNoZXN0cmF0b3IudjEuSW5zdGFudGlhdGVUZW1wbGF0ZVJlc3BvbnNlIk2C0+STAiw6ASoiJy92MS90ZW1wbGF0ZXMve3RlbXBsYXRlX2lkfTppbnN0YW50aWF0Zcql9uwMFQoLZmxvd3Mud3JpdGUYAiAEKgIIARKiAQoORGVsZXRlVGVtcGxhdGUSJi5vcmNoZXN0cmF0b3IudjEuRGVsZXRlVGVtcGxhdGVSZXF1ZXN0Gicub3JjaGVzdHJhdG9yLnYxLkRlbGV0ZVRlbXBsYXRlUmVzcG9uc2UiP4LT5JMCHSobL3YxL3RlbXBsYXRlcy97dGVtcGxhdGVfaWR9yqX27AwWCgxmbG93cy5kZWxldGUYAiAEKgIIAUKQAQoPb3JjaGVzdHJhdG9yLnYxQhRUZW1wbGF0ZVNlcnZpY2VQcm90b1ABWi5vcmNoZXN0cmF0b3IuaW50ZXJuYWwvY2xpZW50L3YxO29yY2hlc3RyYXRvcnYxqgIPT3JjaGVzdHJhdG9yLlYxygIPT3JjaGVzdHJhdG9yXFYx6gIQT3JjaGVzdHJhdG9yOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_struct, file_orchestrator_options_v1_options, file_orchestrator_v1_flow, file_orchestrator_v1_template]);
 
 /**
  * Request of TemplateService.ListTemplates.
@@ -247,6 +247,55 @@ export const InstantiateTemplateResponseSchema: GenMessage<InstantiateTemplateRe
   messageDesc(file_orchestrator_v1_template_service, 5);
 
 /**
+ * Request of TemplateService.DeleteTemplate.
+ *
+ * @generated from message orchestrator.v1.DeleteTemplateRequest
+ */
+export type DeleteTemplateRequest = Message<"orchestrator.v1.DeleteTemplateRequest"> & {
+  /**
+   * Template to delete.
+   *
+   * @generated from field: string template_id = 1;
+   */
+  templateId: string;
+
+  /**
+   * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteTemplateRequest.
+ * Use `create(DeleteTemplateRequestSchema)` to create a new message.
+ */
+export const DeleteTemplateRequestSchema: GenMessage<DeleteTemplateRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_template_service, 6);
+
+/**
+ * Response of TemplateService.DeleteTemplate.
+ *
+ * @generated from message orchestrator.v1.DeleteTemplateResponse
+ */
+export type DeleteTemplateResponse = Message<"orchestrator.v1.DeleteTemplateResponse"> & {
+  /**
+   * Whether there was one.
+   *
+   * @generated from field: bool deleted = 1;
+   */
+  deleted: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteTemplateResponse.
+ * Use `create(DeleteTemplateResponseSchema)` to create a new message.
+ */
+export const DeleteTemplateResponseSchema: GenMessage<DeleteTemplateResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_template_service, 7);
+
+/**
  * TemplateService reads the templates of the service and registers flows made from them.
  *
  * @generated from service orchestrator.v1.TemplateService
@@ -284,6 +333,18 @@ export const TemplateService: GenService<{
     methodKind: "unary";
     input: typeof InstantiateTemplateRequestSchema;
     output: typeof InstantiateTemplateResponseSchema;
+  },
+  /**
+   * DeleteTemplate deletes an approved draft, at every instance at once. What it has registered stays: its flow is
+   * deleted with DeleteFlowVersion, its runs go on, and its generation can still be read. Errors: TEMPLATE_IN_FILE for
+   * a template that is a file.
+   *
+   * @generated from rpc orchestrator.v1.TemplateService.DeleteTemplate
+   */
+  deleteTemplate: {
+    methodKind: "unary";
+    input: typeof DeleteTemplateRequestSchema;
+    output: typeof DeleteTemplateResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_orchestrator_v1_template_service, 0);

@@ -15,8 +15,7 @@ const kept = (templateId: string, task?: string): KeptTemplate => ({
 });
 
 /** A catalogue of these files, and of these drafts of the tenant `one`. */
-function createAll(files: readonly string[], drafts: readonly KeptTemplate[]) {
-  let reads = 0;
+function createAll(files: readonly string[], drafts: KeptTemplate[]) {
   const ofFiles = files.map((id) => readTemplate(textOf(id), SERVED));
   const folder: FileTemplates = {
     listTemplates: async (after, limit) => ofFiles.filter(({ templateId }) => templateId > after).slice(0, limit),
@@ -31,14 +30,17 @@ function createAll(files: readonly string[], drafts: readonly KeptTemplate[]) {
   };
   const store: KeptTemplates = {
     find: async (tenantId, templateId) => {
-      reads += 1;
       return tenantId === "one" ? (drafts.find((draft) => draft.templateId === templateId) ?? null) : null;
     },
     list: async (tenantId, after, limit) =>
       tenantId === "one" ? drafts.filter(({ templateId }) => templateId > after).slice(0, limit) : [],
     keep: async () => true,
+    remove: async (tenantId, templateId) => {
+      const at = tenantId === "one" ? drafts.findIndex((draft) => draft.templateId === templateId) : -1;
+      return at >= 0 && drafts.splice(at, 1).length > 0;
+    },
   };
-  return { catalogue: createCatalogue(folder, store, SERVED), reads: () => reads };
+  return { catalogue: createCatalogue(folder, store, SERVED) };
 }
 
 it("lists both by id, page by page, for the tenant whose drafts they are", async () => {
@@ -53,15 +55,14 @@ it("lists both by id, page by page, for the tenant whose drafts they are", async
   await expect(catalogue.getTemplate("two", "b")).rejects.toMatchObject({ code: "TEMPLATE_NOT_FOUND" });
 });
 
-it("prefers a file, also one that is broken, and reads a draft once", async () => {
-  const { catalogue, reads } = createAll(["a"], [kept("a"), kept("b"), kept("broken-file")]);
+it("prefers a file, also one that is broken, and parses a draft once", async () => {
+  const { catalogue } = createAll(["a"], [kept("a"), kept("b"), kept("broken-file")]);
   expect(await catalogue.getTemplate("one", "a")).toMatchObject({ approval: null });
   await expect(catalogue.getTemplate("one", "broken-file")).rejects.toMatchObject({ code: "FLOW_SOURCE_INVALID" });
   expect((await catalogue.listTemplates("one", "", 9)).map(({ templateId }) => templateId)).toEqual(["a", "b"]);
   const template = await catalogue.getTemplate("one", "b");
   expect(template).toMatchObject({ approval: { generationId: "g-b", by: "ann" }, taskCount: 1 });
   expect(await catalogue.getTemplate("one", "b")).toBe(template);
-  expect(reads()).toBe(0);
   const fill = { variables: {}, flowId: "mine", version: "" };
   expect(await catalogue.fillTemplate("one", "b", fill)).toMatchObject({ id: "mine" });
 });
@@ -71,4 +72,20 @@ it("leaves out drafts that need what the service does not have any more, and say
   const { catalogue } = createAll([], [...gone, kept("z")]);
   expect((await catalogue.listTemplates("one", "", 1)).map(({ templateId }) => templateId)).toEqual(["z"]);
   await expect(catalogue.getTemplate("one", "m1")).rejects.toMatchObject({ code: "FLOW_INVALID" });
+});
+
+it("deletes a draft, not a file, and another generation may have its id", async () => {
+  const drafts = [kept("a"), kept("b")];
+  const { catalogue } = createAll(["a", "c"], drafts);
+  expect((await catalogue.getTemplate("one", "b")).approval?.generationId).toBe("g-b");
+  expect(await catalogue.deleteTemplate("two", "b")).toBe(false);
+  expect(await catalogue.deleteTemplate("one", "b")).toBe(true);
+  expect(await catalogue.deleteTemplate("one", "b")).toBe(false);
+  await expect(catalogue.getTemplate("one", "b")).rejects.toMatchObject({ code: "TEMPLATE_NOT_FOUND" });
+  drafts.push({ ...kept("b"), approval: { generationId: "g-2", by: "", at: 2 } });
+  expect((await catalogue.getTemplate("one", "b")).approval?.generationId).toBe("g-2");
+  // The draft that a file hides.
+  expect(await catalogue.deleteTemplate("one", "a")).toBe(true);
+  for (const id of ["a", "c", "broken-file"])
+    await expect(catalogue.deleteTemplate("one", id), id).rejects.toMatchObject({ code: "TEMPLATE_IN_FILE" });
 });

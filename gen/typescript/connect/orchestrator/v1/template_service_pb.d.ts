@@ -232,6 +232,53 @@ export declare type InstantiateTemplateResponse = Message<"orchestrator.v1.Insta
 export declare const InstantiateTemplateResponseSchema: GenMessage<InstantiateTemplateResponse>;
 
 /**
+ * Request of TemplateService.DeleteTemplate.
+ *
+ * @generated from message orchestrator.v1.DeleteTemplateRequest
+ */
+export declare type DeleteTemplateRequest = Message<"orchestrator.v1.DeleteTemplateRequest"> & {
+  /**
+   * Template to delete.
+   *
+   * @generated from field: string template_id = 1;
+   */
+  templateId: string;
+
+  /**
+   * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteTemplateRequest.
+ * Use `create(DeleteTemplateRequestSchema)` to create a new message.
+ */
+export declare const DeleteTemplateRequestSchema: GenMessage<DeleteTemplateRequest>;
+
+/**
+ * Response of TemplateService.DeleteTemplate.
+ *
+ * @generated from message orchestrator.v1.DeleteTemplateResponse
+ */
+export declare type DeleteTemplateResponse = Message<"orchestrator.v1.DeleteTemplateResponse"> & {
+  /**
+   * Whether there was one.
+   *
+   * @generated from field: bool deleted = 1;
+   */
+  deleted: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.DeleteTemplateResponse.
+ * Use `create(DeleteTemplateResponseSchema)` to create a new message.
+ */
+export declare const DeleteTemplateResponseSchema: GenMessage<DeleteTemplateResponse>;
+
+/**
  * TemplateService reads the templates of the service and registers flows made from them.
  *
  * @generated from service orchestrator.v1.TemplateService
@@ -269,6 +316,18 @@ export declare const TemplateService: GenService<{
     methodKind: "unary";
     input: typeof InstantiateTemplateRequestSchema;
     output: typeof InstantiateTemplateResponseSchema;
+  },
+  /**
+   * DeleteTemplate deletes an approved draft, at every instance at once. What it has registered stays: its flow is
+   * deleted with DeleteFlowVersion, its runs go on, and its generation can still be read. Errors: TEMPLATE_IN_FILE for
+   * a template that is a file.
+   *
+   * @generated from rpc orchestrator.v1.TemplateService.DeleteTemplate
+   */
+  deleteTemplate: {
+    methodKind: "unary";
+    input: typeof DeleteTemplateRequestSchema;
+    output: typeof DeleteTemplateResponseSchema;
   },
 }>;
 

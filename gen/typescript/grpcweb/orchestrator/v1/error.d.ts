@@ -772,5 +772,11 @@ export declare enum ErrorReason {
      *
      * @generated from protobuf enum value: ERROR_REASON_INSTANCE_NOT_FOUND = 123;
      */
-    INSTANCE_NOT_FOUND = 123
+    INSTANCE_NOT_FOUND = 123,
+    /**
+     * template {templateId} is a file in the folder of templates; delete the file.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TEMPLATE_IN_FILE = 124;
+     */
+    TEMPLATE_IN_FILE = 124
 }

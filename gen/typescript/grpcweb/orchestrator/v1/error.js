@@ -778,4 +778,10 @@ export var ErrorReason;
      * @generated from protobuf enum value: ERROR_REASON_INSTANCE_NOT_FOUND = 123;
      */
     ErrorReason[ErrorReason["INSTANCE_NOT_FOUND"] = 123] = "INSTANCE_NOT_FOUND";
+    /**
+     * template {templateId} is a file in the folder of templates; delete the file.
+     *
+     * @generated from protobuf enum value: ERROR_REASON_TEMPLATE_IN_FILE = 124;
+     */
+    ErrorReason[ErrorReason["TEMPLATE_IN_FILE"] = 124] = "TEMPLATE_IN_FILE";
 })(ErrorReason || (ErrorReason = {}));

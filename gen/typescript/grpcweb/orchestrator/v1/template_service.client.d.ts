@@ -4,6 +4,8 @@
 // tslint:disable
 import type { RpcTransport } from "@protobuf-ts/runtime-rpc";
 import type { ServiceInfo } from "@protobuf-ts/runtime-rpc";
+import type { DeleteTemplateResponse } from "./template_service.js";
+import type { DeleteTemplateRequest } from "./template_service.js";
 import type { InstantiateTemplateResponse } from "./template_service.js";
 import type { InstantiateTemplateRequest } from "./template_service.js";
 import type { GetTemplateResponse } from "./template_service.js";
@@ -39,6 +41,14 @@ export interface ITemplateServiceClient {
      * @generated from protobuf rpc: InstantiateTemplate
      */
     instantiateTemplate(input: InstantiateTemplateRequest, options?: RpcOptions): UnaryCall<InstantiateTemplateRequest, InstantiateTemplateResponse>;
+    /**
+     * DeleteTemplate deletes an approved draft, at every instance at once. What it has registered stays: its flow is
+     * deleted with DeleteFlowVersion, its runs go on, and its generation can still be read. Errors: TEMPLATE_IN_FILE for
+     * a template that is a file.
+     *
+     * @generated from protobuf rpc: DeleteTemplate
+     */
+    deleteTemplate(input: DeleteTemplateRequest, options?: RpcOptions): UnaryCall<DeleteTemplateRequest, DeleteTemplateResponse>;
 }
 /**
  * TemplateService reads the templates of the service and registers flows made from them.
@@ -72,4 +82,12 @@ export declare class TemplateServiceClient implements ITemplateServiceClient, Se
      * @generated from protobuf rpc: InstantiateTemplate
      */
     instantiateTemplate(input: InstantiateTemplateRequest, options?: RpcOptions): UnaryCall<InstantiateTemplateRequest, InstantiateTemplateResponse>;
+    /**
+     * DeleteTemplate deletes an approved draft, at every instance at once. What it has registered stays: its flow is
+     * deleted with DeleteFlowVersion, its runs go on, and its generation can still be read. Errors: TEMPLATE_IN_FILE for
+     * a template that is a file.
+     *
+     * @generated from protobuf rpc: DeleteTemplate
+     */
+    deleteTemplate(input: DeleteTemplateRequest, options?: RpcOptions): UnaryCall<DeleteTemplateRequest, DeleteTemplateResponse>;
 }

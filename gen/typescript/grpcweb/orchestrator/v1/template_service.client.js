@@ -46,4 +46,15 @@ export class TemplateServiceClient {
         const method = this.methods[2], opt = this._transport.mergeOptions(options);
         return stackIntercept("unary", this._transport, method, opt, input);
     }
+    /**
+     * DeleteTemplate deletes an approved draft, at every instance at once. What it has registered stays: its flow is
+     * deleted with DeleteFlowVersion, its runs go on, and its generation can still be read. Errors: TEMPLATE_IN_FILE for
+     * a template that is a file.
+     *
+     * @generated from protobuf rpc: DeleteTemplate
+     */
+    deleteTemplate(input, options) {
+        const method = this.methods[3], opt = this._transport.mergeOptions(options);
+        return stackIntercept("unary", this._transport, method, opt, input);
+    }
 }

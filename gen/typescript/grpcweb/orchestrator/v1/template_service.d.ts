@@ -179,6 +179,38 @@ export interface InstantiateTemplateResponse {
      */
     warnings: FlowWarning[];
 }
+/**
+ * Request of TemplateService.DeleteTemplate.
+ *
+ * @generated from protobuf message orchestrator.v1.DeleteTemplateRequest
+ */
+export interface DeleteTemplateRequest {
+    /**
+     * Template to delete.
+     *
+     * @generated from protobuf field: string template_id = 1
+     */
+    templateId: string;
+    /**
+     * Accepted as in every call that changes something; repeating this call has no further effect, with or without it.
+     *
+     * @generated from protobuf field: string request_id = 2
+     */
+    requestId: string;
+}
+/**
+ * Response of TemplateService.DeleteTemplate.
+ *
+ * @generated from protobuf message orchestrator.v1.DeleteTemplateResponse
+ */
+export interface DeleteTemplateResponse {
+    /**
+     * Whether there was one.
+     *
+     * @generated from protobuf field: bool deleted = 1
+     */
+    deleted: boolean;
+}
 declare class ListTemplatesRequest$Type extends MessageType<ListTemplatesRequest> {
     constructor();
     create(value?: PartialMessage<ListTemplatesRequest>): ListTemplatesRequest;
@@ -239,6 +271,26 @@ declare class InstantiateTemplateResponse$Type extends MessageType<InstantiateTe
  * @generated MessageType for protobuf message orchestrator.v1.InstantiateTemplateResponse
  */
 export declare const InstantiateTemplateResponse: InstantiateTemplateResponse$Type;
+declare class DeleteTemplateRequest$Type extends MessageType<DeleteTemplateRequest> {
+    constructor();
+    create(value?: PartialMessage<DeleteTemplateRequest>): DeleteTemplateRequest;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DeleteTemplateRequest): DeleteTemplateRequest;
+    internalBinaryWrite(message: DeleteTemplateRequest, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteTemplateRequest
+ */
+export declare const DeleteTemplateRequest: DeleteTemplateRequest$Type;
+declare class DeleteTemplateResponse$Type extends MessageType<DeleteTemplateResponse> {
+    constructor();
+    create(value?: PartialMessage<DeleteTemplateResponse>): DeleteTemplateResponse;
+    internalBinaryRead(reader: IBinaryReader, length: number, options: BinaryReadOptions, target?: DeleteTemplateResponse): DeleteTemplateResponse;
+    internalBinaryWrite(message: DeleteTemplateResponse, writer: IBinaryWriter, options: BinaryWriteOptions): IBinaryWriter;
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteTemplateResponse
+ */
+export declare const DeleteTemplateResponse: DeleteTemplateResponse$Type;
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.TemplateService
  */

@@ -397,11 +397,114 @@ class InstantiateTemplateResponse$Type extends MessageType {
  * @generated MessageType for protobuf message orchestrator.v1.InstantiateTemplateResponse
  */
 export const InstantiateTemplateResponse = new InstantiateTemplateResponse$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DeleteTemplateRequest$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DeleteTemplateRequest", [
+            { no: 1, name: "template_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ },
+            { no: 2, name: "request_id", kind: "scalar", T: 9 /*ScalarType.STRING*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.templateId = "";
+        message.requestId = "";
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* string template_id */ 1:
+                    message.templateId = reader.string();
+                    break;
+                case /* string request_id */ 2:
+                    message.requestId = reader.string();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* string template_id = 1; */
+        if (message.templateId !== "")
+            writer.tag(1, WireType.LengthDelimited).string(message.templateId);
+        /* string request_id = 2; */
+        if (message.requestId !== "")
+            writer.tag(2, WireType.LengthDelimited).string(message.requestId);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteTemplateRequest
+ */
+export const DeleteTemplateRequest = new DeleteTemplateRequest$Type();
+// @generated message type with reflection information, may provide speed optimized methods
+class DeleteTemplateResponse$Type extends MessageType {
+    constructor() {
+        super("orchestrator.v1.DeleteTemplateResponse", [
+            { no: 1, name: "deleted", kind: "scalar", T: 8 /*ScalarType.BOOL*/ }
+        ]);
+    }
+    create(value) {
+        const message = globalThis.Object.create((this.messagePrototype));
+        message.deleted = false;
+        if (value !== undefined)
+            reflectionMergePartial(this, message, value);
+        return message;
+    }
+    internalBinaryRead(reader, length, options, target) {
+        let message = target ?? this.create(), end = reader.pos + length;
+        while (reader.pos < end) {
+            let [fieldNo, wireType] = reader.tag();
+            switch (fieldNo) {
+                case /* bool deleted */ 1:
+                    message.deleted = reader.bool();
+                    break;
+                default:
+                    let u = options.readUnknownField;
+                    if (u === "throw")
+                        throw new globalThis.Error(`Unknown field ${fieldNo} (wire type ${wireType}) for ${this.typeName}`);
+                    let d = reader.skip(wireType);
+                    if (u !== false)
+                        (u === true ? UnknownFieldHandler.onRead : u)(this.typeName, message, fieldNo, wireType, d);
+            }
+        }
+        return message;
+    }
+    internalBinaryWrite(message, writer, options) {
+        /* bool deleted = 1; */
+        if (message.deleted !== false)
+            writer.tag(1, WireType.Varint).bool(message.deleted);
+        let u = options.writeUnknownFields;
+        if (u !== false)
+            (u == true ? UnknownFieldHandler.onWrite : u)(this.typeName, message, writer);
+        return writer;
+    }
+}
+/**
+ * @generated MessageType for protobuf message orchestrator.v1.DeleteTemplateResponse
+ */
+export const DeleteTemplateResponse = new DeleteTemplateResponse$Type();
 /**
  * @generated ServiceType for protobuf service orchestrator.v1.TemplateService
  */
 export const TemplateService = new ServiceType("orchestrator.v1.TemplateService", [
     { name: "ListTemplates", idempotency: "NO_SIDE_EFFECTS", options: {}, I: ListTemplatesRequest, O: ListTemplatesResponse },
     { name: "GetTemplate", idempotency: "NO_SIDE_EFFECTS", options: {}, I: GetTemplateRequest, O: GetTemplateResponse },
-    { name: "InstantiateTemplate", options: {}, I: InstantiateTemplateRequest, O: InstantiateTemplateResponse }
+    { name: "InstantiateTemplate", options: {}, I: InstantiateTemplateRequest, O: InstantiateTemplateResponse },
+    { name: "DeleteTemplate", options: {}, I: DeleteTemplateRequest, O: DeleteTemplateResponse }
 ]);
