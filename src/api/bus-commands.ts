@@ -3,7 +3,7 @@
  * identification and decoding: messages are checked by those who read them.
  */
 import { create, toBinary } from "@bufbuild/protobuf";
-import { status as GrpcStatus } from "@grpc/grpc-js";
+import { GRPC_CODE } from "../base/error-catalog/entry.ts";
 import { isOrchestratorError, toError } from "../base/errors.ts";
 import type { AnsweredOutcome, AnswerFate, BusCommands, MessageStart } from "../engine/ports/bus/commands.ts";
 import type { Caller } from "../engine/ports/caller.ts";
@@ -20,7 +20,7 @@ import {
   TakeAnswersRequestSchema,
   TakeStartsRequestSchema,
 } from "../gen/orchestrator/peer/v1/peer_service_pb.ts";
-import { GrpcFailure } from "./client/grpc-channel.ts";
+import { GrpcFailure } from "./client/grpc-failure.ts";
 import { fromStatus } from "./errors/from-status.ts";
 import { fromTaken, toSentAnswer } from "./mapping/message-answer.ts";
 import { toSentStart, toStartRequest } from "./mapping/message-start.ts";
@@ -167,7 +167,7 @@ function movedRunOf(result: AnswerFate | null | Error): string | null {
 /** The connection broke while the call was under way: the instance may have died of it. One that is slow has not. */
 function hasGone(why: unknown): boolean {
   if (!isOrchestratorError(why) || why.code !== "PEER_LOST") return false;
-  return why.cause instanceof GrpcFailure && why.cause.code === GrpcStatus.UNAVAILABLE;
+  return why.cause instanceof GrpcFailure && why.cause.code === GRPC_CODE.UNAVAILABLE;
 }
 
 /** Whatever happens on the way to the owner lies in no message, and what it was sent counts once. */

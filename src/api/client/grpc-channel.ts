@@ -1,22 +1,11 @@
 /**
  * The one gRPC client, used by the command line, other instances, and tests. It transports bytes, so an error in
- * encoding or decoding affects only its call. It never retries.
+ * encoding or decoding affects only its call. It never retries. The library is loaded by the first call: a service that
+ * is alone needs none.
  *
  * Closing a channel fails new calls and those that wait for a connection with CLIENT_CLOSED. Calls in progress finish.
  */
-import { fromBinary } from "@bufbuild/protobuf";
-import {
-  Client,
-  type ClientOptions,
-  type ClientReadableStream,
-  credentials,
-  status as GrpcStatus,
-  Metadata,
-  type ServiceError,
-} from "@grpc/grpc-js";
 import { toError } from "../../base/errors.ts";
-import type { Status } from "../../gen/google/rpc/status_pb.ts";
-import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 
 /** Target and settings of a channel. */
 export interface ChannelTarget {
@@ -39,26 +28,11 @@ export interface ChannelCall {
   readonly signal?: AbortSignal;
 }
 
-/** A call that the service rejected, or that did not complete. */
-export class GrpcFailure extends Error {
-  override readonly name = "GrpcFailure";
-  /** Numeric gRPC status. */
-  readonly code: number;
-  /** The status details; null if there are none or they cannot be read. */
-  readonly status: Status | null;
-
-  constructor(code: number, message: string, status: Status | null, cause: unknown) {
-    super(message, { cause });
-    this.code = code;
-    this.status = status;
-  }
-}
-
 /** A connection to a service, opened by the first call. */
 export interface GrpcChannel {
   /** Resolves once connected; rejects after `withinMs`. Error: CLIENT_CLOSED. */
   connect(withinMs: number): Promise<void>;
-  /** Errors: {@link GrpcFailure}, CLIENT_CLOSED. */
+  /** Errors: `GrpcFailure`, CLIENT_CLOSED. */
   unary(path: string, request: Uint8Array, call: ChannelCall & { readonly timeoutMs: number }): Promise<Uint8Array>;
   /** Ending the iteration cancels the call. Errors: see {@link GrpcChannel.unary}. */
   stream(path: string, request: Uint8Array, call: ChannelCall): AsyncIterable<Uint8Array>;
@@ -66,112 +40,24 @@ export interface GrpcChannel {
 }
 
 /** Opens a channel, which connects with its first call. */
-export function openGrpcChannel({ host, port, secure, maxMessageBytes, useProxy }: ChannelTarget): GrpcChannel {
-  const options: ClientOptions = {
-    "grpc.max_receive_message_length": maxMessageBytes,
-    "grpc.max_send_message_length": maxMessageBytes,
-    // Reconnects soon after an outage; the default backoff grows to two minutes.
-    "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 1_000,
-    "grpc.keepalive_time_ms": 60_000,
-    "grpc.enable_http_proxy": useProxy ? 1 : 0,
-    // A connection of its own. By default the library puts all channels of a process on one connection, where a call
-    // waits without an error once the server's limit of open streams is reached.
-    "grpc.use_local_subchannel_pool": 1,
-  };
-  const client = new Client(
-    `${host}:${port}`,
-    secure ? credentials.createSsl() : credentials.createInsecure(),
-    options,
-  );
+export function openGrpcChannel(target: ChannelTarget): GrpcChannel {
+  let channel: GrpcChannel | null = null;
   let closed = false;
-  // The library throws at once, or in its own timer, when a closed channel is used.
-  const checkOpen = (): void => {
+  const load = async (): Promise<GrpcChannel> => {
+    const { createChannel } = await import("./grpc-library.ts");
     if (closed) throw toError("CLIENT_CLOSED");
-  };
-  const toFailure = (error: ServiceError): Error => {
-    const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
-    const status = bytes instanceof Buffer ? readStatus(bytes) : null;
-    if (closed && status === null && error.code === GrpcStatus.UNAVAILABLE)
-      return toError("CLIENT_CLOSED", {}, { cause: error });
-    return new GrpcFailure(error.code, error.details || error.message, status, error);
+    channel ??= createChannel(target);
+    return channel;
   };
   return {
-    async connect(withinMs) {
-      checkOpen();
-      await new Promise<void>((resolve, reject) => {
-        client.waitForReady(Date.now() + withinMs, (error) => (error === undefined ? resolve() : reject(error)));
-      });
-    },
-    async unary(path, request, { metadata, timeoutMs, signal }) {
-      checkOpen();
-      return new Promise((resolve, reject) => {
-        const deadline = Date.now() + timeoutMs;
-        const call = client.makeUnaryRequest(
-          path,
-          asBuffer,
-          asItIs,
-          request,
-          toMetadata(metadata),
-          { deadline },
-          (error, answer) => {
-            signal?.removeEventListener("abort", cancel);
-            if (error === null) resolve(answer ?? new Uint8Array());
-            else reject(toFailure(error));
-          },
-        );
-        const cancel = (): void => call.cancel();
-        if (signal?.aborted === true) cancel();
-        else signal?.addEventListener("abort", cancel, { once: true });
-      });
-    },
-    async *stream(path, request, { metadata, timeoutMs, signal }) {
-      checkOpen();
-      const call: ClientReadableStream<Buffer> = client.makeServerStreamRequest(
-        path,
-        asBuffer,
-        asItIs,
-        request,
-        toMetadata(metadata),
-        timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
-      );
-      const cancel = (): void => call.cancel();
-      if (signal?.aborted === true) cancel();
-      else signal?.addEventListener("abort", cancel, { once: true });
-      try {
-        yield* call;
-      } catch (error) {
-        throw toFailure(error as ServiceError);
-      } finally {
-        signal?.removeEventListener("abort", cancel);
-        call.cancel();
-      }
+    connect: async (withinMs) => (channel ?? (await load())).connect(withinMs),
+    unary: async (path, request, call) => (channel ?? (await load())).unary(path, request, call),
+    async *stream(path, request, call) {
+      yield* (channel ?? (await load())).stream(path, request, call);
     },
     close() {
       closed = true;
-      client.close();
+      channel?.close();
     },
   };
-}
-
-/** Decodes a status. Anything else must not end the process from a callback of the library. */
-function readStatus(bytes: Buffer): Status | null {
-  try {
-    return fromBinary(StatusSchema, bytes);
-  } catch {
-    // The call failed either way; its code says how.
-    return null;
-  }
-}
-
-const asItIs = (bytes: Buffer): Buffer => bytes;
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function toMetadata(values: Readonly<Record<string, string>> = {}): Metadata {
-  const metadata = new Metadata();
-  for (const [name, value] of Object.entries(values)) metadata.set(name, value);
-  return metadata;
 }

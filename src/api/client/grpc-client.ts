@@ -2,13 +2,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { status as GrpcStatus } from "@grpc/grpc-js";
+import { GRPC_CODE, GRPC_NAME } from "../../base/error-catalog/entry.ts";
 import { isOrchestratorError, toError } from "../../base/errors.ts";
 import { fromStatus } from "../errors/from-status.ts";
 import { isRepeatable } from "../errors/repeatable.ts";
 import { readAddress } from "./address.ts";
 import type { ApiClient } from "./client.ts";
-import { GrpcFailure, openGrpcChannel } from "./grpc-channel.ts";
+import { openGrpcChannel } from "./grpc-channel.ts";
+import { GrpcFailure } from "./grpc-failure.ts";
 
 /** Address and settings of a client. */
 export interface GrpcTarget {
@@ -84,20 +85,20 @@ function fromFailure(failure: unknown, address: string): unknown {
   if (status !== null) return fromStatus(status);
   const cause = { cause: failure };
   switch (code) {
-    case GrpcStatus.UNAVAILABLE:
+    case GRPC_CODE.UNAVAILABLE:
       return toError("SERVICE_UNREACHABLE", { address, problem: shorten(message) }, cause);
-    case GrpcStatus.CANCELLED:
+    case GRPC_CODE.CANCELLED:
       return toError("REQUEST_CANCELLED", {}, cause);
-    case GrpcStatus.DEADLINE_EXCEEDED:
+    case GRPC_CODE.DEADLINE_EXCEEDED:
       return toError("DEADLINE_EXCEEDED", {}, cause);
-    case GrpcStatus.RESOURCE_EXHAUSTED: {
+    case GRPC_CODE.RESOURCE_EXHAUSTED: {
       const [, size, limit] = /larger than max \((\d+) vs\.? (\d+)\)/.exec(message) ?? [];
       if (size === undefined || limit === undefined) break;
       const direction = /^received/i.test(message) ? "response" : "request";
       return toError("MESSAGE_TOO_LARGE", { direction, limit, size }, cause);
     }
   }
-  return toError("CALL_REFUSED", { status: GrpcStatus[code] ?? "UNKNOWN", message }, cause);
+  return toError("CALL_REFUSED", { status: GRPC_NAME[code] ?? "UNKNOWN", message }, cause);
 }
 
 /** grpc-js concatenates the history of a failed connection; the last part is the cause. */

@@ -1,14 +1,10 @@
 /** An error of another instance on its way to the caller. */
-import { GRPC_CODE, type GrpcCode } from "../../base/error-catalog/entry.ts";
+import { GRPC_NAME, type GrpcCode } from "../../base/error-catalog/entry.ts";
 import { ERRORS } from "../../base/error-catalog.ts";
 import { OrchestratorError } from "../../base/errors.ts";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { fromStatus } from "./from-status.ts";
 import { toConnectHttp } from "./http-status.ts";
-
-const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
-  Object.entries(GRPC_CODE).map(([name, code]) => [code, name]),
-);
 
 /**
  * An error that keeps its code, message, and details even if this version does not know its reason: during a rolling
@@ -25,7 +21,7 @@ export class PassedError extends OrchestratorError {
   }
 
   override get grpc(): GrpcCode {
-    return (NAMES[this.status.code] ?? "UNKNOWN") as GrpcCode;
+    return (GRPC_NAME[this.status.code] ?? "UNKNOWN") as GrpcCode;
   }
 
   override get http(): number {

@@ -8,10 +8,10 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { status as GrpcStatus } from "@grpc/grpc-js";
+import { GRPC_CODE } from "../../base/error-catalog/entry.ts";
 import type { Cluster } from "../../engine/ports/cluster.ts";
 import type { CallContext } from "../calls/call.ts";
-import { GrpcFailure } from "../client/grpc-channel.ts";
+import { GrpcFailure } from "../client/grpc-failure.ts";
 import type { ForwardedCallers } from "./forwarded-caller.ts";
 import { openPeerChannels } from "./peer-channels.ts";
 
@@ -78,5 +78,5 @@ export function openAskPeers({ cluster, callers, maxMessageBytes }: AskPeersPart
 
 /** It answered, with an error that says what the caller asked for is not there. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof GrpcFailure && error.code === GrpcStatus.NOT_FOUND;
+  return error instanceof GrpcFailure && error.code === GRPC_CODE.NOT_FOUND;
 }

@@ -1,6 +1,6 @@
 /** Sends calls to other instances over gRPC. */
 import { type DescMethod, fromBinary, type Message, type MessageShape } from "@bufbuild/protobuf";
-import { status as GrpcStatus } from "@grpc/grpc-js";
+import { GRPC_CODE } from "../../base/error-catalog/entry.ts";
 import { toError } from "../../base/errors.ts";
 import { HOPS_HEADER } from "../../base/net/hops.ts";
 import { TRACEPARENT, TRACESTATE } from "../../base/traces/trace-context.ts";
@@ -8,7 +8,8 @@ import type { Cluster } from "../../engine/ports/cluster.ts";
 import type { CallContext } from "../calls/call.ts";
 import type { ServedMethod } from "../calls/methods.ts";
 import { ownedRunOf } from "../calls/routing.ts";
-import { type ChannelCall, type GrpcChannel, GrpcFailure } from "../client/grpc-channel.ts";
+import type { ChannelCall, GrpcChannel } from "../client/grpc-channel.ts";
+import { GrpcFailure } from "../client/grpc-failure.ts";
 import { PassedError } from "../errors/passed-error.ts";
 import type { ForwardedCallers } from "./forwarded-caller.ts";
 import { openLostOwners } from "./lost-owners.ts";
@@ -100,7 +101,7 @@ export function openSender({ callers, cluster, maxMessageBytes }: SenderParts): 
   };
   const toFailure = (error: unknown, address: string, method: SentMethod, request: Message): Error => {
     if (!(error instanceof GrpcFailure) || error.status === null) {
-      const isLate = error instanceof GrpcFailure && error.code === GrpcStatus.DEADLINE_EXCEEDED;
+      const isLate = error instanceof GrpcFailure && error.code === GRPC_CODE.DEADLINE_EXCEEDED;
       const details = { runId: ownedRunOf(method, request) };
       return toError(isLate ? "DEADLINE_EXCEEDED" : "PEER_LOST", details, { cause: error });
     }
@@ -150,5 +151,5 @@ export function openSender({ callers, cluster, maxMessageBytes }: SenderParts): 
 
 /** The connection broke while the call was under way: the instance may have died of it. One that is slow has not. */
 function hasGone(error: unknown): boolean {
-  return error instanceof GrpcFailure && error.status === null && error.code === GrpcStatus.UNAVAILABLE;
+  return error instanceof GrpcFailure && error.status === null && error.code === GRPC_CODE.UNAVAILABLE;
 }

@@ -23,6 +23,11 @@ export const GRPC_CODE = {
 /** Name of a gRPC status. */
 export type GrpcCode = keyof typeof GRPC_CODE;
 
+/** The names by their numbers. */
+export const GRPC_NAME: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(GRPC_CODE).map(([name, code]) => [code, name]),
+);
+
 /**
  * Whether the same call may be sent again. `no`: repeating it unchanged never helps. `yes`: it had no effect; send the
  * same request again. `request_id`: its outcome is unknown; send it again if it is read-only, idempotent, or carries a
