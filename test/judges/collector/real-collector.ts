@@ -47,7 +47,7 @@ export async function openRealCollector(program: string): Promise<RealCollector>
         throw new Error(`the collector does not answer; it printed:\n${printed}`, { cause: error });
       });
     },
-    { timeoutMs: 60_000 },
+    { timeoutMs: 20_000 },
   );
   return {
     ...{ grpcUrl: `http://127.0.0.1:${grpcPort}`, httpUrl },
