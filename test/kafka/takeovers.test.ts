@@ -69,7 +69,8 @@ test("an instance that stands still delays its own runs, and no others of the me
   };
   await eventually(async () => {
     const owned = [...(await ownersOf()).values()].filter((address) => address === frozen.address);
-    expect(owned.length).toBeGreaterThan(20);
+    // Cause: on a busy machine shards went on moving after a look at who owned them, that of the partition among them.
+    expect(owned.length).toBe(32);
   });
   const owners = await ownersOf();
   const isAt = (id: string, { address }: ServeProcess): boolean => owners.get(shardOf(id, 64)) === address;
