@@ -6,7 +6,6 @@
  * what is still under way outside is recognized as outdated, and readers outside do not take what is new for a
  * repetition.
  */
-
 import { fail } from "../base/errors.ts";
 import { formatRfc3339 } from "../base/time/rfc3339.ts";
 import { readDatabaseIdentity } from "./database-identity.ts";

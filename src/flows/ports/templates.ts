@@ -131,9 +131,9 @@ export interface UsedTemplate {
 /** Starts from templates. */
 export interface TemplateStarts {
   /**
-   * Registers a template as a flow version, unless it is. Costs no statement as long as neither the template nor the
-   * version changes. Errors: those of {@link TemplateCatalogue.getTemplate} and of the registration, such as
-   * FLOW_INVALID with all problems.
+   * Registers a template as a flow version, unless it is. As long as neither the template nor the version changes, that
+   * of a file costs no statement, and an approved draft one, because it may have been deleted. Errors: those of
+   * {@link TemplateCatalogue.getTemplate} and of the registration, such as FLOW_INVALID with all problems.
    */
   useTemplate(tenantId: string, templateId: string): Promise<UsedTemplate>;
 }

@@ -26,7 +26,7 @@ const VIEW = `${BUDGET_COLUMNS}, b.counts_attempts, b.actor, b.reason, b.updated
 // The budget of a deleted run is kept a while for calls that are on their way, and nobody sees it, unless a run below
 // it, which goes on without it, still spends it.
 const SEEN = `(b.scope <> 'run' OR EXISTS (SELECT FROM orchestrator.runs r WHERE r.tenant_id = b.tenant_id AND r.run_id = b.id)
-  OR ${hasFamily("b", "r.tenant_id = b.tenant_id AND r.ended_at IS NULL")})`;
+  OR ${hasFamily("r.tenant_id = b.tenant_id AND r.ended_at IS NULL")})`;
 
 const GET = prepared(
   "budgets.get",

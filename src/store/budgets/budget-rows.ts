@@ -66,12 +66,12 @@ const WAIT = prepared(
 );
 
 /**
- * SQL: whether a run `r` of the same root as that of a budget meets a condition. The id of a child run begins with that
- * of its root and `~`.
+ * SQL: whether a run `r` of the same root as that of the budget `b` meets a condition. The id of a child run begins
+ * with that of its root and `~`.
  */
-export function hasFamily(budget: string, condition: string): string {
+export function hasFamily(condition: string): string {
   return `EXISTS (
-    SELECT FROM orchestrator.runs r, split_part(${budget}.id, '~', 1) AS root
+    SELECT FROM orchestrator.runs r, split_part(b.id, '~', 1) AS root
     WHERE (r.run_id = root OR (r.run_id >= root || '~' AND r.run_id < root || E'\\x7f')) AND ${condition})`;
 }
 

@@ -24,7 +24,7 @@ const BUDGETS = prepared(
     SELECT b.tenant_id, b.scope, b.id FROM orchestrator.budgets b
     WHERE b.scope IN ('run', 'minute') AND b.created_at < clock_timestamp() - $1::float8 * interval '1 millisecond'
       AND b.reserved_cost_micros = 0 AND b.reserved_tokens = 0
-      AND (b.scope = 'minute' OR NOT ${hasFamily("b", "true")})
+      AND (b.scope = 'minute' OR NOT ${hasFamily("true")})
     ORDER BY b.created_at LIMIT $2 FOR UPDATE SKIP LOCKED
   )
   DELETE FROM orchestrator.budgets b USING gone g WHERE b.tenant_id = g.tenant_id AND b.scope = g.scope AND b.id = g.id`,

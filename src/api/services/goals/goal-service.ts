@@ -1,5 +1,4 @@
 /** GoalService: what is to be done, in words. A goal is a run of a built-in flow. */
-
 import { create } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { fail, isOrchestratorError } from "../../../base/errors.ts";

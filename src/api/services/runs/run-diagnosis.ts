@@ -1,5 +1,4 @@
 /** DiagnoseRun: what a run waits for, since when, and which call would move it. */
-
 import { create } from "@bufbuild/protobuf";
 import { isJsonObject } from "../../../base/json/json.ts";
 import { formatDuration } from "../../../base/time/duration.ts";

@@ -1,5 +1,4 @@
 /** `orchestrator restore`: what follows a restore of the database from a backup. */
-
 import type { Command } from "commander";
 import { formatRfc3339 } from "../../../base/time/rfc3339.ts";
 import { type LoadedConfig, loadConfig } from "../../../config/config.ts";

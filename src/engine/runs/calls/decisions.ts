@@ -1,5 +1,4 @@
 /** Checks of decisions on approvals: the approval exists, its form is filled in, and nobody has decided otherwise. */
-
 import { fail, type OrchestratorError, toError } from "../../../base/errors.ts";
 import type { Json, JsonObject } from "../../../base/json/json.ts";
 import { canonicalJson } from "../../../base/json/json-canonical.ts";

@@ -5,9 +5,8 @@
  *   tombstone stays → RUN_DELETED
  *
  * What a goal consists of is deleted before it. The tombstone reserves the id: no other run gets it, and reads return
- * RUN_DELETED. The request id and run id of the start stay taken too.
+ * RUN_DELETED. The run id of the start stays taken, too, and its request id as long as those of other runs.
  */
-
 import { toError } from "../../../base/errors.ts";
 import { formatRfc3339 } from "../../../base/time/rfc3339.ts";
 import type { Caller } from "../../ports/caller.ts";
